@@ -1,0 +1,33 @@
+"""Image classifiers whose predictions and explanations hold up under attack.
+
+TensorFlow is imported when a name that needs it is first used, so help texts and lists print at once.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interp import attacks as attacks
+    from interp import data as data
+    from interp.models import build_network as build_network
+    from interp.models import load_model as load_model
+    from interp.models import save_model as save_model
+
+__version__ = "0.1.0"
+
+_MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
+_FROM_MODELS = ("build_network", "load_model", "save_model")
+
+__all__ = ["__version__", *_MODULES, *_FROM_MODELS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"interp.{name}")
+    if name in _FROM_MODELS:
+        return getattr(importlib.import_module("interp.models"), name)
+    raise AttributeError(f"module 'interp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

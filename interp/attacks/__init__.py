@@ -1,0 +1,5 @@
+"""Attacks on predictions and explanations."""
+
+from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
+
+__all__ = ["ProjectedGradientDescent"]

@@ -1,0 +1,73 @@
+"""What all attacks on a Keras model share: checks, batches, restarts, compiled functions."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from interp.attacks.classification import margin
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.models.inference import Logits, check_model, prepare_logits
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attack(ABC):
+    """An attack that moves images: `attack(model, images, labels)` gives adversarial images of the same shape.
+
+    Variants made by dataclasses.replace share their compiled graphs.
+    """
+
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+
+    def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
+        """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor.
+
+        `model` is any Keras model that returns logits; `labels` (n,) are the true classes. Randomness depends on `seed` and
+        the position of an image among `images`, not on `batch_size`, which bounds memory. Raises InputError.
+        """
+        check_number("seed", seed, minimum=0, whole=True)
+        check_number("batch_size", batch_size, minimum=1, whole=True)
+        originals = check_images(images)
+        truth = check_labels(labels, originals, check_model(model, originals))
+        run = self._compile(model, originals.shape[1:])
+        worst = most_harm = None
+        for start in self._starts(originals, seed):
+            found, harm = run_in_batches(run, (originals, truth, start), batch_size)
+            if worst is not None:
+                harm_grew = harm > most_harm
+                found, harm = tf.where(harm_grew[:, None, None, None], found, worst), tf.where(harm_grew, harm, most_harm)
+            worst, most_harm = found, harm
+        return like(images, worst)
+
+    def _compile(self, model: keras.Model, image_shape: tf.TensorShape) -> Any:
+        numbers = [tf.constant(number) for number in self._numbers()]
+        batch = tf.TensorSpec([None, *image_shape], tf.float32)
+        signature = [batch, tf.TensorSpec([None], tf.int64), batch, *(tf.TensorSpec([], number.dtype) for number in numbers)]
+
+        def run(images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = prepare_logits(model)
+            found = self._run(logits, images, labels, start, *numbers)
+            return found, margin(logits(found), labels)
+
+        compiled = self._compiled.get(model, (type(self), self._structure(), tuple(image_shape)), lambda: run, signature)
+        return lambda *rows: compiled(*rows, *numbers)
+
+    @abstractmethod
+    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tf.Tensor]:
+        """Yield where to start, once per restart; the worst result of each image is kept."""
+
+    @abstractmethod
+    def _structure(self) -> Hashable:
+        """What of the settings shapes the graph; attacks that agree on it share one."""
+
+    @abstractmethod
+    def _numbers(self) -> tuple[float | int, ...]:
+        """The other settings, handed to `_run` as scalar tensors."""
+
+    @abstractmethod
+    def _run(self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+        """Attack one batch inside a compiled function."""

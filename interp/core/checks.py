@@ -1,0 +1,95 @@
+"""Checks of the one data contract: float32 images in [0, 1], integer labels, networks that give logits."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from interp.core.errors import InputError
+
+# Adding and subtracting a perturbation in float32 may leave [0, 1] by a rounding error.
+RANGE_TOLERANCE = 1e-5
+
+
+def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> tf.Tensor:
+    """Return `images` as a float32 tensor (n, height, width, channels) in [0, 1].
+
+    `shape` is the (height, width, channels) a network takes, None where it takes any.
+    Inside a compiled function the values are not known yet, so only dtype and shape are checked.
+    Raises InputError.
+    """
+    try:
+        tensor = tf.convert_to_tensor(images)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"images cannot be read as one array: got {type(images).__name__}; stack them first") from error
+    if tensor.dtype != tf.float32:
+        mend = "divide by 255 and " if tensor.dtype.is_integer else ""
+        raise InputError(f"images came as {tensor.dtype.name}, expected float32 in [0, 1]: {mend}convert with astype('float32')")
+    if tensor.shape.rank != 4:
+        raise InputError(
+            f"images came with shape {tuple(tensor.shape)}, expected (n, height, width, channels): "
+            "add the missing axis, for example images[None] or images[..., None]"
+        )
+    if shape is not None and not tensor.shape[1:].is_compatible_with(shape):
+        raise InputError(f"images came with shape {tuple(tensor.shape)}, the network takes (n, {', '.join(map(str, shape))}): resize them")
+    if tf.executing_eagerly():
+        _check_values(tensor)
+    return tensor
+
+
+def _check_values(images: tf.Tensor) -> None:
+    if images.shape[0] == 0:
+        raise InputError(f"images came empty, with shape {tuple(images.shape)}: give at least one")
+    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+    # Minimum and maximum of an array with a NaN are not reliably NaN, so the sum decides.
+    if not math.isfinite(low + high) or not math.isfinite(float(tf.reduce_sum(images))):
+        raise InputError("images hold NaN or infinite values, expected finite values in [0, 1]: clean them first")
+    if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+        raise InputError(f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: rescale them (for bytes, divide by 255)")
+
+
+def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> tf.Tensor:
+    """Return `labels` as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
+    try:
+        tensor = tf.convert_to_tensor(labels)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)") from error
+    if not tensor.dtype.is_integer:
+        raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
+    if tensor.shape.rank != 1:
+        raise InputError(f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)")
+    if not tensor.shape[:1].is_compatible_with(images.shape[:1]):
+        raise InputError(f"{tensor.shape[0]} labels came with {images.shape[0]} images, expected one label per image")
+    if tf.executing_eagerly() and classes is not None:
+        low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
+        if low < 0 or high >= classes:
+            raise InputError(f"labels came in [{low}, {high}], the network has classes 0 to {classes - 1}: check the labels")
+    return tf.cast(tensor, tf.int64)
+
+
+def check_logits(logits: Any) -> tf.Tensor:
+    """Return a model's output as logits (n, K), K >= 2; refuse other shapes, NaN, and probabilities. Raises InputError."""
+    if not tf.is_tensor(logits) or logits.shape.rank != 2 or logits.shape[-1] is None or logits.shape[-1] < 2:
+        got = f"shape {tuple(logits.shape)}" if tf.is_tensor(logits) else type(logits).__name__
+        raise InputError(f"the model returned {got}, expected logits of shape (n, classes) with at least 2 classes")
+    if tf.executing_eagerly():
+        values = np.asarray(logits, np.float64)
+        if not np.isfinite(values).all():
+            raise InputError("the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range")
+        if (values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-4):
+            raise InputError(
+                "the model returned probabilities (rows are non-negative and sum to 1), expected logits: "
+                "remove the softmax at its end"
+            )
+    return logits
+
+
+def check_number(what: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> None:
+    """Raise an InputError unless `value` is a finite number of at least (`strict`: above) `minimum`, `whole` if asked."""
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    bound = f"a {'whole ' if whole else ''}number {'above' if strict else 'of at least'} {minimum:g}"
+    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+        raise InputError(f"{what} came as {value!r}, expected {bound}")
+    if value < minimum or (strict and value == minimum):
+        raise InputError(f"{what} came as {value}, expected {bound}")

@@ -1,0 +1,42 @@
+"""Compiled functions that outlive one call, and batches run through them."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+class CompiledFunctions:
+    """Compiled functions of one attack and its variants, for the model used last.
+
+    Compiling takes longer than running a short attack. Variants that differ in numbers only share one object of this class and,
+    because numbers are arguments of the compiled function, one graph. A new model replaces the old one, which may then be freed.
+    """
+
+    def __init__(self) -> None:
+        self._model: Any = None
+        self._functions: dict[Hashable, Any] = {}
+
+    def get(self, model: Any, key: Hashable, build: Callable[[], Callable[..., Any]], signature: Sequence[tf.TensorSpec]) -> Any:
+        """Return the function kept for `model` and `key`, made by `build` and compiled for `signature` when there is none."""
+        if self._model is not model:
+            self._model, self._functions = model, {}
+        if key not in self._functions:
+            # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
+            self._functions[key] = tf.function(build(), input_signature=signature, autograph=False).get_concrete_function()
+        return self._functions[key]
+
+
+def run_in_batches(function: Callable[..., tuple[tf.Tensor, ...]], arrays: Sequence[Any], batch_size: int) -> tuple[tf.Tensor, ...]:
+    """Call `function` on `batch_size` rows of all `arrays` at a time and join each of its results."""
+    total = arrays[0].shape[0]
+    if total <= batch_size:
+        return function(*arrays)
+    parts = [function(*(array[first : first + batch_size] for array in arrays)) for first in range(0, total, batch_size)]
+    return tuple(tf.concat(part, 0) for part in zip(*parts, strict=True))
+
+
+def like(given: Any, result: tf.Tensor) -> Any:
+    """Return `result` as what came in: a NumPy array for a NumPy array, else a tensor."""
+    return result.numpy() if isinstance(given, np.ndarray) else result

@@ -1,0 +1,81 @@
+"""CIFAR-10: the official binary or Python batches, else TensorFlow Datasets."""
+
+from pathlib import Path
+
+import numpy as np
+
+from interp.data.cifar10_batches import read_binary, read_python
+from interp.data.folders import below, complete_set, data_folder, digest
+from interp.data.pixels import scale
+from interp.data.prepared import Preparable, open_prepared
+from interp.data.record import Dataset
+from interp.data.splits import split_rows
+
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+# md5 of the official Python batches.
+OFFICIAL_MD5 = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
+
+# sha256 of the first binary batch of each split, of a set in circulation that went through JPEG and was shuffled.
+JPEG_SHA256 = {
+    "data_batch_1.bin": "f2864180fce86ab4106016a49ea527cd9376db11e43effbeb9f2b263de915c0a",
+    "test_batch.bin": "164a9de12752dbb1dbb91ea8571fa84e2ac129d3e8a49dfbf30fa2bf245cf840",
+}
+
+_TFDS = Preparable(
+    name="cifar10",
+    probe="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    advice="unpack the official archive there, so that the data folder holds cifar-10-batches-bin or cifar-10-batches-py",
+)
+
+
+def load_cifar10(split: str, *, data_dir: str | Path | None = None) -> Dataset:
+    """Return a split of CIFAR-10, images (n, 32, 32, 3); raises InputError naming the file or folder at fault."""
+    root = data_folder(data_dir)
+    bases = below(root, ".", "cifar10")
+    stems = ["test_batch"] if split == "test" else [f"data_batch_{number}" for number in range(1, 6)]
+    binary = complete_set([base / "cifar-10-batches-bin" for base in bases], [[f"{stem}.bin"] for stem in stems])
+    python = None if binary else complete_set([base / "cifar-10-batches-py" for base in bases], [[s] for s in stems])
+    if binary is not None:
+        images, labels = _join([read_binary(path) for path in binary])
+        source, where = _binary_source(binary[0]), binary[0].parent
+    elif python is not None:
+        images, labels = _join([read_python(path) for path in python])
+        source, where = _python_source(python), python[0].parent
+    else:
+        prepared = open_prepared(_TFDS, root, bases)
+        images, labels = prepared.arrays("test" if split == "test" else "train")
+        source, where = prepared.source, prepared.folder
+    rows = split_rows(split, len(labels), where)
+    return Dataset(
+        images=scale(images[rows]),
+        labels=labels[rows].astype(np.int64),
+        class_names=CLASS_NAMES,
+        source=source,
+        split=split,
+        name="cifar10",
+    )
+
+
+def _join(batches: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = zip(*batches, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _binary_source(first: Path) -> str:
+    if digest(first, "sha256") == JPEG_SHA256[first.name]:
+        return "CIFAR-10 binary batches (JPEG re-encoded, not the official pixels or order)"
+    return "CIFAR-10 binary batches (not compared with the official release: no checksums of its files are known)"
+
+
+def _python_source(paths: list[Path]) -> str:
+    if all(digest(path, "md5") == OFFICIAL_MD5[path.name] for path in paths):
+        return "official CIFAR-10 python batches"
+    return "CIFAR-10 python batches (checksums differ: repacked, or pixels differ from the official release)"

@@ -1,0 +1,33 @@
+"""The 1,797 handwritten digits that come with scikit-learn: no files, no network."""
+
+import numpy as np
+
+from interp.core.errors import InputError
+from interp.data.record import Dataset
+
+_ROWS = {"train": slice(0, 1197), "validation": slice(1197, 1397), "test": slice(1397, 1797)}
+_SIDE = 28
+
+
+def load_digits(split: str, *, seed: int = 99) -> Dataset:
+    """Return a split of the digits, resized to (n, 28, 28, 1): 1197 train, 200 validation, 400 test, drawn by `seed`.
+
+    Raises InputError for a seed that is not a whole number in [0, 2**32).
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise InputError(f"seed came as {seed!r}, expected a whole number from 0 to {2**32 - 1}")
+    import cv2
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    rows = np.random.RandomState(seed).permutation(len(bunch.target))[_ROWS[split]]
+    small = (bunch.images[rows] / 16).astype(np.float32)
+    large = np.stack([cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR) for image in small])
+    return Dataset(
+        images=np.clip(large, 0, 1)[..., None],
+        labels=bunch.target[rows].astype(np.int64),
+        class_names=tuple("0123456789"),
+        source=f"scikit-learn digits, resized from 8x8 to {_SIDE}x{_SIDE}, split by seed {seed}",
+        split=split,
+        name="digits",
+    )

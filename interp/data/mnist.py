@@ -1,0 +1,64 @@
+"""MNIST: the official idx files, else TensorFlow Datasets."""
+
+from pathlib import Path
+
+import numpy as np
+
+from interp.data.folders import below, complete_set, data_folder
+from interp.data.idx import IdxFile, read_idx
+from interp.data.pixels import scale
+from interp.data.prepared import Preparable, open_prepared
+from interp.data.record import Dataset
+from interp.data.splits import split_rows
+
+OFFICIAL = {
+    "train-images-idx3-ubyte": IdxFile(
+        shape=(60000, 28, 28), sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    ),
+    "train-labels-idx1-ubyte": IdxFile(
+        shape=(60000,), sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    "t10k-images-idx3-ubyte": IdxFile(
+        shape=(10000, 28, 28), sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    "t10k-labels-idx1-ubyte": IdxFile(
+        shape=(10000,), sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
+}
+
+_TFDS = Preparable(
+    name="mnist",
+    probe="https://storage.googleapis.com/cvdf-datasets/mnist/train-labels-idx1-ubyte.gz",
+    advice="put the four official files (train-images-idx3-ubyte.gz and so on) into the data folder",
+)
+
+
+def load_mnist(split: str, *, data_dir: str | Path | None = None) -> Dataset:
+    """Return a split of MNIST, images (n, 28, 28, 1); raises InputError naming the file or folder at fault."""
+    root = data_folder(data_dir)
+    folders = below(root, ".", "mnist", "MNIST/raw")
+    stems = [stem for stem in OFFICIAL if stem.startswith("t10k" if split == "test" else "train")]
+    paths = complete_set(folders, [_names(stem) for stem in stems])
+    if paths is not None:
+        pixels, labels = (read_idx(path, OFFICIAL[stem]) for path, stem in zip(paths, stems, strict=True))
+        images, where = pixels[..., None], str(paths[0])
+        source = f"official MNIST files ({'idx.gz' if paths[0].suffix == '.gz' else 'idx'})"
+    else:
+        prepared = open_prepared(_TFDS, root, folders)
+        images, labels = prepared.arrays("test" if split == "test" else "train")
+        source, where = prepared.source, str(prepared.folder)
+    rows = split_rows(split, len(labels), where)
+    return Dataset(
+        images=scale(images[rows]),
+        labels=labels[rows].astype(np.int64),
+        class_names=tuple("0123456789"),
+        source=source,
+        split=split,
+        name="mnist",
+    )
+
+
+def _names(stem: str) -> list[str]:
+    """Return the names a file goes by: official first, then with the dot some archives have."""
+    dotted = stem.replace("-idx", ".idx")
+    return [f"{stem}.gz", stem, f"{dotted}.gz", dotted]

@@ -1,0 +1,95 @@
+"""The one record every loader returns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from interp.core.errors import InputError, check_choice
+from interp.data.pixels import ScaledPixels
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Images (n, h, w, c) float32 in [0, 1] with labels (n,) int64; `source` says which files they came from.
+
+    Raises InputError when the parts do not fit that description or each other.
+    """
+
+    images: np.ndarray | ScaledPixels
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    source: str
+    split: str
+    name: str
+
+    def __post_init__(self) -> None:
+        check_choice("split", self.split, SPLITS)
+        self._check_images()
+        self._check_labels()
+
+    def _check_images(self) -> None:
+        images = self.images
+        if not isinstance(images, (np.ndarray, ScaledPixels)) or images.dtype != np.float32 or images.ndim != 4:
+            raise InputError(
+                f"images of {self.name} came as {getattr(images, 'dtype', type(images).__name__)} of shape "
+                f"{getattr(images, 'shape', ())}, expected float32 (n, height, width, channels)"
+            )
+        if 0 in images.shape:
+            raise InputError(f"images of {self.name} came empty, with shape {images.shape}: give at least one")
+        if isinstance(images, np.ndarray):
+            low, high = float(images.min()), float(images.max())
+            if not (low >= 0 and high <= 1):
+                raise InputError(
+                    f"images of {self.name} came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: "
+                    "rescale them (for bytes, divide by 255)"
+                )
+
+    def _check_labels(self) -> None:
+        labels = self.labels
+        if not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.shape != (len(self.images),):
+            raise InputError(
+                f"labels of {self.name} came as {getattr(labels, 'dtype', type(labels).__name__)} of shape "
+                f"{getattr(labels, 'shape', ())}, expected int64 ({len(self.images)},), one per image"
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= self.classes:
+            raise InputError(
+                f"labels of {self.name} came in [{low}, {high}], it has classes 0 to {self.classes - 1}: check them"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The (height, width, channels) of one image."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    def take(self, which: int | Sequence[int] | np.ndarray) -> "Dataset":
+        """Return the first `which` images, or those at the indices `which` (m,), loaded; raises InputError."""
+        if isinstance(which, (int, np.integer)) and not isinstance(which, bool):
+            count = int(which)
+            if not 1 <= count <= len(self):
+                raise InputError(f"{count} images were asked for, {self.name} {self.split} has 1 to {len(self)} to give")
+            lazy = isinstance(self.images, ScaledPixels)
+            images = self.images.first(count) if lazy else self.images[:count]  # type: ignore[union-attr]
+            return replace(self, images=images, labels=self.labels[:count])
+        indices = np.asarray(which)
+        if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer) or not len(indices):
+            raise InputError(
+                f"indices came as {indices.dtype} of shape {indices.shape}, expected at least one integer, shape (m,)"
+            )
+        if indices.min() < 0 or indices.max() >= len(self):
+            raise InputError(
+                f"indices came in [{indices.min()}, {indices.max()}], {self.name} {self.split} has 0 to {len(self) - 1}"
+            )
+        return replace(self, images=self.images[indices], labels=self.labels[indices])

@@ -1,0 +1,108 @@
+"""Restricted ImageNet: four .npy arrays, made once from ImageNet where they are not there yet."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from interp.core.errors import InputError
+from interp.data.folders import below, complete_set, data_folder
+from interp.data.pixels import ScaledPixels
+from interp.data.prepared import Preparable, Prepared, open_prepared
+from interp.data.record import Dataset
+from interp.data.splits import split_rows
+from interp.data.superclasses import CLASS_NAMES, SIDE, SUPERCLASS, Example, write_arrays
+
+# Written into the folder of arrays that were made here, so that their origin is known later.
+_ORIGIN = "source.txt"
+
+_TFDS = Preparable(
+    name="imagenet2012",
+    probe=None,
+    advice="put train_images.npy, train_labels.npy, eval_images.npy and eval_labels.npy into the data folder, "
+    "or ImageNet's two archives into its tfds/downloads/manual",
+)
+
+
+def load_restricted_imagenet(split: str, *, data_dir: str | Path | None = None) -> Dataset:
+    """Return a split of Restricted ImageNet, images (n, 224, 224, 3) memory-mapped.
+
+    Where the arrays are missing they are written from ImageNet to `data_dir`/restimagenet (about 40 GB).
+    Raises InputError naming the file or folder at fault.
+    """
+    root = data_folder(data_dir)
+    folders = below(root, ".", "imagenet", "restimagenet")
+    prefix = "eval" if split == "test" else "train"
+    wanted = [[f"{prefix}_images.npy"], [f"{prefix}_labels.npy"]]
+    paths = complete_set(folders, wanted)
+    if paths is None:
+        prepared = open_prepared(_TFDS, root, folders)
+        if root is None:
+            raise InputError(
+                "Restricted ImageNet needs a folder for its arrays: name one with data_dir or INTERP_DATA_DIR"
+            )
+        _make(prepared, folders[-1])
+        paths = complete_set(folders[-1:], wanted)
+        if paths is None:
+            raise InputError(f"{folders[-1]} lost its arrays while they were made: load again")
+    images, labels = read_arrays(*paths)
+    rows = split_rows(split, len(labels), paths[0])
+    return Dataset(
+        images=ScaledPixels(images[rows]),
+        labels=labels[rows],
+        class_names=CLASS_NAMES,
+        source=_source(paths[0].parent),
+        split=split,
+        name="restimagenet",
+    )
+
+
+def read_arrays(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, 224, 224, 3) uint8, memory-mapped, and labels (n,) int64; raises InputError naming the file."""
+    images = _read(images_path)
+    labels = _read(labels_path)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (SIDE, SIDE, 3):
+        raise InputError(
+            f"{images_path} holds {images.dtype} of shape {images.shape}, expected uint8 (n, {SIDE}, {SIDE}, 3)"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != images.shape[:1]:
+        raise InputError(
+            f"{labels_path} holds {labels.dtype} of shape {labels.shape}, expected integers ({len(images)},), "
+            f"one for each of {images_path.name}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= len(CLASS_NAMES):
+        raise InputError(f"{labels_path} holds labels in [{low}, {high}], expected 0 to {len(CLASS_NAMES) - 1}")
+    return images, np.array(labels, np.int64)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it is empty"
+        raise InputError(f"{path} is not a readable .npy array ({reason}): get the file again") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is an archive of arrays, expected one .npy array")
+    return array
+
+
+def _make(prepared: Prepared, folder: Path) -> None:
+    """Write the arrays from ImageNet's training and validation examples."""
+    write_arrays(_with_progress(prepared, "train"), _with_progress(prepared, "validation"), folder)
+    (folder / _ORIGIN).write_text(prepared.source + "\n", encoding="utf-8")
+
+
+def _with_progress(prepared: Prepared, split: str) -> Iterable[Example]:
+    from tqdm import tqdm
+
+    examples = prepared.stream(split, SUPERCLASS >= 0)
+    return tqdm(examples, total=prepared.count(split), desc=f"Restricted ImageNet, {split}", unit="image")
+
+
+def _source(folder: Path) -> str:
+    try:
+        origin = (folder / _ORIGIN).read_text(encoding="utf-8").strip()
+    except OSError:
+        return "Restricted ImageNet arrays (npy)"
+    return f"Restricted ImageNet arrays (npy) made from {origin}"

@@ -1,0 +1,81 @@
+"""From a stream of ImageNet examples to the arrays of Restricted ImageNet: nine superclasses, 224x224 pixels."""
+
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from interp.core.errors import InputError
+from interp.data.npy_file import GrowingNpy
+
+SIDE = 224
+
+# Inclusive ranges of ImageNet's 1,000 labels; the place in this table is the new label.
+RANGES = {
+    "dog": (151, 268),
+    "cat": (281, 285),
+    "frog": (30, 32),
+    "turtle": (33, 37),
+    "bird": (80, 100),
+    "primate": (365, 382),
+    "fish": (389, 397),
+    "crab": (118, 121),
+    "insect": (300, 319),
+}
+CLASS_NAMES = tuple(RANGES)
+
+# The superclass of each ImageNet label, -1 for none.
+SUPERCLASS = np.full(1000, -1, np.int64)
+for _label, (_first, _last) in enumerate(RANGES.values()):
+    SUPERCLASS[_first : _last + 1] = _label
+
+Example = tuple[np.ndarray, int]
+
+
+def resize(image: np.ndarray) -> np.ndarray:
+    """Return an image (h, w, 3) uint8 as (224, 224, 3); raises InputError for anything else."""
+    import cv2
+
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"an image came as {image.dtype} {image.shape}, expected uint8 (height, width, 3)")
+    shrinks = min(image.shape[:2]) > SIDE
+    return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def write_split(examples: Iterable[Example], images_path: Path, labels_path: Path) -> int:
+    """Write those of the examples (image (h, w, 3) uint8, ImageNet label) that have a superclass; return how many.
+
+    Raises InputError for an image or label that cannot be used, or if none has a superclass.
+    """
+    with GrowingNpy(images_path, (SIDE, SIDE, 3), np.uint8) as images, GrowingNpy(labels_path, (), np.int64) as labels:
+        for image, label in examples:
+            if not 0 <= label < len(SUPERCLASS):
+                raise InputError(f"an ImageNet label came as {label}, expected 0 to {len(SUPERCLASS) - 1}")
+            superclass = SUPERCLASS[label]
+            if superclass >= 0:
+                images.append(resize(image))
+                labels.append(superclass)
+        if not images.count:
+            raise InputError(f"no image belongs to {', '.join(CLASS_NAMES)}: give ImageNet's labels, 0 to 999")
+        return images.count
+
+
+def write_arrays(train: Iterable[Example], evaluation: Iterable[Example], folder: Path) -> None:
+    """Write the four arrays of Restricted ImageNet to `folder`, complete or not at all.
+
+    Raises InputError if the folder exists and is not empty, or cannot be written.
+    """
+    temporary = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
+    try:
+        if folder.exists():
+            folder.rmdir()
+        temporary.mkdir()
+        write_split(train, temporary / "train_images.npy", temporary / "train_labels.npy")
+        write_split(evaluation, temporary / "eval_images.npy", temporary / "eval_labels.npy")
+        temporary.rename(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}; free it, or choose another folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

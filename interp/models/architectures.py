@@ -1,0 +1,128 @@
+"""The networks of the package, as data.
+
+The paper's networks are pre-activation: the first convolution reads the image, every later one reads the
+ReLU of its input, and nothing follows the last layer before global average pooling and the head.
+All padding is SAME.
+"""
+
+from dataclasses import dataclass
+
+from interp.core.errors import InputError, check_choice
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution with bias."""
+
+    filters: int
+    size: int
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense layer with bias."""
+
+    units: int
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """2x2 max pooling with stride 2."""
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation, in inference mode except while training."""
+
+
+@dataclass(frozen=True)
+class ReLU:
+    """The nonlinearity, which a caller may replace by another."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Maps to one row per image, in height-width-channel order."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """`layers`, whose output gets their input added; where shapes differ the input is pooled and zero-padded."""
+
+    layers: "tuple[Layer, ...]"
+
+
+Layer = Conv | Dense | MaxPool | BatchNorm | ReLU | Flatten | Residual
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Layers up to the head. `average_pooled` ends in global average pooling and a head without bias, so CAM is defined."""
+
+    name: str
+    file_tag: str
+    layers: tuple[Layer, ...]
+    average_pooled: bool
+
+
+def _block(filters: int, stride: int = 1) -> Residual:
+    return Residual((ReLU(), Conv(filters, 3, stride), ReLU(), Conv(filters, 3)))
+
+
+def _stage(filters: int, stride: int) -> tuple[Residual, ...]:
+    return (_block(filters, stride), *(_block(filters) for _ in range(4)))
+
+
+def _normalised(filters: int) -> tuple[Layer, ...]:
+    return (Conv(filters, 3), BatchNorm(), ReLU(), MaxPool())
+
+
+ARCHITECTURES = {
+    architecture.name: architecture
+    for architecture in (
+        Architecture("small", "smallgap", (Conv(16, 4, 2), ReLU(), Conv(32, 4, 2), ReLU(), Conv(100, 7)), True),
+        Architecture("pool", "pool", (Conv(32, 5), MaxPool(), ReLU(), Conv(64, 5), MaxPool()), True),
+        Architecture("wresnet", "wresnet", (Conv(16, 3), *_stage(16, 1), *_stage(32, 2), *_stage(64, 2)), True),
+        Architecture(
+            "simple_cnn",
+            "simplecnn",
+            (*_normalised(32), *_normalised(64), *_normalised(128), Flatten(), Dense(1024), ReLU()),
+            False,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class ImageKind:
+    """What the images of a dataset look like to a network."""
+
+    shape: tuple[int, int, int]
+    classes: int
+
+
+# By the prefix that network files carry.
+IMAGE_KINDS = {
+    "digits": ImageKind((28, 28, 1), 10),
+    "mnist": ImageKind((28, 28, 1), 10),
+    "cifar": ImageKind((32, 32, 3), 10),
+    "restimagenet": ImageKind((224, 224, 3), 9),
+}
+
+
+def find_architecture(name: str) -> Architecture:
+    """Return the architecture called `name`, raising InputError with a suggestion for an unknown one."""
+    return ARCHITECTURES[check_choice("architecture", name, ARCHITECTURES)]
+
+
+def parse_network_name(name: str) -> tuple[str, Architecture, str]:
+    """Split a file name such as mnist_smallgap_int_100 into dataset prefix, architecture and method (with its numbers)."""
+    parts = name.split("_")
+    tags = {architecture.file_tag: architecture for architecture in ARCHITECTURES.values()}
+    if len(parts) < 3 or parts[0] not in IMAGE_KINDS or parts[1] not in tags:
+        raise InputError(
+            f"the name {name!r} does not say what network it is, expected dataset_architecture_method_epochs with dataset in "
+            f"{', '.join(IMAGE_KINDS)} and architecture in {', '.join(tags)}: rename the file or name the architecture"
+        )
+    return parts[0], tags[parts[1]], "_".join(parts[2:])

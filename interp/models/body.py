@@ -1,0 +1,104 @@
+"""Keras layers made from an architecture, applied to symbolic and to real images by the same lines."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual
+
+Activation = Callable[[Any], Any]
+
+
+@keras.saving.register_keras_serializable(package="interp")
+class Shortcut(keras.layers.Layer):
+    """Average pooling by the stride and zero channels, half before and half after: what joins stages of a residual net."""
+
+    def __init__(self, stride: int, filters: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.stride, self.filters = stride, filters
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        missing = self.filters - inputs.shape[-1]
+        pooled = tf.nn.avg_pool2d(inputs, self.stride, self.stride, "SAME") if self.stride > 1 else inputs
+        return tf.pad(pooled, [[0, 0], [0, 0], [0, 0], [missing // 2, missing - missing // 2]])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "stride": self.stride, "filters": self.filters}
+
+
+class Body:
+    """The layers of an architecture before its head; holds Keras layers, is not one.
+
+    Calling it with a Keras input builds the graph that Keras sees; calling it with tensors computes,
+    where `activation` may stand in for every ReLU.
+    """
+
+    def __init__(self, layers: tuple[Layer, ...], prefix: str = "") -> None:
+        self.specification = layers
+        self.layers: list[Any] = []
+        counts: dict[str, int] = {}
+        for layer in layers:
+            kind = type(layer).__name__.lower()
+            counts[kind] = counts.get(kind, 0) + 1
+            self.layers.append(_make(layer, f"{prefix}{kind}{counts[kind]}"))
+
+    def __call__(self, inputs: Any, *, activation: Activation | None = None, training: bool = False, depth: int | None = None) -> Any:
+        """Apply the first `depth` layers (all by default)."""
+        outputs = inputs
+        for specification, layer in list(zip(self.specification, self.layers, strict=True))[:depth]:
+            match specification:
+                case ReLU():
+                    outputs = layer(outputs) if activation is None else activation(outputs)
+                case BatchNorm():
+                    outputs = layer(outputs, training=training)
+                case Residual():
+                    outputs = layer(outputs, activation, training)
+                case _:
+                    outputs = layer(outputs)
+        return outputs
+
+    def kernels(self) -> list[Any]:
+        """Convolutions and dense layers in the order they are applied."""
+        found: list[Any] = []
+        for layer in self.layers:
+            if isinstance(layer, _ResidualLayers):
+                found += layer.inner.kernels()
+            elif isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+                found.append(layer)
+        return found
+
+
+class _ResidualLayers:
+    """The layers inside a residual block, with the shortcut around them."""
+
+    def __init__(self, block: Residual, name: str) -> None:
+        convolutions = [layer for layer in block.layers if isinstance(layer, Conv)]
+        self.inner = Body(block.layers, prefix=f"{name}_")
+        self.filters = convolutions[-1].filters
+        self.stride = convolutions[0].stride
+        self.shortcut = Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
+        self.add = keras.layers.Add(name=f"{name}_add")
+
+    def __call__(self, inputs: Any, activation: Activation | None, training: bool) -> Any:
+        kept = inputs if inputs.shape[-1] == self.filters and self.stride == 1 else self.shortcut(inputs)
+        return self.add([self.inner(inputs, activation=activation, training=training), kept])
+
+
+def _make(layer: Layer, name: str) -> Any:
+    match layer:
+        case Conv(filters, size, stride):
+            return keras.layers.Conv2D(filters, size, stride, padding="same", name=name)
+        case Dense(units):
+            return keras.layers.Dense(units, name=name)
+        case MaxPool():
+            return keras.layers.MaxPooling2D(2, name=name, padding="same")
+        case BatchNorm():
+            return keras.layers.BatchNormalization(name=name)
+        case ReLU():
+            return keras.layers.ReLU(name=name)
+        case Flatten():
+            return keras.layers.Flatten(name=name)
+        case Residual():
+            return _ResidualLayers(layer, name)

@@ -1,0 +1,23 @@
+"""Untrained networks, the same numbers for the same seed on every machine."""
+
+import numpy as np
+
+from interp.models.network import Network
+
+
+def build_network(architecture: str, image_shape: tuple[int, int, int], classes: int, *, seed: int = 99, fold_tail: bool = True) -> Network:
+    """Make an untrained network: every kernel normal with scale 1 / sqrt(fan_in), biases 0.
+
+    Order and generator are those of the paper's code (NumPy's legacy generator, layer by layer with the head last, each kernel
+    drawn as (out, k * k * in)), so seed 99 starts where its trainings started. Raises InputError.
+    """
+    network = Network(architecture, image_shape, classes, fold_tail=fold_tail)
+    generator = np.random.RandomState(seed)
+    for layer in network.kernel_layers():
+        shape = layer.kernel.shape
+        fan_in = int(np.prod(shape[:-1]))
+        drawn = generator.normal(scale=1 / np.sqrt(fan_in), size=(shape[-1], fan_in))
+        layer.kernel.assign(drawn.T.reshape(shape).astype(np.float32))
+        if layer.bias is not None:
+            layer.bias.assign(np.zeros(layer.bias.shape, np.float32))
+    return network

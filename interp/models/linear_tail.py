@@ -1,0 +1,116 @@
+"""What follows the last nonlinearity of a network, computed as the linear map that it is.
+
+Convolution, average pooling and head in a row are linear, so the class activation maps are one convolution
+of the activations with kernel sum_c K[..., c] W[c, k], and the logits one dense layer on them. Both are exact,
+differentiable in the weights, and a fraction of the work: for the paper's small network 1.2 M (maps) and
+0.47 M (logits) multiplications per image instead of 8.1 M.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import tensorflow as tf
+
+from interp.core.errors import InputError
+
+
+class Tail(ABC):
+    """Maps the activations after the last nonlinearity (n, h, w, c) to features, class maps and logits."""
+
+    @abstractmethod
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        """Last feature maps A, shape (n, h, w, d), before average pooling."""
+
+    @abstractmethod
+    def maps(self, activations: tf.Tensor) -> tf.Tensor:
+        """Class activation maps of all classes, shape (n, h, w, K); their mean over (h, w) is the logits."""
+
+    @abstractmethod
+    def logits(self, activations: tf.Tensor) -> tf.Tensor:
+        """Logits, shape (n, K)."""
+
+
+class PooledTail(Tail):
+    """Average pooling and head; nothing to fold."""
+
+    def __init__(self, head: tf.Tensor) -> None:
+        self.head = head
+
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        return activations
+
+    def maps(self, activations: tf.Tensor) -> tf.Tensor:
+        features = self.features(activations)
+        return tf.nn.conv2d(features, self.head[None, None], 1, "VALID")
+
+    def logits(self, activations: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(self.features(activations), (1, 2)) @ self.head
+
+
+class UnfoldedTail(PooledTail):
+    """Convolution, average pooling and head, one after the other."""
+
+    def __init__(self, kernel: tf.Tensor, bias: tf.Tensor, head: tf.Tensor) -> None:
+        super().__init__(head)
+        self.kernel, self.bias = kernel, bias
+
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(activations, self.kernel, 1, "SAME") + self.bias
+
+
+class FoldedTail(Tail):
+    """Convolution, average pooling and head as one convolution (maps) and one dense layer (logits).
+
+    The fold is computed where the object is made: make it once, outside of a loop over images.
+    `map_shape` is the (h, w) of the activations; the convolution has stride 1 and SAME padding.
+    """
+
+    def __init__(self, kernel: tf.Tensor, bias: tf.Tensor, head: tf.Tensor, map_shape: tuple[int, int]) -> None:
+        self.unfolded = UnfoldedTail(kernel, bias, head)
+        size_y, size_x, channels, _ = kernel.shape
+        height, width = map_shape
+        self.map_kernel = tf.reshape(tf.reshape(kernel, (-1, kernel.shape[-1])) @ head, (size_y, size_x, channels, head.shape[-1]))
+        self.map_bias = tf.linalg.matvec(head, bias, transpose_a=True)
+        # Activation (y, x) adds to the mean map through every tap that lands inside the map.
+        rows = tf.constant(_taps_inside(height, size_y) / height, kernel.dtype)
+        columns = tf.constant(_taps_inside(width, size_x) / width, kernel.dtype)
+        weights = tf.einsum("yt,xs,tsck->yxck", rows, columns, self.map_kernel)
+        self.logit_kernel = tf.reshape(weights, (height * width * channels, -1))
+
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        return self.unfolded.features(activations)
+
+    def maps(self, activations: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(activations, self.map_kernel, 1, "SAME") + self.map_bias
+
+    def logits(self, activations: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(activations, (-1, self.logit_kernel.shape[0])) @ self.logit_kernel + self.map_bias
+
+
+class DenseTail(Tail):
+    """A dense head on flat activations: logits only."""
+
+    def __init__(self, kernel: tf.Tensor, bias: tf.Tensor) -> None:
+        self.kernel, self.bias = kernel, bias
+
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        raise InputError(_NO_MAPS)
+
+    def maps(self, activations: tf.Tensor) -> tf.Tensor:
+        raise InputError(_NO_MAPS)
+
+    def logits(self, activations: tf.Tensor) -> tf.Tensor:
+        return activations @ self.kernel + self.bias
+
+
+_NO_MAPS = (
+    "this network does not end in global average pooling, so it has no class activation map: "
+    "use a network such as small, pool or wresnet, or the Grad-CAM of a layer"
+)
+
+
+def _taps_inside(side: int, size: int) -> np.ndarray:
+    """Matrix (position, tap): 1 where the tap of a SAME convolution takes that position into the output."""
+    position, tap = np.arange(side)[:, None], np.arange(size)[None]
+    output = position - tap + (size - 1) // 2
+    return ((output >= 0) & (output < side)).astype(np.float64)

@@ -1,0 +1,151 @@
+"""The Keras network of the package: logits, features and the maps that explain them."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.errors import check_choice
+from interp.core.path_gradients import mean_path_gradient, quadrature
+from interp.models.architectures import Conv, find_architecture
+from interp.models.body import Activation, Body
+from interp.models.linear_tail import DenseTail, FoldedTail, PooledTail, Tail, UnfoldedTail
+
+
+# What may stand in for ReLU in a map.
+ACTIVATIONS = ("relu", "softplus", "elu", "gelu", "silu")
+
+
+@keras.saving.register_keras_serializable(package="interp")
+class Network(keras.Model):
+    """A Keras functional model built from a named architecture; `net(images)` gives logits (n, K).
+
+    Keras sees ordinary layers. The forward pass folds the linear tail (interp.models.linear_tail) unless `fold_tail` is False,
+    so every caller has the speed without knowing of it. `metadata` says where the weights come from.
+    """
+
+    def __init__(
+        self, architecture: str, image_shape: tuple[int, int, int], classes: int, *, fold_tail: bool = True, name: str | None = None
+    ) -> None:
+        check_number("classes", classes, minimum=2, whole=True)
+        specification = find_architecture(architecture)
+        body = Body(specification.layers)
+        inputs = keras.Input(tuple(image_shape), dtype="float32", name="images")
+        outputs = body(inputs)
+        if specification.average_pooled:
+            outputs = keras.layers.GlobalAveragePooling2D(name="average")(outputs)
+        head = keras.layers.Dense(classes, use_bias=not specification.average_pooled, name="head")
+        super().__init__(inputs=inputs, outputs=head(outputs), name=name or architecture)
+        self.architecture = specification.name
+        self.image_shape = tuple(int(side) for side in image_shape)
+        self.classes = int(classes)
+        self.fold_tail = fold_tail
+        self.metadata: Any = {}
+        self._body = body
+        self._head = head
+        self._average_pooled = specification.average_pooled
+        # The last convolution belongs to the tail when no nonlinearity follows it.
+        self._tail_convolution = body.layers[-1] if isinstance(specification.layers[-1], Conv) else None
+        self._depth = len(body.layers) - (self._tail_convolution is not None)
+        self._integrate = tf.function(self._integrate_block, reduce_retracing=True, autograph=False)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "architecture": self.architecture,
+            "image_shape": self.image_shape,
+            "classes": self.classes,
+            "fold_tail": self.fold_tail,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Network":
+        return cls(**config)
+
+    def kernel_layers(self) -> list[Any]:
+        """Convolutions and dense layers in order, the head last."""
+        return [*self._body.kernels(), self._head]
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        return self.tail().logits(self.activations(inputs, training=bool(training)))
+
+    # The two halves of a forward pass. A loop over images makes the tail once and calls the first half per step.
+
+    def activations(self, images: tf.Tensor, *, activation: Activation | None = None, training: bool = False) -> tf.Tensor:
+        """Outputs of the last nonlinearity, what the tail reads; `activation` replaces every ReLU."""
+        return self._body(images, activation=activation, training=training, depth=self._depth)
+
+    def tail(self, *, rectified: bool = False) -> Tail:
+        """The linear rest of the network with its present weights; `rectified` takes the positive part of the head."""
+        head = tf.convert_to_tensor(self._head.kernel)
+        head = tf.nn.relu(head) if rectified else head
+        if not self._average_pooled:
+            return DenseTail(head, tf.convert_to_tensor(self._head.bias))
+        if self._tail_convolution is None:
+            return PooledTail(head)
+        kernel, bias = (tf.convert_to_tensor(weight) for weight in (self._tail_convolution.kernel, self._tail_convolution.bias))
+        if not self.fold_tail:
+            return UnfoldedTail(kernel, bias, head)
+        return FoldedTail(kernel, bias, head, tuple(self._tail_convolution.output.shape[1:3]))
+
+    # Maps, in the terms of Boopathy et al. 2020.
+
+    def features(self, images: Any) -> tf.Tensor:
+        """Last feature maps A before average pooling, shape (n, h, w, d)."""
+        return self.tail().features(self.activations(check_images(images, self.image_shape)))
+
+    def cam(self, images: Any) -> tf.Tensor:
+        """Class activation maps of all classes, shape (n, h, w, K); their mean over (h, w) is the logits (Zhou et al. 2016)."""
+        return self.tail().maps(self.activations(check_images(images, self.image_shape)))
+
+    def grad_cam_plus_plus(self, images: Any) -> tf.Tensor:
+        """Grad-CAM++ of all classes in its closed form for average pooling, sum_c A_c relu(W_ck), shape (n, h, w, K)."""
+        return self.tail(rectified=True).maps(self.activations(check_images(images, self.image_shape)))
+
+    def integrated_gradients(
+        self,
+        images: Any,
+        labels: Any,
+        *,
+        steps: int = 32,
+        rule: str = "gauss_legendre",
+        activation: str | None = None,
+        chunk_size: int = 512,
+        return_gap: bool = False,
+    ) -> Any:
+        """Integrated gradients of each image's label logit from a black image, shape of `images` (Sundararajan et al. 2017).
+
+        `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `activation`, such as softplus, replaces
+        every ReLU (the paper's code: steps=100, rule="right", activation="softplus"). At most `chunk_size` path points are in
+        memory at a time. With `return_gap` also |sum of the map - (f(image) - f(black))|, shape (n,). Raises InputError.
+        """
+        images = check_images(images, self.image_shape)
+        labels = check_labels(labels, images, self.classes)
+        check_number("steps", steps, minimum=1, whole=True)
+        check_number("chunk_size", chunk_size, minimum=1, whole=True)
+        if activation is not None:
+            check_choice("activation", activation, ACTIVATIONS)
+        positions, weights = (tf.constant(part) for part in quadrature(rule, steps))
+        blocks = [
+            self._integrate(images[first : first + chunk_size], labels[first : first + chunk_size], positions, weights, chunk_size, activation)
+            for first in range(0, images.shape[0], chunk_size)
+        ]
+        maps, gaps = (tf.concat(part, 0) for part in zip(*blocks, strict=True))
+        return (maps, gaps) if return_gap else maps
+
+    def _integrate_block(
+        self, images: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor, chunk_size: int, activation: str | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        tail = self.tail()
+        replacement = None if activation is None else keras.activations.get(activation)
+
+        def score(points: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+            logits = tail.logits(self.activations(points, activation=replacement))
+            return tf.gather(logits, tf.gather(labels, rows), batch_dims=1)
+
+        black = tf.zeros_like(images)
+        maps = images * mean_path_gradient(score, black, images, positions, weights, chunk_size)
+        rows = tf.range(tf.shape(images)[0])
+        change = score(images, rows) - score(black, rows)
+        return maps, tf.abs(tf.reduce_sum(maps, (1, 2, 3)) - change)

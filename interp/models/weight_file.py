@@ -1,0 +1,76 @@
+"""The package's weight files: safetensors (no code in them) with everything about the network in the metadata."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from interp.core.errors import InputError
+from interp.core.files import replacing
+from interp.models.network import Network
+
+FORMAT = 1
+
+
+def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | None = None) -> Path:
+    """Write the network to `path` (.safetensors), completely or not at all, and return the path.
+
+    `metadata` (dataset, method, training arguments, measured accuracy, ...) must be JSON and is added to what the network carries.
+    Raises InputError for another suffix, a model that is no Network of this package, or weights that are not finite.
+    """
+    path = Path(path)
+    if not isinstance(network, Network):
+        raise InputError(f"save_model writes this package's networks, got {type(network).__name__}: save other models with model.save(path)")
+    if path.suffix != ".safetensors":
+        raise InputError(f"cannot save to {path}: expected a name that ends in .safetensors")
+    tensors = {variable.path: np.asarray(variable) for variable in network.weights}
+    damaged = [name for name, values in tensors.items() if not np.isfinite(values).all()]
+    if damaged:
+        raise InputError(f"cannot save to {path}: {damaged[0]} holds NaN or infinite values, the training diverged")
+    description = {
+        **network.metadata,
+        **(metadata or {}),
+        "format": FORMAT,
+        "architecture": network.architecture,
+        "image_shape": network.image_shape,
+        "classes": network.classes,
+    }
+    try:
+        text = json.dumps(description, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"cannot save to {path}: the metadata is not JSON ({error})") from error
+    with replacing(path) as temporary:
+        safetensors.numpy.save_file(tensors, temporary, metadata={"interp": text})
+    return path
+
+
+def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
+    """Read a file of `save_model`; names, shapes and values are checked before use. Raises InputError."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            description = json.loads((file.metadata() or {}).get("interp", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a readable safetensors file ({str(error).splitlines()[0]}): get or train it again") from error
+    needed = ("format", "architecture", "image_shape", "classes")
+    if not isinstance(description, dict) or any(key not in description for key in needed):
+        raise InputError(f"{path} was not written by this package: its metadata lacks {', '.join(needed)}")
+    if description["format"] != FORMAT:
+        raise InputError(f"{path} has format {description['format']!r}, this version reads format {FORMAT}: update the package")
+    shape = description["image_shape"]
+    if not isinstance(shape, list) or len(shape) != 3 or not all(isinstance(side, int) and 0 < side <= 4096 for side in shape):
+        raise InputError(f"{path} is refused: its image_shape {shape!r} is not (height, width, channels)")
+    network = Network(description["architecture"], tuple(shape), description["classes"], fold_tail=fold_tail)
+    names = [variable.path for variable in network.weights]
+    if set(names) != set(tensors):
+        raise InputError(f"{path} is refused: it holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(names))}")
+    for variable in network.weights:
+        values = tensors[variable.path]
+        if values.shape != tuple(variable.shape) or values.dtype != np.float32 or not np.isfinite(values).all():
+            raise InputError(f"{path} is refused: {variable.path} should be finite float32 of shape {tuple(variable.shape)}")
+    network.set_weights([tensors[name] for name in names])
+    network.metadata = description
+    return network
