@@ -7,7 +7,7 @@ import numpy as np
 from interp.data.cifar10_batches import read_binary, read_python
 from interp.data.folders import below, complete_set, data_folder, digest
 from interp.data.pixels import scale
-from interp.data.prepared import Preparable, open_prepared
+from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
 from interp.data.splits import split_rows
 
@@ -32,7 +32,7 @@ JPEG_SHA256 = {
 _TFDS = Preparable(
     name="cifar10",
     probe="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    advice="unpack the official archive there, so that the data folder holds cifar-10-batches-bin or cifar-10-batches-py",
+    advice="unpack the official archive in the data folder, so that it holds cifar-10-batches-bin or -py",
 )
 
 
@@ -44,19 +44,18 @@ def load_cifar10(split: str, *, data_dir: str | Path | None = None) -> Dataset:
     binary = complete_set([base / "cifar-10-batches-bin" for base in bases], [[f"{stem}.bin"] for stem in stems])
     python = None if binary else complete_set([base / "cifar-10-batches-py" for base in bases], [[s] for s in stems])
     if binary is not None:
-        images, labels = _join([read_binary(path) for path in binary])
-        source, where = _binary_source(binary[0]), binary[0].parent
+        images, labels = _join([read_binary(path) for path in binary], split)
+        source = _binary_source(binary[0])
     elif python is not None:
-        images, labels = _join([read_python(path) for path in python])
-        source, where = _python_source(python), python[0].parent
+        images, labels = _join([read_python(path) for path in python], split)
+        source = _python_source(python)
     else:
-        prepared = open_prepared(_TFDS, root, bases)
-        images, labels = prepared.arrays("test" if split == "test" else "train")
-        source, where = prepared.source, prepared.folder
-    rows = split_rows(split, len(labels), where)
+        prepared = find_prepared(_TFDS, root, bases)
+        images, labels = prepared.arrays(split)
+        source = prepared.source
     return Dataset(
-        images=scale(images[rows]),
-        labels=labels[rows].astype(np.int64),
+        images=scale(images),
+        labels=labels.astype(np.int64),
         class_names=CLASS_NAMES,
         source=source,
         split=split,
@@ -64,9 +63,10 @@ def load_cifar10(split: str, *, data_dir: str | Path | None = None) -> Dataset:
     )
 
 
-def _join(batches: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = zip(*batches, strict=True)
-    return np.concatenate(images), np.concatenate(labels)
+def _join(batches: list[tuple[np.ndarray, np.ndarray]], split: str) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    rows = split_rows(split, len(labels), "the set of batches")
+    return images[rows], labels[rows]
 
 
 def _binary_source(first: Path) -> str:

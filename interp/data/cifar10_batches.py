@@ -49,4 +49,5 @@ def _batch(path: Path, planes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarr
     """Turn rows of red, green and blue planes into images, and check that labels are 0 to 9."""
     if labels.min() < 0 or labels.max() > 9:
         raise InputError(f"{path} holds labels in [{labels.min()}, {labels.max()}], expected 0 to 9: {_AGAIN}")
-    return planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels.astype(np.int64)
+    images = np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+    return images, labels.astype(np.int64)

@@ -15,8 +15,8 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
     given = data_dir if data_dir is not None else os.environ.get(VARIABLE) or None
     if given is None:
         return None
-    folder = Path(given).expanduser()
-    if not folder.is_dir():
+    folder = Path(os.path.expanduser(given))
+    if not os.path.isdir(folder):
         origin = "the data folder" if data_dir is not None else f"the data folder of {VARIABLE}"
         raise InputError(f"{origin}, {folder}, is not a folder: make it, or name the one that holds the datasets")
     return folder
@@ -34,7 +34,8 @@ def complete_set(folders: Sequence[Path], wanted: Sequence[Sequence[str]]) -> li
     """
     lacking: tuple[Path, str, Path] | None = None
     for folder in folders:
-        found = [next((folder / name for name in names if (folder / name).is_file()), None) for names in wanted]
+        # Unlike Path.is_file, this is False in a folder that may not be entered.
+        found = [next((folder / name for name in names if os.path.isfile(folder / name)), None) for names in wanted]
         paths = [path for path in found if path is not None]
         if len(paths) == len(wanted):
             return paths

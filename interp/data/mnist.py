@@ -7,7 +7,7 @@ import numpy as np
 from interp.data.folders import below, complete_set, data_folder
 from interp.data.idx import IdxFile, read_idx
 from interp.data.pixels import scale
-from interp.data.prepared import Preparable, open_prepared
+from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
 from interp.data.splits import split_rows
 
@@ -41,16 +41,16 @@ def load_mnist(split: str, *, data_dir: str | Path | None = None) -> Dataset:
     paths = complete_set(folders, [_names(stem) for stem in stems])
     if paths is not None:
         pixels, labels = (read_idx(path, OFFICIAL[stem]) for path, stem in zip(paths, stems, strict=True))
-        images, where = pixels[..., None], str(paths[0])
+        rows = split_rows(split, len(labels), paths[0])
+        images, labels = pixels[rows, :, :, None], labels[rows]
         source = f"official MNIST files ({'idx.gz' if paths[0].suffix == '.gz' else 'idx'})"
     else:
-        prepared = open_prepared(_TFDS, root, folders)
-        images, labels = prepared.arrays("test" if split == "test" else "train")
-        source, where = prepared.source, str(prepared.folder)
-    rows = split_rows(split, len(labels), where)
+        prepared = find_prepared(_TFDS, root, folders)
+        images, labels = prepared.arrays(split)
+        source = prepared.source
     return Dataset(
-        images=scale(images[rows]),
-        labels=labels[rows].astype(np.int64),
+        images=scale(images),
+        labels=labels.astype(np.int64),
         class_names=tuple("0123456789"),
         source=source,
         split=split,

@@ -79,10 +79,10 @@ class Dataset:
         if isinstance(which, (int, np.integer)) and not isinstance(which, bool):
             count = int(which)
             if not 1 <= count <= len(self):
-                raise InputError(f"{count} images were asked for, {self.name} {self.split} has 1 to {len(self)} to give")
-            lazy = isinstance(self.images, ScaledPixels)
-            images = self.images.first(count) if lazy else self.images[:count]  # type: ignore[union-attr]
-            return replace(self, images=images, labels=self.labels[:count])
+                raise InputError(f"{count} images were asked for, {self.name} {self.split} can give 1 to {len(self)}")
+            images = self.images
+            first = images.first(count) if isinstance(images, ScaledPixels) else images[:count]
+            return replace(self, images=first, labels=self.labels[:count])
         indices = np.asarray(which)
         if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer) or not len(indices):
             raise InputError(

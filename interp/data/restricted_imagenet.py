@@ -1,26 +1,24 @@
 """Restricted ImageNet: four .npy arrays, made once from ImageNet where they are not there yet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from interp.core.errors import InputError
-from interp.data.folders import below, complete_set, data_folder
+from interp.data.folders import VARIABLE, below, complete_set, data_folder
 from interp.data.pixels import ScaledPixels
-from interp.data.prepared import Preparable, Prepared, open_prepared
+from interp.data.prepared import Prepared
+from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
 from interp.data.splits import split_rows
-from interp.data.superclasses import CLASS_NAMES, SIDE, SUPERCLASS, Example, write_arrays
-
-# Written into the folder of arrays that were made here, so that their origin is known later.
-_ORIGIN = "source.txt"
+from interp.data.superclasses import CLASS_NAMES, ORIGIN, SIDE, SUPERCLASS, Example, write_arrays
 
 _TFDS = Preparable(
     name="imagenet2012",
-    probe=None,
+    archives=("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"),
     advice="put train_images.npy, train_labels.npy, eval_images.npy and eval_labels.npy into the data folder, "
-    "or ImageNet's two archives into its tfds/downloads/manual",
+    "or ImageNet's two archives where they are missing",
 )
 
 
@@ -31,17 +29,14 @@ def load_restricted_imagenet(split: str, *, data_dir: str | Path | None = None) 
     Raises InputError naming the file or folder at fault.
     """
     root = data_folder(data_dir)
+    if root is None:
+        raise InputError(f"Restricted ImageNet needs a folder for its arrays: name one with data_dir or {VARIABLE}")
     folders = below(root, ".", "imagenet", "restimagenet")
     prefix = "eval" if split == "test" else "train"
     wanted = [[f"{prefix}_images.npy"], [f"{prefix}_labels.npy"]]
     paths = complete_set(folders, wanted)
     if paths is None:
-        prepared = open_prepared(_TFDS, root, folders)
-        if root is None:
-            raise InputError(
-                "Restricted ImageNet needs a folder for its arrays: name one with data_dir or INTERP_DATA_DIR"
-            )
-        _make(prepared, folders[-1])
+        _make(find_prepared(_TFDS, root, folders), folders[-1])
         paths = complete_set(folders[-1:], wanted)
         if paths is None:
             raise InputError(f"{folders[-1]} lost its arrays while they were made: load again")
@@ -65,6 +60,8 @@ def read_arrays(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.nd
         raise InputError(
             f"{images_path} holds {images.dtype} of shape {images.shape}, expected uint8 (n, {SIDE}, {SIDE}, 3)"
         )
+    if len(images) == 0:
+        raise InputError(f"{images_path} holds no images: get the file again")
     if not np.issubdtype(labels.dtype, np.integer) or labels.shape != images.shape[:1]:
         raise InputError(
             f"{labels_path} holds {labels.dtype} of shape {labels.shape}, expected integers ({len(images)},), "
@@ -89,20 +86,20 @@ def _read(path: Path) -> np.ndarray:
 
 def _make(prepared: Prepared, folder: Path) -> None:
     """Write the arrays from ImageNet's training and validation examples."""
-    write_arrays(_with_progress(prepared, "train"), _with_progress(prepared, "validation"), folder)
-    (folder / _ORIGIN).write_text(prepared.source + "\n", encoding="utf-8")
+    train, evaluation = (_with_progress(prepared, split) for split in ("train", "validation"))
+    write_arrays(train, evaluation, folder, origin=prepared.source)
 
 
-def _with_progress(prepared: Prepared, split: str) -> Iterable[Example]:
+def _with_progress(prepared: Prepared, split: str) -> Iterator[Example]:
     from tqdm import tqdm
 
     examples = prepared.stream(split, SUPERCLASS >= 0)
-    return tqdm(examples, total=prepared.count(split), desc=f"Restricted ImageNet, {split}", unit="image")
+    yield from tqdm(examples, total=prepared.count(split), desc=f"Restricted ImageNet, {split}", unit="image")
 
 
 def _source(folder: Path) -> str:
     try:
-        origin = (folder / _ORIGIN).read_text(encoding="utf-8").strip()
+        origin = (folder / ORIGIN).read_text(encoding="utf-8").strip()
     except OSError:
         return "Restricted ImageNet arrays (npy)"
     return f"Restricted ImageNet arrays (npy) made from {origin}"

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from interp.core.errors import InputError
-from interp.data.npy_file import GrowingNpy
+from interp.data.npy_file import growing_npy
 
 SIDE = 224
+ORIGIN = "source.txt"
 
 # Inclusive ranges of ImageNet's 1,000 labels; the place in this table is the new label.
 RANGES = {
@@ -49,21 +50,25 @@ def write_split(examples: Iterable[Example], images_path: Path, labels_path: Pat
 
     Raises InputError for an image or label that cannot be used, or if none has a superclass.
     """
-    with GrowingNpy(images_path, (SIDE, SIDE, 3), np.uint8) as images, GrowingNpy(labels_path, (), np.int64) as labels:
+    count = 0
+    with (
+        growing_npy(images_path, (SIDE, SIDE, 3), np.uint8) as add_image,
+        growing_npy(labels_path, (), np.int64) as add_label,
+    ):
         for image, label in examples:
             if not 0 <= label < len(SUPERCLASS):
                 raise InputError(f"an ImageNet label came as {label}, expected 0 to {len(SUPERCLASS) - 1}")
-            superclass = SUPERCLASS[label]
-            if superclass >= 0:
-                images.append(resize(image))
-                labels.append(superclass)
-        if not images.count:
+            if SUPERCLASS[label] >= 0:
+                add_image(resize(image))
+                add_label(SUPERCLASS[label])
+                count += 1
+        if count == 0:
             raise InputError(f"no image belongs to {', '.join(CLASS_NAMES)}: give ImageNet's labels, 0 to 999")
-        return images.count
+    return count
 
 
-def write_arrays(train: Iterable[Example], evaluation: Iterable[Example], folder: Path) -> None:
-    """Write the four arrays of Restricted ImageNet to `folder`, complete or not at all.
+def write_arrays(train: Iterable[Example], evaluation: Iterable[Example], folder: Path, *, origin: str) -> None:
+    """Write the four arrays of Restricted ImageNet, and their `origin` as a text, to `folder`: complete or not at all.
 
     Raises InputError if the folder exists and is not empty, or cannot be written.
     """
@@ -74,8 +79,10 @@ def write_arrays(train: Iterable[Example], evaluation: Iterable[Example], folder
         temporary.mkdir()
         write_split(train, temporary / "train_images.npy", temporary / "train_labels.npy")
         write_split(evaluation, temporary / "eval_images.npy", temporary / "eval_labels.npy")
+        (temporary / ORIGIN).write_text(origin + "\n", encoding="utf-8")
         temporary.rename(folder)
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}; free it, or choose another folder") from error
+        reason = error.strerror or error
+        raise InputError(f"cannot write {folder}: {reason}; free it, or choose another data folder") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from interp.core.checks import check_images, check_labels, check_number
-from interp.core.errors import check_choice
+from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import mean_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
 from interp.models.body import Activation, Body
@@ -29,6 +29,10 @@ class Network(keras.Model):
         self, architecture: str, image_shape: tuple[int, int, int], classes: int, *, fold_tail: bool = True, name: str | None = None
     ) -> None:
         check_number("classes", classes, minimum=2, whole=True)
+        if len(image_shape) != 3:
+            raise InputError(f"image_shape came as {tuple(image_shape)}, expected (height, width, channels)")
+        for side in image_shape:
+            check_number("image_shape", side, minimum=1, whole=True)
         specification = find_architecture(architecture)
         body = Body(specification.layers)
         inputs = keras.Input(tuple(image_shape), dtype="float32", name="images")

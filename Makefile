@@ -1,0 +1,68 @@
+# `make` lists what there is. `make demo` and `make test` set up .venv themselves, once.
+
+VENV   := .venv
+STAMP  := $(VENV)/.installed
+BROKEN := $(VENV)/.installing
+BIN    := $(VENV)/bin
+
+# The first interpreter that runs, is 3.11 to 3.13 and can make environments. Being on the PATH is not enough: pyenv
+# leaves names there that only fail. Choose another one with `make demo PYTHON=/path/to/python3.12`.
+CANDIDATES := python3.13 python3.12 python3.11 python3
+IS_USABLE  := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+usable      = $(if $(1),$(shell $(1) -c '$(IS_USABLE)' >/dev/null 2>&1 && echo '$(1)'))
+PYTHON     ?= $(firstword $(foreach name,$(CANDIDATES),$(call usable,$(name))))
+NO_PYTHON   = No usable Python$(if $(PYTHON), in PYTHON=$(PYTHON)): 3.11, 3.12 or 3.13 with its venv module is needed. \
+Install one or run make PYTHON=/path/to/python3.12
+
+PIP_FLAGS      ?= -qq
+PYTEST_WORKERS ?= 2
+PYTEST_FLAGS   ?=
+
+# Errors and notes of TensorFlow's C++ side are not for a reader of our output. What TensorFlow 2.21 writes while it is being
+# imported comes before it reads this variable.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export KERAS_BACKEND := tensorflow
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check clean
+
+help:
+	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
+	@echo 'make test       set up .venv, run the tests (a few minutes)'
+	@echo 'make test-slow  the long tests that `make test` leaves out'
+	@echo 'make check      style (ruff), types (mypy), and who may import whom'
+	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
+
+demo: $(STAMP)
+	@$(BIN)/python -m interp.demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_FLAGS)
+
+test-slow: $(STAMP)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_import_directions.py
+
+# An installation that was interrupted leaves $(BROKEN) and no stamp: the next one starts from an empty folder, because
+# pip takes a half-copied package for an installed one.
+$(STAMP): pyproject.toml setup.py constraints.txt
+	$(if $(call usable,$(PYTHON)),,$(error $(NO_PYTHON)))
+	@if [ -e $(BROKEN) ]; then rm -rf $(VENV); fi
+	@mkdir -p $(VENV)
+	@rm -f $@
+	@touch $(BROKEN)
+	@echo 'Installing into $(VENV): about 3 GB, a few minutes, once. To watch it: make PIP_FLAGS=-v'
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt pip setuptools wheel
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt --build-constraint constraints.txt -e '.[dev]'
+	@rm -f $(BROKEN)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

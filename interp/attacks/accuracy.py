@@ -1,0 +1,32 @@
+"""Share of images that a network classifies as their labels."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attacks.classification import margin
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import run_in_batches
+from interp.models.inference import check_model
+
+
+def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> np.ndarray:
+    """Return which images (n, height, width, channels) `model` classifies as `labels` (n,), booleans (n,). Raises InputError.
+
+    A label that ties with another class for the largest logit counts as wrong: no attack may hide in a tie.
+    """
+    check_number("batch_size", batch_size, minimum=1, whole=True)
+    batch = check_images(images)
+    truth = check_labels(labels, batch, check_model(model, batch))
+
+    def run(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
+        return (margin(model(images, training=False), labels),)
+
+    return run_in_batches(run, (batch, truth), batch_size)[0].numpy() < 0
+
+
+def accuracy(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> float:
+    """Return the share of images that `model` classifies as `labels`, in [0, 1]. Raises InputError."""
+    return float(correct(model, images, labels, batch_size=batch_size).mean())

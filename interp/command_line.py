@@ -1,0 +1,70 @@
+"""What the command lines share: one-line errors, exit codes, progress bars."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from interp.core.errors import InputError
+
+# Set before TensorFlow is imported: its start-up notes are not for a reader of our output.
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line; exit code 2."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False, **arguments)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None = None) -> int:
+    """Parse, call `main`, and return the exit code: its own, 2 after an InputError, 1 after a failed computation, 130 after Ctrl-C."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    parsed = parser.parse_args(arguments)
+    try:
+        return main(parsed)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ArithmeticError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept", file=sys.stderr)
+        return 130
+
+
+def whole_number(minimum: int) -> Callable[[str], int]:
+    """An argument type: a whole number of at least `minimum`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"{value} is less than {minimum}")
+        return value
+
+    return parse
+
+
+def number(*, above: float) -> Callable[[str], float]:
+    """An argument type: a finite number above `above`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        if not above < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above {above:g} and finite")
+        return value
+
+    return parse

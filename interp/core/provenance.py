@@ -1,0 +1,45 @@
+"""How a result was made: stored beside every result."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("interp", "tensorflow", "keras", "numpy")
+
+
+def describe_run(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments, versions, commit, cores and time of this run, as JSON values."""
+    return {
+        "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": _commit(),
+        "cores": os.cpu_count(),
+        "platform": sys.platform,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this package runs from, "+" for changes on top of it; None outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        git = ["git", "-C", str(root), "-c", "safe.directory=*"]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+" if changes else "")

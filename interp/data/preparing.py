@@ -1,0 +1,66 @@
+"""Finding a dataset that TensorFlow Datasets has prepared, else having it prepared once."""
+
+import os
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from interp.core.errors import InputError
+from interp.data.folders import VARIABLE
+from interp.data.prepared import Prepared, brief, import_tfds, open_folder, quiet
+
+_PROBE_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparable:
+    """A dataset's name in TensorFlow Datasets, what preparing it needs, and advice for when that fails.
+
+    `probe` is an address its download reads; `archives` are files that must be fetched by hand.
+    """
+
+    name: str
+    advice: str
+    probe: str | None = None
+    archives: tuple[str, ...] = ()
+
+
+def find_prepared(wanted: Preparable, root: Path | None, looked: Sequence[Path]) -> Prepared:
+    """Return a dataset prepared in `root`/tfds or `root`, else download it to the former.
+
+    Without a root the usual folder of TensorFlow Datasets is taken. `looked` is where official files were not found.
+    Raises InputError saying where was looked and what to do.
+    """
+    usual = Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")))
+    homes = [usual] if root is None else [root / "tfds", root]
+    for home in homes:
+        versions = sorted(path.parent for path in home.glob(f"{wanted.name}/*/dataset_info.json"))
+        if versions:
+            return open_folder(versions[-1])
+    try:
+        folder = _download(wanted, homes[0])
+    except Exception as error:  # whatever stops a download, the user needs files
+        searched = ", ".join(map(str, [*looked, *homes]))
+        naming = "" if root is not None else f" and name it with data_dir or {VARIABLE}"
+        raise InputError(
+            f"no {wanted.name} was found (looked in {searched}) and it cannot be prepared ({brief(error)}): "
+            f"{wanted.advice}{naming}"
+        ) from error
+    return open_folder(folder)
+
+
+def _download(wanted: Preparable, home: Path) -> Path:
+    """Prepare the newest version under `home` and return its folder; any error may come out."""
+    for archive in (home / "downloads" / "manual" / name for name in wanted.archives):
+        if not archive.is_file():
+            raise InputError(f"{archive} is missing")
+    if wanted.probe is not None:
+        # Without a network the downloader itself retries for minutes before it gives up.
+        request = urllib.request.Request(wanted.probe, method="HEAD")
+        urllib.request.urlopen(request, timeout=_PROBE_SECONDS).close()
+    tfds = import_tfds()
+    with quiet():
+        builder = tfds.builder(wanted.name, data_dir=home)
+        builder.download_and_prepare()
+    return Path(builder.data_dir)

@@ -1,0 +1,70 @@
+"""Accuracy under attack against the radius of the attack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.attacks import ProjectedGradientDescent, correct
+from interp.core.checks import check_images, check_number
+from interp.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class AccuracyCurve:
+    """Accuracy of a network on `count` images under attack, one value per radius; `protocol` says how it was attacked."""
+
+    epsilons: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    count: int
+    protocol: str
+
+    @property
+    def standard_errors(self) -> tuple[float, ...]:
+        """Binomial standard error of each accuracy."""
+        return tuple(float(np.sqrt(value * (1 - value) / self.count)) for value in self.accuracies)
+
+
+def accuracy_curve(
+    model: keras.Model,
+    images: Any,
+    labels: Any,
+    attack: ProjectedGradientDescent,
+    epsilons: Sequence[float],
+    *,
+    carry: bool = True,
+    seed: int = 0,
+    batch_size: int = 250,
+) -> AccuracyCurve:
+    """Attack `images` (n, height, width, channels) at each radius and return the accuracies, radii in rising order.
+
+    An attack found at a radius lies in every larger ball, so with `carry` an image broken once stays broken, is not attacked
+    again, and accuracy never rises with the radius. Without, each radius stands alone: the protocol of Boopathy et al. 2020.
+    Raises InputError.
+    """
+    if not len(epsilons):
+        raise InputError("epsilons came empty, expected at least one radius")
+    for epsilon in epsilons:
+        check_number("epsilon", epsilon, minimum=0)
+    check_images(images)
+    images, labels = np.asarray(images), np.asarray(labels)
+    standing = correct(model, images, labels, batch_size=batch_size)
+    accuracies = []
+    for epsilon in sorted(epsilons):
+        rows = np.flatnonzero(standing) if carry else np.arange(len(images))
+        right = standing.copy()
+        if epsilon > 0 and len(rows):
+            adversarial = replace(attack, epsilon=epsilon)(model, images[rows], labels[rows], seed=seed, batch_size=batch_size)
+            right[rows] = correct(model, adversarial, labels[rows], batch_size=batch_size)
+        accuracies.append(float(right.mean()))
+        standing = right if carry else standing
+    return AccuracyCurve(tuple(sorted(epsilons)), tuple(accuracies), len(images), describe_protocol(attack, carry=carry))
+
+
+def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
+    """Name how the accuracy under `attack` is measured, for the caption of a table."""
+    start = "no random start" if not attack.random_start else f"worst of {attack.restarts} random start{'s' * (attack.restarts > 1)}"
+    kept = "found attacks carried to larger eps" if carry else "each eps alone"
+    return f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept})"

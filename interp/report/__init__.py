@@ -1,0 +1,6 @@
+"""Pictures and pages of results."""
+
+from interp.report.figures import accuracy_figure, maps_figure
+from interp.report.page import Page
+
+__all__ = ["Page", "accuracy_figure", "maps_figure"]

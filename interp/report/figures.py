@@ -1,0 +1,54 @@
+"""Figures, drawn without a display; each function returns a matplotlib figure."""
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from interp.evaluation import AccuracyCurve
+
+# Distinct for common forms of colour blindness (Okabe and Ito).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
+    """Accuracy under attack against eps, a line a network, with one standard error as a band."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, curve), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
+        values, errors = np.array(curve.accuracies), np.array(curve.standard_errors)
+        axes.plot(curve.epsilons, values, marker="o", color=colour, label=name)
+        axes.fill_between(curve.epsilons, np.clip(values - errors, 0, 1), np.clip(values + errors, 0, 1), color=colour, alpha=0.15, lw=0)
+    if training_epsilon is not None:
+        axes.axvline(training_epsilon, color="grey", ls=":", lw=1)
+        axes.annotate("training eps", (training_epsilon, 1.02), ha="center", va="bottom", color="grey", annotation_clip=False)
+    axes.set(xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+def maps_figure(rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None]]]) -> Figure:
+    """A grid of pictures, each (title, image (height, width, channels), signed map (h, w) or None).
+
+    A map is drawn over its image in grey: red speaks for the class, blue against it. Maps of one row share their colour scale,
+    so that what an attack moved can be compared.
+    """
+    columns = max(len(row) for row in rows)
+    figure = Figure(figsize=(1.55 * columns, 1.8 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes_row, row in zip(grid, rows, strict=True):
+        scale = max((float(np.abs(map_).max()) for _, _, map_ in row if map_ is not None), default=0.0) or 1.0
+        for axes in axes_row:
+            axes.axis("off")
+        for axes, (title, image, map_) in zip(axes_row, row, strict=False):
+            grey = map_ is not None or image.shape[-1] == 1
+            shown = image.mean(-1) if grey else image
+            axes.imshow(shown, cmap="gray", vmin=0, vmax=1, alpha=1.0 if map_ is None else 0.6)
+            if map_ is not None:
+                height, width = image.shape[:2]
+                enlarged = cv2.resize(map_.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+                axes.imshow(enlarged, cmap="seismic", vmin=-scale, vmax=scale, alpha=0.55)
+            axes.set_title(title, fontsize=8)
+    return figure

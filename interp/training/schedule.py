@@ -1,0 +1,72 @@
+"""When a training uses which learning rate and which radius of the inner attack; steps are optimiser steps from 0."""
+
+from dataclasses import dataclass
+
+from interp.core.checks import check_number
+from interp.core.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Length, learning rates and inner attack of a training.
+
+    `learning_rates` holds (first step, rate) in order. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
+    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size`. Raises InputError.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rates: tuple[tuple[int, float], ...]
+    epsilon: float
+    ramp: tuple[int, int]
+    attack_steps: int
+    attack_step_size: float
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "attack_steps"):
+            check_number(name, getattr(self, name), minimum=1, whole=True)
+        check_number("epsilon", self.epsilon, minimum=0)
+        check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
+        for _, rate in self.learning_rates:
+            check_number("learning rate", rate, minimum=0, strict=True)
+        starts = [start for start, _ in self.learning_rates]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise InputError(f"learning rates start at steps {starts}, expected rising steps from 0")
+        if not 0 <= self.ramp[0] <= self.ramp[1]:
+            raise InputError(f"the ramp came as {self.ramp}, expected (first step, last step) in order")
+
+    def learning_rate(self, step: int) -> float:
+        """The rate in force at `step`."""
+        return [rate for start, rate in self.learning_rates if start <= step][-1]
+
+    def radius(self, step: int) -> float:
+        """The radius of the inner attack at `step`."""
+        first, last = self.ramp
+        if step >= last:
+            return self.epsilon
+        return self.epsilon * max(step - first, 0) / (last - first)
+
+
+PAPER = {
+    "mnist": Schedule(
+        epochs=100, batch_size=50, learning_rates=((0, 1e-4),), epsilon=0.3, ramp=(2_000, 10_000), attack_steps=40, attack_step_size=0.01
+    ),
+    "cifar": Schedule(
+        epochs=200,
+        batch_size=128,
+        learning_rates=((0, 1e-3), (40_000, 1e-4), (60_000, 1e-5)),
+        epsilon=8 / 255,
+        ramp=(5_000, 70_000),
+        attack_steps=10,
+        attack_step_size=2 / 255,
+    ),
+    "restimagenet": Schedule(
+        epochs=35,
+        batch_size=64,
+        learning_rates=((0, 1e-3), (8_000, 1e-4), (16_000, 1e-5)),
+        epsilon=0.003,
+        ramp=(5_000, 10_000),
+        attack_steps=7,
+        attack_step_size=0.1,
+    ),
+}

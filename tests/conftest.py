@@ -1,0 +1,50 @@
+"""What all tests share. Nothing here imports TensorFlow: tests that do not need it start at once."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # two workers cannot both take the whole GPU
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One thread an operation in each of the two workers: on two cores about a tenth faster than two, which wait for each other.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+logging.getLogger("absl").setLevel(logging.ERROR)
+
+settings.register_profile(
+    "interp",
+    deadline=None,  # the first example of a property compiles a graph
+    derandomize=True,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "interp"))
+
+
+def directory_from(variable: str) -> Path:
+    """The folder that the environment variable names; skips the test without the variable, fails without the folder."""
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set")
+    directory = Path(value).expanduser()
+    if not directory.is_dir():
+        pytest.fail(f"{variable}={value} is not a folder: correct it, or unset it to skip the tests that need it")
+    return directory.resolve()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the data sets (mnist/, cifar10/, tfds/), from INTERP_DATA_DIR."""
+    return directory_from("INTERP_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """The folder with published networks and measured arrays (networks/, reference/), from INTERP_REFERENCE_DIR."""
+    return directory_from("INTERP_REFERENCE_DIR")

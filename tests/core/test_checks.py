@@ -1,0 +1,109 @@
+"""Every breach of the data contract is one clear line."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interp.core.checks import check_images, check_labels, check_logits, check_number
+from interp.core.errors import InputError, check_choice
+
+GOOD = np.full((2, 4, 4, 1), 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (GOOD.astype(np.float64), "float64, expected float32"),
+        ((GOOD * 255).astype(np.uint8), "divide by 255"),
+        (GOOD[0], r"shape \(4, 4, 1\)"),
+        (GOOD * 3, r"values in \[1.5, 1.5\], expected \[0, 1\]"),
+        (GOOD - 1, "expected"),
+        (GOOD * np.float32("nan"), "NaN"),
+        (GOOD[:0], "empty"),
+        ([GOOD, GOOD[0]], "cannot be read as one array"),
+        ("picture.png", "string"),
+    ],
+)
+def test_bad_images_are_refused_in_one_line(images, message):
+    with pytest.raises(InputError, match=message) as caught:
+        check_images(images)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_nan_among_good_values_is_found():
+    images = GOOD.copy()
+    images[1, 2, 3, 0] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        check_images(images)
+
+
+def test_images_of_another_size_name_both_sizes():
+    with pytest.raises(InputError, match=r"\(2, 4, 4, 1\), the network takes \(n, 28, 28, 1\)"):
+        check_images(GOOD, (28, 28, 1))
+
+
+def test_rounding_errors_of_a_perturbation_pass():
+    assert check_images(GOOD * 2 + np.float32(1e-6)).shape == (2, 4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0.0, 1.0], "expected integers"),
+        ([[1, 0], [0, 1]], "argmax"),
+        ([0, 1, 2], "one label per image"),
+        ([0, 3], r"\[0, 3\], the network has classes 0 to 2"),
+        ([-1, 0], "classes 0 to 2"),
+    ],
+)
+def test_bad_labels_are_refused(labels, message):
+    with pytest.raises(InputError, match=message):
+        check_labels(labels, tf.constant(GOOD), 3)
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (tf.constant([[0.2, 0.8], [0.5, 0.5]]), "probabilities"),
+        (tf.constant([[1.0], [2.0]]), "at least 2 classes"),
+        (tf.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),
+        (tf.constant([[np.nan, 1.0]]), "NaN"),
+        ([tf.zeros((2, 3))], "list"),
+    ],
+)
+def test_outputs_that_are_no_logits_are_refused(logits, message):
+    with pytest.raises(InputError, match=message):
+        check_logits(logits)
+
+
+def test_zero_logits_are_not_taken_for_probabilities():
+    check_logits(tf.zeros((2, 3)))
+    check_logits(tf.constant([[2.0, -1.0]]))
+
+
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), float("inf"), "3", None, True])
+def test_numbers_out_of_range_are_refused(value):
+    with pytest.raises(InputError, match="epsilon"):
+        check_number("epsilon", value, minimum=0, strict=True)
+
+
+def test_a_fraction_is_no_whole_number():
+    with pytest.raises(InputError, match="whole"):
+        check_number("steps", 1.5, minimum=1, whole=True)
+    check_number("steps", np.int32(2), minimum=1, whole=True)
+    check_number("epsilon", np.float32(0.3), minimum=0)
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'mnist'"):
+        check_choice("dataset", "minst", ["mnist", "cifar10"])
+
+
+def test_a_keras_tensor_of_symbolic_images_is_checked_for_shape_only():
+    @tf.function
+    def inside(images):
+        return check_images(images, (4, 4, 1))
+
+    assert inside(tf.constant(GOOD * 9)).shape == (2, 4, 4, 1)
+    assert keras.backend.backend() == "tensorflow"

@@ -1,0 +1,106 @@
+"""Datasets by name, and the folder they come from."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interp import data
+from interp.data.folders import complete_set, data_folder
+from interp.data.splits import split_rows
+
+
+def test_names() -> None:
+    assert list(data.DATASETS) == ["digits", "mnist", "cifar10", "restimagenet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "words"),
+    [
+        ("minst", "test", ("dataset 'minst'", "did you mean 'mnist'")),
+        ("cifar100", "test", ("dataset 'cifar100'", "did you mean 'cifar10'")),
+        ("mnist", "valid", ("split 'valid'", "did you mean 'validation'")),
+    ],
+)
+def test_unknown_names_get_a_suggestion(refuses: Any, name: str, split: str, words: tuple[str, ...]) -> None:
+    refuses(lambda: data.load(name, split), *words)
+
+
+def test_importing_loads_none_of_the_large_libraries() -> None:
+    large = ("tensorflow", "keras", "sklearn", "cv2", "tensorflow_datasets")
+    code = f"import sys, interp.data; print([name for name in {large} if name in sys.modules])"
+    root = Path(data.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_folder_comes_from_the_argument_then_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: Any
+) -> None:
+    monkeypatch.setenv("INTERP_DATA_DIR", str(tmp_path / "absent"))
+    assert data_folder(tmp_path) == tmp_path
+    refuses(lambda: data_folder(None), "INTERP_DATA_DIR", tmp_path / "absent")
+    monkeypatch.setenv("INTERP_DATA_DIR", str(tmp_path))
+    assert data_folder(None) == tmp_path
+    monkeypatch.setenv("INTERP_DATA_DIR", "")
+    assert data_folder(None) is None
+    (tmp_path / "file").touch()
+    refuses(lambda: data_folder(tmp_path / "file"), tmp_path / "file")
+
+
+def test_a_set_is_taken_whole_from_one_folder(tmp_path: Path, refuses: Any) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    wanted = [["a.gz", "a"], ["b.gz", "b"]]
+    for folder in (one, two):
+        folder.mkdir()
+    assert complete_set([one, two, tmp_path / "absent"], wanted) is None
+    (one / "a").touch()
+    refuses(lambda: complete_set([one, two], wanted), one / "b.gz", "missing")
+    (two / "b").touch()
+    refuses(lambda: complete_set([one, two], wanted), one / "b.gz")
+    (two / "a.gz").touch()
+    assert complete_set([one, two], wanted) == [two / "a.gz", two / "b"]
+
+
+def test_the_first_5000_are_the_validation_set(refuses: Any) -> None:
+    rows = list(range(60000))
+    assert rows[split_rows("validation", 60000, "x")] == rows[:5000]
+    assert rows[split_rows("train", 60000, "x")] == rows[5000:]
+    assert rows[split_rows("test", 60000, "x")] == rows
+    refuses(lambda: split_rows("train", 5000, "the/file"), "the/file", 5000)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("name", "looked", "advice"),
+    [
+        ("mnist", ("mnist", "MNIST/raw", "tfds"), "train-images-idx3-ubyte.gz"),
+        ("cifar10", ("cifar10", "tfds"), "cifar-10-batches-bin"),
+        ("restimagenet", ("imagenet", "restimagenet", "tfds/downloads/manual/ILSVRC2012_img_train.tar"), "eval_labels"),
+    ],
+)
+def test_nothing_there_is_one_line_and_leaves_nothing_behind(
+    tmp_path: Path, refuses: Any, name: str, looked: tuple[str, ...], advice: str
+) -> None:
+    refuses(lambda: data.load(name, "test", data_dir=tmp_path), *(tmp_path / part for part in looked), advice)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_network")
+def test_without_any_folder_the_message_says_how_to_name_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: Any
+) -> None:
+    monkeypatch.delenv("INTERP_DATA_DIR", raising=False)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    for name in ("mnist", "cifar10", "restimagenet"):
+        refuses(lambda name=name: data.load(name, "train"), "INTERP_DATA_DIR")
+
+
+@pytest.mark.parametrize("home", [".", "tfds"])
+def test_a_damaged_prepared_folder_is_named(tmp_path: Path, refuses: Any, home: str) -> None:
+    folder = tmp_path / home / "mnist" / "3.0.1"
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text("{")
+    refuses(lambda: data.load("mnist", "test", data_dir=tmp_path), folder, "prepare it again")

@@ -1,0 +1,154 @@
+"""Weight files: what is saved comes back, and whatever is wrong with a file is said in one line."""
+
+import pickle
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import interp
+from interp.core.errors import InputError
+from interp.models import ARCHITECTURES, build_network
+
+SMALL = [(4, 4, 1, 16), (4, 4, 16, 32), (7, 7, 32, 100)]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = build_network("small", (28, 28, 1), 10, seed=5)
+    return net, interp.save_model(net, tmp_path / "digits_smallgap_int_3.safetensors", {"method": "int", "accuracy": {"clean": 0.5}})
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_weights_and_metadata_come_back(tmp_path, architecture):
+    net = build_network(architecture, (32, 32, 3), 7)
+    path = interp.save_model(net, tmp_path / "net.safetensors", {"method": "adv", "training": {"seed": 3}})
+    loaded = interp.load_model(path)
+    images = np.random.RandomState(0).rand(2, 32, 32, 3).astype(np.float32)
+    np.testing.assert_array_equal(loaded(images), net(images))
+    assert (loaded.architecture, loaded.image_shape, loaded.classes) == (architecture, (32, 32, 3), 7)
+    assert loaded.metadata["training"] == {"seed": 3}
+
+
+def test_names_are_found_in_the_named_folder(saved, monkeypatch, tmp_path):
+    _, path = saved
+    assert interp.load_model("digits_smallgap_int_3", networks_dir=path.parent).metadata["method"] == "int"
+    monkeypatch.setenv("INTERP_NETWORKS_DIR", str(tmp_path))
+    assert interp.load_model("digits_smallgap_int_3").metadata["method"] == "int"
+    with pytest.raises(InputError, match="did you mean 'digits_smallgap_int_3'") as caught:
+        interp.load_model("digits_smallgap_int_2")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match="which hold none"):
+        interp.load_model("anything", networks_dir=tmp_path)
+    with pytest.raises(InputError, match="no network file"):
+        interp.load_model(tmp_path / "nothing.safetensors")
+
+
+def test_saving_refuses_what_cannot_be_loaded(tmp_path, saved):
+    net, _ = saved
+    with pytest.raises(InputError, match=r"\.safetensors"):
+        interp.save_model(net, tmp_path / "net.h5")
+    with pytest.raises(InputError, match="JSON"):
+        interp.save_model(net, tmp_path / "a.safetensors", {"x": object()})
+    net.kernel_layers()[0].kernel.assign(np.full((4, 4, 1, 16), np.nan))
+    with pytest.raises(InputError, match="conv1/kernel holds NaN"):
+        interp.save_model(net, tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_damaged_safetensors_are_refused(saved, tmp_path):
+    _, path = saved
+    content = path.read_bytes()
+    bad = tmp_path / "bad.safetensors"
+    for length in (0, 7, 100, len(content) // 2, len(content) - 1):
+        bad.write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"bad\.safetensors"):
+            interp.load_model(bad)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors, meta: tensors.pop("conv1/bias"), "expected conv1/bias"),
+        (lambda tensors, meta: tensors.update({"conv1/bias": np.zeros(15, np.float32)}), r"shape \(16,\)"),
+        (lambda tensors, meta: tensors.update({"conv1/bias": np.full(16, np.nan, np.float32)}), "finite"),
+        (lambda tensors, meta: tensors.update({"conv1/bias": np.zeros(16, np.int32)}), "float32"),
+        (lambda tensors, meta: meta.clear(), "not written by this package"),
+        (lambda tensors, meta: meta.update(interp="{"), "not a readable"),
+        (lambda tensors, meta: meta.update(interp=meta["interp"].replace('"format": 1', '"format": 9')), "format 9"),
+        (lambda tensors, meta: meta.update(interp=meta["interp"].replace("small", "smell")), "did you mean 'small'"),
+        (lambda tensors, meta: meta.update(interp=meta["interp"].replace("[28, 28, 1]", "[28, 99999, 1]")), "image_shape"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(saved, tmp_path, change, message):
+    _, path = saved
+    tensors = safetensors.numpy.load_file(path)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        meta = dict(file.metadata())
+    change(tensors, meta)
+    bad = tmp_path / "bad.safetensors"
+    safetensors.numpy.save_file(tensors, bad, metadata=meta)
+    with pytest.raises(InputError, match=message) as caught:
+        interp.load_model(bad)
+    assert "\n" not in str(caught.value)
+
+
+def reference_content(classes=10):
+    layers = [(np.ones(shape, np.float32), np.zeros(shape[-1], np.float32)) for shape in SMALL]
+    return [*layers, (np.ones((1, 1, 100, classes), np.float32),)]
+
+
+def write_pickle(tmp_path, content, name="mnist_smallgap_int_100.pkl"):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps(content, protocol=3))
+    return path
+
+
+def test_a_pickle_like_the_papers_loads(tmp_path):
+    net = interp.load_model(write_pickle(tmp_path, reference_content()))
+    assert net.architecture == "small"
+    nan = np.float32("nan")
+    pool = [
+        (np.ones((5, 5, 1, 32), np.float32), np.zeros(32, np.float32)),
+        (np.full((2, 2), nan), nan),
+        (np.ones((5, 5, 32, 64), np.float32), np.zeros(64, np.float32)),
+        (np.full((2, 2), nan), nan),
+        (np.ones((1, 1, 64, 10), np.float32),),
+    ]
+    assert interp.load_model(write_pickle(tmp_path, pool, "mnist_pool_adv_100.pkl")).architecture == "pool"
+    assert interp.load_model(write_pickle(tmp_path, pool, "mnist_smallgap_adv_100.pkl"), architecture="pool").architecture == "pool"
+
+
+def damaged(layer, part, value):
+    content = [list(entry) for entry in reference_content()]
+    content[layer][part] = value
+    return [tuple(entry) for entry in content]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (reference_content()[:-1], "holds 3 layers, small has 4"),
+        (reference_content(classes=9), r"layer 4 has shape \(1, 1, 100, 9\)"),
+        (damaged(1, 0, np.ones((4, 4, 16, 31), np.float32)), "layer 2 has shape"),
+        (damaged(2, 0, np.full((7, 7, 32, 100), np.nan, np.float32)), "layer 3 holds NaN"),
+        (damaged(0, 1, np.zeros(16, np.int64)), "layer 1 holds"),
+        (damaged(0, 1, "text"), "layer 1 is not a pair"),
+        ("text", "expected a list"),
+        ([1, 2], "expected a list"),
+        ([()] * 4, "layer 1 is not a pair"),
+        (damaged(3, 0, np.ones(3, np.float32)), "layer 4 has shape"),
+    ],
+)
+def test_pickles_that_do_not_fit_are_refused(tmp_path, content, message):
+    with pytest.raises(InputError, match=message) as caught:
+        interp.load_model(write_pickle(tmp_path, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_whose_name_says_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not say what network it is"):
+        interp.load_model(write_pickle(tmp_path, reference_content(), "mine.pkl"))
