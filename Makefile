@@ -45,6 +45,7 @@ test-slow: $(STAMP)
 
 check: $(STAMP)
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_import_directions.py
 

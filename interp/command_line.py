@@ -1,14 +1,16 @@
 """What the command lines share: one-line errors, exit codes, progress bars."""
 
 import argparse
+import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from interp.core.errors import InputError
 
-# Set before TensorFlow is imported: its start-up notes are not for a reader of our output.
+# Set before TensorFlow is imported; its start-up notes are not for a reader of our output.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
 
 
@@ -22,12 +24,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None = None) -> int:
+def run(
+    parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None = None
+) -> int:
     """Parse, call `main`, and return the exit code: its own, 2 after an InputError, 1 after a failed computation, 130 after Ctrl-C."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     parsed = parser.parse_args(arguments)
     try:
+        import_tensorflow()
         return main(parsed)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -38,6 +43,25 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], in
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept", file=sys.stderr)
         return 130
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without what its C++ side writes on standard error meanwhile; after a failed import it is shown."""
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        except BaseException:
+            notes.seek(0)
+            os.write(kept, notes.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:

@@ -39,21 +39,33 @@ class Attack(ABC):
             found, harm = run_in_batches(run, (originals, truth, start), batch_size)
             if worst is not None:
                 harm_grew = harm > most_harm
-                found, harm = tf.where(harm_grew[:, None, None, None], found, worst), tf.where(harm_grew, harm, most_harm)
+                found, harm = (
+                    tf.where(harm_grew[:, None, None, None], found, worst),
+                    tf.where(harm_grew, harm, most_harm),
+                )
             worst, most_harm = found, harm
         return like(images, worst)
 
     def _compile(self, model: keras.Model, image_shape: tf.TensorShape) -> Any:
         numbers = [tf.constant(number) for number in self._numbers()]
         batch = tf.TensorSpec([None, *image_shape], tf.float32)
-        signature = [batch, tf.TensorSpec([None], tf.int64), batch, *(tf.TensorSpec([], number.dtype) for number in numbers)]
+        signature = [
+            batch,
+            tf.TensorSpec([None], tf.int64),
+            batch,
+            *(tf.TensorSpec([], number.dtype) for number in numbers),
+        ]
 
-        def run(images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def run(
+            images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             logits = prepare_logits(model)
             found = self._run(logits, images, labels, start, *numbers)
             return found, margin(logits(found), labels)
 
-        compiled = self._compiled.get(model, (type(self), self._structure(), tuple(image_shape)), lambda: run, signature)
+        compiled = self._compiled.get(
+            model, (type(self), self._structure(), tuple(image_shape)), lambda: run, signature
+        )
         return lambda *rows: compiled(*rows, *numbers)
 
     @abstractmethod
@@ -69,5 +81,7 @@ class Attack(ABC):
         """The other settings, handed to `_run` as scalar tensors."""
 
     @abstractmethod
-    def _run(self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+    def _run(
+        self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+    ) -> tf.Tensor:
         """Attack one batch inside a compiled function."""

@@ -19,7 +19,9 @@ Objective = Callable[[tf.Tensor], Evaluation]
 Move = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def ascend(objective: Objective, move: Move, start: tf.Tensor, steps: tf.Tensor | int, *, keep_worst: bool = False) -> tf.Tensor:
+def ascend(
+    objective: Objective, move: Move, start: tf.Tensor, steps: tf.Tensor | int, *, keep_worst: bool = False
+) -> tf.Tensor:
     """Raise a per-image value for `steps` steps and return the points reached, shape of `start`. For use inside tf.function.
 
     `objective(points)` gives an Evaluation, `move(points, gradient, step)` the next points, projected. With `keep_worst` each
@@ -51,7 +53,9 @@ def _gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tensor, tf.Te
         evaluation = objective(points)
     gradient = tape.gradient(evaluation.value, points)
     if gradient is None:
-        raise InputError("the model's logits do not depend on the images by any differentiable path, so it has no gradient to follow")
+        raise InputError(
+            "the model's logits do not depend on the images by any differentiable path, so it has no gradient to follow"
+        )
     return gradient, evaluation.harm
 
 

@@ -39,7 +39,9 @@ class ProjectedGradientDescent(Attack):
         find_ball(self.norm)
         check_choice("iterate", self.iterate, ("last", "worst"))
         if self.restarts > 1 and not self.random_start:
-            raise InputError(f"restarts={self.restarts} without a random start repeats one attack: set random_start=True")
+            raise InputError(
+                f"restarts={self.restarts} without a random start repeats one attack: set random_start=True"
+            )
 
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tf.Tensor]:
         if not self.random_start:
@@ -47,7 +49,9 @@ class ProjectedGradientDescent(Attack):
             return
         ball = find_ball(self.norm)
         for restart in range(self.restarts):
-            offset = ball.random(tf.shape(images), tf.constant(self.epsilon, tf.float32), tf.constant([seed, restart], tf.int64))
+            offset = ball.random(
+                tf.shape(images), tf.constant(self.epsilon, tf.float32), tf.constant([seed, restart], tf.int64)
+            )
             yield ball.project(images + offset, images, tf.constant(self.epsilon, tf.float32))
 
     def _structure(self) -> Hashable:
@@ -56,7 +60,9 @@ class ProjectedGradientDescent(Attack):
     def _numbers(self) -> tuple[float | int, ...]:
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
-    def _run(self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+    def _run(
+        self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+    ) -> tf.Tensor:
         epsilon, step_size, steps = numbers
         ball = find_ball(self.norm)
 

@@ -22,17 +22,23 @@ def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> tf
     try:
         tensor = tf.convert_to_tensor(images)
     except (ValueError, TypeError) as error:
-        raise InputError(f"images cannot be read as one array: got {type(images).__name__}; stack them first") from error
+        raise InputError(
+            f"images cannot be read as one array: got {type(images).__name__}; stack them first"
+        ) from error
     if tensor.dtype != tf.float32:
         mend = "divide by 255 and " if tensor.dtype.is_integer else ""
-        raise InputError(f"images came as {tensor.dtype.name}, expected float32 in [0, 1]: {mend}convert with astype('float32')")
+        raise InputError(
+            f"images came as {tensor.dtype.name}, expected float32 in [0, 1]: {mend}convert with astype('float32')"
+        )
     if tensor.shape.rank != 4:
         raise InputError(
             f"images came with shape {tuple(tensor.shape)}, expected (n, height, width, channels): "
             "add the missing axis, for example images[None] or images[..., None]"
         )
     if shape is not None and not tensor.shape[1:].is_compatible_with(shape):
-        raise InputError(f"images came with shape {tuple(tensor.shape)}, the network takes (n, {', '.join(map(str, shape))}): resize them")
+        raise InputError(
+            f"images came with shape {tuple(tensor.shape)}, the network takes (n, {', '.join(map(str, shape))}): resize them"
+        )
     if tf.executing_eagerly():
         _check_values(tensor)
     return tensor
@@ -46,7 +52,9 @@ def _check_values(images: tf.Tensor) -> None:
     if not math.isfinite(low + high) or not math.isfinite(float(tf.reduce_sum(images))):
         raise InputError("images hold NaN or infinite values, expected finite values in [0, 1]: clean them first")
     if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
-        raise InputError(f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: rescale them (for bytes, divide by 255)")
+        raise InputError(
+            f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: rescale them (for bytes, divide by 255)"
+        )
 
 
 def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> tf.Tensor:
@@ -54,17 +62,23 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
     try:
         tensor = tf.convert_to_tensor(labels)
     except (ValueError, TypeError) as error:
-        raise InputError(f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)") from error
+        raise InputError(
+            f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)"
+        ) from error
     if not tensor.dtype.is_integer:
         raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
     if tensor.shape.rank != 1:
-        raise InputError(f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)")
+        raise InputError(
+            f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)"
+        )
     if not tensor.shape[:1].is_compatible_with(images.shape[:1]):
         raise InputError(f"{tensor.shape[0]} labels came with {images.shape[0]} images, expected one label per image")
     if tf.executing_eagerly() and classes is not None:
         low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
         if low < 0 or high >= classes:
-            raise InputError(f"labels came in [{low}, {high}], the network has classes 0 to {classes - 1}: check the labels")
+            raise InputError(
+                f"labels came in [{low}, {high}], the network has classes 0 to {classes - 1}: check the labels"
+            )
     return tf.cast(tensor, tf.int64)
 
 
@@ -76,7 +90,9 @@ def check_logits(logits: Any) -> tf.Tensor:
     if tf.executing_eagerly():
         values = np.asarray(logits, np.float64)
         if not np.isfinite(values).all():
-            raise InputError("the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range")
+            raise InputError(
+                "the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range"
+            )
         if (values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-4):
             raise InputError(
                 "the model returned probabilities (rows are non-negative and sum to 1), expected logits: "

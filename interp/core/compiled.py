@@ -18,22 +18,30 @@ class CompiledFunctions:
         self._model: Any = None
         self._functions: dict[Hashable, Any] = {}
 
-    def get(self, model: Any, key: Hashable, build: Callable[[], Callable[..., Any]], signature: Sequence[tf.TensorSpec]) -> Any:
+    def get(
+        self, model: Any, key: Hashable, build: Callable[[], Callable[..., Any]], signature: Sequence[tf.TensorSpec]
+    ) -> Any:
         """Return the function kept for `model` and `key`, made by `build` and compiled for `signature` when there is none."""
         if self._model is not model:
             self._model, self._functions = model, {}
         if key not in self._functions:
             # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
-            self._functions[key] = tf.function(build(), input_signature=signature, autograph=False).get_concrete_function()
+            self._functions[key] = tf.function(
+                build(), input_signature=signature, autograph=False
+            ).get_concrete_function()
         return self._functions[key]
 
 
-def run_in_batches(function: Callable[..., tuple[tf.Tensor, ...]], arrays: Sequence[Any], batch_size: int) -> tuple[tf.Tensor, ...]:
+def run_in_batches(
+    function: Callable[..., tuple[tf.Tensor, ...]], arrays: Sequence[Any], batch_size: int
+) -> tuple[tf.Tensor, ...]:
     """Call `function` on `batch_size` rows of all `arrays` at a time and join each of its results."""
     total = arrays[0].shape[0]
     if total <= batch_size:
         return function(*arrays)
-    parts = [function(*(array[first : first + batch_size] for array in arrays)) for first in range(0, total, batch_size)]
+    parts = [
+        function(*(array[first : first + batch_size] for array in arrays)) for first in range(0, total, batch_size)
+    ]
     return tuple(tf.concat(part, 0) for part in zip(*parts, strict=True))
 
 

@@ -21,7 +21,12 @@ def quadrature(rule: str, points: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_path_gradient(
-    score: Score, start: tf.Tensor, end: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor, chunk_size: int | tf.Tensor
+    score: Score,
+    start: tf.Tensor,
+    end: tf.Tensor,
+    positions: tf.Tensor,
+    weights: tf.Tensor,
+    chunk_size: int | tf.Tensor,
 ) -> tf.Tensor:
     """Weighted sum over positions a of the gradient of `score` at start + a (end - start), shape of `start`.
 

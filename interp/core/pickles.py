@@ -27,7 +27,12 @@ class _Dtype:
         self.dtype = np.dtype(arguments[0])
 
     def __setstate__(self, state: Any) -> None:
-        if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
+        if (
+            not isinstance(state, tuple)
+            or len(state) < 5
+            or state[1] not in ("<", ">", "|", "=")
+            or any(part is not None for part in state[2:5])
+        ):
             raise InputError("it holds a structured type, expected plain numbers")
         self.dtype = self.dtype.newbyteorder(state[1]) if state[1] != "|" else self.dtype
 
@@ -43,13 +48,19 @@ class _Array:
             _, shape, dtype, fortran, data = state
         except (TypeError, ValueError):
             raise InputError("it holds an array whose state is malformed") from None
-        plain = isinstance(shape, tuple) and all(type(side) is int and side >= 0 for side in shape) and type(fortran) is bool
+        plain = (
+            isinstance(shape, tuple)
+            and all(type(side) is int and side >= 0 for side in shape)
+            and type(fortran) is bool
+        )
         # Python 2 wrote bytes as its str, which arrives decoded as latin1.
         data = data.encode("latin1") if isinstance(data, str) else data
         if not plain or not isinstance(dtype, _Dtype) or not isinstance(data, bytes):
             raise InputError("it holds an array of objects, expected plain numbers")
         if len(data) != math.prod(shape) * dtype.dtype.itemsize:
-            raise InputError(f"it holds an array of shape {shape} with {len(data)} bytes, expected {math.prod(shape) * dtype.dtype.itemsize}")
+            raise InputError(
+                f"it holds an array of shape {shape} with {len(data)} bytes, expected {math.prod(shape) * dtype.dtype.itemsize}"
+            )
         self.value = np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -113,4 +124,6 @@ def read_array_pickle(path: str | Path) -> Any:
     except InputError as error:
         raise InputError(f"{path} is refused: {error}") from None
     except (pickle.UnpicklingError, EOFError, MemoryError, OverflowError, RecursionError, *_GARBAGE) as error:
-        raise InputError(f"{path} is not a readable pickle of arrays ({str(error).splitlines()[0] if str(error) else 'it is damaged'}): get the file again") from None
+        raise InputError(
+            f"{path} is not a readable pickle of arrays ({str(error).splitlines()[0] if str(error) else 'it is damaged'}): get the file again"
+        ) from None

@@ -8,7 +8,9 @@ def true_class_discrepancy(maps: tf.Tensor, moved_maps: tf.Tensor, labels: tf.Te
     return tf.gather(_class_distances(maps, moved_maps), labels, batch_dims=1)
 
 
-def softmax_weighted_discrepancy(maps: tf.Tensor, moved_maps: tf.Tensor, moved_logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def softmax_weighted_discrepancy(
+    maps: tf.Tensor, moved_maps: tf.Tensor, moved_logits: tf.Tensor, labels: tf.Tensor
+) -> tf.Tensor:
     """True-class distance plus the other classes' distances weighted by the softmax of f(x') over those, shape (n,).
 
     Gradients pass through the weights. The true logit is masked before the softmax: dividing softmax * (1 - y) by its sum is 0/0

@@ -56,15 +56,23 @@ def accuracy_curve(
         rows = np.flatnonzero(standing) if carry else np.arange(len(images))
         right = standing.copy()
         if epsilon > 0 and len(rows):
-            adversarial = replace(attack, epsilon=epsilon)(model, images[rows], labels[rows], seed=seed, batch_size=batch_size)
+            adversarial = replace(attack, epsilon=epsilon)(
+                model, images[rows], labels[rows], seed=seed, batch_size=batch_size
+            )
             right[rows] = correct(model, adversarial, labels[rows], batch_size=batch_size)
         accuracies.append(float(right.mean()))
         standing = right if carry else standing
-    return AccuracyCurve(tuple(sorted(epsilons)), tuple(accuracies), len(images), describe_protocol(attack, carry=carry))
+    return AccuracyCurve(
+        tuple(sorted(epsilons)), tuple(accuracies), len(images), describe_protocol(attack, carry=carry)
+    )
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
     """Name how the accuracy under `attack` is measured, for the caption of a table."""
-    start = "no random start" if not attack.random_start else f"worst of {attack.restarts} random start{'s' * (attack.restarts > 1)}"
+    start = (
+        "no random start"
+        if not attack.random_start
+        else f"worst of {attack.restarts} random start{'s' * (attack.restarts > 1)}"
+    )
     kept = "found attacks carried to larger eps" if carry else "each eps alone"
     return f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept})"

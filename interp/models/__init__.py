@@ -7,4 +7,13 @@ from interp.models.loading import load_model
 from interp.models.network import Network
 from interp.models.weight_file import save_model
 
-__all__ = ["ARCHITECTURES", "IMAGE_KINDS", "Network", "build_network", "check_model", "load_model", "prepare_logits", "save_model"]
+__all__ = [
+    "ARCHITECTURES",
+    "IMAGE_KINDS",
+    "Network",
+    "build_network",
+    "check_model",
+    "load_model",
+    "prepare_logits",
+    "save_model",
+]

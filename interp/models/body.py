@@ -44,7 +44,9 @@ class Body:
             counts[kind] = counts.get(kind, 0) + 1
             self.layers.append(_make(layer, f"{prefix}{kind}{counts[kind]}"))
 
-    def __call__(self, inputs: Any, *, activation: Activation | None = None, training: bool = False, depth: int | None = None) -> Any:
+    def __call__(
+        self, inputs: Any, *, activation: Activation | None = None, training: bool = False, depth: int | None = None
+    ) -> Any:
         """Apply the first `depth` layers (all by default)."""
         outputs = inputs
         for specification, layer in list(zip(self.specification, self.layers, strict=True))[:depth]:

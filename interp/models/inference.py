@@ -33,9 +33,13 @@ def check_model(model: Any, images: tf.Tensor) -> int:
     if not isinstance(model, keras.Model):
         raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
     shape = tuple(images.shape[1:])
-    expected = model.input_shape[1:] if model.built and isinstance(getattr(model, "input_shape", None), tuple) else shape
+    expected = (
+        model.input_shape[1:] if model.built and isinstance(getattr(model, "input_shape", None), tuple) else shape
+    )
     if not tf.TensorShape(expected).is_compatible_with(shape):
-        raise InputError(f"images came with shape {tuple(images.shape)}, the network takes (n, {', '.join(map(str, expected))}): resize them")
+        raise InputError(
+            f"images came with shape {tuple(images.shape)}, the network takes (n, {', '.join(map(str, expected))}): resize them"
+        )
     try:
         logits = model(images[:8], training=False)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:

@@ -5,7 +5,9 @@ import numpy as np
 from interp.models.network import Network
 
 
-def build_network(architecture: str, image_shape: tuple[int, int, int], classes: int, *, seed: int = 99, fold_tail: bool = True) -> Network:
+def build_network(
+    architecture: str, image_shape: tuple[int, int, int], classes: int, *, seed: int = 99, fold_tail: bool = True
+) -> Network:
     """Make an untrained network: every kernel normal with scale 1 / sqrt(fan_in), biases 0.
 
     Order and generator are those of the paper's code (NumPy's legacy generator, layer by layer with the head last, each kernel

@@ -69,7 +69,9 @@ class FoldedTail(Tail):
         self.unfolded = UnfoldedTail(kernel, bias, head)
         size_y, size_x, channels, _ = kernel.shape
         height, width = map_shape
-        self.map_kernel = tf.reshape(tf.reshape(kernel, (-1, kernel.shape[-1])) @ head, (size_y, size_x, channels, head.shape[-1]))
+        self.map_kernel = tf.reshape(
+            tf.reshape(kernel, (-1, kernel.shape[-1])) @ head, (size_y, size_x, channels, head.shape[-1])
+        )
         self.map_bias = tf.linalg.matvec(head, bias, transpose_a=True)
         # Activation (y, x) adds to the mean map through every tap that lands inside the map.
         rows = tf.constant(_taps_inside(height, size_y) / height, kernel.dtype)

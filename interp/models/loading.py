@@ -37,9 +37,13 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
             if candidate.is_file() and path.parent == Path("."):
                 return candidate
     looked = ", ".join(str(folder) for folder in folders)
-    known = sorted({file.stem for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in SUFFIXES})
+    known = sorted(
+        {file.stem for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in SUFFIXES}
+    )
     if not known:
-        raise InputError(f"no network {str(name)!r}: looked in {looked}, which hold none; train one, give a path, or set INTERP_NETWORKS_DIR")
+        raise InputError(
+            f"no network {str(name)!r}: looked in {looked}, which hold none; train one, give a path, or set INTERP_NETWORKS_DIR"
+        )
     check_choice(f"network (looked in {looked})", path.stem, known)
     raise InputError(f"no network {str(name)!r} in {looked}: give its name or its path")
 

@@ -12,7 +12,6 @@ from interp.models.architectures import Conv, find_architecture
 from interp.models.body import Activation, Body
 from interp.models.linear_tail import DenseTail, FoldedTail, PooledTail, Tail, UnfoldedTail
 
-
 # What may stand in for ReLU in a map.
 ACTIVATIONS = ("relu", "softplus", "elu", "gelu", "silu")
 
@@ -26,7 +25,13 @@ class Network(keras.Model):
     """
 
     def __init__(
-        self, architecture: str, image_shape: tuple[int, int, int], classes: int, *, fold_tail: bool = True, name: str | None = None
+        self,
+        architecture: str,
+        image_shape: tuple[int, int, int],
+        classes: int,
+        *,
+        fold_tail: bool = True,
+        name: str | None = None,
     ) -> None:
         check_number("classes", classes, minimum=2, whole=True)
         if len(image_shape) != 3:
@@ -76,7 +81,9 @@ class Network(keras.Model):
 
     # The two halves of a forward pass. A loop over images makes the tail once and calls the first half per step.
 
-    def activations(self, images: tf.Tensor, *, activation: Activation | None = None, training: bool = False) -> tf.Tensor:
+    def activations(
+        self, images: tf.Tensor, *, activation: Activation | None = None, training: bool = False
+    ) -> tf.Tensor:
         """Outputs of the last nonlinearity, what the tail reads; `activation` replaces every ReLU."""
         return self._body(images, activation=activation, training=training, depth=self._depth)
 
@@ -88,7 +95,9 @@ class Network(keras.Model):
             return DenseTail(head, tf.convert_to_tensor(self._head.bias))
         if self._tail_convolution is None:
             return PooledTail(head)
-        kernel, bias = (tf.convert_to_tensor(weight) for weight in (self._tail_convolution.kernel, self._tail_convolution.bias))
+        kernel, bias = (
+            tf.convert_to_tensor(weight) for weight in (self._tail_convolution.kernel, self._tail_convolution.bias)
+        )
         if not self.fold_tail:
             return UnfoldedTail(kernel, bias, head)
         return FoldedTail(kernel, bias, head, tuple(self._tail_convolution.output.shape[1:3]))
@@ -132,14 +141,27 @@ class Network(keras.Model):
             check_choice("activation", activation, ACTIVATIONS)
         positions, weights = (tf.constant(part) for part in quadrature(rule, steps))
         blocks = [
-            self._integrate(images[first : first + chunk_size], labels[first : first + chunk_size], positions, weights, chunk_size, activation)
+            self._integrate(
+                images[first : first + chunk_size],
+                labels[first : first + chunk_size],
+                positions,
+                weights,
+                chunk_size,
+                activation,
+            )
             for first in range(0, images.shape[0], chunk_size)
         ]
         maps, gaps = (tf.concat(part, 0) for part in zip(*blocks, strict=True))
         return (maps, gaps) if return_gap else maps
 
     def _integrate_block(
-        self, images: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor, chunk_size: int, activation: str | None
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        positions: tf.Tensor,
+        weights: tf.Tensor,
+        chunk_size: int,
+        activation: str | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         tail = self.tail()
         replacement = None if activation is None else keras.activations.get(activation)

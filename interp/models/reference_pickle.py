@@ -7,7 +7,16 @@ import numpy as np
 
 from interp.core.errors import InputError
 from interp.core.pickles import read_array_pickle
-from interp.models.architectures import IMAGE_KINDS, Architecture, Conv, Layer, MaxPool, Residual, find_architecture, parse_network_name
+from interp.models.architectures import (
+    IMAGE_KINDS,
+    Architecture,
+    Conv,
+    Layer,
+    MaxPool,
+    Residual,
+    find_architecture,
+    parse_network_name,
+)
 from interp.models.network import Network
 
 
@@ -21,12 +30,19 @@ def read_reference_pickle(path: Path, *, architecture: str | None = None, fold_t
     prefix, named, method = parse_network_name(path.stem)
     chosen = named if architecture is None else find_architecture(architecture)
     if not chosen.average_pooled:
-        raise InputError(f"{path} is a file of the paper's networks, which end in average pooling; {chosen.name} does not")
+        raise InputError(
+            f"{path} is a file of the paper's networks, which end in average pooling; {chosen.name} does not"
+        )
     kind = IMAGE_KINDS[prefix]
     network = Network(chosen.name, kind.shape, kind.classes, fold_tail=fold_tail)
     weights = _expected_weights(path, read_array_pickle(path), chosen, network)
     network.set_weights(weights)
-    network.metadata = {"architecture": chosen.name, "dataset": prefix, "method": method, "source": f"pickle of the paper, {path.name}"}
+    network.metadata = {
+        "architecture": chosen.name,
+        "dataset": prefix,
+        "method": method,
+        "source": f"pickle of the paper, {path.name}",
+    }
     return network
 
 
@@ -49,10 +65,14 @@ def _expected_weights(path: Path, content: Any, architecture: Architecture, netw
                 raise InputError(f"{where} should be the placeholder of a pooling layer, all NaN")
             continue
         layer = next(layers)
-        shapes = [(1, 1, *layer.kernel.shape)] if slot == "head" else [tuple(layer.kernel.shape), tuple(layer.bias.shape)]
+        shapes = (
+            [(1, 1, *layer.kernel.shape)] if slot == "head" else [tuple(layer.kernel.shape), tuple(layer.bias.shape)]
+        )
         for value, shape in zip(values, shapes, strict=True):
             if value.shape != shape:
-                raise InputError(f"{where} has shape {value.shape}, expected {shape} for {architecture.name} with {network.classes} classes")
+                raise InputError(
+                    f"{where} has shape {value.shape}, expected {shape} for {architecture.name} with {network.classes} classes"
+                )
             if value.dtype.kind != "f" or not np.isfinite(value).all():
                 raise InputError(f"{where} holds NaN or values that are no real numbers: these weights are damaged")
             weights.append(value.reshape(shape[2:] if slot == "head" else shape).astype(np.float32))

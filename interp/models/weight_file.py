@@ -23,7 +23,9 @@ def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | No
     """
     path = Path(path)
     if not isinstance(network, Network):
-        raise InputError(f"save_model writes this package's networks, got {type(network).__name__}: save other models with model.save(path)")
+        raise InputError(
+            f"save_model writes this package's networks, got {type(network).__name__}: save other models with model.save(path)"
+        )
     if path.suffix != ".safetensors":
         raise InputError(f"cannot save to {path}: expected a name that ends in .safetensors")
     tensors = {variable.path: np.asarray(variable) for variable in network.weights}
@@ -54,23 +56,35 @@ def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
             description = json.loads((file.metadata() or {}).get("interp", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is not a readable safetensors file ({str(error).splitlines()[0]}): get or train it again") from error
+        raise InputError(
+            f"{path} is not a readable safetensors file ({str(error).splitlines()[0]}): get or train it again"
+        ) from error
     needed = ("format", "architecture", "image_shape", "classes")
     if not isinstance(description, dict) or any(key not in description for key in needed):
         raise InputError(f"{path} was not written by this package: its metadata lacks {', '.join(needed)}")
     if description["format"] != FORMAT:
-        raise InputError(f"{path} has format {description['format']!r}, this version reads format {FORMAT}: update the package")
+        raise InputError(
+            f"{path} has format {description['format']!r}, this version reads format {FORMAT}: update the package"
+        )
     shape = description["image_shape"]
-    if not isinstance(shape, list) or len(shape) != 3 or not all(isinstance(side, int) and 0 < side <= 4096 for side in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 3
+        or not all(isinstance(side, int) and 0 < side <= 4096 for side in shape)
+    ):
         raise InputError(f"{path} is refused: its image_shape {shape!r} is not (height, width, channels)")
     network = Network(description["architecture"], tuple(shape), description["classes"], fold_tail=fold_tail)
     names = [variable.path for variable in network.weights]
     if set(names) != set(tensors):
-        raise InputError(f"{path} is refused: it holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(names))}")
+        raise InputError(
+            f"{path} is refused: it holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(names))}"
+        )
     for variable in network.weights:
         values = tensors[variable.path]
         if values.shape != tuple(variable.shape) or values.dtype != np.float32 or not np.isfinite(values).all():
-            raise InputError(f"{path} is refused: {variable.path} should be finite float32 of shape {tuple(variable.shape)}")
+            raise InputError(
+                f"{path} is refused: {variable.path} should be finite float32 of shape {tuple(variable.shape)}"
+            )
     network.set_weights([tensors[name] for name in names])
     network.metadata = description
     return network

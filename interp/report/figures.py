@@ -19,10 +19,19 @@ def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: fl
     for (name, curve), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
         values, errors = np.array(curve.accuracies), np.array(curve.standard_errors)
         axes.plot(curve.epsilons, values, marker="o", color=colour, label=name)
-        axes.fill_between(curve.epsilons, np.clip(values - errors, 0, 1), np.clip(values + errors, 0, 1), color=colour, alpha=0.15, lw=0)
+        axes.fill_between(
+            curve.epsilons,
+            np.clip(values - errors, 0, 1),
+            np.clip(values + errors, 0, 1),
+            color=colour,
+            alpha=0.15,
+            lw=0,
+        )
     if training_epsilon is not None:
         axes.axvline(training_epsilon, color="grey", ls=":", lw=1)
-        axes.annotate("training eps", (training_epsilon, 1.02), ha="center", va="bottom", color="grey", annotation_clip=False)
+        axes.annotate(
+            "training eps", (training_epsilon, 1.02), ha="center", va="bottom", color="grey", annotation_clip=False
+        )
     axes.set(xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

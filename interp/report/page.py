@@ -41,18 +41,24 @@ class Page:
         head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in header)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         caption = f"<figcaption>{html.escape(caption)}</figcaption>"
-        self._parts.append(f"<figure><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}</figure>")
+        self._parts.append(
+            f"<figure><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}</figure>"
+        )
 
     def figure(self, figure: Figure, caption: str) -> None:
         """Add a picture; the caption is its text for those who do not see it."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=130)
         data, escaped = base64.b64encode(buffer.getvalue()).decode(), html.escape(caption)
-        self._parts.append(f'<figure><img src="data:image/png;base64,{data}" alt="{escaped}"><figcaption>{escaped}</figcaption></figure>')
+        self._parts.append(
+            f'<figure><img src="data:image/png;base64,{data}" alt="{escaped}"><figcaption>{escaped}</figcaption></figure>'
+        )
 
     def details(self, summary: str, text: str) -> None:
         """Add text that opens on request."""
-        self._parts.append(f"<details><summary>{html.escape(summary)}</summary><pre>{html.escape(text)}</pre></details>")
+        self._parts.append(
+            f"<details><summary>{html.escape(summary)}</summary><pre>{html.escape(text)}</pre></details>"
+        )
 
     def write(self, path: str | Path) -> None:
         """Write the page completely or not at all. Raises InputError."""

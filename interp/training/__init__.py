@@ -4,4 +4,14 @@ from interp.training.objectives import OBJECTIVES, Objective, find_objective
 from interp.training.schedule import PAPER, Schedule
 from interp.training.trainer import Progress, TrainingDiverged, describe, train
 
-__all__ = ["OBJECTIVES", "PAPER", "Objective", "Progress", "Schedule", "TrainingDiverged", "describe", "find_objective", "train"]
+__all__ = [
+    "OBJECTIVES",
+    "PAPER",
+    "Objective",
+    "Progress",
+    "Schedule",
+    "TrainingDiverged",
+    "describe",
+    "find_objective",
+    "train",
+]

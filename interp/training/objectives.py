@@ -23,7 +23,9 @@ OBJECTIVES = {
     objective.tag: objective
     for objective in (
         Objective("normal", "Normal", clean_cross_entropy, None, "empirical risk minimisation"),
-        Objective("adv", "Adv", adversarial_cross_entropy, adversarial_cross_entropy, "Madry et al. 2018, arXiv 1706.06083"),
+        Objective(
+            "adv", "Adv", adversarial_cross_entropy, adversarial_cross_entropy, "Madry et al. 2018, arXiv 1706.06083"
+        ),
         Objective("int", "Int", penalised(clean_cross_entropy, cam_discrepancy), cam_discrepancy, BOOPATHY),
     )
 }

@@ -49,7 +49,13 @@ class Schedule:
 
 PAPER = {
     "mnist": Schedule(
-        epochs=100, batch_size=50, learning_rates=((0, 1e-4),), epsilon=0.3, ramp=(2_000, 10_000), attack_steps=40, attack_step_size=0.01
+        epochs=100,
+        batch_size=50,
+        learning_rates=((0, 1e-4),),
+        epsilon=0.3,
+        ramp=(2_000, 10_000),
+        attack_steps=40,
+        attack_step_size=0.01,
     ),
     "cifar": Schedule(
         epochs=200,

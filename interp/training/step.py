@@ -44,7 +44,13 @@ def attack_batch(
 
 
 def make_step(
-    network: Network, objective: Objective, optimizer: keras.Optimizer, schedule: Schedule, *, penalty: float, beta: float
+    network: Network,
+    objective: Objective,
+    optimizer: keras.Optimizer,
+    schedule: Schedule,
+    *,
+    penalty: float,
+    beta: float,
 ) -> Any:
     """Return a compiled function (images, labels, epsilon, seed (2,)) -> measures of the batch, which updates the network.
 
@@ -64,7 +70,9 @@ def make_step(
             attacked = clean if objective.attack is None else View(network, tail, attacked_images, training=True)
             loss = tf.reduce_mean(objective.loss(Pair(clean, attacked, labels, penalty, beta)))
         gradients = tape.gradient(loss, variables)
-        finite = tf.reduce_all([tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)])
+        finite = tf.reduce_all(
+            [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
+        )
         right = [tf.reduce_mean(tf.cast(margin(view.logits, labels) < 0, tf.float32)) for view in (clean, attacked)]
         tf.cond(finite, lambda: _update(optimizer, gradients, variables), lambda: tf.constant(False))
         return {"loss": loss, "accuracy": right[0], "robust_accuracy": right[1], "finite": finite}

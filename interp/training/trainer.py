@@ -84,7 +84,9 @@ def train(
     return history
 
 
-def _run_step(run: Any, data: Dataset, rows: Sequence[int] | np.ndarray, radius: float, seed: tuple[int, int]) -> Measures:
+def _run_step(
+    run: Any, data: Dataset, rows: Sequence[int] | np.ndarray, radius: float, seed: tuple[int, int]
+) -> Measures:
     images, labels = tf.constant(data.images[rows]), tf.constant(data.labels[rows], tf.int64)
     results = run(images, labels, tf.constant(radius, tf.float32), tf.constant(seed, tf.int64))
     measures = {name: float(value) for name, value in results.items()}
@@ -103,7 +105,9 @@ def _validate(network: Network, objective: Objective, schedule: Schedule, valida
     if objective.attack is not None and schedule.epsilon > 0:
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
         step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
-        attack = ProjectedGradientDescent(epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True)
+        attack = ProjectedGradientDescent(
+            epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True
+        )
         measures["validation_robust_accuracy"] = accuracy(network, attack(network, few.images, few.labels), few.labels)
     return measures
 
@@ -120,9 +124,13 @@ def _check(
             f"the network takes {network.classes} classes of images {network.image_shape}: build the network for this dataset"
         )
     if len(data) < schedule.batch_size:
-        raise InputError(f"{data.name} has {len(data)} training images, fewer than one batch of {schedule.batch_size}: lower the batch size")
+        raise InputError(
+            f"{data.name} has {len(data)} training images, fewer than one batch of {schedule.batch_size}: lower the batch size"
+        )
 
 
-def describe(objective: Objective, schedule: Schedule, seed: int, penalty: float = 0.01, beta: float = 1.0) -> dict[str, Any]:
+def describe(
+    objective: Objective, schedule: Schedule, seed: int, penalty: float = 0.01, beta: float = 1.0
+) -> dict[str, Any]:
     """What made a network, for its file's metadata."""
     return {"method": objective.tag, "schedule": asdict(schedule), "seed": seed, "penalty": penalty, "beta": beta}

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from interp.core.balls import BALLS, find_ball
 from interp.core.errors import InputError
 
-NORMS = {"linf": lambda d: np.abs(d).max((1, 2, 3)), "l2": lambda d: np.sqrt((d.astype(np.float64) ** 2).sum((1, 2, 3)))}
+NORMS = {
+    "linf": lambda d: np.abs(d).max((1, 2, 3)),
+    "l2": lambda d: np.sqrt((d.astype(np.float64) ** 2).sum((1, 2, 3))),
+}
 
 
 @pytest.mark.parametrize("norm", BALLS)
@@ -29,7 +32,9 @@ def test_projections_lie_in_the_ball_and_in_the_image_range(norm, seed, epsilon,
 def test_a_point_inside_stays(norm):
     centre = np.full((1, 2, 2, 1), 0.5, np.float32)
     point = centre + 0.1
-    np.testing.assert_allclose(BALLS[norm].project(tf.constant(point), tf.constant(centre), tf.constant(0.3)), point, atol=1e-6)
+    np.testing.assert_allclose(
+        BALLS[norm].project(tf.constant(point), tf.constant(centre), tf.constant(0.3)), point, atol=1e-6
+    )
 
 
 def test_l2_projection_by_hand():

@@ -16,7 +16,9 @@ SMALL = [(4, 4, 1, 16), (4, 4, 16, 32), (7, 7, 32, 100)]
 @pytest.fixture
 def saved(tmp_path):
     net = build_network("small", (28, 28, 1), 10, seed=5)
-    return net, interp.save_model(net, tmp_path / "digits_smallgap_int_3.safetensors", {"method": "int", "accuracy": {"clean": 0.5}})
+    return net, interp.save_model(
+        net, tmp_path / "digits_smallgap_int_3.safetensors", {"method": "int", "accuracy": {"clean": 0.5}}
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -80,7 +82,10 @@ def test_damaged_safetensors_are_refused(saved, tmp_path):
         (lambda tensors, meta: meta.update(interp="{"), "not a readable"),
         (lambda tensors, meta: meta.update(interp=meta["interp"].replace('"format": 1', '"format": 9')), "format 9"),
         (lambda tensors, meta: meta.update(interp=meta["interp"].replace("small", "smell")), "did you mean 'small'"),
-        (lambda tensors, meta: meta.update(interp=meta["interp"].replace("[28, 28, 1]", "[28, 99999, 1]")), "image_shape"),
+        (
+            lambda tensors, meta: meta.update(interp=meta["interp"].replace("[28, 28, 1]", "[28, 99999, 1]")),
+            "image_shape",
+        ),
     ],
 )
 def test_files_that_do_not_fit_are_refused(saved, tmp_path, change, message):
@@ -119,7 +124,10 @@ def test_a_pickle_like_the_papers_loads(tmp_path):
         (np.ones((1, 1, 64, 10), np.float32),),
     ]
     assert interp.load_model(write_pickle(tmp_path, pool, "mnist_pool_adv_100.pkl")).architecture == "pool"
-    assert interp.load_model(write_pickle(tmp_path, pool, "mnist_smallgap_adv_100.pkl"), architecture="pool").architecture == "pool"
+    assert (
+        interp.load_model(write_pickle(tmp_path, pool, "mnist_smallgap_adv_100.pkl"), architecture="pool").architecture
+        == "pool"
+    )
 
 
 def damaged(layer, part, value):

@@ -34,7 +34,9 @@ def test_path_gradient_by_hand():
     """f(x) = x^3 between 1 and 3: the mean gradient is (27 - 1) / 2."""
     positions, weights = (tf.constant(part) for part in quadrature("gauss_legendre", 3))
     start = tf.ones((1, 1, 1, 1))
-    mean = mean_path_gradient(lambda points, _: tf.reduce_sum(points**3, (1, 2, 3)), start, 3 * start, positions, weights, 10)
+    mean = mean_path_gradient(
+        lambda points, _: tf.reduce_sum(points**3, (1, 2, 3)), start, 3 * start, positions, weights, 10
+    )
     assert float(tf.squeeze(mean)) == pytest.approx(13, rel=1e-5)
 
 
@@ -49,7 +51,9 @@ def test_the_map_sums_to_the_change_of_the_logit(net):
 @pytest.mark.parametrize("chunk_size", [1, 3, 5, 7, 1000])
 def test_chunks_do_not_change_the_result(net, chunk_size):
     whole = net.integrated_gradients(IMAGES, LABELS, steps=10)
-    np.testing.assert_allclose(net.integrated_gradients(IMAGES, LABELS, steps=10, chunk_size=chunk_size), whole, atol=1e-6)
+    np.testing.assert_allclose(
+        net.integrated_gradients(IMAGES, LABELS, steps=10, chunk_size=chunk_size), whole, atol=1e-6
+    )
 
 
 def test_a_pass_never_holds_more_points_than_a_chunk():

@@ -102,7 +102,9 @@ def test_gradients_through_the_fold_are_those_without():
         net = build_network("small", SHAPES["small"], 10, fold_tail=fold)
         with tf.GradientTape() as tape:
             values = net.tail().maps(net.activations(images)), net(images)
-            loss = tf.reduce_sum(values[0] ** 2) + tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, values[1]))
+            loss = tf.reduce_sum(values[0] ** 2) + tf.reduce_sum(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, values[1])
+            )
         return tape.gradient(loss, net.trainable_variables)
 
     for folded, unfolded in zip(gradients(True), gradients(False), strict=True):
@@ -150,7 +152,12 @@ def test_bad_descriptions_are_refused(arguments, message):
 
 def test_bad_images_are_refused_by_every_map():
     net = build_network("small", SHAPES["small"], 10)
-    for explain in (net.features, net.cam, net.grad_cam_plus_plus, lambda images: net.integrated_gradients(images, [0])):
+    for explain in (
+        net.features,
+        net.cam,
+        net.grad_cam_plus_plus,
+        lambda images: net.integrated_gradients(images, [0]),
+    ):
         with pytest.raises(InputError, match="the network takes"):
             explain(np.zeros((1, 32, 32, 1), np.float32))
         with pytest.raises(InputError, match=r"\[0, 1\]"):

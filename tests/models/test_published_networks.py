@@ -33,7 +33,9 @@ def case(request, reference_dir, reference_arrays):
 @pytest.mark.parametrize("name", ["logits", "rep", "cam", "campp"])
 def test_outputs_are_those_of_the_papers_code(case, fold, name):
     nets, images, _, expected = case
-    np.testing.assert_allclose(outputs(nets[fold], images)[name], expected[name], rtol=0, atol=TOLERANCE * np.abs(expected[name]).max())
+    np.testing.assert_allclose(
+        outputs(nets[fold], images)[name], expected[name], rtol=0, atol=TOLERANCE * np.abs(expected[name]).max()
+    )
 
 
 def test_folded_and_unfolded_agree(case):

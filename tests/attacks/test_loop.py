@@ -1,0 +1,51 @@
+"""The loop of every gradient attack, by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interp.attacks.loop import Evaluation, ascend
+from interp.core.errors import InputError
+
+
+def square(points):
+    value = -tf.reduce_sum((points - 0.5) ** 2, (1, 2, 3))
+    return Evaluation(value, value)
+
+
+def plain_step(points, gradient, _):
+    return points + 0.25 * gradient
+
+
+def test_steps_follow_the_gradient():
+    start = tf.zeros((1, 1, 1, 1))
+    # x <- x + 0.25 * 2 (0.5 - x): the distance to 0.5 halves.
+    for steps, expected in ((0, 0.0), (1, 0.25), (2, 0.375), (3, 0.4375)):
+        assert float(tf.squeeze(ascend(square, plain_step, start, steps))) == pytest.approx(expected)
+
+
+def test_the_worst_iterate_is_kept_per_image():
+    def overshoot(points, _, step):
+        return points + tf.where(step == 0, 0.5, 1.0)
+
+    start = tf.reshape([0.0, 0.5, -2.0], (3, 1, 1, 1))
+    last = ascend(square, overshoot, start, 2)
+    worst = ascend(square, overshoot, start, 2, keep_worst=True)
+    np.testing.assert_allclose(np.ravel(last), [1.5, 2.0, -0.5])
+    # Best values of -(x - 0.5)^2 among the iterates {0, .5, 1.5}, {.5, 1, 2} and {-2, -1.5, -.5}.
+    np.testing.assert_allclose(np.ravel(worst), [0.5, 0.5, -0.5])
+
+
+def test_the_number_of_the_step_is_given():
+    collected = ascend(
+        square, lambda points, _, step: points + tf.cast(10**step, tf.float32), tf.zeros((1, 1, 1, 1)), 3
+    )
+    assert float(tf.squeeze(collected)) == 111
+
+
+def test_a_value_without_gradient_is_refused():
+    def constant(points):
+        return Evaluation(tf.zeros(1), tf.zeros(1))
+
+    with pytest.raises(InputError, match="no gradient to follow"):
+        ascend(constant, plain_step, tf.zeros((1, 1, 1, 1)), 1)

@@ -1,0 +1,250 @@
+"""PGD: by hand on a linear model, its properties, and the contract of all attacks."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interp import data
+from interp.attacks import ProjectedGradientDescent, accuracy, correct
+from interp.attacks.classification import margin
+from interp.core.errors import InputError
+from interp.evaluation import accuracy_curve, sample_images
+from interp.models import load_model
+
+NORMS = {
+    "linf": lambda d: np.abs(d).max((1, 2, 3)),
+    "l2": lambda d: np.sqrt((d.astype(np.float64) ** 2).sum((1, 2, 3))),
+}
+PGD = ProjectedGradientDescent(epsilon=0.1, step_size=0.03, steps=5)
+VARIANTS = {
+    "plain": PGD,
+    "worst": dataclasses.replace(PGD, iterate="worst"),
+    "random": dataclasses.replace(PGD, random_start=True, restarts=2),
+    "l2": dataclasses.replace(PGD, norm="l2"),
+    "l2 random": dataclasses.replace(PGD, norm="l2", random_start=True, iterate="worst"),
+}
+
+
+@pytest.fixture(scope="module")
+def toy():
+    generator = np.random.RandomState(0)
+    labels = generator.randint(3, size=40)
+    images = 0.5 * generator.rand(40, 4, 4, 1).astype(np.float32)
+    images[np.arange(40), labels] += 0.5
+    return images, labels
+
+
+def image(*pixels):
+    return np.array(pixels, np.float32).reshape(1, 1, 2, 1)
+
+
+def test_linf_by_hand(linear):
+    # Class 0 is right: lower x1 - 2 x2. Three steps of 0.05 reach the radius 0.12.
+    adversarial = ProjectedGradientDescent(epsilon=0.12, step_size=0.05, steps=3)(linear, image(0.6, 0.2), [0])
+    np.testing.assert_allclose(np.ravel(adversarial), [0.48, 0.32], rtol=1e-6)
+    two_steps = ProjectedGradientDescent(epsilon=0.12, step_size=0.05, steps=2)(linear, image(0.6, 0.2), [0])
+    np.testing.assert_allclose(np.ravel(two_steps), [0.5, 0.3], rtol=1e-6)
+
+
+def test_l2_by_hand(linear):
+    adversarial = ProjectedGradientDescent(epsilon=0.1, step_size=0.3, steps=1, norm="l2")(linear, image(0.6, 0.2), [0])
+    direction = np.array([-1, 2]) / np.sqrt(5)
+    np.testing.assert_allclose(np.ravel(adversarial), [0.6, 0.2] + 0.1 * direction, rtol=1e-5)
+
+
+def test_the_image_range_is_kept(linear):
+    adversarial = ProjectedGradientDescent(epsilon=0.5, step_size=0.5, steps=1)(linear, image(0.1, 0.8), [0])
+    np.testing.assert_allclose(np.ravel(adversarial), [0, 1], atol=1e-7)
+
+
+def test_margin_by_hand():
+    logits = tf.constant([[1.0, 3.0, 2.0], [1.0, 3.0, 2.0], [5.0, 5.0, 1.0]])
+    np.testing.assert_array_equal(margin(logits, tf.constant([1, 2, 0])), [-1, 1, 0])
+
+
+def test_a_tie_is_not_correct(linear):
+    assert correct(linear, image(0.4, 0.2), [0]).tolist() == [False]
+    assert correct(linear, image(0.4, 0.2), [1]).tolist() == [False]
+    assert accuracy(linear, np.concatenate([image(0.5, 0.2), image(0.4, 0.3)]), [0, 1]) == 1
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@given(epsilon=st.floats(0, 0.6), step_size=st.floats(0.001, 0.5), steps=st.integers(1, 8), seed=st.integers(0, 2**31))
+def test_results_keep_to_the_ball_and_the_images_to_themselves(name, curved, toy, epsilon, step_size, steps, seed):
+    images, labels = toy
+    before = images.copy()
+    attack = dataclasses.replace(VARIANTS[name], epsilon=epsilon, step_size=step_size, steps=steps)
+    adversarial = attack(curved, images, labels, seed=seed)
+    assert adversarial.dtype == np.float32
+    assert adversarial.shape == images.shape
+    assert np.isfinite(adversarial).all()
+    assert adversarial.min() >= 0
+    assert adversarial.max() <= 1
+    assert (NORMS[attack.norm](adversarial - images) <= epsilon + 1e-5).all()
+    np.testing.assert_array_equal(images, before)
+
+
+@given(restarts=st.integers(1, 3), seed=st.integers(0, 2**31))
+def test_more_restarts_are_never_weaker(curved, toy, restarts, seed):
+    images, labels = toy
+    fewer = dataclasses.replace(VARIANTS["random"], restarts=restarts)
+    more = dataclasses.replace(fewer, restarts=restarts + 2)
+    harms = [margin(curved(attack(curved, images, labels, seed=seed)), labels).numpy() for attack in (fewer, more)]
+    assert (harms[1] >= harms[0] - 1e-5).all()
+
+
+@given(epsilon=st.floats(0.01, 0.5), step_size=st.floats(0.01, 0.5))
+def test_the_worst_iterate_is_never_weaker_than_the_last(curved, toy, epsilon, step_size):
+    images, labels = toy
+    harms = [
+        margin(
+            curved(dataclasses.replace(VARIANTS[name], epsilon=epsilon, step_size=step_size)(curved, images, labels)),
+            labels,
+        ).numpy()
+        for name in ("plain", "worst")
+    ]
+    assert (harms[1] >= harms[0] - 1e-5).all()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_batches_and_runs_do_not_change_the_result(name, curved, toy):
+    images, labels = toy
+    whole = VARIANTS[name](curved, images, labels, seed=3)
+    np.testing.assert_array_equal(VARIANTS[name](curved, images, labels, seed=3), whole)
+    np.testing.assert_allclose(VARIANTS[name](curved, images, labels, seed=3, batch_size=7), whole, atol=1e-6)
+    if VARIANTS[name].random_start:
+        assert not np.array_equal(VARIANTS[name](curved, images, labels, seed=4), whole)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_attacks_and_leaves_the_model_alone(name, curved, toy):
+    images, labels = toy
+    weights = curved.get_weights()
+    attack = dataclasses.replace(
+        VARIANTS[name], epsilon=0.4 if VARIANTS[name].norm == "linf" else 1.5, steps=20, step_size=0.1
+    )
+    assert accuracy(curved, images, labels) > 0.9
+    assert accuracy(curved, attack(curved, images, labels), labels) < 0.3
+    for now, before in zip(curved.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(now, before)
+
+
+def test_a_tensor_gives_a_tensor_and_an_array_an_array(linear):
+    assert isinstance(PGD(linear, image(0.6, 0.2), [0]), np.ndarray)
+    assert tf.is_tensor(PGD(linear, tf.constant(image(0.6, 0.2)), [0]))
+
+
+def test_an_attack_sees_new_weights_of_the_same_model(linear):
+    model = keras.models.clone_model(linear)
+    attack = dataclasses.replace(PGD, steps=1)
+    for sign in (1, -1):
+        model.layers[-1].set_weights([sign * np.array([[1, 0], [-2, 0]], np.float32), np.zeros(2, np.float32)])
+        moved = attack(model, image(0.6, 0.2), [0]) - image(0.6, 0.2)
+        np.testing.assert_allclose(np.ravel(moved), [-0.03 * sign, 0.03 * sign], atol=1e-6)
+
+
+def test_variants_share_one_graph():
+    class Counting(keras.Model):
+        """Counts how often Python runs its forward pass: once per call outside of a graph, and while one is traced."""
+
+        runs = 0
+
+        def call(self, images, training=None):
+            self.runs += 1
+            return tf.reduce_sum(images, (1, 2)) * tf.constant([[1.0, -1.0]])
+
+    model = Counting()
+    PGD(model, image(0.6, 0.2), [0])
+    traced = model.runs
+    dataclasses.replace(PGD, epsilon=0.7, steps=9, step_size=0.2)(
+        model, np.tile(image(0.6, 0.2), (3, 1, 1, 1)), [0, 1, 0]
+    )
+    assert model.runs == traced + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epsilon": -0.1}, "epsilon came as -0.1"),
+        ({"epsilon": float("nan")}, "epsilon"),
+        ({"steps": 0}, "steps came as 0"),
+        ({"steps": 1.5}, "steps"),
+        ({"step_size": 0}, "step_size"),
+        ({"restarts": 0, "random_start": True}, "restarts"),
+        ({"restarts": 2}, "set random_start=True"),
+        ({"norm": "l3"}, "unknown norm"),
+        ({"iterate": "wurst"}, "did you mean 'worst'"),
+    ],
+)
+def test_bad_settings_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(PGD, **arguments)
+
+
+def softmax_model():
+    return keras.Sequential(
+        [keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "images", "labels", "message"),
+    [
+        (lambda linear: softmax_model(), image(0.6, 0.2), [0], "probabilities"),
+        (lambda linear: lambda images: images, image(0.6, 0.2), [0], "expected a keras.Model"),
+        (lambda linear: linear, image(0.6, 0.2), [2], "classes 0 to 1"),
+        (lambda linear: linear, image(0.6, 0.2), [0, 1], "one label per image"),
+        (lambda linear: linear, image(0.6, 0.2) * 255, [0], r"expected \[0, 1\]"),
+        (lambda linear: linear, image(0.6, 0.2).astype(np.float64), [0], "float32"),
+        (lambda linear: linear, np.zeros((1, 3, 2, 1), np.float32), [0], "the network takes"),
+    ],
+)
+def test_bad_input_is_one_line(linear, make, images, labels, message):
+    with pytest.raises(InputError, match=message) as caught:
+        PGD(make(linear), images, labels)
+    assert "\n" not in str(caught.value)
+
+
+REFERENCE_TABLE = {
+    "normal": {0: 1.000, 0.05: 0.530, 0.1: 0.045, 0.2: 0, 0.3: 0, 0.35: 0, 0.4: 0},
+    "adv": {0: 0.980, 0.05: 0.960, 0.1: 0.940, 0.2: 0.925, 0.3: 0.890, 0.35: 0.010, 0.4: 0},
+    "int": {0: 0.935, 0.05: 0.930, 0.1: 0.905, 0.2: 0.840, 0.3: 0.790, 0.35: 0.180, 0.4: 0.140},
+}
+
+
+def published_accuracy(reference_dir, data_dir, method, epsilons, fold):
+    """Accuracies of a published MNIST network by the paper's protocol on the paper's sample."""
+    sample, _ = sample_images(data.load("mnist", "test", data_dir=data_dir), 200)
+    net = load_model(reference_dir / "networks" / f"mnist_smallgap_{method}_100.pkl", fold_tail=fold)
+    attack = ProjectedGradientDescent(epsilon=0.3, step_size=0.01, steps=200)
+    return accuracy_curve(net, sample.images, sample.labels, attack, epsilons, carry=False).accuracies
+
+
+@pytest.mark.parametrize("method", REFERENCE_TABLE)
+def test_published_accuracies(reference_dir, data_dir, method):
+    epsilons = [0.05, 0.3, 0.35]
+    expected = [REFERENCE_TABLE[method][epsilon] for epsilon in epsilons]
+    np.testing.assert_allclose(
+        published_accuracy(reference_dir, data_dir, method, epsilons, True), expected, atol=0.015
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fold", [True, False])
+@pytest.mark.parametrize("method", REFERENCE_TABLE)
+def test_the_whole_published_table(reference_dir, data_dir, method, fold):
+    expected = REFERENCE_TABLE[method]
+    found = published_accuracy(reference_dir, data_dir, method, list(expected), fold)
+    np.testing.assert_allclose(found, list(expected.values()), atol=0.015)
+
+
+def test_bad_seed_and_batch_size_are_refused(linear):
+    with pytest.raises(InputError, match="seed"):
+        PGD(linear, image(0.6, 0.2), [0], seed=-1)
+    with pytest.raises(InputError, match="batch_size"):
+        PGD(linear, image(0.6, 0.2), [0], batch_size=0)

@@ -1,0 +1,66 @@
+"""The demo's command line, run as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import interp
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "interp.demo", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_short_run_writes_everything(tmp_path):
+    result = run("--epochs", 1, "--num-image", 20, "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    networks = {f"digits_smallgap_{method}_1.safetensors" for method in ("normal", "adv", "int")}
+    assert written == networks | {
+        "accuracy.png",
+        "cam_normal.png",
+        "cam_adv.png",
+        "cam_int.png",
+        "report.html",
+        "results.json",
+    }
+    record = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert record["arguments"]["seed"] == 99
+    assert record["versions"]["tensorflow"]
+    assert len(record["results"]["int"]["accuracies"]) == len(record["results"]["int"]["epsilons"])
+    net = interp.load_model(tmp_path / "out" / "digits_smallgap_int_1.safetensors")
+    assert net.metadata["method"] == "int"
+    assert net.metadata["accuracy"]["accuracies"] == record["results"]["int"]["accuracies"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "digitz"], "did you mean 'digits'"),
+        (["--dataset", "mnist", "--data-dir", "/nonexistent"], "/nonexistent"),
+        (["--epochs", "0"], "0 is less than 1"),
+        (["--epochs", "many"], "no whole number"),
+        (["--epsilon", "-0.1"], "-0.1"),
+        (["--epsilon", "nan"], "nan"),
+        (["--num-image", "100000"], "ask for fewer"),
+        (["--out", "/proc/nothing/here"], "cannot write"),
+        (["--unknown"], "--unknown"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path):
+    out = [] if "--out" in arguments else ["--out", tmp_path / "out"]
+    result = run(*arguments, *out)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_help_and_import_do_not_import_tensorflow():
+    code = "import sys, interp.demo; interp.demo.parser().format_help(); sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

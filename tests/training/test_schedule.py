@@ -1,0 +1,40 @@
+"""Rates and radii at hand-picked steps."""
+
+import dataclasses
+
+import pytest
+
+from interp.core.errors import InputError
+from interp.training import PAPER
+
+
+def test_the_papers_schedules():
+    mnist, cifar = PAPER["mnist"], PAPER["cifar"]
+    assert [mnist.radius(step) for step in (0, 2_000, 6_000, 10_000, 99_999)] == pytest.approx([0, 0, 0.15, 0.3, 0.3])
+    assert mnist.learning_rate(50_000) == 1e-4
+    assert [cifar.learning_rate(step) for step in (0, 39_999, 40_000, 60_000)] == [1e-3, 1e-3, 1e-4, 1e-5]
+    assert cifar.radius(37_500) == pytest.approx(4 / 255)
+
+
+def test_no_ramp_is_full_radius_from_the_start():
+    assert dataclasses.replace(PAPER["mnist"], ramp=(0, 0)).radius(0) == 0.3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"epsilon": -1},
+        {"attack_steps": 0},
+        {"attack_step_size": 0},
+        {"learning_rates": ()},
+        {"learning_rates": ((5, 1e-3),)},
+        {"learning_rates": ((0, 1e-3), (0, 1e-4))},
+        {"learning_rates": ((0, -1e-3),)},
+        {"ramp": (5, 2)},
+    ],
+)
+def test_bad_schedules_are_refused(change):
+    with pytest.raises(InputError):
+        dataclasses.replace(PAPER["mnist"], **change)
