@@ -35,7 +35,7 @@ help:
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
 demo: $(STAMP)
-	@$(BIN)/python -m interp.demo
+	@$(BIN)/python -m interp.commands.demo
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_FLAGS)

@@ -23,6 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "training": FOUNDATIONS | {"data", "attacks"},
     "evaluation": FOUNDATIONS | {"data", "attacks"},
     "report": FOUNDATIONS | {"data", "attacks", "training", "evaluation"},
+    "commands": FOUNDATIONS | {"data", "attacks", "training", "evaluation", "report"},
 }
 PRIVATE = ("keras.src", "tensorflow.python", "tf.python", "tf_keras")
 

@@ -42,6 +42,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: str | Path) -> None:
+    """Make `folder` and raise InputError if nothing can be written there; asked before long work rather than after it."""
+    with replacing(Path(folder) / "probe") as temporary:
+        temporary.touch()
+    (Path(folder) / "probe").unlink()
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` completely or not at all."""
     with replacing(path) as temporary:

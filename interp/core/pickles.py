@@ -124,6 +124,5 @@ def read_array_pickle(path: str | Path) -> Any:
     except InputError as error:
         raise InputError(f"{path} is refused: {error}") from None
     except (pickle.UnpicklingError, EOFError, MemoryError, OverflowError, RecursionError, *_GARBAGE) as error:
-        raise InputError(
-            f"{path} is not a readable pickle of arrays ({str(error).splitlines()[0] if str(error) else 'it is damaged'}): get the file again"
-        ) from None
+        reason = str(error).splitlines()[0] if str(error) else "it is damaged"
+        raise InputError(f"{path} is not a readable pickle of arrays ({reason}): get the file again") from None

@@ -5,10 +5,14 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from interp.core.errors import InputError
+
+if TYPE_CHECKING:
+    from interp.training import Progress
 
 # Set before TensorFlow is imported; its start-up notes are not for a reader of our output.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
@@ -64,6 +68,24 @@ def import_tensorflow() -> None:
             os.close(kept)
 
 
+@contextmanager
+def training_bar(label: str, total_steps: int) -> Iterator[Callable[["Progress"], None]]:
+    """Give the report function of a training that shows loss, accuracies and time left as a bar on the terminal."""
+    from tqdm import tqdm
+
+    shown = {"loss": "loss", "accuracy": "clean", "robust_accuracy": "attacked"}
+    # A log file gets a line now and then instead of a moving bar.
+    interval = 0.5 if sys.stdout.isatty() else 20
+    with tqdm(total=total_steps, desc=label, unit="step", file=sys.stdout, mininterval=interval, ascii=" =") as bar:
+
+        def report(progress: "Progress") -> None:
+            measures = {shown[name]: f"{value:.2f}" for name, value in progress.measures.items() if name in shown}
+            bar.set_postfix(measures, refresh=False)
+            bar.update(progress.step - bar.n)
+
+        yield report
+
+
 def whole_number(minimum: int) -> Callable[[str], int]:
     """An argument type: a whole number of at least `minimum`."""
 
@@ -77,6 +99,17 @@ def whole_number(minimum: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def numbers(text: str) -> list[float]:
+    """An argument type: finite numbers of at least 0, separated by commas."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 0,0.1,0.3") from None
+    if not all(0 <= value < float("inf") for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} holds a number that is negative or not finite")
+    return values
 
 
 def number(*, above: float) -> Callable[[str], float]:

@@ -10,7 +10,7 @@ import interp
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "interp.demo", *map(str, arguments)]
+    command = [sys.executable, "-m", "interp.commands.demo", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -34,7 +34,7 @@ def test_a_short_run_writes_everything(tmp_path):
     assert len(record["results"]["int"]["accuracies"]) == len(record["results"]["int"]["epsilons"])
     net = interp.load_model(tmp_path / "out" / "digits_smallgap_int_1.safetensors")
     assert net.metadata["method"] == "int"
-    assert net.metadata["accuracy"]["accuracies"] == record["results"]["int"]["accuracies"]
+    assert net.metadata["result"]["accuracies"] == record["results"]["int"]["accuracies"]
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path):
 
 
 def test_help_and_import_do_not_import_tensorflow():
-    code = "import sys, interp.demo; interp.demo.parser().format_help(); sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, interp.commands.demo; interp.commands.demo.parser().format_help(); sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

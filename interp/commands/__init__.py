@@ -1,0 +1,1 @@
+"""The command lines; the scripts at the top of the repository call them."""
