@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
+_MODULES = ("attacks", "data", "discrepancy", "evaluation", "models", "report", "training")
 _FROM_MODELS = ("build_network", "load_model", "save_model")
 
 __all__ = ["__version__", *_MODULES, *_FROM_MODELS]
