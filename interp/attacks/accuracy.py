@@ -9,7 +9,7 @@ import tensorflow as tf
 from interp.attacks.classification import margin
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import run_in_batches
-from interp.models.inference import check_model
+from interp.models.model_check import check_model
 
 
 def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> np.ndarray:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from interp.attacks.classification import margin
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
-from interp.models.inference import Logits, check_model, prepare_logits
+from interp.models.forward import prepare_forward
+from interp.models.model_check import check_model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,9 +60,8 @@ class Attack(ABC):
         def run(
             images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor]:
-            logits = prepare_logits(model)
-            found = self._run(logits, images, labels, start, *numbers)
-            return found, margin(logits(found), labels)
+            found = self._run(model, images, labels, start, *numbers)
+            return found, margin(prepare_forward(model, rearrange=True).classify(found), labels)
 
         compiled = self._compiled.get(
             model, (type(self), self._structure(), tuple(image_shape)), lambda: run, signature
@@ -82,6 +82,6 @@ class Attack(ABC):
 
     @abstractmethod
     def _run(
-        self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+        self, model: keras.Model, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
     ) -> tf.Tensor:
         """Attack one batch inside a compiled function."""

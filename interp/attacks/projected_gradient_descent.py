@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from interp.attacks.attack import Attack
@@ -11,7 +12,7 @@ from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import find_ball
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
-from interp.models.inference import Logits
+from interp.models.forward import prepare_forward
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +62,19 @@ class ProjectedGradientDescent(Attack):
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
     def _run(
-        self, logits: Logits, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+        self, model: keras.Model, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
     ) -> tf.Tensor:
         epsilon, step_size, steps = numbers
         ball = find_ball(self.norm)
+        forward = prepare_forward(model, rearrange=ball.pixelwise)
+        project = ball.projection(images, epsilon, forward.enter)
 
         def objective(points: tf.Tensor) -> Evaluation:
-            outputs = logits(points)
+            outputs = forward.logits(points)
             return Evaluation(cross_entropy(outputs, labels), margin(outputs, labels))
 
         def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            return ball.project(points + step_size * ball.steepest(gradient), images, epsilon)
+            return project(points + step_size * ball.steepest(gradient))
 
-        return ascend(objective, move, start, steps, keep_worst=self.iterate == "worst")
+        found = ascend(objective, move, forward.enter(start), steps, keep_worst=self.iterate == "worst")
+        return forward.leave(found)

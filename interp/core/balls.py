@@ -1,6 +1,8 @@
 """Norm balls: random points, steepest steps, projections."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -9,9 +11,17 @@ from interp.core.errors import check_choice
 # Keeps the direction of an image whose gradient vanishes at zero instead of 0/0.
 _TINY = 1e-30
 
+Rearrange = Callable[[tf.Tensor], tf.Tensor]
+
+
+def _as_it_is(points: tf.Tensor) -> tf.Tensor:
+    return points
+
 
 class Ball(ABC):
     """A norm ball around each image of a batch (n, height, width, channels); `epsilon` is its radius."""
+
+    pixelwise: ClassVar[bool]
 
     @abstractmethod
     def random(self, shape: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -22,12 +32,22 @@ class Ball(ABC):
         """The direction of norm 1 along which a linear function with this gradient grows fastest."""
 
     @abstractmethod
+    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
+        """The projection of points onto the ball around `centre` and [0, 1]; `centre` lies in [0, 1].
+
+        What does not depend on the points is computed here. `layout` says how the points' pixels are arranged: anything for a
+        `pixelwise` ball, which treats every pixel alone.
+        """
+
     def project(self, points: tf.Tensor, centre: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
-        """Points of the ball around `centre` and of [0, 1]; `centre` lies in [0, 1]."""
+        """Project `points` once."""
+        return self.projection(centre, epsilon)(points)
 
 
 class LinfBall(Ball):
     """Largest absolute difference."""
+
+    pixelwise = True
 
     def random(self, shape: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return tf.random.stateless_uniform(shape, seed, -epsilon, epsilon)
@@ -35,12 +55,15 @@ class LinfBall(Ball):
     def steepest(self, gradient: tf.Tensor) -> tf.Tensor:
         return tf.sign(gradient)
 
-    def project(self, points: tf.Tensor, centre: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(points, tf.maximum(centre - epsilon, 0.0), tf.minimum(centre + epsilon, 1.0))
+    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
+        lower, upper = layout(tf.maximum(centre - epsilon, 0.0)), layout(tf.minimum(centre + epsilon, 1.0))
+        return lambda points: tf.clip_by_value(points, lower, upper)
 
 
 class L2Ball(Ball):
     """Euclidean distance over all pixels and channels."""
+
+    pixelwise = False
 
     def random(self, shape: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         direction = self.steepest(tf.random.stateless_normal(shape, seed))
@@ -54,11 +77,16 @@ class L2Ball(Ball):
         scaled = tf.math.divide_no_nan(gradient, largest)
         return scaled / tf.maximum(_norm(scaled), _TINY)
 
-    def project(self, points: tf.Tensor, centre: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
-        difference = points - centre
-        shrink = tf.minimum(1.0, epsilon / tf.maximum(_norm(difference), _TINY))
-        # Clipping moves every pixel towards the centre, so the ball is not left again.
-        return tf.clip_by_value(centre + shrink * difference, 0.0, 1.0)
+    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
+        centre = layout(centre)
+
+        def project(points: tf.Tensor) -> tf.Tensor:
+            difference = points - centre
+            shrink = tf.minimum(1.0, epsilon / tf.maximum(_norm(difference), _TINY))
+            # Clipping moves every pixel towards the centre, so the ball is not left again.
+            return tf.clip_by_value(centre + shrink * difference, 0.0, 1.0)
+
+        return project
 
 
 BALLS: dict[str, Ball] = {"linf": LinfBall(), "l2": L2Ball()}

@@ -20,7 +20,27 @@ def quadrature(rule: str, points: int) -> tuple[np.ndarray, np.ndarray]:
     return ((np.arange(points) + offset) / points).astype(np.float32), np.full(points, 1 / points, np.float32)
 
 
-def mean_path_gradient(
+def path_gradient(
+    score: Score, start: tf.Tensor, end: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """Weighted sum over positions a (points,) of the gradient of `score` at start + a (end - start), in one pass.
+
+    `score(points, rows)` gives one value per point; rows says which image each point belongs to. The result has the shape of
+    `start` and may be differentiated again.
+    """
+    count, size = tf.shape(start)[0], tf.shape(positions)[0]
+    points = start + positions[:, None, None, None, None] * (end - start)
+    points = tf.reshape(points, tf.concat([[size * count], tf.shape(start)[1:]], 0))
+    points.set_shape([None, *start.shape[1:]])
+    rows = tf.tile(tf.range(count), [size])
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(points)
+        values = score(points, rows)
+    gradient = tf.reshape(tape.gradient(values, points), tf.concat([[size], tf.shape(start)], 0))
+    return tf.tensordot(weights, gradient, 1)
+
+
+def chunked_path_gradient(
     score: Score,
     start: tf.Tensor,
     end: tf.Tensor,
@@ -28,29 +48,16 @@ def mean_path_gradient(
     weights: tf.Tensor,
     chunk_size: int | tf.Tensor,
 ) -> tf.Tensor:
-    """Weighted sum over positions a of the gradient of `score` at start + a (end - start), shape of `start`.
+    """`path_gradient` in several passes, each of as many positions of all n images as fit into `chunk_size` points.
 
-    `score(points, rows)` gives one value per point; rows says which image each point belongs to. A pass holds as many
-    positions of all n images as fit into `chunk_size` points, at least one, so memory is bounded by max(n, chunk_size).
+    At least one position goes into a pass, so memory is bounded by max(n, chunk_size) points.
     """
-    count = tf.shape(start)[0]
     total = tf.shape(positions)[0]
-    group = tf.clip_by_value(chunk_size // tf.maximum(count, 1), 1, total)
-    direction = end - start
+    group = tf.clip_by_value(chunk_size // tf.maximum(tf.shape(start)[0], 1), 1, total)
 
     def add_group(first: tf.Tensor, summed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        here = positions[first : first + group]
-        size = tf.shape(here)[0]
-        points = start + here[:, None, None, None, None] * direction
-        points = tf.reshape(points, tf.concat([[size * count], tf.shape(start)[1:]], 0))
-        points.set_shape([None, *start.shape[1:]])
-        rows = tf.tile(tf.range(count), [size])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(points)
-            values = score(points, rows)
-        gradient = tape.gradient(values, points)
-        gradient = tf.reshape(gradient, tf.concat([[size], tf.shape(start)], 0))
-        return first + group, summed + tf.tensordot(weights[first : first + group], gradient, 1)
+        chunk = slice(first, first + group)
+        return first + group, summed + path_gradient(score, start, end, positions[chunk], weights[chunk])
 
     _, summed = tf.while_loop(
         lambda first, _: first < total,

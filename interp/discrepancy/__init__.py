@@ -1,5 +1,5 @@
 """How far an interpretation moved."""
 
-from interp.discrepancy.softmax_weighted import softmax_weighted_discrepancy, true_class_discrepancy
+from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 
-__all__ = ["softmax_weighted_discrepancy", "true_class_discrepancy"]
+__all__ = ["class_weights", "softmax_weighted_discrepancy", "true_class_discrepancy"]

@@ -1,19 +1,22 @@
 """Architectures, the Keras network with its maps, and weight files."""
 
 from interp.models.architectures import ARCHITECTURES, IMAGE_KINDS
-from interp.models.inference import check_model, prepare_logits
+from interp.models.forward import Forward, NetworkForward, prepare_forward
 from interp.models.initialisation import build_network
 from interp.models.loading import load_model
+from interp.models.model_check import check_model
 from interp.models.network import Network
 from interp.models.weight_file import save_model
 
 __all__ = [
     "ARCHITECTURES",
     "IMAGE_KINDS",
+    "Forward",
     "Network",
+    "NetworkForward",
     "build_network",
     "check_model",
     "load_model",
-    "prepare_logits",
+    "prepare_forward",
     "save_model",
 ]

@@ -45,11 +45,17 @@ class Body:
             self.layers.append(_make(layer, f"{prefix}{kind}{counts[kind]}"))
 
     def __call__(
-        self, inputs: Any, *, activation: Activation | None = None, training: bool = False, depth: int | None = None
+        self,
+        inputs: Any,
+        *,
+        activation: Activation | None = None,
+        training: bool = False,
+        first: int = 0,
+        last: int | None = None,
     ) -> Any:
-        """Apply the first `depth` layers (all by default)."""
+        """Apply the layers from `first` up to `last`, not included (all by default)."""
         outputs = inputs
-        for specification, layer in list(zip(self.specification, self.layers, strict=True))[:depth]:
+        for specification, layer in list(zip(self.specification, self.layers, strict=True))[first:last]:
             match specification:
                 case ReLU():
                     outputs = layer(outputs) if activation is None else activation(outputs)

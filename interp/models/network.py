@@ -7,10 +7,11 @@ import tensorflow as tf
 
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError, check_choice
-from interp.core.path_gradients import mean_path_gradient, quadrature
+from interp.core.path_gradients import chunked_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
 from interp.models.body import Activation, Body
 from interp.models.linear_tail import DenseTail, FoldedTail, PooledTail, Tail, UnfoldedTail
+from interp.models.pixel_layout import fastest_layout
 
 # What may stand in for ReLU in a map.
 ACTIVATIONS = ("relu", "softplus", "elu", "gelu", "silu")
@@ -51,6 +52,7 @@ class Network(keras.Model):
         self.classes = int(classes)
         self.fold_tail = fold_tail
         self.metadata: Any = {}
+        self.layout = fastest_layout(specification.layers[0], self.image_shape[:2])
         self._body = body
         self._head = head
         self._average_pooled = specification.average_pooled
@@ -79,13 +81,22 @@ class Network(keras.Model):
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         return self.tail().logits(self.activations(inputs, training=bool(training)))
 
-    # The two halves of a forward pass. A loop over images makes the tail once and calls the first half per step.
+    # The parts of a forward pass, for interp.models.forward, which prepares them once for many passes.
 
     def activations(
         self, images: tf.Tensor, *, activation: Activation | None = None, training: bool = False
     ) -> tf.Tensor:
         """Outputs of the last nonlinearity, what the tail reads; `activation` replaces every ReLU."""
-        return self._body(images, activation=activation, training=training, depth=self._depth)
+        return self._body(images, activation=activation, training=training, last=self._depth)
+
+    @property
+    def first_layer(self) -> Any:
+        """The convolution that reads the image."""
+        return self._body.layers[0]
+
+    def activations_after_first(self, outputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+        """Outputs of the last nonlinearity from those of the first convolution."""
+        return self._body(outputs, training=training, first=1, last=self._depth)
 
     def tail(self, *, rectified: bool = False) -> Tail:
         """The linear rest of the network with its present weights; `rectified` takes the positive part of the head."""
@@ -171,7 +182,7 @@ class Network(keras.Model):
             return tf.gather(logits, tf.gather(labels, rows), batch_dims=1)
 
         black = tf.zeros_like(images)
-        maps = images * mean_path_gradient(score, black, images, positions, weights, chunk_size)
+        maps = images * chunked_path_gradient(score, black, images, positions, weights, chunk_size)
         rows = tf.range(tf.shape(images)[0])
         change = score(images, rows) - score(black, rows)
         return maps, tf.abs(tf.reduce_sum(maps, (1, 2, 3)) - change)

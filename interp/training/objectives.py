@@ -3,30 +3,58 @@
 from dataclasses import dataclass
 
 from interp.core.errors import check_choice
-from interp.training.terms import Term, adversarial_cross_entropy, cam_discrepancy, clean_cross_entropy, penalised
+from interp.training import terms
+from interp.training.terms import Term, penalised
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A training method. `attack` is None where there is no inner attack; `tag` is its name in files and on command lines."""
+    """A training method; `tag` is its name in files and on command lines.
+
+    `attack` is what the inner attack maximises, None where there is none; `penalty_weight` is the usual weight of the
+    loss's second term (lambda or beta), None where there is no second term.
+    """
 
     tag: str
     title: str
     loss: Term
     attack: Term | None
+    penalty_weight: float | None
     citation: str
 
 
+MADRY = "Madry et al. 2018, arXiv 1706.06083"
+ZHANG = "Zhang et al. 2019, arXiv 1901.08573"
+CHEN = "Chen et al. 2019, arXiv 1905.09957"
 BOOPATHY = "Boopathy et al. 2020, arXiv 2006.14748"
 
+_clean, _adversarial = terms.clean_cross_entropy, terms.adversarial_cross_entropy
+_int_adv = penalised(_adversarial, terms.cam_discrepancy)
+_ig_norm, _ig_sum_norm = (penalised(part, terms.loss_attribution) for part in (_clean, _adversarial))
+_int_ig, _int_ig_adv = (penalised(part, terms.logit_attribution) for part in (_clean, _adversarial))
+
 OBJECTIVES = {
-    objective.tag: objective
-    for objective in (
-        Objective("normal", "Normal", clean_cross_entropy, None, "empirical risk minimisation"),
+    row.tag: row
+    for row in (
+        Objective("normal", "Normal", _clean, None, None, "empirical risk minimisation"),
+        Objective("adv", "Adv", _adversarial, _adversarial, None, MADRY),
+        Objective("trades", "TRADES", penalised(_clean, terms.kl_divergence), terms.kl_divergence, 1.0, ZHANG),
+        Objective("int", "Int", penalised(_clean, terms.cam_discrepancy), terms.cam_discrepancy, 0.01, BOOPATHY),
         Objective(
-            "adv", "Adv", adversarial_cross_entropy, adversarial_cross_entropy, "Madry et al. 2018, arXiv 1706.06083"
+            "intone",
+            "Int-one-class",
+            penalised(_clean, terms.true_class_cam_discrepancy),
+            terms.true_class_cam_discrepancy,
+            0.01,
+            BOOPATHY,
         ),
-        Objective("int", "Int", penalised(clean_cross_entropy, cam_discrepancy), cam_discrepancy, BOOPATHY),
+        Objective("intadv", "Int-Adv", _int_adv, _int_adv, 0.01, BOOPATHY),
+        Objective("int2", "Int2", penalised(_clean, terms.cam_discrepancy), _adversarial, 0.01, BOOPATHY),
+        Objective("int2adv", "Int2-Adv", _int_adv, _adversarial, 0.01, BOOPATHY),
+        Objective("ig", "IG-Norm", _ig_norm, _ig_norm, 1.0, CHEN),
+        Objective("igsum", "IG-Sum-Norm", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
+        Objective("intig", "Int-IG", _int_ig, _int_ig, 0.01, BOOPATHY),
+        Objective("intigadv", "Int-IG-Adv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
     )
 }
 

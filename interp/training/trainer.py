@@ -49,18 +49,19 @@ def train(
     *,
     validation: Dataset | None = None,
     seed: int = 99,
-    penalty: float = 0.01,
-    beta: float = 1.0,
+    penalty_weight: float | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
     """Train `network` in place on `data` and return the measures of each epoch.
 
     Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out.
-    `penalty` and `beta` weigh the objective's terms. Raises InputError, and TrainingDiverged when a loss is not finite.
+    `penalty_weight` replaces the objective's usual weight of its second term.
+    Raises InputError, and TrainingDiverged when a loss is not finite.
     """
-    _check(network, objective, schedule, data, penalty, beta, seed)
+    weight = resolve_penalty(objective, penalty_weight)
+    _check(network, schedule, data, seed)
     optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
-    run = make_step(network, objective, optimizer, schedule, penalty=penalty, beta=beta)
+    run = make_step(network, objective, optimizer, schedule, penalty_weight=weight)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
     began = time.monotonic()
@@ -112,11 +113,19 @@ def _validate(network: Network, objective: Objective, schedule: Schedule, valida
     return measures
 
 
-def _check(
-    network: Network, objective: Objective, schedule: Schedule, data: Dataset, penalty: float, beta: float, seed: int
-) -> None:
-    check_number("penalty", penalty, minimum=0)
-    check_number("beta", beta, minimum=0)
+def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:
+    """The weight of the objective's second term: the one given, else its usual one, 0 for a loss of one term."""
+    if penalty_weight is None:
+        return objective.penalty_weight or 0.0
+    if objective.penalty_weight is None:
+        raise InputError(
+            f"a penalty weight of {penalty_weight} came for {objective.title}, whose loss has no penalty: leave it out"
+        )
+    check_number("penalty weight", penalty_weight, minimum=0)
+    return penalty_weight
+
+
+def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
     if tuple(data.images.shape[1:]) != network.image_shape or data.classes != network.classes:
         raise InputError(
@@ -130,7 +139,8 @@ def _check(
 
 
 def describe(
-    objective: Objective, schedule: Schedule, seed: int, penalty: float = 0.01, beta: float = 1.0
+    objective: Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
 ) -> dict[str, Any]:
     """What made a network, for its file's metadata."""
-    return {"method": objective.tag, "schedule": asdict(schedule), "seed": seed, "penalty": penalty, "beta": beta}
+    weight = resolve_penalty(objective, penalty_weight)
+    return {"method": objective.tag, "schedule": asdict(schedule), "seed": seed, "penalty_weight": weight}

@@ -4,33 +4,38 @@ from functools import cached_property
 
 import tensorflow as tf
 
-from interp.models.linear_tail import Tail
-from interp.models.network import Network
+from interp.models.forward import NetworkForward
 
 
 class View:
-    """One forward pass over a batch; logits and maps share the activations, and are computed when first asked for."""
+    """One forward pass over a batch of points; logits and maps share the activations, and are computed when first asked for.
 
-    def __init__(self, network: Network, tail: Tail, images: tf.Tensor, *, training: bool = False) -> None:
-        self.network, self.tail, self.images, self.training = network, tail, images, training
+    `training` turns batch normalisation to the statistics of the batch.
+    """
+
+    def __init__(self, forward: NetworkForward, points: tf.Tensor, *, training: bool = False) -> None:
+        self.forward, self.points, self.training = forward, points, training
 
     @cached_property
     def activations(self) -> tf.Tensor:
-        return self.network.activations(self.images, training=self.training)
+        return self.forward.activations(self.points, training=self.training)
 
     @cached_property
     def logits(self) -> tf.Tensor:
-        return self.tail.logits(self.activations)
+        return self.forward.tail.logits(self.activations)
 
     @cached_property
     def maps(self) -> tf.Tensor:
         """Class activation maps of all classes, shape (n, h, w, K)."""
-        return self.tail.maps(self.activations)
+        return self.forward.tail.maps(self.activations)
+
+    def at(self, points: tf.Tensor) -> "View":
+        """The same network's view of other points."""
+        return View(self.forward, points, training=self.training)
 
 
 class Pair:
-    """Clean and attacked views of the same images, with their labels and the weights of the objective's terms."""
+    """Clean and attacked views of the same images, with their labels and the weight of the objective's second term."""
 
-    def __init__(self, clean: View, attacked: View, labels: tf.Tensor, penalty: float, beta: float) -> None:
-        self.clean, self.attacked, self.labels = clean, attacked, labels
-        self.penalty, self.beta = penalty, beta
+    def __init__(self, clean: View, attacked: View, labels: tf.Tensor, penalty_weight: float) -> None:
+        self.clean, self.attacked, self.labels, self.penalty_weight = clean, attacked, labels, penalty_weight

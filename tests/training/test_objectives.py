@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.models import build_network
+from interp.models import NetworkForward, build_network
 from interp.training import OBJECTIVES, find_objective
 from interp.training.views import Pair, View
 
-PENALTY, BETA = 0.05, 2.0
+PENALTY = 0.05
 LABELS = np.array([2, 0, 1])
 GENERATOR = np.random.RandomState(0)
 CLEAN = GENERATOR.rand(3, 8, 8, 1).astype(np.float32)
@@ -28,13 +28,25 @@ def forward(net, images):
     """Logits and maps in float64, layer by layer, without the package's forward pass."""
     kernels = [tf.cast(layer.kernel, tf.float64) for layer in net.kernel_layers()]
     biases = [tf.cast(layer.bias, tf.float64) for layer in net.kernel_layers()[:-1]]
-    values = tf.constant(images, tf.float64)
+    values = tf.cast(images, tf.float64)
     for number, stride in enumerate((2, 2, 1)):
         values = (
             tf.nn.conv2d(tf.nn.relu(values) if number else values, kernels[number], stride, "SAME") + biases[number]
         )
     maps = values @ kernels[3]
-    return tf.reduce_mean(maps, (1, 2)).numpy(), maps.numpy()
+    return tf.reduce_mean(maps, (1, 2)), maps
+
+
+def attribution_norm(net, clean, moved, score):
+    """l1 norm of (x' - x) times the mean gradient of the score at x + k/5 (x' - x), k = 1..5, one point after the other."""
+    total = 0
+    for k in range(1, 6):
+        point = tf.constant(clean + k / 5 * (moved - clean), tf.float64)
+        with tf.GradientTape() as tape:
+            tape.watch(point)
+            value = score(forward(net, point)[0])
+        total = total + tape.gradient(value, point).numpy() / 5
+    return np.abs((moved - clean) * total).sum((1, 2, 3))
 
 
 def log_softmax(logits):
@@ -44,30 +56,64 @@ def log_softmax(logits):
 
 def terms_by_hand(net, clean, moved):
     """Cross-entropies and discrepancy from logits and maps alone, in float64."""
-    (logits, maps), (moved_logits, moved_maps) = forward(net, clean), forward(net, moved)
+    (logits, maps), (moved_logits, moved_maps) = (
+        [output.numpy() for output in forward(net, images)] for images in (clean, moved)
+    )
     rows = np.arange(len(LABELS))
     others = moved_logits.copy()
     others[rows, LABELS] = -np.inf
     weights = np.exp(log_softmax(others))
     weights[rows, LABELS] = 1
+    distances = np.abs(moved_maps - maps).sum((1, 2))
+    log_p, log_q = log_softmax(logits), log_softmax(moved_logits)
     return {
-        "clean": -log_softmax(logits)[rows, LABELS],
-        "adversarial": -log_softmax(moved_logits)[rows, LABELS],
-        "discrepancy": (weights * np.abs(moved_maps - maps).sum((1, 2))).sum(-1),
+        "clean": -log_p[rows, LABELS],
+        "adversarial": -log_q[rows, LABELS],
+        "kl": (np.exp(log_p) * (log_p - log_q)).sum(-1),
+        "true class": distances[rows, LABELS],
+        "discrepancy": (weights * distances).sum(-1),
+        "loss attribution": lambda: attribution_norm(
+            net, clean, moved, lambda z: tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, z)
+        ),
+        "logit attribution": lambda: sum(
+            weights[:, k] * attribution_norm(net, clean, moved, lambda z, k=k: z[:, k]) for k in range(4)
+        ),
     }
 
 
 LOSSES = {
     "normal": lambda t: t["clean"],
     "adv": lambda t: t["adversarial"],
+    "trades": lambda t: t["clean"] + PENALTY * t["kl"],
     "int": lambda t: t["clean"] + PENALTY * t["discrepancy"],
+    "intone": lambda t: t["clean"] + PENALTY * t["true class"],
+    "intadv": lambda t: t["adversarial"] + PENALTY * t["discrepancy"],
+    "int2": lambda t: t["clean"] + PENALTY * t["discrepancy"],
+    "int2adv": lambda t: t["adversarial"] + PENALTY * t["discrepancy"],
+    "ig": lambda t: t["clean"] + PENALTY * t["loss attribution"](),
+    "igsum": lambda t: t["adversarial"] + PENALTY * t["loss attribution"](),
+    "intig": lambda t: t["clean"] + PENALTY * t["logit attribution"](),
+    "intigadv": lambda t: t["adversarial"] + PENALTY * t["logit attribution"](),
 }
-ATTACKS = {"adv": lambda t: t["adversarial"], "int": lambda t: t["discrepancy"]}
+ATTACKS = {
+    "adv": LOSSES["adv"],
+    "trades": lambda t: t["kl"],
+    "int": lambda t: t["discrepancy"],
+    "intone": lambda t: t["true class"],
+    "intadv": LOSSES["intadv"],
+    "int2": LOSSES["adv"],
+    "int2adv": LOSSES["adv"],
+    "ig": LOSSES["ig"],
+    "igsum": LOSSES["igsum"],
+    "intig": LOSSES["intig"],
+    "intigadv": LOSSES["intigadv"],
+}
 
 
 def pair(net, moved):
-    tail = net.tail()
-    return Pair(View(net, tail, tf.constant(CLEAN)), View(net, tail, moved), tf.constant(LABELS), PENALTY, BETA)
+    forward = NetworkForward(net)
+    clean = View(forward, forward.enter(tf.constant(CLEAN)))
+    return Pair(clean, clean.at(forward.enter(moved)), tf.constant(LABELS), PENALTY)
 
 
 def test_every_objective_is_tested():
@@ -94,6 +140,20 @@ def test_attack_gradients_are_finite_differences(net, tag):
         step = 1e-6
         up, down = (ATTACKS[tag](terms_by_hand(net, CLEAN, MOVED + sign * step * direction)).sum() for sign in (1, -1))
         assert (up - down) / (2 * step) == pytest.approx((gradient * direction).sum(), rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("tag", LOSSES)
+def test_weight_gradients_are_those_of_the_unfolded_layers(tag):
+    """The folded tail in the update: gradients of the loss in the weights, folded against layer by layer."""
+    gradients = []
+    for fold in (True, False):
+        network = build_network("small", (8, 8, 1), 4, seed=3, fold_tail=fold)
+        network.set_weights([2 * weights for weights in network.get_weights()])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(find_objective(tag).loss(pair(network, tf.constant(MOVED))))
+        gradients.append(tape.gradient(loss, network.trainable_variables))
+    for variable, folded, unfolded in zip(network.trainable_variables, *gradients, strict=True):
+        np.testing.assert_allclose(folded, unfolded, atol=2e-5 * np.abs(unfolded).max() + 1e-7, err_msg=variable.path)
 
 
 def test_rows_say_what_they_are():

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from interp import data
 from interp.core.errors import InputError
-from interp.models import build_network
+from interp.models import NetworkForward, build_network
 from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, train
 from interp.training.step import attack_batch
 
@@ -36,7 +36,7 @@ def small(seed=99):
 @pytest.mark.parametrize("tag", OBJECTIVES)
 def test_every_objective_learns_and_repeats_itself(digits, tag):
     few = digits["train"].take(400)
-    schedule = dataclasses.replace(SHORT, epochs=4, learning_rates=((0, 2e-3),), epsilon=0.05)
+    schedule = dataclasses.replace(SHORT, epochs=4, learning_rates=((0, 2e-3),), epsilon=0.02)
     histories, weights = [], []
     for _ in range(2):
         net = small()
@@ -101,7 +101,7 @@ def test_the_inner_attack_keeps_to_its_ball_and_raises_its_term(digits, tag):
 
     def attacked(epsilon, steps):
         schedule = dataclasses.replace(SHORT, attack_steps=steps)
-        return attack_batch(net, find_objective(tag), images, labels, start, tf.constant(epsilon), schedule, 0.01, 1.0)
+        return attack_batch(net, find_objective(tag), images, labels, start, tf.constant(epsilon), schedule, 0.01)
 
     for steps in (1, 5):
         moved = attacked(0.1, steps) - images
@@ -111,13 +111,9 @@ def test_the_inner_attack_keeps_to_its_ball_and_raises_its_term(digits, tag):
     def term(points):
         from interp.training.views import Pair, View
 
-        tail = net.tail()
-        return (
-            find_objective(tag)
-            .attack(Pair(View(net, tail, images), View(net, tail, points), labels, 0.01, 1.0))
-            .numpy()
-            .mean()
-        )
+        forward = NetworkForward(net)
+        clean = View(forward, forward.enter(images))
+        return find_objective(tag).attack(Pair(clean, clean.at(forward.enter(points)), labels, 0.01)).numpy().mean()
 
     assert term(attacked(0.1, 5)) > term(attacked(0.1, 1)) > term(start)
 
@@ -145,6 +141,8 @@ def test_input_that_does_not_fit_is_refused(digits):
     with pytest.raises(InputError, match="build the network for this dataset"):
         train(build_network("small", (28, 28, 1), 9), normal, SHORT, digits["train"])
     with pytest.raises(InputError, match="penalty"):
-        train(small(), normal, SHORT, digits["train"], penalty=-1)
+        train(small(), find_objective("int"), SHORT, digits["train"], penalty_weight=-1)
+    with pytest.raises(InputError, match="has no penalty"):
+        train(small(), normal, SHORT, digits["train"], penalty_weight=0.5)
     with pytest.raises(InputError, match="seed"):
         train(small(), normal, SHORT, digits["train"], seed=-1)

@@ -1,6 +1,5 @@
-"""Any Keras model as a function from images to logits."""
+"""What a model must be before anything is done with it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,21 +7,6 @@ import tensorflow as tf
 
 from interp.core.checks import check_logits
 from interp.core.errors import InputError
-from interp.models.network import Network
-
-Logits = Callable[[tf.Tensor], tf.Tensor]
-
-
-def prepare_logits(model: keras.Model) -> Logits:
-    """Return the function images -> logits of `model` in inference mode.
-
-    What does not depend on the images (the folded tail of the package's networks) is computed here, once: call this
-    inside a compiled function and outside of its loop.
-    """
-    if isinstance(model, Network):
-        tail = model.tail()
-        return lambda images: tail.logits(model.activations(images))
-    return lambda images: model(images, training=False)
 
 
 def check_model(model: Any, images: tf.Tensor) -> int:

@@ -1,0 +1,59 @@
+"""Prepared forward passes: other pixel layouts give the same numbers."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interp.models import ARCHITECTURES, NetworkForward, build_network, prepare_forward
+from interp.models.architectures import Conv, MaxPool
+from interp.models.pixel_layout import PlainLayout, SpaceToDepthLayout, fastest_layout
+
+
+@given(
+    height=st.integers(1, 8),
+    width=st.integers(1, 8),
+    half_size=st.integers(1, 4),
+    channels=st.integers(1, 3),
+    seed=st.integers(0, 1000),
+)
+def test_a_rearranged_convolution_is_the_plain_one(height, width, half_size, channels, seed):
+    generator = np.random.RandomState(seed)
+    images = tf.constant(generator.rand(2, 2 * height, 2 * width, channels))
+    kernel = tf.constant(generator.randn(2 * half_size, 2 * half_size, channels, 3))
+    layout = fastest_layout(Conv(3, 2 * half_size, 2), (2 * height, 2 * width))
+    assert isinstance(layout, SpaceToDepthLayout)
+    points = layout.enter(images)
+    expected = PlainLayout(2).convolve(images, kernel)
+    np.testing.assert_allclose(layout.convolve(points, layout.kernel(kernel)), expected, atol=1e-12)
+    np.testing.assert_array_equal(layout.leave(points), images)
+
+
+@pytest.mark.parametrize(
+    ("first", "sides"), [(Conv(3, 5), (28, 28)), (Conv(3, 3, 2), (28, 28)), (Conv(3, 4, 2), (27, 28))]
+)
+def test_other_convolutions_stay_as_they_are(first, sides):
+    assert isinstance(fastest_layout(first, sides), PlainLayout)
+
+
+def test_networks_that_do_not_start_with_a_convolution_are_not_known():
+    with pytest.raises(TypeError, match="start with a convolution"):
+        fastest_layout(MaxPool(), (28, 28))
+
+
+@pytest.mark.parametrize("rearrange", [True, False])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_logits_are_those_of_the_model(architecture, rearrange):
+    net = build_network(architecture, (16, 16, 3), 5)
+    images = np.random.RandomState(0).rand(2, 16, 16, 3).astype(np.float32)
+    forward = prepare_forward(net, rearrange=rearrange)
+    assert isinstance(forward, NetworkForward)
+    np.testing.assert_allclose(forward.classify(tf.constant(images)), net(images), atol=1e-5)
+
+
+def test_any_keras_model_is_called_in_inference_mode():
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Dropout(0.9), keras.layers.Flatten()])
+    images = tf.random.stateless_uniform((3, 2, 2, 1), [0, 0])
+    np.testing.assert_array_equal(prepare_forward(model, rearrange=True).classify(images), tf.reshape(images, (3, 4)))
