@@ -30,7 +30,7 @@ def main() -> None:
             PAPER["mnist"],
             penalty_weight=objective.penalty_weight or 0,
         )
-        units, seconds = against_unit(lambda step=step: step(images, labels, epsilon, seed), rounds=3)
+        units, seconds = against_unit(lambda step=step: step(images, labels, epsilon, seed, tf.constant(0.0)), rounds=3)
         print(f"{tag:10s} {units:6.2f} U  {1000 * seconds:6.1f} ms")
 
 

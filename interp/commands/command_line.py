@@ -44,9 +44,10 @@ def run(
     except ArithmeticError as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"interrupted: {stop or 'what was finished is kept'}", file=sys.stderr)
+        # What shells expect of a process that a signal ended; Ctrl-C is signal 2.
+        return 128 + getattr(stop, "signal", 2)
 
 
 def import_tensorflow() -> None:
@@ -69,17 +70,20 @@ def import_tensorflow() -> None:
 
 
 @contextmanager
-def training_bar(label: str, total_steps: int) -> Iterator[Callable[["Progress"], None]]:
+def training_bar(label: str, total_steps: int, *, shown: bool = True) -> Iterator[Callable[["Progress"], None]]:
     """Give the report function of a training that shows loss, accuracies and time left as a bar on the terminal."""
     from tqdm import tqdm
 
-    shown = {"loss": "loss", "accuracy": "clean", "robust_accuracy": "attacked"}
+    names = {"loss": "loss", "accuracy": "clean", "robust_accuracy": "attacked"}
     # A log file gets a line now and then instead of a moving bar.
     interval = 0.5 if sys.stdout.isatty() else 20
-    with tqdm(total=total_steps, desc=label, unit="step", file=sys.stdout, mininterval=interval, ascii=" =") as bar:
+    with tqdm(
+        total=total_steps, desc=label, unit="step", file=sys.stdout, mininterval=interval, ascii=" =", disable=not shown
+    ) as bar:
 
         def report(progress: "Progress") -> None:
-            measures = {shown[name]: f"{value:.2f}" for name, value in progress.measures.items() if name in shown}
+            measures = {names[name]: f"{value:.2f}" for name, value in progress.measures.items() if name in names}
+            measures["images/s"] = f"{progress.images_per_second:.0f}"
             bar.set_postfix(measures, refresh=False)
             bar.update(progress.step - bar.n)
 

@@ -61,3 +61,27 @@ def maps_figure(rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None
                 axes.imshow(enlarged, cmap="seismic", vmin=-scale, vmax=scale, alpha=0.55)
             axes.set_title(title, fontsize=8)
     return figure
+
+
+def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Loss and accuracies of a training against the epoch, side by side."""
+    labels = {
+        "accuracy": "training",
+        "robust_accuracy": "training, attacked",
+        "validation_accuracy": "validation",
+        "validation_robust_accuracy": "validation, attacked",
+    }
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    epochs = np.arange(1, len(history) + 1)
+    marker = "o" if len(history) < 30 else None
+    loss.plot(epochs, [measures["loss"] for measures in history], color=COLOURS[0], marker=marker)
+    loss.set(xlabel="epoch", ylabel="training loss")
+    for (name, label), colour in zip(labels.items(), COLOURS, strict=False):
+        if name in history[-1]:
+            accuracy.plot(epochs, [measures[name] for measures in history], color=colour, label=label, marker=marker)
+    accuracy.set(xlabel="epoch", ylabel="accuracy", ylim=(-0.02, 1.02))
+    accuracy.legend(frameon=False)
+    for axes in (loss, accuracy):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,16 +1,20 @@
 """Training whose objective keeps predictions and interpretations where they are under attack."""
 
+from interp.training.checkpoints import CheckpointFolder
 from interp.training.objectives import OBJECTIVES, Objective, find_objective
 from interp.training.schedule import PAPER, Schedule
-from interp.training.trainer import Progress, TrainingDiverged, describe, train
+from interp.training.trainer import Checkpointing, Progress, TrainingDiverged, TrainingInterrupted, describe, train
 
 __all__ = [
     "OBJECTIVES",
     "PAPER",
+    "CheckpointFolder",
+    "Checkpointing",
     "Objective",
     "Progress",
     "Schedule",
     "TrainingDiverged",
+    "TrainingInterrupted",
     "describe",
     "find_objective",
     "train",

@@ -58,38 +58,62 @@ def attack_batch(
 def make_step(
     network: Network, objective: Objective, optimizer: keras.Optimizer, schedule: Schedule, *, penalty_weight: float
 ) -> Any:
-    """Return a compiled function (images, labels, epsilon, seed (2,)) -> measures of the batch, which updates the network.
+    """Return a compiled function (images, labels, epsilon, seed (2,), stop) -> measures of the batch; it updates the network.
 
-    Measures: loss, clean accuracy, accuracy on the attacked images (where there is an inner attack), and whether loss and
-    gradients are finite. Weights are updated only when they are.
+    The step runs on every replica of the strategy in whose scope this is called: each takes its share of the batch, and loss,
+    gradients and measures are those of the whole batch. Measures: loss, clean accuracy, accuracy on the attacked images (where
+    there is an inner attack), whether loss and gradients are finite, and whether any process asked to stop. With one replica,
+    weights are updated only when all is finite.
     """
     ball = LinfBall()
     variables = network.trainable_variables
     optimizer.build(variables)
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
 
-    def step(images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def replica_step(
+        images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, stop: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        context = tf.distribute.get_replica_context()
+        batch = tf.shape(images)[0]
+        # Drawn for the whole batch, so that the number of replicas does not matter.
         start = ball.project(images + ball.random(tf.shape(images), epsilon, seed), images, epsilon)
+        if replicas > 1:
+            index = context.replica_id_in_sync_group
+            mine = slice(batch * index // replicas, batch * (index + 1) // replicas)
+            images, labels, start = images[mine], labels[mine], start[mine]
+        share = 1 / tf.cast(batch, tf.float32)
         moved = attack_batch(network, objective, images, labels, start, epsilon, schedule, penalty_weight)
         with tf.GradientTape() as tape:
             forward = NetworkForward(network)
             clean = View(forward, forward.enter(images), training=True)
             attacked = clean if objective.attack is None else clean.at(forward.enter(moved))
-            loss = tf.reduce_mean(objective.loss(Pair(clean, attacked, labels, penalty_weight)))
+            loss = share * tf.reduce_sum(objective.loss(Pair(clean, attacked, labels, penalty_weight)))
         gradients = tape.gradient(loss, variables)
         finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
-        measures = {"loss": loss, "accuracy": _accuracy(clean, labels), "finite": tf.reduce_all(finite)}
+        broken = 1 - tf.cast(tf.reduce_all(finite), tf.float32)
+        sums = {"loss": loss, "accuracy": share * _count_correct(clean, labels), "broken": broken, "stop": stop}
         if objective.attack is not None:
-            measures["robust_accuracy"] = _accuracy(attacked, labels)
-        tf.cond(measures["finite"], lambda: _update(optimizer, gradients, variables), lambda: tf.constant(False))
-        return measures
+            sums["robust_accuracy"] = share * _count_correct(attacked, labels)
+        if replicas > 1:
+            sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+            optimizer.apply(gradients, variables)
+        else:
+            tf.cond(broken == 0, lambda: _update(optimizer, gradients, variables), lambda: tf.constant(False))
+        return sums
+
+    def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        results = strategy.run(replica_step, batch)
+        return {name: strategy.experimental_local_results(value)[0] for name, value in results.items()}
 
     shape = [None, *network.image_shape]
-    signature = [tf.TensorSpec(shape), tf.TensorSpec([None], tf.int64), tf.TensorSpec([]), tf.TensorSpec([2], tf.int64)]
+    scalar = tf.TensorSpec([])
+    signature = [tf.TensorSpec(shape), tf.TensorSpec([None], tf.int64), scalar, tf.TensorSpec([2], tf.int64), scalar]
     return tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
 
 
-def _accuracy(view: View, labels: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.cast(margin(view.logits, labels) < 0, tf.float32))
+def _count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(margin(view.logits, labels) < 0, tf.float32))
 
 
 def _update(optimizer: keras.Optimizer, gradients: list[tf.Tensor], variables: list[Any]) -> tf.Tensor:

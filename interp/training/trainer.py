@@ -1,8 +1,8 @@
 """The training loop: every method, architecture and dataset goes through it."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
@@ -14,8 +14,11 @@ from interp.core.checks import check_number
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models.network import Network
+from interp.training.augmentation import crop_and_flip
+from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
 from interp.training.objectives import Objective
 from interp.training.schedule import Schedule
+from interp.training.signals import stop_requests
 from interp.training.step import make_step
 
 # Robust validation accuracy is a sign of progress, not a result: a short attack on a few images.
@@ -26,19 +29,56 @@ Measures = dict[str, float]
 
 
 class TrainingDiverged(ArithmeticError):
-    """A loss or gradient was not finite; the network holds the weights of the step before."""
+    """A loss or gradient was not finite; the last checkpoint is from before that."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """A signal stopped the training, after a checkpoint was written where there are any; `signal` is its number."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is: told after every step, with validation measures after the last step of an epoch."""
+    """Where a training is: told after every step, with means and validation measures after the last step of an epoch."""
 
     epoch: int
     step: int
     total_steps: int
     measures: Measures
+    epoch_ended: bool
     images_per_second: float
     seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
+
+    `every_steps` replaces the clock. Only a `writer` writes, one process among several. `warn` is told of damaged checkpoints.
+    """
+
+    folder: CheckpointFolder
+    every_seconds: float = 60.0
+    every_steps: int | None = None
+    resume: bool = True
+    writer: bool = True
+    warn: Callable[[str], None] = print
+
+    def due(self, step: int, since: float) -> bool:
+        """Whether to write after `step`, `since` seconds after the last one."""
+        return step % self.every_steps == 0 if self.every_steps else since >= self.every_seconds
+
+
+@dataclass
+class _Position:
+    """What changes during a training besides weights and optimiser."""
+
+    step: int = 0
+    sums: Measures = field(default_factory=dict)
+    history: list[Measures] = field(default_factory=list)
 
 
 def train(
@@ -50,53 +90,134 @@ def train(
     validation: Dataset | None = None,
     seed: int = 99,
     penalty_weight: float | None = None,
+    augment: bool = False,
+    checkpointing: Checkpointing | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
     """Train `network` in place on `data` and return the measures of each epoch.
 
     Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out.
-    `penalty_weight` replaces the objective's usual weight of its second term.
-    Raises InputError, and TrainingDiverged when a loss is not finite.
+    `penalty_weight` replaces the objective's usual weight of its second term; `augment` crops and flips. All randomness comes from
+    (seed, step), so a run that `checkpointing` resumes ends where an uninterrupted one does. Inside the scope of a tf.distribute
+    strategy, in which the network was built too, each replica takes its share of every batch.
+    Raises InputError, TrainingDiverged when a loss is not finite, TrainingInterrupted after Ctrl-C or SIGTERM.
     """
     weight = resolve_penalty(objective, penalty_weight)
     _check(network, schedule, data, seed)
     optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
-    run = make_step(network, objective, optimizer, schedule, penalty_weight=weight)
+    run_step = make_step(network, objective, optimizer, schedule, penalty_weight=weight)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
-    began = time.monotonic()
-    history: list[Measures] = []
-    for epoch in range(schedule.epochs):
-        order = np.random.RandomState(seed + epoch).permutation(len(data))
-        sums: dict[str, float] = {}
-        for number in range(steps):
-            step = epoch * steps + number
+    arguments = {
+        **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
+        "augment": augment,
+        "architecture": network.architecture,
+        "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
+    }
+    position = _restore(checkpointing, network, optimizer, arguments)
+    began, first_step, saved_at = time.monotonic(), position.step, time.monotonic()
+    order, order_epoch = np.empty(0, int), -1
+    with stop_requests() as stop:
+        while position.step < total:
+            step = position.step
+            epoch, number = divmod(step, steps)
+            if epoch != order_epoch:
+                order, order_epoch = np.random.RandomState(seed + epoch).permutation(len(data)), epoch
             rows = order[number * schedule.batch_size : (number + 1) * schedule.batch_size]
-            optimizer.learning_rate.assign(schedule.learning_rate(step))
-            measures = _run_step(run, data, rows, schedule.radius(step), (seed, step))
+            rate = schedule.learning_rate(step)
+            if step == first_step or rate != schedule.learning_rate(step - 1):
+                optimizer.learning_rate.assign(rate)
+            images = np.asarray(data.images[rows])
+            batch = crop_and_flip(images, (seed, step)) if augment else images, data.labels[rows]
+            measures, stopping = _run(run_step, batch, schedule.radius(step), (seed, step), bool(stop))
             for name, value in measures.items():
-                sums[name] = sums.get(name, 0.0) + value / steps
-            if number == steps - 1:
-                measures = {**sums, **_validate(network, objective, schedule, validation)}
-                history.append(measures)
-            seconds = time.monotonic() - began
-            rate = (step + 1) / seconds
-            report(Progress(epoch, step + 1, total, measures, rate * schedule.batch_size, (total - step - 1) / rate))
-    return history
+                position.sums[name] = position.sums.get(name, 0.0) + value
+            position.step += 1
+            ended = number == steps - 1
+            if ended:
+                means = {name: value / steps for name, value in position.sums.items()}
+                measures = {**means, **_validate(network, objective, schedule, validation)}
+                position.history.append(measures)
+                position.sums = {}
+            per_second = (position.step - first_step) / (time.monotonic() - began)
+            left = (total - position.step) / per_second
+            report(Progress(epoch, position.step, total, measures, ended, per_second * schedule.batch_size, left))
+            if checkpointing is not None:
+                since = time.monotonic() - saved_at
+                if ended or stopping or checkpointing.due(position.step, since):
+                    _save(checkpointing, network, optimizer, arguments, position)
+                    saved_at = time.monotonic()
+            if stopping and position.step < total:
+                kept = (
+                    "the same command goes on from there"
+                    if checkpointing
+                    else "nothing was kept, no checkpoints were asked for"
+                )
+                number = stop.signal.value if stop.signal else 2
+                raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {kept}", number)
+    return position.history
 
 
-def _run_step(
-    run: Any, data: Dataset, rows: Sequence[int] | np.ndarray, radius: float, seed: tuple[int, int]
-) -> Measures:
-    images, labels = tf.constant(data.images[rows]), tf.constant(data.labels[rows], tf.int64)
-    results = run(images, labels, tf.constant(radius, tf.float32), tf.constant(seed, tf.int64))
+def _run(
+    run_step: Any, batch: tuple[np.ndarray, np.ndarray], radius: float, seed: tuple[int, int], stop: bool
+) -> tuple[Measures, bool]:
+    images, labels = tf.constant(batch[0], tf.float32), tf.constant(batch[1], tf.int64)
+    results = run_step(
+        images, labels, tf.constant(radius, tf.float32), tf.constant(seed, tf.int64), tf.constant(float(stop))
+    )
     measures = {name: float(value) for name, value in results.items()}
-    if not measures.pop("finite"):
+    if measures.pop("broken"):
+        shown = ", ".join(f"{name} {value:g}" for name, value in measures.items() if name != "stop")
         raise TrainingDiverged(
-            f"the loss or a gradient was not finite at step {seed[1]} (loss {measures['loss']}, radius {radius:g}): "
-            "lower the learning rate or the penalty; the network keeps the weights of the step before"
+            f"the loss or a gradient was not finite at step {seed[1]} ({shown}, radius {radius:g}): lower the learning rate or the "
+            "penalty weight; nothing was saved since the step before"
         )
-    return measures
+    return measures, bool(measures.pop("stop"))
+
+
+def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
+    """Every variable that a step changes, by name."""
+    variables = {f"network/{variable.path}": variable for variable in network.variables}
+    return {**variables, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
+
+
+def _save(
+    checkpointing: Checkpointing,
+    network: Network,
+    optimizer: keras.Optimizer,
+    arguments: dict[str, Any],
+    position: _Position,
+) -> None:
+    if checkpointing.writer:
+        arrays = {name: np.asarray(variable) for name, variable in _state(network, optimizer).items()}
+        if not all(np.isfinite(values).all() for values in arrays.values()):
+            raise TrainingDiverged(
+                f"a weight was not finite after step {position.step}; the last checkpoint is from before"
+            )
+        checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
+
+
+def _restore(
+    checkpointing: Checkpointing | None, network: Network, optimizer: keras.Optimizer, arguments: dict[str, Any]
+) -> _Position:
+    if checkpointing is None:
+        return _Position()
+    if not checkpointing.resume:
+        if checkpointing.writer:
+            checkpointing.folder.remove()
+        return _Position()
+    checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
+    if checkpoint is None:
+        return _Position()
+    check_arguments(checkpoint.arguments, arguments)
+    state = _state(network, optimizer)
+    if {name: tuple(variable.shape) for name, variable in state.items()} != {
+        name: values.shape for name, values in checkpoint.arrays.items()
+    }:
+        raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
+    for name, variable in state.items():
+        variable.assign(checkpoint.arrays[name])
+    return _Position(**checkpoint.progress)
 
 
 def _validate(network: Network, objective: Objective, schedule: Schedule, validation: Dataset | None) -> Measures:
@@ -105,9 +226,11 @@ def _validate(network: Network, objective: Objective, schedule: Schedule, valida
     measures = {"validation_accuracy": accuracy(network, validation.images, validation.labels)}
     if objective.attack is not None and schedule.epsilon > 0:
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
-        step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
         attack = ProjectedGradientDescent(
-            epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True
+            epsilon=schedule.epsilon,
+            step_size=2.5 * schedule.epsilon / VALIDATION_STEPS,
+            steps=VALIDATION_STEPS,
+            random_start=True,
         )
         measures["validation_robust_accuracy"] = accuracy(network, attack(network, few.images, few.labels), few.labels)
     return measures
@@ -127,14 +250,15 @@ def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float
 
 def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
-    if tuple(data.images.shape[1:]) != network.image_shape or data.classes != network.classes:
+    if tuple(data.image_shape) != network.image_shape or data.classes != network.classes:
         raise InputError(
-            f"{data.name} has {data.classes} classes of images {tuple(data.images.shape[1:])}, "
-            f"the network takes {network.classes} classes of images {network.image_shape}: build the network for this dataset"
+            f"{data.name} has {data.classes} classes of images {tuple(data.image_shape)}, the network takes "
+            f"{network.classes} classes of images {network.image_shape}: build the network for this dataset"
         )
     if len(data) < schedule.batch_size:
         raise InputError(
-            f"{data.name} has {len(data)} training images, fewer than one batch of {schedule.batch_size}: lower the batch size"
+            f"{data.name} has {len(data)} training images, fewer than one batch of {schedule.batch_size}: "
+            "lower the batch size"
         )
 
 

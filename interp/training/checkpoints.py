@@ -1,0 +1,135 @@
+"""Checkpoints of a training: one folder a step, complete or absent, checked before use."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from interp.core.errors import InputError
+
+STATE, MANIFEST = "state.safetensors", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training after `step` optimiser steps: arrays by name, and the rest as JSON values."""
+
+    step: int
+    arrays: dict[str, np.ndarray]
+    progress: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+class CheckpointFolder:
+    """The newest `keep` checkpoints of one training, in `folder`/step_00001234."""
+
+    def __init__(self, folder: str | Path, *, keep: int = 2) -> None:
+        self.folder, self.keep = Path(folder), keep
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint completely or not at all, then remove older ones than the newest `keep`.
+
+        Files are written under a temporary name and synced before the folder is renamed. Raises InputError, with the
+        checkpoints that were there untouched, when the disk is full or the folder cannot be written.
+        """
+        target = self._path(checkpoint.step)
+        temporary = None
+        try:
+            if target.exists():
+                shutil.rmtree(target)  # a damaged one, which a resumed training now replaces
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for stale in self.folder.glob(".writing-*"):
+                shutil.rmtree(stale, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".writing-"))
+            state = safetensors.numpy.save(checkpoint.arrays)
+            manifest = {
+                "step": checkpoint.step,
+                "progress": checkpoint.progress,
+                "arguments": checkpoint.arguments,
+                "sha256": {STATE: hashlib.sha256(state).hexdigest()},
+            }
+            body = json.dumps(manifest, indent=1)
+            seal = hashlib.sha256(body.encode()).hexdigest()
+            _write(temporary / STATE, state)
+            _write(temporary / MANIFEST, f"{seal}\n{body}".encode())
+            _sync(temporary)
+            temporary.rename(target)
+            _sync(self.folder)
+        except OSError as error:
+            raise InputError(
+                f"the checkpoint of step {checkpoint.step} cannot be written to {self.folder}: {error.strerror}; earlier "
+                "checkpoints are intact, make room and start again to go on from the last one"
+            ) from error
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+        for old in self._steps()[: -self.keep]:
+            shutil.rmtree(self._path(old), ignore_errors=True)
+
+    def load_newest(self, warn: Callable[[str], None]) -> Checkpoint | None:
+        """Return the newest checkpoint whose hashes are right, None without any; damaged ones are told to `warn`."""
+        for step in reversed(self._steps()):
+            try:
+                return self._load(step)
+            except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+                warn(f"the checkpoint {self._path(step)} is damaged ({error}); the one before it is tried")
+        return None
+
+    def remove(self) -> None:
+        """Remove all checkpoints."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _load(self, step: int) -> Checkpoint:
+        folder = self._path(step)
+        seal, body = (folder / MANIFEST).read_text(encoding="utf-8").split("\n", 1)
+        if hashlib.sha256(body.encode()).hexdigest() != seal:
+            raise ValueError(f"{MANIFEST} does not have its hash")
+        manifest = json.loads(body)
+        state = (folder / STATE).read_bytes()
+        if hashlib.sha256(state).hexdigest() != manifest["sha256"][STATE]:
+            raise ValueError(f"{STATE} does not have its hash")
+        return Checkpoint(manifest["step"], safetensors.numpy.load(state), manifest["progress"], manifest["arguments"])
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step_{step:08d}"
+
+    def _steps(self) -> list[int]:
+        return sorted(int(path.name[5:]) for path in self.folder.glob("step_*") if path.name[5:].isdigit())
+
+
+def check_arguments(saved: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise an InputError that names the differences when a checkpoint was made with other arguments."""
+    now = json.loads(json.dumps(now))
+    different = [
+        f"{name} was {saved.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted({*saved, *now})
+        if saved.get(name) != now.get(name)
+    ]
+    if different:
+        raise InputError(
+            f"the checkpoint was made with other arguments: {'; '.join(different)}: use the same ones, or --no-resume to start anew"
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,161 @@
+"""The networks of the numbered training scripts, as data (Boopathy et al. 2020, and WhiteBox's simple_cnn as number 8)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from interp.core.errors import InputError, check_choice
+from interp.models.architectures import ARCHITECTURES
+from interp.training.objectives import OBJECTIVES
+from interp.training.schedule import PAPER, Schedule
+
+INTERPRETABILITY = ("normal", "adv", "trades", "int", "intadv", "intone")
+GRADIENTS = ("ig", "igsum", "intig", "intigadv")
+PGD_TRAINED = ("int2", "int2adv")
+MNIST_SMALL, MNIST_POOL = ("mnist", "small"), ("mnist", "pool")
+CIFAR_SMALL, CIFAR_WRESNET = ("cifar", "small"), ("cifar", "wresnet")
+IMAGENET = ("restimagenet", "wresnet")
+
+DESCRIPTIONS = {
+    1: "Normal, Adv, TRADES and the Int methods on MNIST small and pool and CIFAR small",
+    2: "the integrated-gradients methods on MNIST small and pool",
+    3: "the integrated-gradients methods on CIFAR small, and the methods of 1 on CIFAR wresnet",
+    4: "Int2 and Int2-Adv on MNIST small and pool and CIFAR small and wresnet",
+    5: "Restricted ImageNet wresnet",
+    6: "one epoch of every method, timed, without a ramp",
+    7: "Int over penalty weights and radii, Adv over radii, on MNIST and CIFAR small",
+    8: "WhiteBox's simple_cnn on MNIST and CIFAR-10",
+}
+PROFILES = ("paper", "cpu", "smoke")
+SMOKE_IMAGES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A network to train: what, on which dataset (prefix of its file), by which objective and schedule."""
+
+    dataset: str
+    architecture: str
+    objective: str
+    schedule: Schedule
+    variant: str = ""
+    penalty_weight: float | None = None
+    augment: bool = False
+    # At most so many training images; all without it.
+    images: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, as in the paper's release: mnist_smallgap_int_100, mnist_smallgap_int005_2_100."""
+        tag = ARCHITECTURES[self.architecture].file_tag
+        return f"{self.dataset}_{tag}_{self.objective}{self.variant}_{self.schedule.epochs}"
+
+
+def recipes(number: int) -> list[Recipe]:
+    """Return the networks of a numbered script with the paper's schedule, raising InputError for another number."""
+    if number not in DESCRIPTIONS:
+        known = "; ".join(f"{key} = {text}" for key, text in DESCRIPTIONS.items())
+        raise InputError(f"no training script {number}: {known}")
+    return list(_RECIPES[number]())
+
+
+def _each(
+    places: tuple[tuple[str, str], ...], objectives: tuple[str, ...], *, epochs: int | None = None, ramp: bool = True
+) -> Iterator[Recipe]:
+    for dataset, architecture in places:
+        schedule = PAPER[dataset]
+        if epochs is not None:
+            schedule = replace(schedule, epochs=epochs)
+        if not ramp:
+            schedule = replace(schedule, ramp=(0, 0))
+        for objective in objectives:
+            yield Recipe(dataset=dataset, architecture=architecture, objective=objective, schedule=schedule)
+
+
+def _grid() -> Iterator[Recipe]:
+    """Number 7: lambda and eps in the name as the paper's release writes them."""
+    radii = {"mnist": {"2": 0.2, "3": 0.3, "4": 0.4}, "cifar": {level: int(level) / 255 for level in ("6", "8", "10")}}
+    weights = {"001": 0.001, "005": 0.005, "01": 0.01, "015": 0.015, "02": 0.02}
+    for dataset, chosen in radii.items():
+        for radius_tag, epsilon in chosen.items():
+            schedule = replace(PAPER[dataset], epsilon=epsilon)
+            adv = Recipe(
+                dataset=dataset, architecture="small", objective="adv", schedule=schedule, variant=f"_{radius_tag}"
+            )
+            yield adv
+            for weight_tag, weight in weights.items():
+                yield replace(adv, objective="int", variant=f"{weight_tag}_{radius_tag}", penalty_weight=weight)
+
+
+def _whitebox() -> Iterator[Recipe]:
+    schedule = Schedule(
+        epochs=20,
+        batch_size=64,
+        learning_rates=((0, 1e-3),),
+        epsilon=0.0,
+        ramp=(0, 0),
+        attack_steps=1,
+        attack_step_size=0.01,
+    )
+    for dataset, epochs in (("mnist", 20), ("cifar", 60)):
+        yield Recipe(
+            dataset=dataset,
+            architecture="simple_cnn",
+            objective="normal",
+            schedule=replace(schedule, epochs=epochs),
+            augment=dataset == "cifar",
+        )
+
+
+_RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
+    1: lambda: _each((MNIST_SMALL, MNIST_POOL, CIFAR_SMALL), INTERPRETABILITY),
+    2: lambda: _each((MNIST_SMALL, MNIST_POOL), GRADIENTS),
+    3: lambda: [*_each((CIFAR_SMALL,), GRADIENTS), *_each((CIFAR_WRESNET,), INTERPRETABILITY)],
+    4: lambda: _each((MNIST_SMALL, MNIST_POOL, CIFAR_SMALL, CIFAR_WRESNET), PGD_TRAINED),
+    5: lambda: _each((IMAGENET,), ("normal", "adv", "int", "intadv", "intone", *PGD_TRAINED)),
+    6: lambda: [
+        *_each((MNIST_SMALL, CIFAR_SMALL), tuple(OBJECTIVES), epochs=1, ramp=False),
+        *_each((MNIST_POOL, CIFAR_WRESNET), (*INTERPRETABILITY, *PGD_TRAINED), epochs=1, ramp=False),
+    ],
+    7: _grid,
+    8: _whitebox,
+}
+
+
+def with_profile(recipe: Recipe, profile: str) -> Recipe:
+    """Return the recipe with the schedule of a profile: paper as it is, cpu for two cores, smoke for seconds.
+
+    cpu keeps the radius of the inner attack and takes a tenth of the epochs, with rates ten times as high and the same
+    shape of ramp. Raises InputError for another profile.
+    """
+    check_choice("profile", profile, PROFILES)
+    schedule = recipe.schedule
+    if profile == "cpu" and schedule.epochs > 1:
+        shorter = replace(
+            schedule,
+            epochs=max(1, schedule.epochs // 10),
+            learning_rates=tuple((start // 10, min(10 * rate, 1e-3)) for start, rate in schedule.learning_rates),
+            ramp=(schedule.ramp[0] // 10, schedule.ramp[1] // 10),
+        )
+        return replace(recipe, schedule=shorter)
+    if profile == "smoke":
+        fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=50)
+        return replace(recipe, schedule=fewer, images=SMOKE_IMAGES)
+    return recipe
+
+
+def choose(rows: list[Recipe], names: list[str] | None) -> list[Recipe]:
+    """Return the recipes with one of the `names`, all without any; raises InputError for a name that is none of them.
+
+    A name may leave out the epochs, which profiles change: mnist_smallgap_int for mnist_smallgap_int_100.
+    """
+    if not names:
+        return rows
+    by_name = {row.name: row for row in rows}
+    by_stem = {name.rsplit("_", 1)[0]: row for name, row in by_name.items()}
+    chosen = []
+    for name in names:
+        row = by_name.get(name) or by_stem.get(name)
+        if row is None:
+            check_choice("network", name, list(by_name))
+        chosen.append(by_name.get(name) or by_stem[name])
+    return chosen
