@@ -13,8 +13,10 @@ def crop_and_flip(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
     generator = np.random.default_rng(seed)
     count, height, width, _ = images.shape
     padded = np.pad(images, [(0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)])
-    top, left = generator.integers(2 * PADDING + 1, size=count), generator.integers(2 * PADDING + 1, size=count)
-    rows = top[:, None, None] + np.arange(height)[None, :, None]
+    top = generator.integers(2 * PADDING + 1, size=(count, 1, 1))
+    left = generator.integers(2 * PADDING + 1, size=(count, 1, 1))
+    mirrored = generator.random((count, 1, 1)) < 0.5
+    rows = top + np.arange(height)[None, :, None]
     columns = np.arange(width)[None, None, :]
-    columns = np.where(generator.random(count)[:, None, None] < 0.5, width - 1 - columns, columns) + left[:, None, None]
+    columns = left + np.where(mirrored, width - 1 - columns, columns)
     return padded[np.arange(count)[:, None, None], rows, columns]

@@ -92,7 +92,12 @@ def make_step(
         gradients = tape.gradient(loss, variables)
         finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
         broken = 1 - tf.cast(tf.reduce_all(finite), tf.float32)
-        sums = {"loss": loss, "accuracy": share * _count_correct(clean, labels), "broken": broken, "stop": stop}
+        sums = {
+            "loss": loss,
+            "accuracy": share * _count_correct(clean, labels),
+            "broken": broken,
+            "stop": tf.identity(stop),
+        }
         if objective.attack is not None:
             sums["robust_accuracy"] = share * _count_correct(attacked, labels)
         if replicas > 1:

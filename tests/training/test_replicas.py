@@ -1,0 +1,77 @@
+"""The result does not depend on how many replicas share the work."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from interp.core.errors import InputError
+from interp.training.replicas import make_strategy
+
+SCRIPT = Path(__file__).parent / "replica_run.py"
+TOLERANCE = 1e-5
+
+
+def run(kind, target, architecture="small", environment=None):
+    command = [sys.executable, SCRIPT, kind, str(target), architecture]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+    )
+
+
+def weights(process, target, replicas):
+    output, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert f"{replicas} replicas" in output
+    with np.load(target) as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.mark.parametrize("architecture", ["small", "simple_cnn"])
+def test_two_logical_devices(tmp_path, architecture):
+    targets = {kind: tmp_path / f"{kind}.npz" for kind in ("none", "mirrored")}
+    found = {
+        kind: weights(run(kind, target, architecture), target, 1 if kind == "none" else 2)
+        for kind, target in targets.items()
+    }
+    for one, two in zip(found["none"], found["mirrored"], strict=True):
+        np.testing.assert_allclose(one, two, atol=TOLERANCE)
+
+
+def test_two_worker_processes(tmp_path):
+    alone = weights(run("none", tmp_path / "one.npz"), tmp_path / "one.npz", 1)
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    workers = [
+        run(
+            "multiworker",
+            tmp_path / f"worker{index}.npz",
+            environment={"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})},
+        )
+        for index in range(2)
+    ]
+    for index, worker in enumerate(workers):
+        for one, two in zip(alone, weights(worker, tmp_path / f"worker{index}.npz", 2), strict=True):
+            np.testing.assert_allclose(one, two, atol=TOLERANCE)
+
+
+def test_bad_strategies_are_refused(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match="did you mean 'mirrored'"):
+        make_strategy("miror")
+    with pytest.raises(InputError, match="TF_CONFIG"):
+        make_strategy("multiworker")
