@@ -9,6 +9,7 @@ import tensorflow as tf
 from interp.attacks.classification import margin
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import run_in_batches
+from interp.core.errors import InputError
 from interp.models.model_check import check_model
 
 
@@ -22,9 +23,14 @@ def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 2
     truth = check_labels(labels, batch, check_model(model, batch))
 
     def run(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
-        return (margin(model(images, training=False), labels),)
+        return (margin(tf.cast(model(images, training=False), tf.float32), labels),)
 
-    return run_in_batches(run, (batch, truth), batch_size)[0].numpy() < 0
+    margins = run_in_batches(run, (batch, truth), batch_size)[0].numpy()
+    if not np.isfinite(margins).all():
+        raise InputError(
+            f"the model returned NaN or infinite logits for image {int(np.argmin(np.isfinite(margins)))}: its weights are damaged"
+        )
+    return margins < 0
 
 
 def accuracy(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> float:

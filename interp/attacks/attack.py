@@ -11,6 +11,7 @@ import tensorflow as tf
 from interp.attacks.classification import margin
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.errors import InputError
 from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model
 
@@ -38,6 +39,7 @@ class Attack(ABC):
         worst = most_harm = None
         for start in self._starts(originals, seed):
             found, harm = run_in_batches(run, (originals, truth, start), batch_size)
+            _check_finite(found, harm)
             if worst is not None:
                 harm_grew = harm > most_harm
                 found, harm = (
@@ -85,3 +87,13 @@ class Attack(ABC):
         self, model: keras.Model, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
     ) -> tf.Tensor:
         """Attack one batch inside a compiled function."""
+
+
+def _check_finite(found: tf.Tensor, harm: tf.Tensor) -> None:
+    finite = tf.reduce_all(tf.math.is_finite(found), (1, 2, 3)) & tf.math.is_finite(harm)
+    if not tf.reduce_all(finite):
+        broken = tf.where(~finite)[:, 0]
+        raise InputError(
+            f"the model's gradient or logits are NaN or infinite on {len(broken)} of {len(finite)} images under attack (the first "
+            f"is image {int(broken[0])}), so they cannot be attacked: look for divisions, roots and logarithms at 0 in the model"
+        )

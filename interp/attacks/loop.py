@@ -60,7 +60,8 @@ def _gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tensor, tf.Te
 
 
 def _worse(points: tf.Tensor, harm: tf.Tensor, worst: tf.Tensor, most_harm: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    more = harm > most_harm
+    # A NaN is passed on, not passed over: the attack as a whole reports it.
+    more = (harm > most_harm) | tf.math.is_nan(harm)
     return _shaped(tf.where(more[:, None, None, None], points, worst), worst), tf.where(more, harm, most_harm)
 
 

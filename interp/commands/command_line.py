@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from interp.core.errors import InputError
+from interp.core.errors import ComputationError, InputError
 
 if TYPE_CHECKING:
     from interp.training import Progress
+
+# Radii and step sizes beyond this are mistakes.
+LARGEST = 1e6
 
 # Set before TensorFlow is imported; its start-up notes are not for a reader of our output.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
@@ -25,7 +28,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False, **arguments)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+        self.exit(2, one_line(f"error: {message} (see {self.prog} --help)") + "\n")
 
 
 def run(
@@ -37,17 +40,32 @@ def run(
     parsed = parser.parse_args(arguments)
     try:
         import_tensorflow()
-        return main(parsed)
+        code = main(parsed)
+        sys.stdout.flush()
+        return code
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ArithmeticError as error:
-        print(f"failed: {error}", file=sys.stderr)
+        return _end(f"error: {error}", 2)
+    except ComputationError as error:
+        return _end(f"failed: {error}", 1)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is left of it must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        return _end(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
     except KeyboardInterrupt as stop:
-        print(f"interrupted: {stop or 'what was finished is kept'}", file=sys.stderr)
         # What shells expect of a process that a signal ended; Ctrl-C is signal 2.
-        return 128 + getattr(stop, "signal", 2)
+        return _end(f"interrupted: {stop or 'what was finished is kept'}", 128 + getattr(stop, "signal", 2))
+
+
+def _end(message: str, code: int) -> int:
+    print(one_line(message), file=sys.stderr)
+    return code
+
+
+def one_line(message: str) -> str:
+    """A message as one printable line."""
+    return "".join(character if character.isprintable() else " " for character in message)
 
 
 def import_tensorflow() -> None:
@@ -60,7 +78,7 @@ def import_tensorflow() -> None:
         os.dup2(notes.fileno(), 2)
         try:
             importlib.import_module("tensorflow")
-        except BaseException:
+        except ImportError:
             notes.seek(0)
             os.write(kept, notes.read())
             raise
@@ -97,9 +115,10 @@ def whole_number(minimum: int) -> Callable[[str], int]:
         try:
             value = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f"{value} is less than {minimum}")
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from None
+        if not minimum <= value < 2**31:
+            wrong = f"less than {minimum}" if value < minimum else "too large"
+            raise argparse.ArgumentTypeError(f"{text[:40]} is {wrong}")
         return value
 
     return parse
@@ -111,8 +130,8 @@ def numbers(text: str) -> list[float]:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 0,0.1,0.3") from None
-    if not all(0 <= value < float("inf") for value in values):
-        raise argparse.ArgumentTypeError(f"{text!r} holds a number that is negative or not finite")
+    if not all(0 <= value <= LARGEST for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} holds a number that is negative, too large or not finite")
     return values
 
 
@@ -124,8 +143,8 @@ def number(*, above: float) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-        if not above < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not above {above:g} and finite")
+        if not above < value <= LARGEST:
+            raise argparse.ArgumentTypeError(f"{text} is not above {above:g} and at most {LARGEST:g}")
         return value
 
     return parse

@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--network", required=True, help="a name under networks/, or the path of a .safetensors or .pkl file"
     )
-    parser.add_argument("--num_image", type=whole_number(1), default=200, help="test images looked at")
+    parser.add_argument(
+        "--num_image", type=whole_number(1), help="test images; 200 for figures and 8 for pictures without it"
+    )
     parser.add_argument("--epsilons", type=numbers, help="radii, separated by commas; those of the paper without it")
     parser.add_argument("--steps", type=whole_number(1), default=200, help="steps of the attack")
     parser.add_argument("--step_size", type=number(above=0), default=0.01, help="size of a step")
@@ -84,12 +86,13 @@ class Task:
     """What `--task` may name."""
 
     run: "Callable[[argparse.Namespace, Network, Dataset], dict[str, Any]]"
+    images: int
     help: str
 
 
 TASKS = {
-    "pgd_attack": Task(pgd_attack, "accuracy under PGD for several radii"),
-    "vis_cam": Task(vis_cam, "picture of class activation maps, clean and attacked"),
+    "pgd_attack": Task(pgd_attack, 200, "accuracy under PGD for several radii"),
+    "vis_cam": Task(vis_cam, 8, "picture of class activation maps, clean and attacked"),
 }
 
 
@@ -123,9 +126,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
             f"{arguments.network} takes {network.classes} classes of images {network.image_shape}, {arguments.dataset} has "
             f"{test.classes} of {test.image_shape}: choose the dataset it was trained on"
         )
-    sample, _ = sample_images(test, arguments.num_image, seed=arguments.seed)
+    task = TASKS[arguments.task]
+    sample, _ = sample_images(test, arguments.num_image or task.images, seed=arguments.seed)
     check_writable(arguments.output_dir)
-    result = TASKS[arguments.task].run(arguments, network, sample)
+    result = task.run(arguments, network, sample)
     record = {**describe_run(vars(arguments)), "data": test.source, "network": dict(network.metadata), "result": result}
     write_json(arguments.output_dir / f"{arguments.task}_{arguments.dataset}_{network_stem(arguments)}.json", record)
     return 0

@@ -39,12 +39,10 @@ def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> tf
         raise InputError(
             f"images came with shape {tuple(tensor.shape)}, the network takes (n, {', '.join(map(str, shape))}): resize them"
         )
-    if tf.executing_eagerly():
-        _check_values(tensor)
-    return tensor
+    return _check_values(tensor) if tf.executing_eagerly() else tensor
 
 
-def _check_values(images: tf.Tensor) -> None:
+def _check_values(images: tf.Tensor) -> tf.Tensor:
     if images.shape[0] == 0:
         raise InputError(f"images came empty, with shape {tuple(images.shape)}: give at least one")
     low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
@@ -55,6 +53,7 @@ def _check_values(images: tf.Tensor) -> None:
         raise InputError(
             f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: rescale them (for bytes, divide by 255)"
         )
+    return tf.clip_by_value(images, 0.0, 1.0) if low < 0 or high > 1 else images
 
 
 def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> tf.Tensor:
@@ -84,7 +83,13 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
 
 def check_logits(logits: Any) -> tf.Tensor:
     """Return a model's output as logits (n, K), K >= 2; refuse other shapes, NaN, and probabilities. Raises InputError."""
-    if not tf.is_tensor(logits) or logits.shape.rank != 2 or logits.shape[-1] is None or logits.shape[-1] < 2:
+    if (
+        not tf.is_tensor(logits)
+        or not logits.dtype.is_floating
+        or logits.shape.rank != 2
+        or logits.shape[-1] is None
+        or logits.shape[-1] < 2
+    ):
         got = f"shape {tuple(logits.shape)}" if tf.is_tensor(logits) else type(logits).__name__
         raise InputError(f"the model returned {got}, expected logits of shape (n, classes) with at least 2 classes")
     if tf.executing_eagerly():
@@ -93,7 +98,7 @@ def check_logits(logits: Any) -> tf.Tensor:
             raise InputError(
                 "the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range"
             )
-        if (values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-4):
+        if (values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-4 if logits.dtype.size >= 4 else 0.02):
             raise InputError(
                 "the model returned probabilities (rows are non-negative and sum to 1), expected logits: "
                 "remove the softmax at its end"
@@ -101,11 +106,18 @@ def check_logits(logits: Any) -> tf.Tensor:
     return logits
 
 
+# Seeds and counts reach TensorFlow as 32 bits, other numbers as float32.
+LARGEST_WHOLE, LARGEST = 2**31 - 1, 1e30
+
+
 def check_number(what: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> None:
     """Raise an InputError unless `value` is a finite number of at least (`strict`: above) `minimum`, `whole` if asked."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     bound = f"a {'whole ' if whole else ''}number {'above' if strict else 'of at least'} {minimum:g}"
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
-        raise InputError(f"{what} came as {value!r}, expected {bound}")
+    # Compared before anything else is asked of it: a number of hundreds of digits is no float.
+    if isinstance(value, bool) or not isinstance(value, kinds) or not -LARGEST <= value <= LARGEST:
+        raise InputError(f"{what} came as {str(value)[:40]}, expected {bound}")
+    if whole and value > LARGEST_WHOLE:
+        raise InputError(f"{what} came as {value}, expected at most {LARGEST_WHOLE}")
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{what} came as {value}, expected {bound}")

@@ -1,5 +1,6 @@
 """Compiled functions that outlive one call, and batches run through them."""
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ class CompiledFunctions:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._model: Any = None
         self._functions: dict[Hashable, Any] = {}
 
@@ -22,14 +24,18 @@ class CompiledFunctions:
         self, model: Any, key: Hashable, build: Callable[[], Callable[..., Any]], signature: Sequence[tf.TensorSpec]
     ) -> Any:
         """Return the function kept for `model` and `key`, made by `build` and compiled for `signature` when there is none."""
-        if self._model is not model:
-            self._model, self._functions = model, {}
-        if key not in self._functions:
-            # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
-            self._functions[key] = tf.function(
-                build(), input_signature=signature, autograph=False
-            ).get_concrete_function()
-        return self._functions[key]
+        with self._lock:
+            if self._model is not model:
+                self._model, self._functions = model, {}
+            if key not in self._functions:
+                # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
+                function = tf.function(build(), input_signature=signature, autograph=False)
+                self._functions[key] = function.get_concrete_function()
+            return self._functions[key]
+
+    def __reduce__(self) -> tuple[type["CompiledFunctions"], tuple[()]]:
+        """Copies and pickles start empty: graphs stay where they were made."""
+        return CompiledFunctions, ()
 
 
 def run_in_batches(

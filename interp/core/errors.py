@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Something given to the package cannot be used; the message is one line that says how to mend it."""
 
 
+class ComputationError(ArithmeticError):
+    """A computation went wrong through no single input, for example a training that diverged."""
+
+
 def check_choice(what: str, value: object, choices: Iterable[str]) -> str:
     """Return `value` if it is one of `choices`, else raise an InputError that suggests the nearest name."""
     names = list(choices)
@@ -15,4 +19,4 @@ def check_choice(what: str, value: object, choices: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(str(value), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"unknown {what} {value!r}: {hint}expected one of {', '.join(names)}")
+    raise InputError(f"unknown {what} {str(value)[:80]!r}: {hint}expected one of {', '.join(names)}")

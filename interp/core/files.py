@@ -44,9 +44,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def check_writable(folder: str | Path) -> None:
     """Make `folder` and raise InputError if nothing can be written there; asked before long work rather than after it."""
-    with replacing(Path(folder) / "probe") as temporary:
-        temporary.touch()
-    (Path(folder) / "probe").unlink()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose a folder that can be written") from error
 
 
 def write_text(path: str | Path, text: str) -> None:

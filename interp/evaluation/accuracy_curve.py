@@ -48,11 +48,11 @@ def accuracy_curve(
         raise InputError("epsilons came empty, expected at least one radius")
     for epsilon in epsilons:
         check_number("epsilon", epsilon, minimum=0)
-    check_images(images)
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = check_images(images).numpy(), np.asarray(labels)
+    radii = sorted(float(epsilon) for epsilon in epsilons)
     standing = correct(model, images, labels, batch_size=batch_size)
     accuracies = []
-    for epsilon in sorted(epsilons):
+    for epsilon in radii:
         rows = np.flatnonzero(standing) if carry else np.arange(len(images))
         right = standing.copy()
         if epsilon > 0 and len(rows):
@@ -62,9 +62,7 @@ def accuracy_curve(
             right[rows] = correct(model, adversarial, labels[rows], batch_size=batch_size)
         accuracies.append(float(right.mean()))
         standing = right if carry else standing
-    return AccuracyCurve(
-        tuple(sorted(epsilons)), tuple(accuracies), len(images), describe_protocol(attack, carry=carry)
-    )
+    return AccuracyCurve(tuple(radii), tuple(accuracies), len(images), describe_protocol(attack, carry=carry))
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:

@@ -42,7 +42,8 @@ class KerasForward(Forward):
         return points
 
     def logits(self, points: tf.Tensor) -> tf.Tensor:
-        return self.model(points, training=False)
+        # Decisions are made in float32, whatever the model computes in.
+        return tf.cast(self.model(points, training=False), tf.float32)
 
 
 class NetworkForward(Forward):
@@ -79,4 +80,5 @@ def prepare_forward(model: keras.Model, *, rearrange: bool) -> Forward:
     With `rearrange` points may be images with their pixels in another order and zeros added: only for use that treats every pixel
     alone.
     """
-    return NetworkForward(model, rearrange=rearrange) if isinstance(model, Network) else KerasForward(model)
+    # A subclass may compute something else in its call.
+    return NetworkForward(model, rearrange=rearrange) if type(model) is Network else KerasForward(model)

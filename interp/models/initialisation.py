@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from interp.core.checks import check_number
 from interp.models.network import Network
 
 
@@ -13,6 +14,7 @@ def build_network(
     Order and generator are those of the paper's code (NumPy's legacy generator, layer by layer with the head last, each kernel
     drawn as (out, k * k * in)), so seed 99 starts where its trainings started. Raises InputError.
     """
+    check_number("seed", seed, minimum=0, whole=True)
     network = Network(architecture, image_shape, classes, fold_tail=fold_tail)
     generator = np.random.RandomState(seed)
     for layer in network.kernel_layers():

@@ -30,32 +30,23 @@ class Tail(ABC):
         """Logits, shape (n, K)."""
 
 
-class PooledTail(Tail):
-    """Average pooling and head; nothing to fold."""
+class LayeredTail(Tail):
+    """Convolution if there is one (kernel and bias), average pooling and head, one after the other."""
 
-    def __init__(self, head: tf.Tensor) -> None:
-        self.head = head
+    def __init__(self, head: tf.Tensor, convolution: tuple[tf.Tensor, tf.Tensor] | None = None) -> None:
+        self.head, self.convolution = head, convolution
 
     def features(self, activations: tf.Tensor) -> tf.Tensor:
-        return activations
+        if self.convolution is None:
+            return activations
+        kernel, bias = self.convolution
+        return tf.nn.conv2d(activations, kernel, 1, "SAME") + bias
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        features = self.features(activations)
-        return tf.nn.conv2d(features, self.head[None, None], 1, "VALID")
+        return tf.nn.conv2d(self.features(activations), self.head[None, None], 1, "VALID")
 
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(self.features(activations), (1, 2)) @ self.head
-
-
-class UnfoldedTail(PooledTail):
-    """Convolution, average pooling and head, one after the other."""
-
-    def __init__(self, kernel: tf.Tensor, bias: tf.Tensor, head: tf.Tensor) -> None:
-        super().__init__(head)
-        self.kernel, self.bias = kernel, bias
-
-    def features(self, activations: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(activations, self.kernel, 1, "SAME") + self.bias
 
 
 class FoldedTail(Tail):
@@ -66,7 +57,7 @@ class FoldedTail(Tail):
     """
 
     def __init__(self, kernel: tf.Tensor, bias: tf.Tensor, head: tf.Tensor, map_shape: tuple[int, int]) -> None:
-        self.unfolded = UnfoldedTail(kernel, bias, head)
+        self.layers = LayeredTail(head, (kernel, bias))
         size_y, size_x, channels, _ = kernel.shape
         height, width = map_shape
         self.map_kernel = tf.reshape(
@@ -80,7 +71,7 @@ class FoldedTail(Tail):
         self.logit_kernel = tf.reshape(weights, (height * width * channels, -1))
 
     def features(self, activations: tf.Tensor) -> tf.Tensor:
-        return self.unfolded.features(activations)
+        return self.layers.features(activations)
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(activations, self.map_kernel, 1, "SAME") + self.map_bias

@@ -1,5 +1,6 @@
 """What a model must be before anything is done with it."""
 
+import re
 from typing import Any
 
 import keras
@@ -16,16 +17,29 @@ def check_model(model: Any, images: tf.Tensor) -> int:
     """
     if not isinstance(model, keras.Model):
         raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
-    shape = tuple(images.shape[1:])
-    expected = (
-        model.input_shape[1:] if model.built and isinstance(getattr(model, "input_shape", None), tuple) else shape
-    )
-    if not tf.TensorShape(expected).is_compatible_with(shape):
-        raise InputError(
-            f"images came with shape {tuple(images.shape)}, the network takes (n, {', '.join(map(str, expected))}): resize them"
-        )
+    few = images[:8]
     try:
-        logits = model(images[:8], training=False)
-    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
-        raise InputError(f"the model does not run on images of shape {shape}: {str(error).splitlines()[0]}") from error
-    return int(check_logits(logits).shape[-1])
+        logits = model(few, training=False)
+    except Exception as error:
+        raise InputError(
+            f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {_reason(error)}"
+        ) from error
+    classes = int(check_logits(logits).shape[-1])
+    if logits.shape[0] != few.shape[0]:
+        raise InputError(
+            f"the model returned {logits.shape[0]} rows for {few.shape[0]} images, expected one row of logits per image"
+        )
+    return classes
+
+
+def _expectation(model: keras.Model) -> str:
+    shapes = [tuple(tensor.shape[1:]) for tensor in getattr(model, "inputs", None) or []]
+    return f", it takes {', '.join(map(str, shapes))}" if shapes else ""
+
+
+def _reason(error: Exception) -> str:
+    """The line of an error message that says what is wrong; Keras puts one before it that says where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception encountered", "Arguments received", "•"))]
+    # Keras prints messages in bold.
+    return re.sub(r"\x1b\[[0-9;]*m", "", (telling or lines or [type(error).__name__])[0])[:200]

@@ -10,7 +10,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import chunked_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
 from interp.models.body import Activation, Body
-from interp.models.linear_tail import DenseTail, FoldedTail, PooledTail, Tail, UnfoldedTail
+from interp.models.linear_tail import DenseTail, FoldedTail, LayeredTail, Tail
 from interp.models.pixel_layout import fastest_layout
 
 # What may stand in for ReLU in a map.
@@ -105,12 +105,12 @@ class Network(keras.Model):
         if not self._average_pooled:
             return DenseTail(head, tf.convert_to_tensor(self._head.bias))
         if self._tail_convolution is None:
-            return PooledTail(head)
+            return LayeredTail(head)
         kernel, bias = (
             tf.convert_to_tensor(weight) for weight in (self._tail_convolution.kernel, self._tail_convolution.bias)
         )
         if not self.fold_tail:
-            return UnfoldedTail(kernel, bias, head)
+            return LayeredTail(head, (kernel, bias))
         return FoldedTail(kernel, bias, head, tuple(self._tail_convolution.output.shape[1:3]))
 
     # Maps, in the terms of Boopathy et al. 2020.

@@ -24,18 +24,21 @@ def read_reference_pickle(path: Path, *, architecture: str | None = None, fold_t
     """Read one of the paper's files, whose name says what network it is (mnist_smallgap_int_100.pkl).
 
     The list holds (W, b) per convolution with W in HWIO order, a (NaN array, NaN) placeholder per pooling layer, and
-    last a 1-tuple with the head (1, 1, d, K). `architecture` replaces that of the name. Raises InputError for anything
+    last a 1-tuple with the head (1, 1, d, K). With `architecture` the file may have any name. Raises InputError for anything
     else: other shapes, NaN outside placeholders, a number of classes that is not the dataset's.
     """
-    prefix, named, method = parse_network_name(path.stem)
-    chosen = named if architecture is None else find_architecture(architecture)
+    content = read_array_pickle(path)
+    if architecture is None:
+        prefix, chosen, method = parse_network_name(path.stem)
+    else:
+        prefix, chosen, method = _guess_dataset(path, content), find_architecture(architecture), path.stem
     if not chosen.average_pooled:
         raise InputError(
             f"{path} is a file of the paper's networks, which end in average pooling; {chosen.name} does not"
         )
     kind = IMAGE_KINDS[prefix]
     network = Network(chosen.name, kind.shape, kind.classes, fold_tail=fold_tail)
-    weights = _expected_weights(path, read_array_pickle(path), chosen, network)
+    weights = _expected_weights(path, content, chosen, network)
     network.set_weights(weights)
     network.metadata = {
         "architecture": chosen.name,
@@ -44,6 +47,23 @@ def read_reference_pickle(path: Path, *, architecture: str | None = None, fold_t
         "source": f"pickle of the paper, {path.name}",
     }
     return network
+
+
+def _guess_dataset(path: Path, content: Any) -> str:
+    """The dataset of a file whose name need not say it: by the name if it does, else by its channels and classes."""
+    prefix = path.stem.split("_")[0]
+    if prefix in IMAGE_KINDS:
+        return prefix
+    try:
+        channels, classes = content[0][0].shape[2], content[-1][0].shape[-1]
+    except (TypeError, IndexError, AttributeError):
+        raise InputError(f"{path} is refused: expected a list of (W, b) tuples, one per layer") from None
+    for name in ("mnist", "cifar", "restimagenet"):
+        if (IMAGE_KINDS[name].shape[2], IMAGE_KINDS[name].classes) == (channels, classes):
+            return name
+    raise InputError(
+        f"{path} has {channels} channels and {classes} classes, which no dataset of the paper has: name it after one"
+    )
 
 
 def _expected_weights(path: Path, content: Any, architecture: Architecture, network: Network) -> list[np.ndarray]:
@@ -61,7 +81,8 @@ def _expected_weights(path: Path, content: Any, architecture: Architecture, netw
         if len(values) != (1 if slot == "head" else 2) or len(values) != len(entry):
             raise InputError(f"{where} is not {'a 1-tuple with the head' if slot == 'head' else 'a pair (W, b)'}")
         if slot == "pool":
-            if not all(np.isnan(value).all() for value in values):
+            shaped = values[0].ndim == 2 and values[0].size > 0 and values[1].ndim == 0
+            if not shaped or not all(np.isnan(value).all() for value in values):
                 raise InputError(f"{where} should be the placeholder of a pooling layer, all NaN")
             continue
         layer = next(layers)
@@ -73,9 +94,11 @@ def _expected_weights(path: Path, content: Any, architecture: Architecture, netw
                 raise InputError(
                     f"{where} has shape {value.shape}, expected {shape} for {architecture.name} with {network.classes} classes"
                 )
-            if value.dtype.kind != "f" or not np.isfinite(value).all():
-                raise InputError(f"{where} holds NaN or values that are no real numbers: these weights are damaged")
-            weights.append(value.reshape(shape[2:] if slot == "head" else shape).astype(np.float32))
+            with np.errstate(over="ignore"):
+                single = value.astype(np.float32) if value.dtype.kind == "f" else np.array(np.nan)
+            if not np.isfinite(single).all():
+                raise InputError(f"{where} holds NaN or values that are no float32 numbers: these weights are damaged")
+            weights.append(single.reshape(shape[2:] if slot == "head" else shape))
     return weights
 
 

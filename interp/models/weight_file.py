@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from interp.core.errors import InputError
 from interp.core.files import replacing
+from interp.models.architectures import find_architecture
 from interp.models.network import Network
 
 FORMAT = 1
@@ -29,6 +30,8 @@ def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | No
     if path.suffix != ".safetensors":
         raise InputError(f"cannot save to {path}: expected a name that ends in .safetensors")
     tensors = {variable.path: np.asarray(variable) for variable in network.weights}
+    if metadata is not None and not isinstance(metadata, dict):
+        raise InputError(f"the metadata came as {type(metadata).__name__}, expected a dict of JSON values")
     damaged = [name for name, values in tensors.items() if not np.isfinite(values).all()]
     if damaged:
         raise InputError(f"cannot save to {path}: {damaged[0]} holds NaN or infinite values, the training diverged")
@@ -53,31 +56,22 @@ def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     """Read a file of `save_model`; names, shapes and values are checked before use. Raises InputError."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            description = json.loads((file.metadata() or {}).get("interp", "null"))
+            description = json.loads((file.metadata() or {}).get("interp", "null"), parse_constant=_no_constant)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path} is not a readable safetensors file ({str(error).splitlines()[0]}): get or train it again"
-        ) from error
-    needed = ("format", "architecture", "image_shape", "classes")
-    if not isinstance(description, dict) or any(key not in description for key in needed):
-        raise InputError(f"{path} was not written by this package: its metadata lacks {', '.join(needed)}")
-    if description["format"] != FORMAT:
-        raise InputError(
-            f"{path} has format {description['format']!r}, this version reads format {FORMAT}: update the package"
-        )
-    shape = description["image_shape"]
-    if (
-        not isinstance(shape, list)
-        or len(shape) != 3
-        or not all(isinstance(side, int) and 0 < side <= 4096 for side in shape)
-    ):
-        raise InputError(f"{path} is refused: its image_shape {shape!r} is not (height, width, channels)")
-    network = Network(description["architecture"], tuple(shape), description["classes"], fold_tail=fold_tail)
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = repr(str(error).split("\n")[0][:120])
+        raise InputError(f"{path} is not a readable safetensors file ({reason}): get or train it again") from error
+    shape = _image_shape(path, description)
+    # Compared before the network is built: a small file may claim a huge one.
+    head = tensors.get("head/kernel")
+    if head is None or head.ndim != 2 or head.shape[1] != description["classes"]:
+        raise InputError(f"{path} is refused: it has no head of {str(description['classes'])[:20]} classes")
+    network = Network(description["architecture"], shape, description["classes"], fold_tail=fold_tail)
     names = [variable.path for variable in network.weights]
     if set(names) != set(tensors):
+        unknown, missing = sorted(set(tensors) - set(names)), sorted(set(names) - set(tensors))
         raise InputError(
-            f"{path} is refused: it holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(names))}"
+            f"{path} is refused: it lacks {missing[:3]} and holds unknown {[name[:40] for name in unknown[:3]]}"
         )
     for variable in network.weights:
         values = tensors[variable.path]
@@ -88,3 +82,24 @@ def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     network.set_weights([tensors[name] for name in names])
     network.metadata = description
     return network
+
+
+def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:
+    """Check what the metadata says of the network and return the image shape."""
+    needed = ("format", "architecture", "image_shape", "classes")
+    if not isinstance(description, dict) or any(key not in description for key in needed):
+        raise InputError(f"{path} was not written by this package: its metadata lacks {', '.join(needed)}")
+    if description["format"] != FORMAT:
+        found = str(description["format"])[:20]
+        raise InputError(f"{path} has format {found}, this version reads format {FORMAT}: update the package")
+    # Beyond these sides no network of the architecture fits into memory; flat features grow with the image.
+    largest = 4096 if find_architecture(description["architecture"]).average_pooled else 256
+    shape = description["image_shape"]
+    sides = shape if isinstance(shape, list) and len(shape) == 3 else [0]
+    if not all(type(side) is int and 0 < side <= largest for side in sides):
+        raise InputError(f"{path} is refused: its image_shape {str(shape)[:60]} is not (height, width, channels)")
+    return sides[0], sides[1], sides[2]
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

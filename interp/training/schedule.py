@@ -27,12 +27,14 @@ class Schedule:
             check_number(name, getattr(self, name), minimum=1, whole=True)
         check_number("epsilon", self.epsilon, minimum=0)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
+        if not all(isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates):
+            raise InputError(f"learning rates came as {self.learning_rates}, expected pairs (first step, rate)")
         for _, rate in self.learning_rates:
             check_number("learning rate", rate, minimum=0, strict=True)
         starts = [start for start, _ in self.learning_rates]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise InputError(f"learning rates start at steps {starts}, expected rising steps from 0")
-        if not 0 <= self.ramp[0] <= self.ramp[1]:
+        if len(self.ramp) != 2 or not 0 <= self.ramp[0] <= self.ramp[1]:
             raise InputError(f"the ramp came as {self.ramp}, expected (first step, last step) in order")
 
     def learning_rate(self, step: int) -> float:
@@ -44,7 +46,7 @@ class Schedule:
         first, last = self.ramp
         if step >= last:
             return self.epsilon
-        return self.epsilon * max(step - first, 0) / (last - first)
+        return self.epsilon * max(step - first, 0) / max(last - first, 1)
 
 
 PAPER = {

@@ -82,6 +82,7 @@ def make_step(
             index = context.replica_id_in_sync_group
             mine = slice(batch * index // replicas, batch * (index + 1) // replicas)
             images, labels, start = images[mine], labels[mine], start[mine]
+        before = [tf.identity(variable) for variable in network.non_trainable_variables]
         share = 1 / tf.cast(batch, tf.float32)
         moved = attack_batch(network, objective, images, labels, start, epsilon, schedule, penalty_weight)
         with tf.GradientTape() as tape:
@@ -104,7 +105,12 @@ def make_step(
             sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
             optimizer.apply(gradients, variables)
         else:
-            tf.cond(broken == 0, lambda: _update(optimizer, gradients, variables), lambda: tf.constant(False))
+            # Batch normalisation has moved its statistics by now; a broken step takes that back too.
+            tf.cond(
+                broken == 0,
+                lambda: _update(optimizer, gradients, variables),
+                lambda: _assign(network.non_trainable_variables, before),
+            )
         return sums
 
     def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -118,9 +124,15 @@ def make_step(
 
 
 def _count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast(margin(view.logits, labels) < 0, tf.float32))
+    return tf.reduce_sum(tf.cast(margin(view.measured_logits, labels) < 0, tf.float32))
 
 
 def _update(optimizer: keras.Optimizer, gradients: list[tf.Tensor], variables: list[Any]) -> tf.Tensor:
     optimizer.apply(gradients, variables)
     return tf.constant(True)
+
+
+def _assign(variables: list[Any], values: list[tf.Tensor]) -> tf.Tensor:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return tf.constant(False)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from interp.attacks import ProjectedGradientDescent, accuracy
 from interp.core.checks import check_number
-from interp.core.errors import InputError
+from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset
 from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
@@ -28,7 +28,7 @@ VALIDATION_STEPS = 10
 Measures = dict[str, float]
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(ComputationError):
     """A loss or gradient was not finite; the last checkpoint is from before that."""
 
 
@@ -106,6 +106,7 @@ def train(
     _check(network, schedule, data, seed)
     optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
     run_step = make_step(network, objective, optimizer, schedule, penalty_weight=weight)
+    attack = _validation_attack(objective, schedule)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
     arguments = {
@@ -136,7 +137,7 @@ def train(
             ended = number == steps - 1
             if ended:
                 means = {name: value / steps for name, value in position.sums.items()}
-                measures = {**means, **_validate(network, objective, schedule, validation)}
+                measures = {**means, **_validate(network, attack, validation)}
                 position.history.append(measures)
                 position.sums = {}
             per_second = (position.step - first_step) / (time.monotonic() - began)
@@ -220,20 +221,23 @@ def _restore(
     return _Position(**checkpoint.progress)
 
 
-def _validate(network: Network, objective: Objective, schedule: Schedule, validation: Dataset | None) -> Measures:
+def _validate(network: Network, attack: ProjectedGradientDescent | None, validation: Dataset | None) -> Measures:
     if validation is None:
         return {}
     measures = {"validation_accuracy": accuracy(network, validation.images, validation.labels)}
-    if objective.attack is not None and schedule.epsilon > 0:
+    if attack is not None:
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
-        attack = ProjectedGradientDescent(
-            epsilon=schedule.epsilon,
-            step_size=2.5 * schedule.epsilon / VALIDATION_STEPS,
-            steps=VALIDATION_STEPS,
-            random_start=True,
-        )
         measures["validation_robust_accuracy"] = accuracy(network, attack(network, few.images, few.labels), few.labels)
     return measures
+
+
+def _validation_attack(objective: Objective, schedule: Schedule) -> ProjectedGradientDescent | None:
+    if objective.attack is None or schedule.epsilon == 0:
+        return None
+    step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
+    return ProjectedGradientDescent(
+        epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True
+    )
 
 
 def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:
@@ -250,6 +254,16 @@ def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float
 
 def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
+    if not isinstance(network, Network):
+        raise InputError(
+            f"train takes this package's networks, got {type(network).__name__}: make one with build_network"
+        )
+    normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
+    if normalised and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        raise InputError(
+            f"{network.architecture} has batch normalisation, whose statistics would depend on the number of replicas: "
+            "train it with one"
+        )
     if tuple(data.image_shape) != network.image_shape or data.classes != network.classes:
         raise InputError(
             f"{data.name} has {data.classes} classes of images {tuple(data.image_shape)}, the network takes "

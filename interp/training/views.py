@@ -24,6 +24,14 @@ class View:
     def logits(self) -> tf.Tensor:
         return self.forward.tail.logits(self.activations)
 
+    @property
+    def measured_logits(self) -> tf.Tensor:
+        """Logits for a measure: those at hand if the objective asked for them, else of a pass in inference mode.
+
+        A pass in training mode made for a measure would move the statistics of batch normalisation.
+        """
+        return self.logits if "activations" in self.__dict__ else View(self.forward, self.points).logits
+
     @cached_property
     def maps(self) -> tf.Tensor:
         """Class activation maps of all classes, shape (n, h, w, K)."""

@@ -33,6 +33,12 @@ def curved():
     return model
 
 
+@pytest.fixture(scope="session")
+def toy():
+    """Images of the classes that `curved` knows."""
+    return toy_images(40)
+
+
 def toy_images(count):
     """Noise with a bright row that says the class."""
     generator = np.random.RandomState(0)

@@ -56,6 +56,13 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--steps": "0"}, "less than 1"),
         ({"--num_image": "999999"}, "ask for fewer"),
         ({"--output_dir": "/proc/nothing"}, "cannot write"),
+        ({"--seed": "5000000000"}, "too large"),
+        ({"--steps": "3000000000"}, "too large"),
+        ({"--epsilons": "1e39"}, "too large"),
+        ({"--step_size": "1e39"}, "at most"),
+        ({"--num_image": "9" * 400}, "too large"),
+        ({"--network": "x" * 300}, "too long"),
+        ({"--network": "two\nlines.pkl"}, "two\\nlines"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(network, tmp_path, changes, message):
@@ -66,6 +73,16 @@ def test_bad_input_is_one_line_and_exit_code_2(network, tmp_path, changes, messa
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours(network, tmp_path):
+    command = (
+        f"{sys.executable} {SCRIPT} --task pgd_attack --dataset digits --network {network} --num_image 5 --steps 1"
+    )
+    result = subprocess.run(
+        ["bash", "-c", f"{command} --output_dir {tmp_path} | true"], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in result.stderr
 
 
 def test_a_network_of_other_images_is_refused(tmp_path):

@@ -1,6 +1,5 @@
 """Every breach of the data contract is one clear line."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,7 +43,9 @@ def test_images_of_another_size_name_both_sizes():
 
 
 def test_rounding_errors_of_a_perturbation_pass():
-    assert check_images(GOOD * 2 + np.float32(1e-6)).shape == (2, 4, 4, 1)
+    checked = check_images(GOOD * 2 + np.float32(1e-6))
+    assert checked.shape == (2, 4, 4, 1)
+    assert np.max(checked) == 1
 
 
 @pytest.mark.parametrize(
@@ -82,10 +83,16 @@ def test_zero_logits_are_not_taken_for_probabilities():
     check_logits(tf.constant([[2.0, -1.0]]))
 
 
-@pytest.mark.parametrize("value", [-1, 0, float("nan"), float("inf"), "3", None, True])
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), float("inf"), "3", None, True, 10**400, 1e39])
 def test_numbers_out_of_range_are_refused(value):
     with pytest.raises(InputError, match="epsilon"):
         check_number("epsilon", value, minimum=0, strict=True)
+
+
+def test_whole_numbers_fit_into_32_bits():
+    check_number("seed", 2**31 - 1, minimum=0, whole=True)
+    with pytest.raises(InputError, match="at most 2147483647"):
+        check_number("seed", 2**31, minimum=0, whole=True)
 
 
 def test_a_fraction_is_no_whole_number():
@@ -106,4 +113,3 @@ def test_a_keras_tensor_of_symbolic_images_is_checked_for_shape_only():
         return check_images(images, (4, 4, 1))
 
     assert inside(tf.constant(GOOD * 9)).shape == (2, 4, 4, 1)
-    assert keras.backend.backend() == "tensorflow"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from interp.core.errors import InputError
-from interp.core.files import replacing, write_json, write_text
+from interp.core.files import check_writable, replacing, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -34,6 +34,16 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         write_text(tmp_path / "file" / "result.txt", "text")
+
+
+def test_asking_whether_a_folder_can_be_written_leaves_it_alone(tmp_path):
+    (tmp_path / "probe").write_text("mine")
+    check_writable(tmp_path)
+    check_writable(tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "probe"]
+    assert (tmp_path / "probe").read_text() == "mine"
+    with pytest.raises(InputError, match="choose a folder that can be written"):
+        check_writable(tmp_path / "probe" / "under")
 
 
 def test_json_refuses_nan_and_round_trips(tmp_path):

@@ -55,6 +55,8 @@ def test_saving_refuses_what_cannot_be_loaded(tmp_path, saved):
         interp.save_model(net, tmp_path / "net.h5")
     with pytest.raises(InputError, match="JSON"):
         interp.save_model(net, tmp_path / "a.safetensors", {"x": object()})
+    with pytest.raises(InputError, match="expected a dict"):
+        interp.save_model(net, tmp_path / "a.safetensors", ["x"])
     net.kernel_layers()[0].kernel.assign(np.full((4, 4, 1, 16), np.nan))
     with pytest.raises(InputError, match="conv1/kernel holds NaN"):
         interp.save_model(net, tmp_path / "a.safetensors")
@@ -74,7 +76,7 @@ def test_damaged_safetensors_are_refused(saved, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda tensors, meta: tensors.pop("conv1/bias"), "expected conv1/bias"),
+        (lambda tensors, meta: tensors.pop("conv1/bias"), r"lacks \['conv1/bias'\]"),
         (lambda tensors, meta: tensors.update({"conv1/bias": np.zeros(15, np.float32)}), r"shape \(16,\)"),
         (lambda tensors, meta: tensors.update({"conv1/bias": np.full(16, np.nan, np.float32)}), "finite"),
         (lambda tensors, meta: tensors.update({"conv1/bias": np.zeros(16, np.int32)}), "float32"),
@@ -99,6 +101,7 @@ def test_files_that_do_not_fit_are_refused(saved, tmp_path, change, message):
     with pytest.raises(InputError, match=message) as caught:
         interp.load_model(bad)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def reference_content(classes=10):
@@ -130,6 +133,11 @@ def test_a_pickle_like_the_papers_loads(tmp_path):
     )
 
 
+def test_with_an_architecture_any_name_will_do(tmp_path):
+    net = interp.load_model(write_pickle(tmp_path, reference_content(), "mine.pkl"), architecture="small")
+    assert (net.image_shape, net.classes) == ((28, 28, 1), 10)
+
+
 def damaged(layer, part, value):
     content = [list(entry) for entry in reference_content()]
     content[layer][part] = value
@@ -145,6 +153,7 @@ def damaged(layer, part, value):
         (damaged(2, 0, np.full((7, 7, 32, 100), np.nan, np.float32)), "layer 3 holds NaN"),
         (damaged(0, 1, np.zeros(16, np.int64)), "layer 1 holds"),
         (damaged(0, 1, "text"), "layer 1 is not a pair"),
+        (damaged(0, 1, np.full(16, 1e300)), "layer 1 holds"),
         ("text", "expected a list"),
         ([1, 2], "expected a list"),
         ([()] * 4, "layer 1 is not a pair"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from interp.core.errors import InputError
 from interp.models import ARCHITECTURES, Network, build_network
-from interp.models.linear_tail import FoldedTail, UnfoldedTail
+from interp.models.linear_tail import FoldedTail, LayeredTail
 
 SHAPES = {"small": (28, 28, 1), "pool": (28, 28, 1), "wresnet": (32, 32, 3), "simple_cnn": (28, 28, 1)}
 PARAMETERS = {"small": 166_396, "pool": 832 + 51_264 + 640, "wresnet": 462_368 + 640, "simple_cnn": None}
@@ -90,7 +90,7 @@ def test_folded_and_unfolded_tails_agree_for_any_shape(height, width, size, chan
     kernel = tf.constant(generator.randn(size, size, channels, 5), tf.float64)
     bias, head = tf.constant(generator.randn(5), tf.float64), tf.constant(generator.randn(5, 3), tf.float64)
     activations = tf.constant(generator.randn(2, height, width, channels), tf.float64)
-    folded, unfolded = FoldedTail(kernel, bias, head, (height, width)), UnfoldedTail(kernel, bias, head)
+    folded, unfolded = FoldedTail(kernel, bias, head, (height, width)), LayeredTail(head, (kernel, bias))
     np.testing.assert_allclose(folded.maps(activations), unfolded.maps(activations), atol=1e-9)
     np.testing.assert_allclose(folded.logits(activations), unfolded.logits(activations), atol=1e-9)
 

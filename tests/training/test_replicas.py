@@ -42,15 +42,16 @@ def free_ports(count):
     return ports
 
 
-@pytest.mark.parametrize("architecture", ["small", "simple_cnn"])
-def test_two_logical_devices(tmp_path, architecture):
+def test_two_logical_devices(tmp_path):
     targets = {kind: tmp_path / f"{kind}.npz" for kind in ("none", "mirrored")}
-    found = {
-        kind: weights(run(kind, target, architecture), target, 1 if kind == "none" else 2)
-        for kind, target in targets.items()
-    }
+    found = {kind: weights(run(kind, target), target, 1 if kind == "none" else 2) for kind, target in targets.items()}
     for one, two in zip(found["none"], found["mirrored"], strict=True):
         np.testing.assert_allclose(one, two, atol=TOLERANCE)
+
+
+def test_batch_normalisation_is_refused_to_several_replicas(tmp_path):
+    _, errors = run("mirrored", tmp_path / "x.npz", "simple_cnn").communicate(timeout=120)
+    assert "statistics would depend on the number of replicas" in errors
 
 
 def test_two_worker_processes(tmp_path):

@@ -20,6 +20,11 @@ def test_no_ramp_is_full_radius_from_the_start():
     assert dataclasses.replace(PAPER["mnist"], ramp=(0, 0)).radius(0) == 0.3
 
 
+def test_a_ramp_of_no_length_is_a_jump():
+    jump = dataclasses.replace(PAPER["mnist"], ramp=(5, 5))
+    assert [jump.radius(step) for step in (0, 4, 5)] == [0, 0, 0.3]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -33,6 +38,8 @@ def test_no_ramp_is_full_radius_from_the_start():
         {"learning_rates": ((0, 1e-3), (0, 1e-4))},
         {"learning_rates": ((0, -1e-3),)},
         {"ramp": (5, 2)},
+        {"ramp": (5,)},
+        {"learning_rates": (1e-3,)},
     ],
 )
 def test_bad_schedules_are_refused(change):
