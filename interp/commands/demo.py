@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,9 +210,9 @@ def _write_report(
     page.write(arguments.out / "report.html")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo from the command line."""
-    return run(parser(), demo)
+    return run(parser(), demo, arguments)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Evaluate one network: accuracy under attack, and what its class activation maps look like then."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run `eval_cmd.py` from the command line."""
-    return run(parser(), evaluate)
+    return run(parser(), evaluate, arguments)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,9 +193,26 @@ def _export(
     from interp.report import history_figure
 
     metadata = {"dataset": row.dataset, "data": images.source, **description, "run": describe_run(vars(arguments))}
+    if row.architecture == "simple_cnn":
+        metadata["accuracy_per_class"] = _accuracy_per_class(row, arguments, network)
     models.save_model(network, arguments.networks_dir / f"{row.name}.safetensors", metadata)
     with replacing(arguments.pictures_dir / f"{row.name}.png") as temporary:
         history_figure(description["history"]).savefig(temporary, dpi=130)
+
+
+def _accuracy_per_class(row: "Recipe", arguments: argparse.Namespace, network: "Network") -> dict[str, float]:
+    """Print and return the share of test images of each class that the network gets right."""
+    from interp import data
+    from interp.attacks import correct
+
+    test = data.load(row.dataset, "test", data_dir=arguments.data_dir)
+    right = correct(network, test.images, test.labels)
+    shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
+    print(
+        f"accuracy on {len(test)} test images {right.mean():.4f}; "
+        + ", ".join(f"{k} {v:.3f}" for k, v in shares.items())
+    )
+    return {"all": float(right.mean()), **shares}
 
 
 def _print_table(outcomes: list[Outcome]) -> None:
@@ -206,9 +224,9 @@ def _print_table(outcomes: list[Outcome]) -> None:
         print(f"{outcome.name:40s} {cells[0]:>8s} {cells[1]:>6s} {cells[2]:>8s}")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run `train.py` from the command line."""
-    return run(parser(), train_numbered)
+    return run(parser(), train_numbered, arguments)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import interp
+from interp.commands.demo import main
 
 
 def run(*arguments):
@@ -37,6 +38,15 @@ def test_a_short_run_writes_everything(tmp_path):
     assert net.metadata["result"]["accuracies"] == record["results"]["int"]["accuracies"]
 
 
+def test_bad_input_in_a_process_of_its_own():
+    result = run("--dataset", "digitz")
+    assert result.returncode == 2
+    assert (
+        result.stderr
+        == "error: unknown dataset 'digitz': did you mean 'digits'? expected one of digits, mnist, cifar10, restimagenet, cifar\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -51,9 +61,9 @@ def test_a_short_run_writes_everything(tmp_path):
         (["--unknown"], "--unknown"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path):
+def test_bad_input_is_one_line_and_exit_code_2(call, arguments, message, tmp_path):
     out = [] if "--out" in arguments else ["--out", tmp_path / "out"]
-    result = run(*arguments, *out)
+    result = call(main, [*arguments, *out])
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -64,3 +74,16 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path):
 def test_help_and_import_do_not_import_tensorflow():
     code = "import sys, interp.commands.demo; interp.commands.demo.parser().format_help(); sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_robust_training_keeps_forty_points_more_than_normal(tmp_path):
+    result = run("--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "results.json").read_text())
+    at_training_radius = {
+        method: dict(zip(measured["epsilons"], measured["accuracies"], strict=True))[0.1]
+        for method, measured in record["results"].items()
+    }
+    assert at_training_radius["adv"] - at_training_radius["normal"] >= 0.4
+    assert at_training_radius["int"] - at_training_radius["normal"] >= 0.4

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import interp
+from interp.commands.evaluate_network import main
 from interp.models import build_network
 
 SCRIPT = Path(__file__).parents[2] / "eval_cmd.py"
@@ -33,9 +34,9 @@ def test_accuracy_under_attack(network, tmp_path):
     assert record["network"]["architecture"] == "small"
 
 
-def test_pictures_of_maps(network, tmp_path):
+def test_pictures_of_maps(call, network, tmp_path):
     common = ["--task", "vis_cam", "--dataset", "digits", "--network", network, "--output_dir", tmp_path]
-    result = run(*common, "--num_image", 3, "--steps", 2)
+    result = call(main, [*common, "--num_image", 3, "--steps", 2])
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "vis_cam_digits_smallgap_normal_0.png").stat().st_size > 10_000
 
@@ -65,10 +66,10 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--network": "two\nlines.pkl"}, "two\\nlines"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(network, tmp_path, changes, message):
+def test_bad_input_is_one_line_and_exit_code_2(call, network, tmp_path, changes, message):
     chosen = {**GOOD, "--network": network, "--output_dir": tmp_path / "out", **changes}
     # "--epsilons=-0.1": a value that begins with a minus is joined to its option, as a shell user has to.
-    result = run(*(f"{name}={value}" for name, value in chosen.items()))
+    result = call(main, [f"{name}={value}" for name, value in chosen.items()])
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -85,8 +86,9 @@ def test_a_reader_that_goes_away_is_no_error_of_ours(network, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_a_network_of_other_images_is_refused(tmp_path):
+def test_a_network_of_other_images_is_refused(call, tmp_path):
     net = interp.save_model(build_network("small", (32, 32, 3), 10), tmp_path / "cifar.safetensors")
-    result = run("--task", "pgd_attack", "--dataset", "digits", "--network", net, "--output_dir", tmp_path / "out")
+    common = ["--task", "pgd_attack", "--dataset", "digits", "--output_dir", tmp_path / "out"]
+    result = call(main, [*common, "--network", net])
     assert result.returncode == 2
     assert "choose the dataset it was trained on" in result.stderr

@@ -1,0 +1,73 @@
+"""The numbered scripts train exactly the paper's networks."""
+
+import pytest
+
+from interp.core.errors import InputError
+from interp.training import OBJECTIVES
+from interp.training.recipes import DESCRIPTIONS, choose, recipes, with_profile
+
+
+def names(number):
+    return [row.name for row in recipes(number)]
+
+
+def test_numbers_one_to_four():
+    assert names(1)[:6] == [
+        f"mnist_smallgap_{tag}_100" for tag in ("normal", "adv", "trades", "int", "intadv", "intone")
+    ]
+    assert {name.rsplit("_", 2)[0] for name in names(1)} == {"mnist_smallgap", "mnist_pool", "cifar_smallgap"}
+    assert len(names(1)) == 18
+    assert len(names(2)) == 8
+    assert "cifar_smallgap_intigadv_200" in names(3)
+    assert "cifar_wresnet_intone_200" in names(3)
+    assert len(names(3)) == 10
+    assert names(4)[-1] == "cifar_wresnet_int2adv_200"
+    assert len(names(4)) == 8
+
+
+def test_numbers_five_to_eight():
+    assert names(5)[0] == "restimagenet_wresnet_normal_35"
+    assert len(names(5)) == 7
+    assert {row.objective for row in recipes(6)} == set(OBJECTIVES)
+    assert all(row.schedule.epochs == 1 and row.schedule.ramp == (0, 0) for row in recipes(6))
+    grid = {row.name: row for row in recipes(7)}
+    assert len(grid) == 36
+    assert grid["mnist_smallgap_int005_2_100"].penalty_weight == 0.005
+    assert grid["mnist_smallgap_int005_2_100"].schedule.epsilon == 0.2
+    assert grid["cifar_smallgap_adv_6_200"].schedule.epsilon == 6 / 255
+    assert [row.architecture for row in recipes(8)] == ["simple_cnn", "simple_cnn"]
+    assert [row.augment for row in recipes(8)] == [False, True]
+
+
+@pytest.mark.parametrize("number", DESCRIPTIONS)
+def test_names_are_unique_in_every_profile(number):
+    for profile in ("paper", "cpu", "smoke"):
+        rows = [with_profile(row, profile) for row in recipes(number)]
+        assert len({row.name for row in rows}) == len(rows)
+
+
+def test_profiles_keep_the_radius():
+    paper = recipes(1)[3]
+    cpu, smoke = with_profile(paper, "cpu"), with_profile(paper, "smoke")
+    assert with_profile(paper, "paper") == paper
+    assert cpu.schedule.epsilon == smoke.schedule.epsilon == paper.schedule.epsilon == 0.3
+    assert cpu.schedule.epochs == 10
+    assert cpu.schedule.ramp == (200, 1000)
+    assert smoke.images == 200
+
+
+def test_rows_are_chosen_with_or_without_their_epochs():
+    rows = recipes(1)
+    assert [row.name for row in choose(rows, ["mnist_pool_int", "mnist_smallgap_adv_100"])] == [
+        "mnist_pool_int_100",
+        "mnist_smallgap_adv_100",
+    ]
+    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_100'"):
+        choose(rows, ["mnist_pool_imt"])
+
+
+def test_unknown_numbers_and_profiles_are_refused():
+    with pytest.raises(InputError, match="no training script 9: 1 = "):
+        recipes(9)
+    with pytest.raises(InputError, match="did you mean 'paper'"):
+        with_profile(recipes(1)[0], "papper")
