@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from interp.evaluation import AccuracyCurve
 
@@ -81,7 +82,8 @@ def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
         if name in history[-1]:
             accuracy.plot(epochs, [measures[name] for measures in history], color=colour, label=label, marker=marker)
     accuracy.set(xlabel="epoch", ylabel="accuracy", ylim=(-0.02, 1.02))
-    accuracy.legend(frameon=False)
+    accuracy.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     for axes in (loss, accuracy):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from interp.evaluation import AccuracyCurve
-from interp.report import Page, accuracy_figure, maps_figure
+from interp.report import Page, accuracy_figure, history_figure, maps_figure
 
 CURVE = AccuracyCurve((0.0, 0.1), (0.9, 0.4), 100, "PGD-10")
 
@@ -49,3 +49,13 @@ def test_maps_of_a_row_share_their_scale(channels):
     assert scales == [(-2, 2), (-2, 2), (-1, 1)]
     np.testing.assert_allclose(figure.axes[2].images[-1].get_array(), -2)
     assert figure.axes[2].images[-1].get_array().shape == (8, 8)
+
+
+def test_the_history_figure_holds_the_measures():
+    history = [
+        {"loss": 2.0, "accuracy": 0.2, "validation_accuracy": 0.3},
+        {"loss": 1.0, "accuracy": 0.6, "validation_accuracy": 0.5},
+    ]
+    loss, accuracy = history_figure(history).axes
+    np.testing.assert_array_equal(loss.lines[0].get_xydata(), [[1, 2], [2, 1]])
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["training", "validation"]
