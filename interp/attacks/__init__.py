@@ -2,5 +2,6 @@
 
 from interp.attacks.accuracy import accuracy, correct
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
+from interp.attacks.top_k_interpretation import TopKInterpretation
 
-__all__ = ["ProjectedGradientDescent", "accuracy", "correct"]
+__all__ = ["ProjectedGradientDescent", "TopKInterpretation", "accuracy", "correct"]

@@ -1,0 +1,39 @@
+"""How much two maps agree: rank correlation, linear correlation, shared strongest positions."""
+
+import numpy as np
+from scipy import stats
+
+from interp.core.checks import check_number
+from interp.core.errors import InputError
+
+
+def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
+    first, second = _flat(first, second)
+    return np.array([stats.kendalltau(one, other).statistic for one, other in zip(first, second, strict=True)])
+
+
+def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pearson's r of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
+    first, second = _flat(first, second)
+    centred = [maps - maps.mean(-1, keepdims=True) for maps in (np.float64(first), np.float64(second))]
+    scale = np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(scale > 0, (centred[0] * centred[1]).sum(-1) / scale, np.nan)
+
+
+def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
+    """Share of the k strongest positions that two flat maps (n, positions) have in common, shape (n,). Raises InputError."""
+    first, second = _flat(first, second)
+    check_number("k", k, minimum=1, whole=True)
+    if k > first.shape[-1]:
+        raise InputError(f"k came as {k}, the maps have {first.shape[-1]} positions: choose a smaller k")
+    strongest = [np.argsort(-maps, -1, kind="stable")[:, :k] for maps in (first, second)]
+    return np.array([len(np.intersect1d(one, other)) / k for one, other in zip(*strongest, strict=True)])
+
+
+def _flat(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or first.ndim != 2:
+        raise InputError(f"maps came with shapes {first.shape} and {second.shape}, expected two of (n, positions)")
+    return first, second
