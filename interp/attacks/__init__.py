@@ -1,7 +1,8 @@
 """Attacks on predictions and explanations."""
 
 from interp.attacks.accuracy import accuracy, correct
+from interp.attacks.minimum_epsilon import MinimumEpsilon
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
 from interp.attacks.top_k_interpretation import TopKInterpretation
 
-__all__ = ["ProjectedGradientDescent", "TopKInterpretation", "accuracy", "correct"]
+__all__ = ["MinimumEpsilon", "ProjectedGradientDescent", "TopKInterpretation", "accuracy", "correct"]

@@ -50,14 +50,7 @@ class Attack(ABC):
         return like(images, worst)
 
     def _compile(self, model: keras.Model, image_shape: tf.TensorShape) -> Any:
-        numbers = [tf.constant(number) for number in self._numbers()]
         batch = tf.TensorSpec([None, *image_shape], tf.float32)
-        signature = [
-            batch,
-            tf.TensorSpec([None], tf.int64),
-            batch,
-            *(tf.TensorSpec([], number.dtype) for number in numbers),
-        ]
 
         def run(
             images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
@@ -65,10 +58,8 @@ class Attack(ABC):
             found = self._run(model, images, labels, start, *numbers)
             return found, margin(prepare_forward(model, rearrange=True).classify(found), labels)
 
-        compiled = self._compiled.get(
-            model, (type(self), self._structure(), tuple(image_shape)), lambda: run, signature
-        )
-        return lambda *rows: compiled(*rows, *numbers)
+        key = type(self), self._structure(), tuple(image_shape)
+        return self._compiled.bind(model, key, run, [batch, tf.TensorSpec([None], tf.int64), batch], self._numbers())
 
     @abstractmethod
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tf.Tensor]:

@@ -33,6 +33,20 @@ class CompiledFunctions:
                 self._functions[key] = function.get_concrete_function()
             return self._functions[key]
 
+    def bind(
+        self,
+        model: Any,
+        key: Hashable,
+        build: Callable[..., Any],
+        rows: Sequence[tf.TensorSpec],
+        numbers: Sequence[Any],
+    ) -> Any:
+        """Return a function of the `rows` alone: `build` compiled for rows and scalars, with the `numbers` as the scalars."""
+        scalars = [tf.constant(number) for number in numbers]
+        signature = [*rows, *(tf.TensorSpec([], scalar.dtype) for scalar in scalars)]
+        compiled = self.get(model, key, lambda: build, signature)
+        return lambda *arrays: compiled(*arrays, *scalars)
+
     def __reduce__(self) -> tuple[type["CompiledFunctions"], tuple[()]]:
         """Copies and pickles start empty: graphs stay where they were made."""
         return CompiledFunctions, ()

@@ -1,16 +1,19 @@
 """How far an interpretation moved."""
 
 from interp.discrepancy.agreement import kendall_tau, pearson_r, top_k_overlap
+from interp.discrepancy.class_discrepancy import class_discrepancy, select_classes
 from interp.discrepancy.interpretations import INTERPRETATIONS, Interpretation, prepare_interpretation
 from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 
 __all__ = [
     "INTERPRETATIONS",
     "Interpretation",
+    "class_discrepancy",
     "class_weights",
     "kendall_tau",
     "pearson_r",
     "prepare_interpretation",
+    "select_classes",
     "softmax_weighted_discrepancy",
     "top_k_overlap",
     "true_class_discrepancy",
