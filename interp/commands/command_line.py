@@ -55,7 +55,7 @@ def run(
         return _end(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
     except KeyboardInterrupt as stop:
         # What shells expect of a process that a signal ended; Ctrl-C is signal 2.
-        return _end(f"interrupted: {stop or 'what was finished is kept'}", 128 + getattr(stop, "signal", 2))
+        return _end(f"interrupted: {str(stop) or 'what was finished is kept'}", 128 + getattr(stop, "signal", 2))
 
 
 def _end(message: str, code: int) -> int:
@@ -100,6 +100,9 @@ def training_bar(label: str, total_steps: int, *, shown: bool = True) -> Iterato
     ) as bar:
 
         def report(progress: "Progress") -> None:
+            if bar.n == 0:
+                # A resumed run has not done the earlier steps just now.
+                bar.initial = bar.n = progress.step - 1
             measures = {names[name]: f"{value:.2f}" for name, value in progress.measures.items() if name in names}
             measures["images/s"] = f"{progress.images_per_second:.0f}"
             bar.set_postfix(measures, refresh=False)

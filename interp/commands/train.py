@@ -1,10 +1,10 @@
 """Train the networks of a numbered script: the paper's (1 to 7) and WhiteBox's (8)."""
 
 import argparse
+import contextlib
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from interp.models import Network
     from interp.training import Progress
     from interp.training.recipes import Recipe
+    from interp.training.signals import StopRequest
 
 RUNS = ".runs"
 
@@ -33,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--profile", default="paper", help="paper, cpu (two cores: a tenth of the epochs) or smoke (seconds)"
     )
-    parser.add_argument("--epochs", type=whole_number(1), help="epochs instead of the profile's")
+    parser.add_argument(
+        "--epochs", type=whole_number(1), help="epochs instead of the profile's; ramp and rates scale with them"
+    )
     parser.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order and attacks")
     parser.add_argument("--dataset", help="train on this dataset instead, for example digits, which needs no files")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
@@ -56,14 +59,16 @@ class Outcome:
     """What became of one network of the list."""
 
     name: str
-    seconds: float | None
+    seconds: float
     measures: dict[str, float]
 
 
 def train_numbered(arguments: argparse.Namespace) -> int:
     """Train what the arguments choose; return the exit code."""
-    from interp.training.recipes import DESCRIPTIONS
+    from interp.core.errors import check_choice
+    from interp.training.recipes import DESCRIPTIONS, PROFILES
 
+    check_choice("profile", arguments.profile, PROFILES)
     if arguments.number is None:
         if not arguments.list:
             known = "; ".join(f"{number}: {text}" for number, text in DESCRIPTIONS.items())
@@ -72,34 +77,62 @@ def train_numbered(arguments: argparse.Namespace) -> int:
             print(f"{number}  {text}")
         print("train.py NUMBER --list adds schedules and times")
         return 0
+    from interp.core.files import check_writable
+    from interp.training import TrainingInterrupted
     from interp.training.replicas import is_chief, make_strategy
+    from interp.training.signals import stop_requests
 
     rows = _choose(arguments)
     if arguments.list:
         return _list(rows)
     strategy = make_strategy(arguments.strategy, arguments.replicas)
-    with strategy.scope():
-        outcomes = [_train(row, arguments, strategy, f"[{place}/{len(rows)}]") for place, row in enumerate(rows, 1)]
+    # Whatever is missing shows now, not after hours of training.
+    datasets = _load(rows, arguments)
+    for folder in (arguments.networks_dir, arguments.pictures_dir):
+        check_writable(folder)
+    outcomes = []
+    with strategy.scope(), stop_requests() as stop:
+        for place, row in enumerate(rows, 1):
+            label = f"[{place}/{len(rows)}] {row.name}"
+            outcomes.append(_train(row, arguments, strategy, datasets[row.dataset], stop, label))
+            if stop.signal and place < len(rows):
+                message = f"stopped after network {place} of {len(rows)}; start again to go on with the next"
+                raise TrainingInterrupted(message, stop.signal.value)
     if is_chief(strategy):
         _print_table(outcomes)
     return 0
 
 
 def _choose(arguments: argparse.Namespace) -> "list[Recipe]":
-    from interp.training.recipes import choose, recipes, with_profile
+    """The recipes of the number, changed by profile, dataset and epochs, and of those the ones that were named."""
+    from interp.core.errors import check_choice
+    from interp.data import ALIASES, DATASETS
+    from interp.training.recipes import choose, for_epochs, on_dataset, recipes, with_profile
 
-    rows = [with_profile(row, arguments.profile) for row in choose(recipes(arguments.number), arguments.only)]
-    if arguments.epochs is not None:
-        rows = [replace(row, schedule=replace(row.schedule, epochs=arguments.epochs)) for row in rows]
-    if arguments.dataset is not None:
-        from interp.core.errors import check_choice
-        from interp.data import ALIASES, DATASETS
+    pairs = []
+    for row in recipes(arguments.number):
+        changed = with_profile(row, arguments.profile)
+        if arguments.dataset is not None:
+            check_choice("dataset", arguments.dataset, [*DATASETS, *ALIASES])
+            changed = on_dataset(changed, "cifar" if arguments.dataset == "cifar10" else arguments.dataset)
+        if arguments.epochs is not None:
+            changed = for_epochs(changed, arguments.epochs)
+        pairs.append((row, changed))
+    return choose(pairs, arguments.only)
 
-        check_choice("dataset", arguments.dataset, [*DATASETS, *ALIASES])
-        prefix = "cifar" if arguments.dataset == "cifar10" else arguments.dataset
-        # Rows that differed in their dataset alone become one.
-        rows = list({row.name: row for row in (replace(row, dataset=prefix) for row in rows)}.values())
-    return rows
+
+def _load(rows: "list[Recipe]", arguments: argparse.Namespace) -> "dict[str, dict[str, Dataset]]":
+    """The splits of every dataset that the rows need, by its prefix."""
+    from interp import data
+
+    needed: dict[str, set[str]] = {}
+    for row in rows:
+        splits = {"train", "validation", *(["test"] if row.architecture == "simple_cnn" else [])}
+        needed.setdefault(row.dataset, set()).update(splits)
+    return {
+        name: {split: data.load(name, split, data_dir=arguments.data_dir) for split in splits}
+        for name, splits in needed.items()
+    }
 
 
 def _list(rows: "list[Recipe]") -> int:
@@ -119,42 +152,59 @@ def _list(rows: "list[Recipe]") -> int:
     return 0
 
 
-def _train(row: "Recipe", arguments: argparse.Namespace, strategy: "tf.distribute.Strategy", place: str) -> Outcome:
-    from interp import data, models, training
-    from interp.core.files import check_writable
+def _train(
+    row: "Recipe",
+    arguments: argparse.Namespace,
+    strategy: "tf.distribute.Strategy",
+    splits: "dict[str, Dataset]",
+    stop: "StopRequest",
+    label: str,
+) -> Outcome:
+    from interp import models, training
+    from interp.core.files import locked
+    from interp.training.checkpoints import check_arguments
     from interp.training.replicas import is_chief
     from interp.training.run_log import RunLog
 
-    splits = {split: data.load(row.dataset, split, data_dir=arguments.data_dir) for split in ("train", "validation")}
     if row.images is not None:
-        splits = {split: part.take(min(row.images, len(part))) for split, part in splits.items()}
+        fewer = {split: splits[split].take(min(row.images, len(splits[split]))) for split in ("train", "validation")}
+        splits = {**splits, **fewer}
     chief, images = is_chief(strategy), splits["train"]
-    check_writable(arguments.networks_dir)
-    network = models.build_network(row.architecture, images.image_shape, images.classes, seed=arguments.seed)
     objective = training.find_objective(row.objective)
-    description = training.describe(objective, row.schedule, arguments.seed, row.penalty_weight)
+    description = {
+        **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
+        "augment": row.augment,
+        "data": images.source,
+    }
     target = arguments.networks_dir / f"{row.name}.safetensors"
-    label = f"{place} {row.name}"
-    if arguments.resume and target.exists():
-        _check_same(target, description, images.source)
-        print(f"{label}: is there already; --no-resume trains it anew")
-        return Outcome(row.name, None, {})
     folder = arguments.networks_dir / RUNS / row.name
+    checkpoints = training.CheckpointFolder(folder / "checkpoints")
+    # With checkpoints about, a training goes on, or its last files are written once more.
+    if arguments.resume and target.exists() and checkpoints.is_empty():
+        made = models.load_model(target).metadata
+        check_arguments(str(target), {name: made.get(name) for name in description}, description)
+        print(f"{label}: is there already; --no-resume trains it anew")
+        return Outcome(row.name, made["seconds"], made["history"][-1])
     checkpointing = training.Checkpointing(
-        folder=training.CheckpointFolder(folder / "checkpoints"),
+        folder=checkpoints,
         resume=arguments.resume,
         writer=chief,
         warn=lambda message: print(f"warning: {message}", file=sys.stderr),
     )
-    log = RunLog(folder)
-    began = time.monotonic()
-    with training_bar(label, len(images) // row.schedule.batch_size * row.schedule.epochs, shown=chief) as bar:
+    total_steps = len(images) // row.schedule.batch_size * row.schedule.epochs
+    with contextlib.ExitStack() as open_for_the_run:
+        log = None
+        if chief:
+            open_for_the_run.enter_context(locked(folder))
+            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder)))
+        bar = open_for_the_run.enter_context(training_bar(label, total_steps, shown=chief))
 
         def report(progress: "Progress") -> None:
             bar(progress)
-            if chief:
+            if log is not None:
                 log(progress)
 
+        network = models.build_network(row.architecture, images.image_shape, images.classes, seed=arguments.seed)
         history = training.train(
             network,
             objective,
@@ -165,53 +215,45 @@ def _train(row: "Recipe", arguments: argparse.Namespace, strategy: "tf.distribut
             penalty_weight=row.penalty_weight,
             augment=row.augment,
             checkpointing=checkpointing,
+            stop=stop,
             report=report,
         )
-    log.close()
-    seconds = time.monotonic() - began
-    if chief:
-        _export(row, arguments, network, images, {**description, "history": history, "seconds": round(seconds, 1)})
-        checkpointing.folder.remove()
+        seconds = history[-1]["seconds"]
+        if chief:
+            _export(row, arguments, network, splits, {**description, "history": history, "seconds": seconds})
+            checkpoints.remove()
     return Outcome(row.name, seconds, history[-1])
 
 
-def _check_same(target: Path, description: dict[str, Any], source: str) -> None:
-    """Refuse to pass off a network that other arguments made for the one that was asked for."""
-    from interp.models import load_model
-    from interp.training.checkpoints import check_arguments
-
-    made = load_model(target).metadata
-    check_arguments({name: made.get(name) for name in (*description, "data")}, {**description, "data": source})
-
-
 def _export(
-    row: "Recipe", arguments: argparse.Namespace, network: "Network", images: "Dataset", description: dict[str, Any]
+    row: "Recipe",
+    arguments: argparse.Namespace,
+    network: "Network",
+    splits: "dict[str, Dataset]",
+    description: dict[str, Any],
 ) -> None:
+    """Write the picture and then the network, whose presence says that all is done."""
     from interp import models
     from interp.core.files import replacing
     from interp.core.provenance import describe_run
     from interp.report import history_figure
 
-    metadata = {"dataset": row.dataset, "data": images.source, **description, "run": describe_run(vars(arguments))}
+    metadata = {"dataset": row.dataset, **description, "run": describe_run(vars(arguments))}
     if row.architecture == "simple_cnn":
-        metadata["accuracy_per_class"] = _accuracy_per_class(row, arguments, network)
-    models.save_model(network, arguments.networks_dir / f"{row.name}.safetensors", metadata)
+        metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
     with replacing(arguments.pictures_dir / f"{row.name}.png") as temporary:
         history_figure(description["history"]).savefig(temporary, dpi=130)
+    models.save_model(network, arguments.networks_dir / f"{row.name}.safetensors", metadata)
 
 
-def _accuracy_per_class(row: "Recipe", arguments: argparse.Namespace, network: "Network") -> dict[str, float]:
+def _accuracy_per_class(test: "Dataset", network: "Network") -> dict[str, float]:
     """Print and return the share of test images of each class that the network gets right."""
-    from interp import data
     from interp.attacks import correct
 
-    test = data.load(row.dataset, "test", data_dir=arguments.data_dir)
     right = correct(network, test.images, test.labels)
     shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
-    print(
-        f"accuracy on {len(test)} test images {right.mean():.4f}; "
-        + ", ".join(f"{k} {v:.3f}" for k, v in shares.items())
-    )
+    shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
+    print(f"accuracy on {len(test)} test images {right.mean():.4f}; {shown}")
     return {"all": float(right.mean()), **shares}
 
 
@@ -219,7 +261,7 @@ def _print_table(outcomes: list[Outcome]) -> None:
     print(f"\n{'network':40s} {'seconds':>8s} {'clean':>6s} {'attacked':>8s}   (validation images)")
     for outcome in outcomes:
         clean, robust = (outcome.measures.get(f"validation_{name}") for name in ("accuracy", "robust_accuracy"))
-        cells = ["there" if outcome.seconds is None else f"{outcome.seconds:.0f}"]
+        cells = [f"{outcome.seconds:.0f}"]
         cells += ["" if value is None else f"{value:.3f}" for value in (clean, robust)]
         print(f"{outcome.name:40s} {cells[0]:>8s} {cells[1]:>6s} {cells[2]:>8s}")
 

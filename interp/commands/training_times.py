@@ -4,12 +4,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from interp.training.recipes import TRAINING_IMAGES
+
 if TYPE_CHECKING:
     from interp.training.recipes import Recipe
 
-# Training images per dataset, after 5,000 for validation where there are that many.
-TRAINING_IMAGES = {"digits": 1_197, "mnist": 55_000, "cifar": 45_000, "restimagenet": 252_000}
-MEASURED_IMAGES = 8
 MEASURED_ATTACK_STEPS = 2
 
 
@@ -17,22 +16,28 @@ class Clock:
     """Estimates of training times; networks of equal cost are measured once."""
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[str, str, str], tuple[float, float]] = {}
+        self._seconds: dict[tuple[str, str, str, int], tuple[float, float]] = {}
 
     def estimate(self, row: "Recipe") -> str:
         """The time of a recipe in words."""
-        key = (row.dataset, row.architecture, row.objective)
+        key = (row.dataset, row.architecture, row.objective, row.schedule.batch_size)
         if key not in self._seconds:
             self._seconds[key] = _measure(row)
         fixed, per_attack_step = self._seconds[key]
         schedule = row.schedule
-        images = row.images or TRAINING_IMAGES[row.dataset]
-        per_image = (fixed + per_attack_step * schedule.attack_steps) / MEASURED_IMAGES
-        return in_words(per_image * images // schedule.batch_size * schedule.batch_size * schedule.epochs)
+        steps = (row.images or TRAINING_IMAGES[row.dataset]) // schedule.batch_size * schedule.epochs
+        return in_words((fixed + per_attack_step * schedule.attack_steps) * steps)
+
+
+def _measured_batch(row: "Recipe") -> int:
+    """The batch itself where that takes a moment, else a part of it."""
+    if row.architecture != "wresnet":
+        return row.schedule.batch_size
+    return min(row.schedule.batch_size, 2 if row.dataset == "restimagenet" else 16)
 
 
 def _measure(row: "Recipe") -> tuple[float, float]:
-    """Seconds of a step over a few images without inner steps, and seconds of one inner step."""
+    """Seconds of a step without inner steps, and of one inner step, for the recipe's batch."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -44,8 +49,9 @@ def _measure(row: "Recipe") -> tuple[float, float]:
 
     kind, objective = IMAGE_KINDS[row.dataset], find_objective(row.objective)
     network = build_network(row.architecture, kind.shape, kind.classes)
-    images = tf.constant(np.random.RandomState(0).rand(MEASURED_IMAGES, *kind.shape), tf.float32)
-    labels = tf.constant(np.arange(MEASURED_IMAGES) % kind.classes, tf.int64)
+    batch_size = _measured_batch(row)
+    images = tf.constant(np.random.RandomState(0).rand(batch_size, *kind.shape), tf.float32)
+    labels = tf.constant(np.arange(batch_size) % kind.classes, tf.int64)
     schedule = replace(row.schedule, attack_steps=MEASURED_ATTACK_STEPS)
     weight = resolve_penalty(objective, row.penalty_weight)
     step = make_step(network, objective, keras.optimizers.Adam(), schedule, penalty_weight=weight)
@@ -63,7 +69,8 @@ def _measure(row: "Recipe") -> tuple[float, float]:
     # With a radius of 0 the inner attack is left out.
     fixed = seconds(0.0)
     attacked = seconds(0.1) if objective.attack is not None else fixed
-    return fixed, max(attacked - fixed, 0) / MEASURED_ATTACK_STEPS
+    whole = row.schedule.batch_size / batch_size
+    return whole * fixed, whole * max(attacked - fixed, 0) / MEASURED_ATTACK_STEPS
 
 
 def in_words(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Files appear complete or not at all."""
 
+import fcntl
 import json
 import os
 import tempfile
@@ -46,10 +47,30 @@ def check_writable(folder: str | Path) -> None:
     """Make `folder` and raise InputError if nothing can be written there; asked before long work rather than after it."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            # A full disk takes names but no bytes.
+            probe.write(bytes(8192))
+            probe.flush()
+            os.fsync(probe.fileno())
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose a folder that can be written") from error
+
+
+@contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """Hold a lock on `folder`, which is made; raises InputError while another process holds it."""
+    path = Path(folder) / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = open(path, "w")  # noqa: SIM115 - closed below, after the lock
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"another process works in {folder}: wait for it or stop it") from error
+        yield
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -48,7 +48,7 @@ def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | No
     except (TypeError, ValueError) as error:
         raise InputError(f"cannot save to {path}: the metadata is not JSON ({error})") from error
     with replacing(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary, metadata={"interp": text})
+        temporary.write_bytes(safetensors.numpy.save(tensors, metadata={"interp": text}))
     return path
 
 

@@ -1,5 +1,6 @@
 """Checkpoints of a training: one folder a step, complete or absent, checked before use."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -45,7 +46,7 @@ class CheckpointFolder:
         temporary = None
         try:
             if target.exists():
-                shutil.rmtree(target)  # a damaged one, which a resumed training now replaces
+                return
             self.folder.mkdir(parents=True, exist_ok=True)
             for stale in self.folder.glob(".writing-*"):
                 shutil.rmtree(stale, ignore_errors=True)
@@ -82,7 +83,14 @@ class CheckpointFolder:
                 return self._load(step)
             except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
                 warn(f"the checkpoint {self._path(step)} is damaged ({error}); the one before it is tried")
+                # Out of the way of new ones, which would count as older; kept, in case somebody wants to look at it.
+                with contextlib.suppress(OSError):
+                    self._path(step).rename(self.folder / f"damaged_{step:08d}")
         return None
+
+    def is_empty(self) -> bool:
+        """Whether there is no checkpoint, good or damaged."""
+        return not self._steps()
 
     def remove(self) -> None:
         """Remove all checkpoints."""
@@ -106,9 +114,9 @@ class CheckpointFolder:
         return sorted(int(path.name[5:]) for path in self.folder.glob("step_*") if path.name[5:].isdigit())
 
 
-def check_arguments(saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise an InputError that names the differences when a checkpoint was made with other arguments."""
-    now = json.loads(json.dumps(now))
+def check_arguments(what: str, saved: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise an InputError that names the differences when `what` was made with other arguments."""
+    saved, now = _flat(saved), _flat(json.loads(json.dumps(now)))
     different = [
         f"{name} was {saved.get(name)!r} and is {now.get(name)!r}"
         for name in sorted({*saved, *now})
@@ -116,8 +124,17 @@ def check_arguments(saved: dict[str, Any], now: dict[str, Any]) -> None:
     ]
     if different:
         raise InputError(
-            f"the checkpoint was made with other arguments: {'; '.join(different)}: use the same ones, or --no-resume to start anew"
+            f"{what} was made with other arguments: {'; '.join(different)}: use the same ones, or --no-resume to start anew"
         )
+
+
+def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings as dotted names, so that a difference names what differs and no more."""
+    flat: dict[str, Any] = {}
+    for name, value in arguments.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        flat.update({f"{name}.{key}".rstrip("."): part for key, part in inner.items()})
+    return flat
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -25,6 +25,8 @@ DESCRIPTIONS = {
     7: "Int over penalty weights and radii, Adv over radii, on MNIST and CIFAR small",
     8: "WhiteBox's simple_cnn on MNIST and CIFAR-10",
 }
+# Training images per dataset prefix, without the 5,000 for validation where there are that many.
+TRAINING_IMAGES = {"digits": 1_197, "mnist": 55_000, "cifar": 45_000, "restimagenet": 252_000}
 PROFILES = ("paper", "cpu", "smoke")
 SMOKE_IMAGES = 200
 
@@ -124,18 +126,15 @@ _RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
 def with_profile(recipe: Recipe, profile: str) -> Recipe:
     """Return the recipe with the schedule of a profile: paper as it is, cpu for two cores, smoke for seconds.
 
-    cpu keeps the radius of the inner attack and takes a tenth of the epochs, with rates ten times as high and the same
-    shape of ramp. Raises InputError for another profile.
+    cpu keeps the radius of the inner attack and takes a tenth of the epochs, with the same shape of ramp and rates ten times as
+    high, up to 1e-3. Raises InputError for another profile.
     """
     check_choice("profile", profile, PROFILES)
     schedule = recipe.schedule
     if profile == "cpu" and schedule.epochs > 1:
-        shorter = replace(
-            schedule,
-            epochs=max(1, schedule.epochs // 10),
-            learning_rates=tuple((start // 10, min(10 * rate, 1e-3)) for start, rate in schedule.learning_rates),
-            ramp=(schedule.ramp[0] // 10, schedule.ramp[1] // 10),
-        )
+        shorter = for_epochs(recipe, max(1, schedule.epochs // 10)).schedule
+        faster = tuple((start, min(10 * rate, 1e-3)) for start, rate in shorter.learning_rates)
+        shorter = replace(shorter, learning_rates=faster)
         return replace(recipe, schedule=shorter)
     if profile == "smoke":
         fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=50)
@@ -143,19 +142,40 @@ def with_profile(recipe: Recipe, profile: str) -> Recipe:
     return recipe
 
 
-def choose(rows: list[Recipe], names: list[str] | None) -> list[Recipe]:
-    """Return the recipes with one of the `names`, all without any; raises InputError for a name that is none of them.
+def on_dataset(row: Recipe, dataset: str) -> Recipe:
+    """The recipe on another dataset (prefix of its file), its schedule scaled to that dataset's size."""
+    moved = replace(row, dataset=dataset, augment=row.augment and dataset == "cifar")
+    return replace(moved, schedule=_scaled(row.schedule, TRAINING_IMAGES[dataset] / TRAINING_IMAGES[row.dataset]))
 
-    A name may leave out the epochs, which profiles change: mnist_smallgap_int for mnist_smallgap_int_100.
+
+def for_epochs(row: Recipe, epochs: int) -> Recipe:
+    """The recipe with another number of epochs; the ramp and the steps of the rates shrink or grow with it."""
+    return replace(row, schedule=replace(_scaled(row.schedule, epochs / row.schedule.epochs), epochs=epochs))
+
+
+def _scaled(schedule: Schedule, factor: float) -> Schedule:
+    first, last = (round(factor * step) for step in schedule.ramp)
+    rates: dict[int, float] = {}
+    for start, rate in schedule.learning_rates:
+        rates.setdefault(round(factor * start), rate)
+    return replace(schedule, ramp=(first, last), learning_rates=tuple(rates.items()))
+
+
+def choose(rows: list[tuple[Recipe, Recipe]], names: list[str] | None) -> list[Recipe]:
+    """Return the second recipe of each pair (as listed, as changed by options) that one of the `names` means, all without any.
+
+    A name is that of either, with or without its epochs, which profiles change. Raises InputError for a name of none.
     """
-    if not names:
-        return rows
-    by_name = {row.name: row for row in rows}
-    by_stem = {name.rsplit("_", 1)[0]: row for name, row in by_name.items()}
-    chosen = []
-    for name in names:
-        row = by_name.get(name) or by_stem.get(name)
-        if row is None:
-            check_choice("network", name, list(by_name))
-        chosen.append(by_name.get(name) or by_stem[name])
-    return chosen
+    chosen: dict[str, Recipe] = {}
+    known = {
+        alias: new
+        for old, new in reversed(rows)
+        for row in (old, new)
+        for alias in (row.name.rsplit("_", 1)[0], row.name)
+    }
+    for name in names or [new.name for _, new in rows]:
+        if name not in known:
+            check_choice("network", name, list(dict.fromkeys(new.name for _, new in rows)))
+        # Rows that the options made alike are trained once, the first of them.
+        chosen.setdefault(known[name].name, known[name])
+    return list(chosen.values())

@@ -1,6 +1,7 @@
 """What a training writes while it runs: JSON lines and TensorBoard events."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,14 @@ class RunLog:
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror}") from error
         kind = "epoch" if progress.epoch_ended else "step"
-        with self._events.as_default(step=progress.step):
-            for name, value in progress.measures.items():
-                tf.summary.scalar(f"{kind}/{name}", value)
-        if progress.epoch_ended:
-            self._events.flush()
+        try:
+            with self._events.as_default(step=progress.step):
+                for name, value in progress.measures.items():
+                    tf.summary.scalar(f"{kind}/{name}", value)
+            if progress.epoch_ended:
+                self._events.flush()
+        except tf.errors.OpError as error:
+            raise InputError(f"cannot write {self.path.parent / 'events'}: {error.message}") from error
 
     def close(self) -> None:
         """Finish the event file."""
@@ -55,7 +59,13 @@ class RunLog:
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         kept = [line for line in lines if _step(line) <= first_step]
         write_text(self.path, "".join(line + "\n" for line in kept))
-        self._events = tf.summary.create_file_writer(str(self.path.parent / "events"))
+        events = self.path.parent / "events"
+        if first_step == 0:
+            shutil.rmtree(events, ignore_errors=True)  # of an earlier run, whose curves would lie under the new ones
+        try:
+            self._events = tf.summary.create_file_writer(str(events))
+        except tf.errors.OpError as error:
+            raise InputError(f"cannot write {events}: {error.message}") from error
         self._started = True
 
 

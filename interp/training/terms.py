@@ -45,7 +45,7 @@ def loss_attribution(pair: Pair) -> tf.Tensor:
     """l1 norm of the integrated gradients of the cross-entropy along x to x'."""
 
     def score(points: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        return cross_entropy(pair.attacked.at(points).logits, tf.gather(pair.labels, rows))
+        return cross_entropy(pair.attacked.logits_along(points), tf.gather(pair.labels, rows))
 
     return _attribution_norm(score, pair.clean.points, pair.attacked.points)
 
@@ -57,7 +57,7 @@ def logit_attribution(pair: Pair) -> tf.Tensor:
     shown_class = tf.tile(tf.range(classes), [tf.shape(pair.labels)[0]])
 
     def score(points: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        return tf.gather(pair.attacked.at(points).logits, tf.gather(shown_class, rows), batch_dims=1)
+        return tf.gather(pair.attacked.logits_along(points), tf.gather(shown_class, rows), batch_dims=1)
 
     norms = tf.reshape(_attribution_norm(score, start, end), (-1, classes))
     return tf.reduce_sum(class_weights(pair.attacked.logits, pair.labels) * norms, -1)

@@ -1,5 +1,8 @@
 """The training loop: every method, architecture and dataset goes through it."""
 
+import contextlib
+import json
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,8 +20,9 @@ from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
 from interp.training.objectives import Objective
+from interp.training.replicas import check_agreement
 from interp.training.schedule import Schedule
-from interp.training.signals import stop_requests
+from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import make_step
 
 # Robust validation accuracy is a sign of progress, not a result: a short attack on a few images.
@@ -35,9 +39,9 @@ class TrainingDiverged(ComputationError):
 class TrainingInterrupted(KeyboardInterrupt):
     """A signal stopped the training, after a checkpoint was written where there are any; `signal` is its number."""
 
-    def __init__(self, message: str, signal: int) -> None:
+    def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
-        self.signal = signal
+        self.signal = number
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class _Position:
     step: int = 0
     sums: Measures = field(default_factory=dict)
     history: list[Measures] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 def train(
@@ -92,6 +97,7 @@ def train(
     penalty_weight: float | None = None,
     augment: bool = False,
     checkpointing: Checkpointing | None = None,
+    stop: StopRequest | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
     """Train `network` in place on `data` and return the measures of each epoch.
@@ -100,7 +106,8 @@ def train(
     `penalty_weight` replaces the objective's usual weight of its second term; `augment` crops and flips. All randomness comes from
     (seed, step), so a run that `checkpointing` resumes ends where an uninterrupted one does. Inside the scope of a tf.distribute
     strategy, in which the network was built too, each replica takes its share of every batch.
-    Raises InputError, TrainingDiverged when a loss is not finite, TrainingInterrupted after Ctrl-C or SIGTERM.
+    `stop` is asked between steps; without it, Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
+    training up to its end. Raises InputError, TrainingDiverged when a loss or weight is not finite, TrainingInterrupted.
     """
     weight = resolve_penalty(objective, penalty_weight)
     _check(network, schedule, data, seed)
@@ -116,9 +123,11 @@ def train(
         "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
     }
     position = _restore(checkpointing, network, optimizer, arguments)
-    began, first_step, saved_at = time.monotonic(), position.step, time.monotonic()
+    check_agreement(position.step, json.dumps(arguments, sort_keys=True))
+    seconds_before, first_step = position.seconds, position.step
+    began = saved_at = time.monotonic()
     order, order_epoch = np.empty(0, int), -1
-    with stop_requests() as stop:
+    with contextlib.nullcontext(stop) if stop is not None else stop_requests() as stop:
         while position.step < total:
             step = position.step
             epoch, number = divmod(step, steps)
@@ -135,9 +144,11 @@ def train(
                 position.sums[name] = position.sums.get(name, 0.0) + value
             position.step += 1
             ended = number == steps - 1
+            position.seconds = seconds_before + time.monotonic() - began
             if ended:
+                _check_weights(network, optimizer, position.step, measures)
                 means = {name: value / steps for name, value in position.sums.items()}
-                measures = {**means, **_validate(network, attack, validation)}
+                measures = {**means, **_validate(network, attack, validation), "seconds": round(position.seconds, 1)}
                 position.history.append(measures)
                 position.sums = {}
             per_second = (position.step - first_step) / (time.monotonic() - began)
@@ -150,12 +161,12 @@ def train(
                     saved_at = time.monotonic()
             if stopping and position.step < total:
                 kept = (
-                    "the same command goes on from there"
+                    "start again to go on from there"
                     if checkpointing
                     else "nothing was kept, no checkpoints were asked for"
                 )
-                number = stop.signal.value if stop.signal else 2
-                raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {kept}", number)
+                number = stop.signal or signal.SIGTERM
+                raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {kept}", number.value)
     return position.history
 
 
@@ -163,15 +174,19 @@ def _run(
     run_step: Any, batch: tuple[np.ndarray, np.ndarray], radius: float, seed: tuple[int, int], stop: bool
 ) -> tuple[Measures, bool]:
     images, labels = tf.constant(batch[0], tf.float32), tf.constant(batch[1], tf.int64)
-    results = run_step(
-        images, labels, tf.constant(radius, tf.float32), tf.constant(seed, tf.int64), tf.constant(float(stop))
-    )
+    numbers = tf.constant(radius, tf.float32), tf.constant(seed, tf.int64), tf.constant(float(stop))
+    try:
+        results = run_step(images, labels, *numbers)
+    except tf.errors.OpError as error:
+        raise ComputationError(
+            f"step {seed[1]} failed in TensorFlow ({error.message.splitlines()[0][:200]}); if there are other workers, look at theirs"
+        ) from error
     measures = {name: float(value) for name, value in results.items()}
     if measures.pop("broken"):
         shown = ", ".join(f"{name} {value:g}" for name, value in measures.items() if name != "stop")
         raise TrainingDiverged(
             f"the loss or a gradient was not finite at step {seed[1]} ({shown}, radius {radius:g}): lower the learning rate or the "
-            "penalty weight; nothing was saved since the step before"
+            "penalty weight; checkpoints are from before"
         )
     return measures, bool(measures.pop("stop"))
 
@@ -182,6 +197,15 @@ def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
     return {**variables, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
 
 
+def _check_weights(network: Network, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
+    for name, variable in _state(network, optimizer).items():
+        if not np.isfinite(np.asarray(variable)).all():
+            shown = "".join(f", {measure} {value:g}" for measure, value in measures.items())
+            raise TrainingDiverged(
+                f"{name} was not finite after step {step}{shown}: lower the learning rate; checkpoints are from before"
+            )
+
+
 def _save(
     checkpointing: Checkpointing,
     network: Network,
@@ -189,12 +213,9 @@ def _save(
     arguments: dict[str, Any],
     position: _Position,
 ) -> None:
+    _check_weights(network, optimizer, position.step, {})
     if checkpointing.writer:
         arrays = {name: np.asarray(variable) for name, variable in _state(network, optimizer).items()}
-        if not all(np.isfinite(values).all() for values in arrays.values()):
-            raise TrainingDiverged(
-                f"a weight was not finite after step {position.step}; the last checkpoint is from before"
-            )
         checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
 
 
@@ -210,7 +231,7 @@ def _restore(
     checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
     if checkpoint is None:
         return _Position()
-    check_arguments(checkpoint.arguments, arguments)
+    check_arguments("the checkpoint", checkpoint.arguments, arguments)
     state = _state(network, optimizer)
     if {name: tuple(variable.shape) for name, variable in state.items()} != {
         name: values.shape for name, values in checkpoint.arrays.items()
@@ -259,7 +280,10 @@ def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> No
             f"train takes this package's networks, got {type(network).__name__}: make one with build_network"
         )
     normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
-    if normalised and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > schedule.batch_size:
+        raise InputError(f"{replicas} replicas cannot share batches of {schedule.batch_size} images: use fewer")
+    if normalised and replicas > 1:
         raise InputError(
             f"{network.architecture} has batch normalisation, whose statistics would depend on the number of replicas: "
             "train it with one"

@@ -41,6 +41,10 @@ class View:
         """The same network's view of other points."""
         return View(self.forward, points, training=self.training)
 
+    def logits_along(self, points: tf.Tensor) -> tf.Tensor:
+        """Logits on the points of a path, in inference mode: what is integrated belongs to each image alone."""
+        return View(self.forward, points).logits
+
 
 class Pair:
     """Clean and attacked views of the same images, with their labels and the weight of the objective's second term."""

@@ -1,15 +1,21 @@
 """`train.py` as a user runs it."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import interp
+from interp.commands import train, training_times
 from interp.commands.train import main
+from interp.core.files import locked
+from interp.training import signals
+from interp.training.recipes import recipes
 
 SCRIPT = Path(__file__).parents[2] / "train.py"
 SMOKE = ["1", "--dataset", "digits", "--profile", "smoke"]
@@ -59,11 +65,71 @@ def test_an_interrupted_run_goes_on(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
     assert len(errors.splitlines()) == 1
-    assert "the same command goes on from there" in errors
+    assert "start again to go on from there" in errors
     assert list((log.parent / "checkpoints").glob("step_*"))
     result = run(tmp_path, *arguments)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "networks" / "digits_smallgap_adv_2.safetensors").exists()
+
+
+def test_times_are_steps_times_seconds(monkeypatch):
+    monkeypatch.setattr(training_times, "_measure", lambda row: (0.01, 0.002))
+    row = recipes(1)[3]
+    # 55,000 images are 1,100 steps of 50; 100 epochs of (0.01 + 40 * 0.002) s.
+    assert training_times.Clock().estimate(row) == training_times.in_words(1_100 * 100 * 0.09)
+    assert training_times.in_words(9_900) == "2.8 h"
+
+
+def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
+    """--no-resume over a finished network, stopped: without it, the new run goes on although the old network is there."""
+    arguments = [*SMOKE, "--only", "mnist_smallgap_normal", *command(tmp_path)[2:]]
+    assert call(main, arguments).returncode == 0
+    target = tmp_path / "networks" / "digits_smallgap_normal_1.safetensors"
+    before = target.read_bytes()
+
+    stop = signals.StopRequest()
+    stop.signal = signal.SIGTERM
+    monkeypatch.setattr(signals, "stop_requests", lambda: contextlib.nullcontext(stop))
+    stopped = call(main, [*arguments, "--no-resume"])
+    assert stopped.returncode == 143
+    assert "stopped after step 1 of 4" in stopped.stderr
+    assert target.read_bytes() == before
+    monkeypatch.undo()
+    again = call(main, arguments)
+    assert again.returncode == 0
+    assert "is there already" not in again.stdout
+    assert "is there already" in call(main, arguments).stdout
+
+
+def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, call):
+    """The signal comes with the very last thing that is done for the first network."""
+    stop = signals.StopRequest()
+    monkeypatch.setattr(signals, "stop_requests", lambda: contextlib.nullcontext(stop))
+    monkeypatch.setattr(train, "_export", lambda *_: setattr(stop, "signal", signal.SIGTERM))
+    result = call(main, [*SMOKE, "--only", "mnist_smallgap_normal", "mnist_pool_normal", *command(tmp_path)[2:]])
+    assert result.returncode == 143
+    assert "stopped after network 1 of 2" in result.stderr
+
+
+def test_two_processes_do_not_share_a_run(tmp_path, call):
+    folder = tmp_path / "networks" / ".runs" / "digits_smallgap_normal_1"
+    with locked(folder):
+        result = call(main, [*SMOKE, "--only", "mnist_smallgap_normal", *command(tmp_path)[2:]])
+    assert result.returncode == 2
+    assert "another process works in" in result.stderr
+
+
+def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
+    def wild(row, epochs):
+        return replace(row, schedule=replace(row.schedule, epochs=epochs, learning_rates=((0, 1e30),)))
+
+    monkeypatch.setattr("interp.training.recipes.for_epochs", wild)
+    result = call(main, [*SMOKE, "--epochs", "3", "--only", "mnist_smallgap_adv", *command(tmp_path)[2:]])
+    assert result.returncode == 1
+    assert result.stderr.startswith("failed: ")
+    assert "finite" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list((tmp_path / "networks").glob("*.safetensors"))
 
 
 def test_lists_name_what_is_trained(tmp_path):
@@ -90,6 +156,10 @@ def test_lists_name_what_is_trained(tmp_path):
         ([*SMOKE, "--strategy", "miror"], "did you mean 'mirrored'"),
         ([*SMOKE, "--strategy", "multiworker"], "TF_CONFIG"),
         ([*SMOKE, "--networks-dir", "/proc/nothing"], "cannot write"),
+        ([*SMOKE, "--pictures-dir", "/proc/nothing", "--networks-dir", "."], "cannot write"),
+        ([*SMOKE, "--replicas", "4"], "goes with mirrored only"),
+        ([*SMOKE, "--strategy", "mirrored", "--replicas", "1000"], "at most 64"),
+        (["--list", "--profile", "bogus"], "unknown profile"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, arguments, message):

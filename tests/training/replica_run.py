@@ -10,6 +10,12 @@ from interp.training.replicas import make_strategy
 def main() -> None:
     kind, target, architecture = sys.argv[1:4]
     strategy = make_strategy(kind, 2 if kind == "mirrored" else None)
+    if architecture.startswith("from step "):
+        from interp.training.replicas import check_agreement
+
+        with strategy.scope():
+            check_agreement(int(architecture.removeprefix("from step ")), "the same arguments")
+        return
     from interp import data
     from interp.models import build_network
     from interp.training import Schedule, find_objective, train

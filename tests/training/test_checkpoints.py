@@ -62,9 +62,24 @@ def test_a_missing_or_cut_file_is_found(folder, name):
     path.write_bytes(path.read_bytes()[:-1])
     told = []
     assert folder.load_newest(told.append).step == 20
-    path.unlink()
-    assert folder.load_newest(told.append).step == 20
+    assert len(told) == 1
+    (folder.folder / "step_00000020" / name).unlink()
+    assert folder.load_newest(told.append) is None
     assert len(told) == 2
+
+
+def test_new_checkpoints_do_not_give_way_to_damaged_ones(folder):
+    """The run starts over from step 0, below the numbers of the damaged ones."""
+    for path in folder.folder.glob("step_*"):
+        (path / STATE).write_bytes(b"")
+    told = []
+    assert folder.load_newest(told.append) is None
+    assert len(told) == 2
+    for step in (5, 10, 15):
+        folder.save(checkpoint(step))
+    assert folder.load_newest(refuse).step == 15
+    assert sorted(path.name for path in folder.folder.glob("step_*")) == ["step_00000010", "step_00000015"]
+    assert len(list(folder.folder.glob("damaged_*"))) == 2
 
 
 def test_leftovers_of_a_killed_write_are_not_checkpoints_and_go(folder):
@@ -76,9 +91,11 @@ def test_leftovers_of_a_killed_write_are_not_checkpoints_and_go(folder):
 
 
 def test_other_arguments_are_named():
-    check_arguments({"seed": 99, "ramp": [0, 1]}, {"seed": 99, "ramp": (0, 1)})
-    with pytest.raises(InputError, match=r"epsilon was 0\.1 and is 0\.2; new was None and is 1") as caught:
-        check_arguments({"seed": 99, "epsilon": 0.1}, {"seed": 99, "epsilon": 0.2, "new": 1})
+    check_arguments("it", {"seed": 99, "ramp": [0, 1]}, {"seed": 99, "ramp": (0, 1)})
+    with pytest.raises(
+        InputError, match=r"it was made with other arguments: a\.epsilon was 0\.1 and is 0\.2; new was None and is 1"
+    ) as caught:
+        check_arguments("it", {"seed": 99, "a": {"epsilon": 0.1}}, {"seed": 99, "a": {"epsilon": 0.2}, "new": 1})
     assert "seed" not in str(caught.value)
 
 

@@ -67,7 +67,7 @@ def test_a_polite_signal_saves_first(tmp_path, undisturbed, number):
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "goes on from there" in errors
+    assert "to go on from there" in errors
     weights, output = finish(tmp_path / "run")
     assert weights == undisturbed
     # No epoch had ended: what was saved was saved because of the signal.

@@ -4,7 +4,7 @@ import pytest
 
 from interp.core.errors import InputError
 from interp.training import OBJECTIVES
-from interp.training.recipes import DESCRIPTIONS, choose, recipes, with_profile
+from interp.training.recipes import DESCRIPTIONS, choose, for_epochs, on_dataset, recipes, with_profile
 
 
 def names(number):
@@ -56,14 +56,35 @@ def test_profiles_keep_the_radius():
     assert smoke.images == 200
 
 
-def test_rows_are_chosen_with_or_without_their_epochs():
-    rows = recipes(1)
-    assert [row.name for row in choose(rows, ["mnist_pool_int", "mnist_smallgap_adv_100"])] == [
-        "mnist_pool_int_100",
-        "mnist_smallgap_adv_100",
-    ]
-    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_100'"):
+def pairs(number, change):
+    return [(row, change(row)) for row in recipes(number)]
+
+
+def test_rows_are_chosen_by_old_and_new_names_with_or_without_epochs():
+    rows = pairs(1, lambda row: with_profile(row, "cpu"))
+    for name in ("mnist_pool_int", "mnist_pool_int_100", "mnist_pool_int_10"):
+        assert [row.name for row in choose(rows, [name])] == ["mnist_pool_int_10"]
+    assert len(choose(rows, None)) == 18
+    assert len(choose(rows, ["mnist_pool_int", "mnist_pool_int_100"])) == 1
+    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_10'"):
         choose(rows, ["mnist_pool_imt"])
+
+
+def test_rows_that_options_make_alike_are_trained_as_the_first_of_them():
+    rows = choose(pairs(6, lambda row: on_dataset(row, "digits")), None)
+    small = [row for row in rows if row.architecture == "small"]
+    assert len(small) == 12
+    assert {row.schedule.epsilon for row in small} == {0.3}
+    assert [row.augment for row in choose(pairs(8, lambda row: on_dataset(row, "digits")), None)] == [False, False]
+
+
+def test_ramps_and_rates_scale_with_the_training():
+    mnist, cifar = recipes(1)[3], recipes(1)[15]
+    assert for_epochs(mnist, 10).schedule.ramp == (200, 1000)
+    assert for_epochs(cifar, 20).schedule.learning_rates == ((0, 1e-3), (4_000, 1e-4), (6_000, 1e-5))
+    digits = on_dataset(mnist, "digits")
+    steps = 1_197 // 50 * 100
+    assert digits.schedule.ramp[1] < 0.1 * steps * 1.1
 
 
 def test_unknown_numbers_and_profiles_are_refused():

@@ -54,20 +54,28 @@ def test_batch_normalisation_is_refused_to_several_replicas(tmp_path):
     assert "statistics would depend on the number of replicas" in errors
 
 
+def two_workers(tmp_path, *what):
+    """Start two worker processes on the loopback address, each with its own words of `what`."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
+    return [
+        run("multiworker", tmp_path / f"worker{index}.npz", words, {"TF_CONFIG": task})
+        for index, (task, words) in enumerate(zip(tasks, what, strict=True))
+    ]
+
+
 def test_two_worker_processes(tmp_path):
     alone = weights(run("none", tmp_path / "one.npz"), tmp_path / "one.npz", 1)
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
-    workers = [
-        run(
-            "multiworker",
-            tmp_path / f"worker{index}.npz",
-            environment={"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})},
-        )
-        for index in range(2)
-    ]
-    for index, worker in enumerate(workers):
+    for index, worker in enumerate(two_workers(tmp_path, "small", "small")):
         for one, two in zip(alone, weights(worker, tmp_path / f"worker{index}.npz", 2), strict=True):
             np.testing.assert_allclose(one, two, atol=TOLERANCE)
+
+
+def test_workers_that_start_from_different_steps_all_refuse(tmp_path):
+    for worker in two_workers(tmp_path, "from step 0", "from step 122"):
+        _, errors = worker.communicate(timeout=120)
+        assert worker.returncode != 0
+        assert "start from different steps or arguments" in errors
 
 
 def test_bad_strategies_are_refused(monkeypatch):
