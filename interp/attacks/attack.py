@@ -80,6 +80,13 @@ class Attack(ABC):
         """Attack one batch inside a compiled function."""
 
 
+def check_steps(epsilon: float, step_size: float, steps: int) -> None:
+    """Check the settings that attacks of steps in a ball share. Raises InputError."""
+    check_number("epsilon", epsilon, minimum=0)
+    check_number("step_size", step_size, minimum=0, strict=True)
+    check_number("steps", steps, minimum=1, whole=True)
+
+
 def _check_finite(found: tf.Tensor, harm: tf.Tensor) -> None:
     finite = tf.reduce_all(tf.math.is_finite(found), (1, 2, 3)) & tf.math.is_finite(harm)
     if not tf.reduce_all(finite):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from interp.attacks.attack import Attack
+from interp.attacks.attack import Attack, check_steps
 from interp.attacks.classification import cross_entropy, margin
 from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import find_ball
@@ -33,9 +33,7 @@ class ProjectedGradientDescent(Attack):
     iterate: str = "last"
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, minimum=0)
-        check_number("step_size", self.step_size, minimum=0, strict=True)
-        check_number("steps", self.steps, minimum=1, whole=True)
+        check_steps(self.epsilon, self.step_size, self.steps)
         check_number("restarts", self.restarts, minimum=1, whole=True)
         find_ball(self.norm)
         check_choice("iterate", self.iterate, ("last", "worst"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from interp.attacks.attack import Attack
+from interp.attacks.attack import Attack, check_steps
 from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import LinfBall
 from interp.core.checks import check_number
@@ -31,9 +31,7 @@ class TopKInterpretation(Attack):
     interpretation: str = "cam"
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, minimum=0)
-        check_number("step_size", self.step_size, minimum=0, strict=True)
-        check_number("steps", self.steps, minimum=1, whole=True)
+        check_steps(self.epsilon, self.step_size, self.steps)
         check_number("k", self.k, minimum=1, whole=True)
         check_choice("interpretation", self.interpretation, INTERPRETATIONS)
 

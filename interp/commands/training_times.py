@@ -44,8 +44,8 @@ def _measure(row: "Recipe") -> tuple[float, float]:
 
     from interp.models import IMAGE_KINDS, build_network
     from interp.training import find_objective
+    from interp.training.objectives import resolve_penalty
     from interp.training.step import make_step
-    from interp.training.trainer import resolve_penalty
 
     kind, objective = IMAGE_KINDS[row.dataset], find_objective(row.objective)
     network = build_network(row.architecture, kind.shape, kind.classes)

@@ -1,9 +1,11 @@
 """Training whose objective keeps predictions and interpretations where they are under attack."""
 
 from interp.training.checkpoints import CheckpointFolder
+from interp.training.errors import TrainingDiverged, TrainingInterrupted
 from interp.training.objectives import OBJECTIVES, Objective, find_objective
+from interp.training.resuming import Checkpointing
 from interp.training.schedule import PAPER, Schedule
-from interp.training.trainer import Checkpointing, Progress, TrainingDiverged, TrainingInterrupted, describe, train
+from interp.training.trainer import Progress, describe, train
 
 __all__ = [
     "OBJECTIVES",

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from interp.core.errors import check_choice
+from interp.core.checks import check_number
+from interp.core.errors import InputError, check_choice
 from interp.training import terms
 from interp.training.terms import Term, penalised
 
@@ -62,3 +63,15 @@ OBJECTIVES = {
 def find_objective(tag: str) -> Objective:
     """Return the objective called `tag`, raising InputError with a suggestion for an unknown one."""
     return OBJECTIVES[check_choice("training method", tag, OBJECTIVES)]
+
+
+def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:
+    """The weight of the objective's second term: the one given, else its usual one, 0 for a loss of one term."""
+    if penalty_weight is None:
+        return objective.penalty_weight or 0.0
+    if objective.penalty_weight is None:
+        raise InputError(
+            f"a penalty weight of {penalty_weight} came for {objective.title}, whose loss has no penalty: leave it out"
+        )
+    check_number("penalty weight", penalty_weight, minimum=0)
+    return penalty_weight

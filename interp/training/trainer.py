@@ -5,43 +5,26 @@ import json
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks import ProjectedGradientDescent, accuracy
 from interp.core.checks import check_number
 from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset
 from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
-from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
-from interp.training.objectives import Objective
+from interp.training.errors import TrainingDiverged, TrainingInterrupted
+from interp.training.objectives import Objective, resolve_penalty
 from interp.training.replicas import check_agreement
+from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import make_step
-
-# Robust validation accuracy is a sign of progress, not a result: a short attack on a few images.
-VALIDATION_IMAGES = 200
-VALIDATION_STEPS = 10
-
-Measures = dict[str, float]
-
-
-class TrainingDiverged(ComputationError):
-    """A loss or gradient was not finite; the last checkpoint is from before that."""
-
-
-class TrainingInterrupted(KeyboardInterrupt):
-    """A signal stopped the training, after a checkpoint was written where there are any; `signal` is its number."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.signal = number
+from interp.training.validation import validate, validation_attack
 
 
 @dataclass(frozen=True)
@@ -55,35 +38,6 @@ class Progress:
     epoch_ended: bool
     images_per_second: float
     seconds_left: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpointing:
-    """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
-
-    `every_steps` replaces the clock. Only a `writer` writes, one process among several. `warn` is told of damaged checkpoints.
-    """
-
-    folder: CheckpointFolder
-    every_seconds: float = 60.0
-    every_steps: int | None = None
-    resume: bool = True
-    writer: bool = True
-    warn: Callable[[str], None] = print
-
-    def due(self, step: int, since: float) -> bool:
-        """Whether to write after `step`, `since` seconds after the last one."""
-        return step % self.every_steps == 0 if self.every_steps else since >= self.every_seconds
-
-
-@dataclass
-class _Position:
-    """What changes during a training besides weights and optimiser."""
-
-    step: int = 0
-    sums: Measures = field(default_factory=dict)
-    history: list[Measures] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def train(
@@ -113,7 +67,7 @@ def train(
     _check(network, schedule, data, seed)
     optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
     run_step = make_step(network, objective, optimizer, schedule, penalty_weight=weight)
-    attack = _validation_attack(objective, schedule)
+    attack = validation_attack(objective, schedule)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
     arguments = {
@@ -122,7 +76,7 @@ def train(
         "architecture": network.architecture,
         "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
     }
-    position = _restore(checkpointing, network, optimizer, arguments)
+    position = restore_position(checkpointing, network, optimizer, arguments)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
     seconds_before, first_step = position.seconds, position.step
     began = saved_at = time.monotonic()
@@ -146,9 +100,9 @@ def train(
             ended = number == steps - 1
             position.seconds = seconds_before + time.monotonic() - began
             if ended:
-                _check_weights(network, optimizer, position.step, measures)
+                check_weights(network, optimizer, position.step, measures)
                 means = {name: value / steps for name, value in position.sums.items()}
-                measures = {**means, **_validate(network, attack, validation), "seconds": round(position.seconds, 1)}
+                measures = {**means, **validate(network, attack, validation), "seconds": round(position.seconds, 1)}
                 position.history.append(measures)
                 position.sums = {}
             per_second = (position.step - first_step) / (time.monotonic() - began)
@@ -157,7 +111,7 @@ def train(
             if checkpointing is not None:
                 since = time.monotonic() - saved_at
                 if ended or stopping or checkpointing.due(position.step, since):
-                    _save(checkpointing, network, optimizer, arguments, position)
+                    save_position(checkpointing, network, optimizer, arguments, position)
                     saved_at = time.monotonic()
             if stopping and position.step < total:
                 kept = (
@@ -189,88 +143,6 @@ def _run(
             "penalty weight; checkpoints are from before"
         )
     return measures, bool(measures.pop("stop"))
-
-
-def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
-    """Every variable that a step changes, by name."""
-    variables = {f"network/{variable.path}": variable for variable in network.variables}
-    return {**variables, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
-
-
-def _check_weights(network: Network, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
-    for name, variable in _state(network, optimizer).items():
-        if not np.isfinite(np.asarray(variable)).all():
-            shown = "".join(f", {measure} {value:g}" for measure, value in measures.items())
-            raise TrainingDiverged(
-                f"{name} was not finite after step {step}{shown}: lower the learning rate; checkpoints are from before"
-            )
-
-
-def _save(
-    checkpointing: Checkpointing,
-    network: Network,
-    optimizer: keras.Optimizer,
-    arguments: dict[str, Any],
-    position: _Position,
-) -> None:
-    _check_weights(network, optimizer, position.step, {})
-    if checkpointing.writer:
-        arrays = {name: np.asarray(variable) for name, variable in _state(network, optimizer).items()}
-        checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
-
-
-def _restore(
-    checkpointing: Checkpointing | None, network: Network, optimizer: keras.Optimizer, arguments: dict[str, Any]
-) -> _Position:
-    if checkpointing is None:
-        return _Position()
-    if not checkpointing.resume:
-        if checkpointing.writer:
-            checkpointing.folder.remove()
-        return _Position()
-    checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
-    if checkpoint is None:
-        return _Position()
-    check_arguments("the checkpoint", checkpoint.arguments, arguments)
-    state = _state(network, optimizer)
-    if {name: tuple(variable.shape) for name, variable in state.items()} != {
-        name: values.shape for name, values in checkpoint.arrays.items()
-    }:
-        raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
-    for name, variable in state.items():
-        variable.assign(checkpoint.arrays[name])
-    return _Position(**checkpoint.progress)
-
-
-def _validate(network: Network, attack: ProjectedGradientDescent | None, validation: Dataset | None) -> Measures:
-    if validation is None:
-        return {}
-    measures = {"validation_accuracy": accuracy(network, validation.images, validation.labels)}
-    if attack is not None:
-        few = validation.take(min(VALIDATION_IMAGES, len(validation)))
-        measures["validation_robust_accuracy"] = accuracy(network, attack(network, few.images, few.labels), few.labels)
-    return measures
-
-
-def _validation_attack(objective: Objective, schedule: Schedule) -> ProjectedGradientDescent | None:
-    if objective.attack is None or schedule.epsilon == 0:
-        return None
-    step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
-    return ProjectedGradientDescent(
-        epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True
-    )
-
-
-def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:
-    """The weight of the objective's second term: the one given, else its usual one, 0 for a loss of one term."""
-    if penalty_weight is None:
-        return objective.penalty_weight or 0.0
-    if objective.penalty_weight is None:
-        raise InputError(
-            f"a penalty weight of {penalty_weight} came for {objective.title}, whose loss has no penalty: leave it out"
-        )
-    check_number("penalty weight", penalty_weight, minimum=0)
-    return penalty_weight
 
 
 def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:

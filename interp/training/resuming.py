@@ -1,0 +1,95 @@
+"""Where a training stands, and how it gets back there from a checkpoint."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.core.errors import InputError
+from interp.models.network import Network
+from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
+from interp.training.errors import TrainingDiverged
+
+Measures = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
+
+    `every_steps` replaces the clock. Only a `writer` writes, one process among several. `warn` is told of damaged checkpoints.
+    """
+
+    folder: CheckpointFolder
+    every_seconds: float = 60.0
+    every_steps: int | None = None
+    resume: bool = True
+    writer: bool = True
+    warn: Callable[[str], None] = print
+
+    def due(self, step: int, since: float) -> bool:
+        """Whether to write after `step`, `since` seconds after the last one."""
+        return step % self.every_steps == 0 if self.every_steps else since >= self.every_seconds
+
+
+@dataclass
+class Position:
+    """What changes during a training besides weights and optimiser."""
+
+    step: int = 0
+    sums: Measures = field(default_factory=dict)
+    history: list[Measures] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
+    """Every variable that a step changes, by name."""
+    variables = {f"network/{variable.path}": variable for variable in network.variables}
+    return {**variables, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
+
+
+def check_weights(network: Network, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
+    for name, variable in _state(network, optimizer).items():
+        if not np.isfinite(np.asarray(variable)).all():
+            shown = "".join(f", {measure} {value:g}" for measure, value in measures.items())
+            raise TrainingDiverged(
+                f"{name} was not finite after step {step}{shown}: lower the learning rate; checkpoints are from before"
+            )
+
+
+def save_position(
+    checkpointing: Checkpointing,
+    network: Network,
+    optimizer: keras.Optimizer,
+    arguments: dict[str, Any],
+    position: Position,
+) -> None:
+    check_weights(network, optimizer, position.step, {})
+    if checkpointing.writer:
+        arrays = {name: np.asarray(variable) for name, variable in _state(network, optimizer).items()}
+        checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
+
+
+def restore_position(
+    checkpointing: Checkpointing | None, network: Network, optimizer: keras.Optimizer, arguments: dict[str, Any]
+) -> Position:
+    if checkpointing is None:
+        return Position()
+    if not checkpointing.resume:
+        if checkpointing.writer:
+            checkpointing.folder.remove()
+        return Position()
+    checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
+    if checkpoint is None:
+        return Position()
+    check_arguments("the checkpoint", checkpoint.arguments, arguments)
+    state = _state(network, optimizer)
+    if {name: tuple(variable.shape) for name, variable in state.items()} != {
+        name: values.shape for name, values in checkpoint.arrays.items()
+    }:
+        raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
+    for name, variable in state.items():
+        variable.assign(checkpoint.arrays[name])
+    return Position(**checkpoint.progress)
