@@ -1,6 +1,6 @@
 """Gradients averaged along straight paths, the integral inside integrated gradients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -28,16 +28,30 @@ def path_gradient(
     `score(points, rows)` gives one value per point; rows says which image each point belongs to. The result has the shape of
     `start` and may be differentiated again.
     """
+    return path_gradients(lambda points, rows: [score(points, rows)], start, end, positions, weights)[0]
+
+
+def path_gradients(
+    scores: Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]],
+    start: tf.Tensor,
+    end: tf.Tensor,
+    positions: tf.Tensor,
+    weights: tf.Tensor,
+) -> list[tf.Tensor]:
+    """`path_gradient` of several scores that share one forward pass."""
     count, size = tf.shape(start)[0], tf.shape(positions)[0]
     points = start + positions[:, None, None, None, None] * (end - start)
     points = tf.reshape(points, tf.concat([[size * count], tf.shape(start)[1:]], 0))
     points.set_shape([None, *start.shape[1:]])
     rows = tf.tile(tf.range(count), [size])
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(points)
-        values = score(points, rows)
-    gradient = tf.reshape(tape.gradient(values, points), tf.concat([[size], tf.shape(start)], 0))
-    return tf.tensordot(weights, gradient, 1)
+        values = scores(points, rows)
+    summed = []
+    for value in values:
+        gradient = tf.reshape(tape.gradient(value, points), tf.concat([[size], tf.shape(start)], 0))
+        summed.append(tf.tensordot(weights, gradient, 1))
+    return summed
 
 
 def chunked_path_gradient(

@@ -39,7 +39,7 @@ def attack_batch(
         project = ball.projection(images, epsilon, forward.enter)
 
         def value(points: tf.Tensor) -> Evaluation:
-            values = term(Pair(clean, clean.at(points), labels, penalty_weight))
+            values = term(Pair(clean, clean.at(points), labels, penalty_weight, searching=True))
             return Evaluation(values, values)
 
         def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:

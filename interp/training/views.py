@@ -47,7 +47,13 @@ class View:
 
 
 class Pair:
-    """Clean and attacked views of the same images, with their labels and the weight of the objective's second term."""
+    """Clean and attacked views of the same images, with their labels and the weight of the objective's second term.
 
-    def __init__(self, clean: View, attacked: View, labels: tf.Tensor, penalty_weight: float) -> None:
+    `searching` says that the attacked points are searched and the weights stand still.
+    """
+
+    def __init__(
+        self, clean: View, attacked: View, labels: tf.Tensor, penalty_weight: float, *, searching: bool = False
+    ) -> None:
         self.clean, self.attacked, self.labels, self.penalty_weight = clean, attacked, labels, penalty_weight
+        self.searching = searching

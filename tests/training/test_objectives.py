@@ -110,10 +110,10 @@ ATTACKS = {
 }
 
 
-def pair(net, moved):
+def pair(net, moved, *, searching=False):
     forward = NetworkForward(net)
     clean = View(forward, forward.enter(tf.constant(CLEAN)))
-    return Pair(clean, clean.at(forward.enter(moved)), tf.constant(LABELS), PENALTY)
+    return Pair(clean, clean.at(forward.enter(moved)), tf.constant(LABELS), PENALTY, searching=searching)
 
 
 def test_every_objective_is_tested():
@@ -127,12 +127,13 @@ def test_losses_by_hand(net, tag):
     np.testing.assert_allclose(find_objective(tag).loss(pair(net, tf.constant(MOVED))), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("searching", [True, False])
 @pytest.mark.parametrize("tag", ATTACKS)
-def test_attack_gradients_are_finite_differences(net, tag):
+def test_attack_gradients_are_finite_differences(net, tag, searching):
     points = tf.constant(MOVED)
     with tf.GradientTape() as tape:
         tape.watch(points)
-        values = find_objective(tag).attack(pair(net, points))
+        values = find_objective(tag).attack(pair(net, points, searching=searching))
     gradient = tape.gradient(values, points).numpy()
     np.testing.assert_allclose(values, ATTACKS[tag](terms_by_hand(net, CLEAN, MOVED)), rtol=1e-4)
     for _ in range(5):
