@@ -89,7 +89,7 @@ class CheckpointFolder:
         return None
 
     def is_empty(self) -> bool:
-        """Whether there is no checkpoint, good or damaged."""
+        """Whether there is no checkpoint to go on from."""
         return not self._steps()
 
     def remove(self) -> None:
