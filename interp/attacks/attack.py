@@ -35,35 +35,47 @@ class Attack(ABC):
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         truth = check_labels(labels, originals, check_model(model, originals))
-        run = self._compile(model, originals.shape[1:])
         worst = most_harm = None
-        for start in self._starts(originals, seed):
-            found, harm = run_in_batches(run, (originals, truth, start), batch_size)
-            _check_finite(found, harm)
-            if worst is not None:
-                harm_grew = harm > most_harm
-                found, harm = (
-                    tf.where(harm_grew[:, None, None, None], found, worst),
-                    tf.where(harm_grew, harm, most_harm),
-                )
-            worst, most_harm = found, harm
+        for draws in self._starts(originals, seed):
+            arrays = originals, truth, *draws
+            if worst is None:
+                worst, most_harm = self._attack(model, arrays, batch_size)
+                continue
+            rows = tf.range(len(originals)) if not self._leaves_broken else tf.where(most_harm < 0)[:, 0]
+            if not len(rows):
+                break
+            found, harm = self._attack(model, tuple(tf.gather(array, rows) for array in arrays), batch_size)
+            grew = harm > tf.gather(most_harm, rows)
+            rows = rows[grew]
+            worst = tf.tensor_scatter_nd_update(worst, rows[:, None], found[grew])
+            most_harm = tf.tensor_scatter_nd_update(most_harm, rows[:, None], harm[grew])
         return like(images, worst)
 
-    def _compile(self, model: keras.Model, image_shape: tf.TensorShape) -> Any:
-        batch = tf.TensorSpec([None, *image_shape], tf.float32)
+    def _attack(
+        self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Run from one draw of starts; return what was found and its margin (n,)."""
 
-        def run(
-            images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            found = self._run(model, images, labels, start, *numbers)
+        def run(images: tf.Tensor, labels: tf.Tensor, *arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            draws, numbers = arguments[: len(arrays) - 2], arguments[len(arrays) - 2 :]
+            found = self._run(model, images, labels, draws, *numbers)
             return found, margin(prepare_forward(model, rearrange=True).classify(found), labels)
 
-        key = type(self), self._structure(), tuple(image_shape)
-        return self._compiled.bind(model, key, run, [batch, tf.TensorSpec([None], tf.int64), batch], self._numbers())
+        key = type(self), self._structure(), tuple(arrays[0].shape[1:])
+        rows = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in arrays]
+        compiled = self._compiled.bind(model, key, run, rows, self._numbers())
+        found, harm = run_in_batches(compiled, arrays, batch_size)
+        _check_finite(found, harm)
+        return found, harm
+
+    @property
+    def _leaves_broken(self) -> bool:
+        """Whether an image that is misclassified once is not attacked again."""
+        return False
 
     @abstractmethod
-    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tf.Tensor]:
-        """Yield where to start, once per restart; the worst result of each image is kept."""
+    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
+        """Yield, once per restart, where to start and what else is drawn for each image; the worst result of each is kept."""
 
     @abstractmethod
     def _structure(self) -> Hashable:
@@ -75,7 +87,12 @@ class Attack(ABC):
 
     @abstractmethod
     def _run(
-        self, model: keras.Model, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+        self,
+        model: keras.Model,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        draws: tuple[tf.Tensor, ...],
+        *numbers: tf.Tensor,
     ) -> tf.Tensor:
         """Attack one batch inside a compiled function."""
 

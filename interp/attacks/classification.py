@@ -2,6 +2,11 @@
 
 import tensorflow as tf
 
+from interp.core.errors import InputError
+
+# Keeps the ratio of equal logits finite.
+TINY = 1e-12
+
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Softmax cross-entropy of logits (n, K) with integer labels (n,), shape (n,)."""
@@ -18,3 +23,16 @@ def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 def target_margin(logits: tf.Tensor, targets: tf.Tensor, confidence: float = 0.1) -> tf.Tensor:
     """Largest other logit minus the target's, at least -confidence, shape (n,): negative where the target is predicted."""
     return tf.maximum(margin(logits, targets), -confidence)
+
+
+def difference_of_logits_ratio(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Largest other logit minus the label's over the gap between first and third, shape (n,), K >= 3 (Croce and Hein 2020).
+
+    Raises InputError for fewer classes.
+    """
+    if logits.shape[-1] is not None and logits.shape[-1] < 3:
+        raise InputError(
+            f"the difference of logits ratio needs at least 3 classes, the model has {logits.shape[-1]}: use the cross-entropy"
+        )
+    strongest = tf.math.top_k(logits, 3).values
+    return margin(logits, labels) / (strongest[:, 0] - strongest[:, 2] + TINY)

@@ -30,7 +30,7 @@ def ascend(
     if not keep_worst:
 
         def body(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            gradient, _ = _gradient(objective, points)
+            gradient, _ = value_and_gradient(objective, points)
             return step + 1, _shaped(move(points, gradient, step), start)
 
         return tf.while_loop(lambda step, _: step < steps, body, (0, start))[1]
@@ -38,16 +38,52 @@ def ascend(
     def worst_body(
         step: tf.Tensor, points: tf.Tensor, worst: tf.Tensor, most_harm: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        gradient, harm = _gradient(objective, points)
-        worst, most_harm = _worse(points, harm, worst, most_harm)
+        gradient, evaluation = value_and_gradient(objective, points)
+        worst, most_harm = worse(points, evaluation.harm, worst, most_harm)
         return step + 1, _shaped(move(points, gradient, step), start), worst, most_harm
 
     no_harm = tf.fill([tf.shape(start)[0]], start.dtype.min)
     _, last, worst, most_harm = tf.while_loop(lambda step, *_: step < steps, worst_body, (0, start, start, no_harm))
-    return _worse(last, objective(last).harm, worst, most_harm)[0]
+    return worse(last, objective(last).harm, worst, most_harm)[0]
 
 
-def _gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+Rows = dict[str, tf.Tensor]
+
+
+def until_broken(
+    body: Callable[[tf.Tensor, Rows], Rows], rows: Rows, steps: tf.Tensor | int, *, segment: int = 5
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Repeat `body(step, rows)` and return each image's `worst` point and its `harm`. For use inside tf.function.
+
+    `rows` holds tensors of one row an image: `worst`, `harm`, and whatever else the body needs of each image. Images of
+    harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch.
+    """
+
+    def run_segment(
+        step: tf.Tensor, standing: tf.Tensor, rows: Rows, worst: tf.Tensor, harm: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, Rows, tf.Tensor, tf.Tensor]:
+        last = tf.minimum(step + segment, steps)
+        _, rows = tf.while_loop(lambda step, _: step < last, lambda step, rows: (step + 1, body(step, rows)), (step, rows))
+        worst = tf.tensor_scatter_nd_update(worst, standing[:, None], rows["worst"])
+        harm = tf.tensor_scatter_nd_update(harm, standing[:, None], rows["harm"])
+        # A NaN leaves too: the attack as a whole reports it.
+        stay = tf.where(rows["harm"] < 0)[:, 0]
+        rows = {name: tf.gather(value, stay) for name, value in rows.items()}
+        return last, tf.gather(standing, stay), rows, worst, harm
+
+    worst, harm = rows["worst"], rows["harm"]
+    shapes = {name: tf.TensorShape([None, *value.shape[1:]]) for name, value in rows.items()}
+    *_, worst, harm = tf.while_loop(
+        lambda step, standing, *_: (step < steps) & (tf.size(standing) > 0),
+        run_segment,
+        (0, tf.range(tf.shape(harm)[0]), rows, worst, harm),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]), shapes, worst.shape, harm.shape),
+    )
+    return worst, harm
+
+
+def value_and_gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tensor, Evaluation]:
+    """Gradient of an objective's value at `points`, and what it says there. Raises InputError where there is no gradient."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(points)
         evaluation = objective(points)
@@ -56,10 +92,11 @@ def _gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tensor, tf.Te
         raise InputError(
             "the model's logits do not depend on the images by any differentiable path, so it has no gradient to follow"
         )
-    return gradient, evaluation.harm
+    return gradient, evaluation
 
 
-def _worse(points: tf.Tensor, harm: tf.Tensor, worst: tf.Tensor, most_harm: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def worse(points: tf.Tensor, harm: tf.Tensor, worst: tf.Tensor, most_harm: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of each image the point of larger harm, and that harm."""
     # A NaN is passed on, not passed over: the attack as a whole reports it.
     more = (harm > most_harm) | tf.math.is_nan(harm)
     return _shaped(tf.where(more[:, None, None, None], points, worst), worst), tf.where(more, harm, most_harm)

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.classification import target_margin
-from interp.attacks.loop import Evaluation, ascend
+from interp.attacks.loop import Evaluation
+from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
@@ -16,11 +17,7 @@ from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model
 
-DIRECTIONS = ("sign", "reference")
 FIRST_RADIUS = 0.05
-STEP_FRACTION = 0.2
-# The paper's code multiplies the gradient of a batch mean by this before it clips it to [-1, 1].
-REFERENCE_SCALE = 1000.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,20 +36,22 @@ class Smallest:
 class MinimumEpsilon:
     """Bisection of the radius per image, all inside one compiled graph; `attack(model, images, targets)` gives a Smallest.
 
-    Each of `rounds` radii, from 0.05 on and up to 1, is tried by `steps` shrinking steps, at first a fifth of it, along the sign of
-    the target margin's gradient; they start in turn at the image and at random, and the worst iterate counts.
-    `direction="reference"` starts at the image, follows the clipped gradient with even steps, and takes the last iterate, as the
-    paper's code does (with 10 steps): it hardly moves where gradients are small. Raises InputError.
+    Each of `rounds` radii, from 0.05 on and up to 1, is tried by `steps` steps that start in turn at the image and at random.
+    Images that no radius broke are searched again, up to `restarts` times, from random shades of grey: away from all images, where
+    gradients that training flattened around them are of use again. `direction="reference"` starts at the image only and steps as
+    the paper's code does (with 10 steps), see TargetedSteps. Raises InputError.
     """
 
     rounds: int = 10
     steps: int = 20
+    restarts: int = 5
     direction: str = "sign"
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_number("rounds", self.rounds, minimum=1, whole=True)
         check_number("steps", self.steps, minimum=1, whole=True)
+        check_number("restarts", self.restarts, minimum=0, whole=True)
         check_choice("direction", self.direction, DIRECTIONS)
 
     def __call__(
@@ -63,35 +62,44 @@ class MinimumEpsilon:
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         wanted = check_labels(targets, originals, check_model(model, originals))
-        noise = LinfBall().random(tf.shape(originals), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
-        batch = tf.TensorSpec([None, *originals.shape[1:]], tf.float32)
+        found, radii = originals.numpy(), np.full(len(originals), np.inf, np.float32)
+        for restart in range(1 + self.restarts * (self.direction == "sign")):
+            rows = np.flatnonzero(np.isinf(radii))
+            if not len(rows):
+                break
+            search = self._compile(model, originals, restart)
+            draws = _offsets(originals, seed) if restart == 0 else _greys(originals, (seed, restart))
+            arrays = tuple(tf.gather(array, rows) for array in (originals, wanted, draws))
+            found[rows], radii[rows] = (part.numpy() for part in run_in_batches(search, arrays, batch_size))
+        if not np.isfinite(found).all():
+            raise InputError("the model's gradient is NaN or infinite on some of the images, so they cannot be attacked")
+        broken = np.isfinite(radii)
+        return Smallest(found, np.where(broken, radii, np.nan), broken)
+
+    def _compile(self, model: keras.Model, images: tf.Tensor, restart: int) -> Any:
+        batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
         rows = [batch, tf.TensorSpec([None], tf.int64), batch]
-        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / originals.shape[0]
+        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images), int(restart)
 
         def run(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return self._search(model, *arguments)
 
-        compiled = self._compiled.bind(model, (self.direction, tuple(originals.shape[1:])), run, rows, numbers)
-        found, radii = (part.numpy() for part in run_in_batches(compiled, (originals, wanted, noise), batch_size))
-        if not np.isfinite(found).all():
-            raise InputError(
-                "the model's gradient is NaN or infinite on some of the images, so they cannot be attacked"
-            )
-        return Smallest(found, np.where(np.isfinite(radii), radii, np.nan), np.isfinite(radii))
+        return self._compiled.bind(model, (self.direction, tuple(images.shape[1:])), run, rows, numbers)
 
     def _search(
         self,
         model: keras.Model,
         images: tf.Tensor,
         targets: tf.Tensor,
-        noise: tf.Tensor,
+        draws: tf.Tensor,
         rounds: tf.Tensor,
         steps: tf.Tensor,
         scale: tf.Tensor,
+        restart: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        ball, by_sign = LinfBall(), self.direction == "sign"
+        targeted = TargetedSteps(self.direction, steps, scale)
         forward = prepare_forward(model, rearrange=True)
-        clean, offset = forward.enter(images), forward.enter(noise)
+        clean, drawn = forward.enter(images), forward.enter(draws)
 
         def objective(points: tf.Tensor) -> Evaluation:
             value = -target_margin(forward.logits(points), targets)
@@ -106,17 +114,11 @@ class MinimumEpsilon:
             smallest: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
             each = radius[:, None, None, None]
-            project = ball.projection(images, each, forward.enter)
-
-            def move(points: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-                if not by_sign:
-                    return project(points + STEP_FRACTION * each * tf.clip_by_value(scale * gradient, -1.0, 1.0))
-                shrink = 1 - tf.cast(step, tf.float32) / tf.cast(steps, tf.float32)
-                return project(points + STEP_FRACTION * shrink * each * ball.steepest(gradient))
-
+            project = LinfBall().projection(images, each, forward.enter)
             # Every other radius is tried from the image itself: far from images many networks have no useful gradient.
-            start = project(clean + tf.cast(number % 2, tf.float32) * each * offset) if by_sign else clean
-            found = ascend(objective, move, start, steps, keep_worst=by_sign)
+            near = clean + tf.cast(number % 2, tf.float32) * each * drawn
+            start = project(tf.where(restart > 0, drawn, near)) if targeted.by_sign else clean
+            found = targeted.run(objective, start, radius, project)
             broken = objective(found).value > 0
             better = broken & (radius < smallest)
             best = tf.where(better[:, None, None, None], found, best)
@@ -130,3 +132,14 @@ class MinimumEpsilon:
         state = (0, none + FIRST_RADIUS, none, none + 1, clean, none + np.inf)
         *_, best, smallest = tf.while_loop(lambda number, *_: number < rounds, try_radius, state)
         return forward.leave(best), smallest
+
+
+def _offsets(images: tf.Tensor, seed: int) -> tf.Tensor:
+    return LinfBall().random(tf.shape(images), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
+
+
+def _greys(images: tf.Tensor, seed: tuple[int, int]) -> tf.Tensor:
+    """One shade an image, with a little noise."""
+    shades = tf.random.stateless_uniform((len(images), 1, 1, 1), seed)
+    noise = tf.random.stateless_uniform(tf.shape(images), (seed[0] + 1, seed[1]), -0.1, 0.1)
+    return tf.clip_by_value(shades + noise, 0.0, 1.0)

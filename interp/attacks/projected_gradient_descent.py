@@ -8,11 +8,14 @@ import tensorflow as tf
 
 from interp.attacks.attack import Attack, check_steps
 from interp.attacks.classification import cross_entropy, margin
-from interp.attacks.loop import Evaluation, ascend
+from interp.attacks.loop import Evaluation, Rows, ascend, until_broken, value_and_gradient, worse
 from interp.core.balls import find_ball
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
+
+
+ITERATES = ("last", "worst", "first")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +23,8 @@ class ProjectedGradientDescent(Attack):
     """Steps of size `step_size` that raise the cross-entropy, within `epsilon` of the image in the `norm` linf or l2.
 
     Without `random_start` the attack starts at the image, and `iterate="last"` returns where it ends: the protocol of
-    Boopathy et al. 2020. `restarts` random starts keep each image's worst result; `iterate="worst"` its worst iterate.
-    Raises InputError.
+    Boopathy et al. 2020. `restarts` random starts keep each image's worst result; `iterate="worst"` its worst iterate;
+    `iterate="first"` the first that is misclassified, after which nothing more is spent on the image. Raises InputError.
     """
 
     epsilon: float
@@ -36,22 +39,23 @@ class ProjectedGradientDescent(Attack):
         check_steps(self.epsilon, self.step_size, self.steps)
         check_number("restarts", self.restarts, minimum=1, whole=True)
         find_ball(self.norm)
-        check_choice("iterate", self.iterate, ("last", "worst"))
+        check_choice("iterate", self.iterate, ITERATES)
         if self.restarts > 1 and not self.random_start:
             raise InputError(
                 f"restarts={self.restarts} without a random start repeats one attack: set random_start=True"
             )
 
-    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tf.Tensor]:
+    @property
+    def _leaves_broken(self) -> bool:
+        return self.iterate == "first"
+
+    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
         if not self.random_start:
-            yield images
+            yield (images,)
             return
         ball = find_ball(self.norm)
         for restart in range(self.restarts):
-            offset = ball.random(
-                tf.shape(images), tf.constant(self.epsilon, tf.float32), tf.constant([seed, restart], tf.int64)
-            )
-            yield ball.project(images + offset, images, tf.constant(self.epsilon, tf.float32))
+            yield (ball.random_point(images, self.epsilon, (seed, restart)),)
 
     def _structure(self) -> Hashable:
         return self.norm, self.iterate
@@ -60,19 +64,43 @@ class ProjectedGradientDescent(Attack):
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
     def _run(
-        self, model: keras.Model, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+        self,
+        model: keras.Model,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        draws: tuple[tf.Tensor, ...],
+        *numbers: tf.Tensor,
     ) -> tf.Tensor:
         epsilon, step_size, steps = numbers
         ball = find_ball(self.norm)
         forward = prepare_forward(model, rearrange=ball.pixelwise)
-        project = ball.projection(images, epsilon, forward.enter)
+        limits = ball.limits(images, epsilon, forward.enter)
+        start = forward.enter(draws[0])
 
-        def objective(points: tf.Tensor) -> Evaluation:
+        def evaluate(points: tf.Tensor, labels: tf.Tensor) -> Evaluation:
             outputs = forward.logits(points)
             return Evaluation(cross_entropy(outputs, labels), margin(outputs, labels))
 
-        def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            return project(points + step_size * ball.steepest(gradient))
+        def move(points: tf.Tensor, gradient: tf.Tensor, limits: tuple[tf.Tensor, ...]) -> tf.Tensor:
+            return ball.inside(points + step_size * ball.steepest(gradient), limits, epsilon)
 
-        found = ascend(objective, move, forward.enter(start), steps, keep_worst=self.iterate == "worst")
-        return forward.leave(found)
+        if self.iterate != "first":
+            found = ascend(
+                lambda points: evaluate(points, labels),
+                lambda points, gradient, _: move(points, gradient, limits),
+                start,
+                steps,
+                keep_worst=self.iterate == "worst",
+            )
+            return forward.leave(found)
+
+        def step(_: tf.Tensor, rows: Rows) -> Rows:
+            gradient, evaluation = value_and_gradient(lambda points: evaluate(points, rows["labels"]), rows["points"])
+            worst, harm = worse(rows["points"], evaluation.harm, rows["worst"], rows["harm"])
+            bounds = tuple(rows[f"limit {index}"] for index in range(len(limits)))
+            return {**rows, "points": move(rows["points"], gradient, bounds), "worst": worst, "harm": harm}
+
+        rows = {"points": start, "labels": labels, "worst": start, "harm": tf.fill(tf.shape(labels), start.dtype.min)}
+        rows |= {f"limit {index}": limit for index, limit in enumerate(limits)}
+        # One more, because a step judges the points that it moves on from.
+        return forward.leave(until_broken(step, rows, steps + 1)[0])

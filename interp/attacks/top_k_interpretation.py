@@ -35,11 +35,8 @@ class TopKInterpretation(Attack):
         check_number("k", self.k, minimum=1, whole=True)
         check_choice("interpretation", self.interpretation, INTERPRETATIONS)
 
-    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tf.Tensor]:
-        ball, epsilon = LinfBall(), tf.constant(self.epsilon, tf.float32)
-        yield ball.project(
-            images + ball.random(tf.shape(images), epsilon, tf.constant([seed, 0], tf.int64)), images, epsilon
-        )
+    def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
+        yield (LinfBall().random_point(images, self.epsilon, (seed, 0)),)
 
     def _structure(self) -> Hashable:
         return self.interpretation, self.k
@@ -48,7 +45,12 @@ class TopKInterpretation(Attack):
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
     def _run(
-        self, model: keras.Model, images: tf.Tensor, labels: tf.Tensor, start: tf.Tensor, *numbers: tf.Tensor
+        self,
+        model: keras.Model,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        draws: tuple[tf.Tensor, ...],
+        *numbers: tf.Tensor,
     ) -> tf.Tensor:
         epsilon, step_size, steps = numbers
         ball = LinfBall()
@@ -68,4 +70,4 @@ class TopKInterpretation(Attack):
         def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             return project(points + step_size * ball.steepest(gradient))
 
-        return forward.leave(ascend(objective, move, forward.enter(start), steps))
+        return forward.leave(ascend(objective, move, forward.enter(draws[0]), steps))

@@ -32,12 +32,26 @@ class Ball(ABC):
         """The direction of norm 1 along which a linear function with this gradient grows fastest."""
 
     @abstractmethod
-    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
-        """The projection of points onto the ball around `centre` and [0, 1]; `centre` lies in [0, 1].
+    def limits(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> tuple[tf.Tensor, ...]:
+        """What `inside` needs to know of each image `centre`, which lies in [0, 1], computed once for many projections.
 
-        What does not depend on the points is computed here. `layout` says how the points' pixels are arranged: anything for a
-        `pixelwise` ball, which treats every pixel alone.
+        `layout` says how the points' pixels are arranged: anything for a `pixelwise` ball, which treats every pixel alone.
         """
+
+    @abstractmethod
+    def inside(self, points: tf.Tensor, limits: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
+        """Project points onto the ball that the limits are of, and onto [0, 1]."""
+
+    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
+        """The projection of points onto the ball around `centre` and [0, 1]."""
+        limits = self.limits(centre, epsilon, layout)
+        return lambda points: self.inside(points, limits, epsilon)
+
+    def random_point(self, images: tf.Tensor, epsilon: float, seed: tuple[int, int]) -> tf.Tensor:
+        """A point drawn uniformly from the ball around each image, projected onto [0, 1]."""
+        radius = tf.constant(epsilon, tf.float32)
+        offset = self.random(tf.shape(images), radius, tf.constant(seed, tf.int64))
+        return self.project(images + offset, images, radius)
 
     def project(self, points: tf.Tensor, centre: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
         """Project `points` once."""
@@ -55,9 +69,11 @@ class LinfBall(Ball):
     def steepest(self, gradient: tf.Tensor) -> tf.Tensor:
         return tf.sign(gradient)
 
-    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
-        lower, upper = layout(tf.maximum(centre - epsilon, 0.0)), layout(tf.minimum(centre + epsilon, 1.0))
-        return lambda points: tf.clip_by_value(points, lower, upper)
+    def limits(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> tuple[tf.Tensor, ...]:
+        return layout(tf.maximum(centre - epsilon, 0.0)), layout(tf.minimum(centre + epsilon, 1.0))
+
+    def inside(self, points: tf.Tensor, limits: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(points, *limits)
 
 
 class L2Ball(Ball):
@@ -77,16 +93,14 @@ class L2Ball(Ball):
         scaled = tf.math.divide_no_nan(gradient, largest)
         return scaled / tf.maximum(_norm(scaled), _TINY)
 
-    def projection(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> Rearrange:
-        centre = layout(centre)
+    def limits(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> tuple[tf.Tensor, ...]:
+        return (layout(centre),)
 
-        def project(points: tf.Tensor) -> tf.Tensor:
-            difference = points - centre
-            shrink = tf.minimum(1.0, epsilon / tf.maximum(_norm(difference), _TINY))
-            # Clipping moves every pixel towards the centre, so the ball is not left again.
-            return tf.clip_by_value(centre + shrink * difference, 0.0, 1.0)
-
-        return project
+    def inside(self, points: tf.Tensor, limits: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
+        difference = points - limits[0]
+        shrink = tf.minimum(1.0, epsilon / tf.maximum(_norm(difference), _TINY))
+        # Clipping moves every pixel towards the centre, so the ball is not left again.
+        return tf.clip_by_value(limits[0] + shrink * difference, 0.0, 1.0)
 
 
 BALLS: dict[str, Ball] = {"linf": LinfBall(), "l2": L2Ball()}

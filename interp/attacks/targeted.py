@@ -1,0 +1,47 @@
+"""The steps that minimum-eps and interpretability sneaking attacks share: towards a target class, in a ball of a radius per image."""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from interp.attacks.loop import Objective, ascend
+from interp.core.balls import LinfBall, Rearrange
+from interp.core.errors import check_choice
+
+DIRECTIONS = ("sign", "reference")
+STEP_FRACTION = 0.2
+# The paper's code multiplies the gradient of a batch mean by this before it clips it to [-1, 1].
+REFERENCE_SCALE = 1000.0
+
+
+@dataclass(frozen=True)
+class TargetedSteps:
+    """Steps of a fifth of the radius along the sign of the gradient, shrinking to nothing, where the worst iterate counts.
+
+    The direction "reference" clips the gradient, times `scale`, to [-1, 1], keeps the size of the steps and takes the last
+    iterate, as the paper's code does: it hardly moves where gradients are small. Raises InputError for another direction.
+    """
+
+    direction: str
+    steps: tf.Tensor
+    scale: tf.Tensor
+
+    def __post_init__(self) -> None:
+        check_choice("direction", self.direction, DIRECTIONS)
+
+    @property
+    def by_sign(self) -> bool:
+        """Whether the direction is the gradient's sign."""
+        return self.direction == "sign"
+
+    def run(self, objective: Objective, start: tf.Tensor, radius: tf.Tensor, project: Rearrange) -> tf.Tensor:
+        """Raise the objective from `start` with steps in proportion to `radius` (n,); inside tf.function."""
+        size = STEP_FRACTION * radius[:, None, None, None]
+
+        def move(points: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+            if not self.by_sign:
+                return project(points + size * tf.clip_by_value(self.scale * gradient, -1.0, 1.0))
+            shrink = 1 - tf.cast(step, tf.float32) / tf.cast(self.steps, tf.float32)
+            return project(points + shrink * size * LinfBall().steepest(gradient))
+
+        return ascend(objective, move, start, self.steps, keep_worst=self.by_sign)
