@@ -2,9 +2,19 @@
 
 from interp.attacks.accuracy import accuracy, correct
 from interp.attacks.auto_pgd import AutoPGD
+from interp.attacks.interpretability_sneaking import InterpretabilitySneaking
 from interp.attacks.minimum_epsilon import MinimumEpsilon
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
 from interp.attacks.square import Square
 from interp.attacks.top_k_interpretation import TopKInterpretation
 
-__all__ = ["AutoPGD", "MinimumEpsilon", "ProjectedGradientDescent", "Square", "TopKInterpretation", "accuracy", "correct"]
+__all__ = [
+    "AutoPGD",
+    "InterpretabilitySneaking",
+    "MinimumEpsilon",
+    "ProjectedGradientDescent",
+    "Square",
+    "TopKInterpretation",
+    "accuracy",
+    "correct",
+]

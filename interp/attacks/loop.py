@@ -63,7 +63,9 @@ def until_broken(
         step: tf.Tensor, standing: tf.Tensor, rows: Rows, worst: tf.Tensor, harm: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, Rows, tf.Tensor, tf.Tensor]:
         last = tf.minimum(step + segment, steps)
-        _, rows = tf.while_loop(lambda step, _: step < last, lambda step, rows: (step + 1, body(step, rows)), (step, rows))
+        _, rows = tf.while_loop(
+            lambda step, _: step < last, lambda step, rows: (step + 1, body(step, rows)), (step, rows)
+        )
         worst = tf.tensor_scatter_nd_update(worst, standing[:, None], rows["worst"])
         harm = tf.tensor_scatter_nd_update(harm, standing[:, None], rows["harm"])
         # A NaN leaves too: the attack as a whole reports it.

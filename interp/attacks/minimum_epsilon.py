@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.classification import target_margin
-from interp.attacks.loop import Evaluation
+from interp.attacks.loop import Evaluation, Objective, Rows, until_broken, value_and_gradient, worse
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
 from interp.core.checks import check_images, check_labels, check_number
@@ -17,7 +17,7 @@ from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model
 
-FIRST_RADIUS = 0.05
+FIRST_RADIUS, RESTART_RADIUS = 0.05, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +37,9 @@ class MinimumEpsilon:
     """Bisection of the radius per image, all inside one compiled graph; `attack(model, images, targets)` gives a Smallest.
 
     Each of `rounds` radii, from 0.05 on and up to 1, is tried by `steps` steps that start in turn at the image and at random.
-    Images that no radius broke are searched again, up to `restarts` times, from random shades of grey: away from all images, where
-    gradients that training flattened around them are of use again. `direction="reference"` starts at the image only and steps as
-    the paper's code does (with 10 steps), see TargetedSteps. Raises InputError.
+    Images that no radius broke are searched again from `restarts` random shades of grey: away from all images, where gradients that
+    training flattened around them are of use again. `direction="reference"` starts at the image only and steps as the paper's code
+    does (with 10 steps), see TargetedSteps. Raises InputError.
     """
 
     rounds: int = 10
@@ -62,29 +62,42 @@ class MinimumEpsilon:
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         wanted = check_labels(targets, originals, check_model(model, originals))
-        found, radii = originals.numpy(), np.full(len(originals), np.inf, np.float32)
-        for restart in range(1 + self.restarts * (self.direction == "sign")):
-            rows = np.flatnonzero(np.isinf(radii))
-            if not len(rows):
-                break
-            search = self._compile(model, originals, restart)
-            draws = _offsets(originals, seed) if restart == 0 else _greys(originals, (seed, restart))
-            arrays = tuple(tf.gather(array, rows) for array in (originals, wanted, draws))
-            found[rows], radii[rows] = (part.numpy() for part in run_in_batches(search, arrays, batch_size))
+        found, radii = self._run(model, originals, wanted, _offsets(originals, seed), batch_size)
+        rows = np.flatnonzero(np.isinf(radii))
+        if len(rows) and self.direction == "sign" and self.restarts:
+            again = np.repeat(rows, self.restarts)
+            greys = tf.reshape(_greys(originals, rows, self.restarts, seed), (-1, *originals.shape[1:]))
+            places = tf.gather(originals, again), tf.gather(wanted, again), greys
+            tried, reached = self._run(model, *places, batch_size, restart=True)
+            best = reached.reshape(len(rows), -1).argmin(1) + np.arange(len(rows)) * self.restarts
+            found[rows], radii[rows] = tried[best], reached[best]
         if not np.isfinite(found).all():
-            raise InputError("the model's gradient is NaN or infinite on some of the images, so they cannot be attacked")
+            raise InputError(
+                "the model's gradient is NaN or infinite on some of the images, so they cannot be attacked"
+            )
         broken = np.isfinite(radii)
         return Smallest(found, np.where(broken, radii, np.nan), broken)
 
-    def _compile(self, model: keras.Model, images: tf.Tensor, restart: int) -> Any:
+    def _run(
+        self,
+        model: keras.Model,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        draws: tf.Tensor,
+        batch_size: int,
+        *,
+        restart: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
         batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
         rows = [batch, tf.TensorSpec([None], tf.int64), batch]
-        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images), int(restart)
+        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images), restart
 
-        def run(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def search(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return self._search(model, *arguments)
 
-        return self._compiled.bind(model, (self.direction, tuple(images.shape[1:])), run, rows, numbers)
+        compiled = self._compiled.bind(model, (self.direction, tuple(images.shape[1:])), search, rows, numbers)
+        found, radii = run_in_batches(compiled, (images, targets, draws), batch_size)
+        return found.numpy(), radii.numpy()
 
     def _search(
         self,
@@ -101,9 +114,30 @@ class MinimumEpsilon:
         forward = prepare_forward(model, rearrange=True)
         clean, drawn = forward.enter(images), forward.enter(draws)
 
-        def objective(points: tf.Tensor) -> Evaluation:
-            value = -target_margin(forward.logits(points), targets)
-            return Evaluation(value, value)
+        def towards(targets: tf.Tensor) -> Objective:
+            def objective(points: tf.Tensor) -> Evaluation:
+                value = -target_margin(forward.logits(points), targets)
+                return Evaluation(value, value)
+
+            return objective
+
+        def step(number: tf.Tensor, rows: Rows) -> Rows:
+            points, radius, limits = rows["points"], rows["radius"], (rows["lower"], rows["upper"])
+            gradient, evaluation = value_and_gradient(towards(rows["targets"]), points)
+            worst, harm = worse(points, evaluation.harm, rows["worst"], rows["harm"])
+            moved = LinfBall().inside(targeted.move(points, gradient, radius, number), limits, radius)
+            return {**rows, "points": moved, "worst": worst, "harm": harm}
+
+        def attack(start: tf.Tensor, radius: tf.Tensor, limits: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+            """What was found within the limits, and whether it is at the target."""
+            if not targeted.by_sign:
+                last = targeted.run(towards(targets), start, radius, limits)
+                return last, towards(targets)(last).value > 0
+            rows = {"points": start, "targets": targets, "radius": radius, "lower": limits[0], "upper": limits[1]}
+            rows |= {"worst": start, "harm": tf.fill(tf.shape(radius), start.dtype.min)}
+            # An image that is broken needs no more steps at this radius. One step more, because a step judges where it starts.
+            worst, harm = until_broken(step, rows, steps + 1)
+            return worst, harm > 0
 
         def try_radius(
             number: tf.Tensor,
@@ -114,12 +148,12 @@ class MinimumEpsilon:
             smallest: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
             each = radius[:, None, None, None]
-            project = LinfBall().projection(images, each, forward.enter)
+            limits = LinfBall().limits(images, each, forward.enter)
             # Every other radius is tried from the image itself: far from images many networks have no useful gradient.
             near = clean + tf.cast(number % 2, tf.float32) * each * drawn
-            start = project(tf.where(restart > 0, drawn, near)) if targeted.by_sign else clean
-            found = targeted.run(objective, start, radius, project)
-            broken = objective(found).value > 0
+            far = tf.where(restart, drawn, near)
+            start = LinfBall().inside(far, limits, radius) if targeted.by_sign else clean
+            found, broken = attack(start, radius, limits)
             better = broken & (radius < smallest)
             best = tf.where(better[:, None, None, None], found, best)
             smallest = tf.where(better, radius, smallest)
@@ -129,7 +163,7 @@ class MinimumEpsilon:
             return number + 1, radius, low, high, best, smallest
 
         none = tf.zeros_like(targets, tf.float32)
-        state = (0, none + FIRST_RADIUS, none, none + 1, clean, none + np.inf)
+        state = (0, none + tf.where(restart, RESTART_RADIUS, FIRST_RADIUS), none, none + 1, clean, none + np.inf)
         *_, best, smallest = tf.while_loop(lambda number, *_: number < rounds, try_radius, state)
         return forward.leave(best), smallest
 
@@ -138,8 +172,8 @@ def _offsets(images: tf.Tensor, seed: int) -> tf.Tensor:
     return LinfBall().random(tf.shape(images), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
 
 
-def _greys(images: tf.Tensor, seed: tuple[int, int]) -> tf.Tensor:
-    """One shade an image, with a little noise."""
-    shades = tf.random.stateless_uniform((len(images), 1, 1, 1), seed)
-    noise = tf.random.stateless_uniform(tf.shape(images), (seed[0] + 1, seed[1]), -0.1, 0.1)
+def _greys(images: tf.Tensor, rows: np.ndarray, count: int, seed: int) -> tf.Tensor:
+    """`count` shades for each of the rows, (rows, count, height, width, channels), with a little noise that all images share."""
+    shades = tf.gather(tf.random.stateless_uniform((len(images), count, 1, 1, 1), (seed, 1)), rows)
+    noise = tf.random.stateless_uniform((1, count, *images.shape[1:]), (seed, 2), -0.1, 0.1)
     return tf.clip_by_value(shades + noise, 0.0, 1.0)

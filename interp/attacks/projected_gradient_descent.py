@@ -14,7 +14,6 @@ from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
 
-
 ITERATES = ("last", "worst", "first")
 
 

@@ -24,12 +24,20 @@ def class_discrepancy(clean: tf.Tensor, moved: tf.Tensor, norm: str, *, normalis
     One class gives the paper's one-class discrepancy, true and target its two-class one, all classes its all-class one.
     `normalised` divides each class by the range of its clean map, 0 where that is 0. Raises InputError.
     """
-    check_choice("norm", norm, NORMS)
-    difference = moved - clean
-    if norm == "l1":
-        distances = tf.reduce_sum(tf.abs(difference), -1)
-    else:
-        distances = tf.norm(difference, axis=-1)
+    distances = _distances(moved - clean, norm)
     if normalised:
         distances = tf.math.divide_no_nan(distances, tf.reduce_max(clean, -1) - tf.reduce_min(clean, -1))
     return tf.reduce_mean(distances, -1)
+
+
+def class_distances(difference: tf.Tensor, norm: str, *, squared: bool = False) -> tf.Tensor:
+    """The same of differences of maps (n, m, positions); `squared` squares the l2 norm, which then has a gradient at 0."""
+    if norm == "l2" and squared:
+        return tf.reduce_mean(tf.reduce_sum(difference**2, -1), -1)
+    return tf.reduce_mean(_distances(difference, norm), -1)
+
+
+def _distances(difference: tf.Tensor, norm: str) -> tf.Tensor:
+    if check_choice("norm", norm, NORMS) == "l1":
+        return tf.reduce_sum(tf.abs(difference), -1)
+    return tf.norm(difference, axis=-1)

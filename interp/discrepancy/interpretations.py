@@ -1,85 +1,148 @@
-"""The interpretations whose movement is measured, each as flat maps of chosen classes of one network."""
+"""The interpretations whose movement is measured, each as maps of chosen classes of one model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
+from interp.core.checks import check_images, check_number
+from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import path_gradient, quadrature
-from interp.models.forward import Forward, NetworkForward
+from interp.models.forward import Forward, MappedForward, prepare_forward
 
-# Quadrature of integrated gradients inside attacks: five points of the right Riemann rule, as in the paper's training.
-PATH_POSITIONS, PATH_WEIGHTS = quadrature("right", 5)
+# Quadratures of integrated gradients: five points of the right Riemann rule inside attacks, as in the paper's training, and a finer
+# one for what is reported of them.
+SEARCHED, REPORTED = quadrature("right", 5), quadrature("gauss_legendre", 32)
+LAST_LAYER = -1
 
 
 class Interpretation(ABC):
     """Maps of a model, prepared once for many passes, for use inside tf.function."""
 
     @abstractmethod
+    def pictures_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps (n, m, height, width, ...) of the classes (n, m) of each image, and logits (n, K), in one pass where that will do.
+
+        `points` are images in the forward's layout.
+        """
+
+    def pictures(self, points: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        """The maps alone."""
+        return self.pictures_and_logits(points, classes)[0]
+
+    def maps_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The maps flat, (n, m, positions), and logits (n, K)."""
+        pictures, logits = self.pictures_and_logits(points, classes)
+        shape, positions = tf.shape(pictures), pictures.shape[2:].num_elements()
+        flat = (shape[0], shape[1], tf.reduce_prod(shape[2:]) if positions is None else positions)
+        return tf.reshape(pictures, flat), logits
+
     def maps(self, points: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        """Flat maps (n, m, positions) of the classes (n, m) of each image; `points` are images in the forward's layout."""
+        """The flat maps alone."""
+        return self.maps_and_logits(points, classes)[0]
 
 
 class ClassActivation(Interpretation):
     """CAM, or Grad-CAM++ in its closed form for average pooling where `rectified`."""
 
     def __init__(self, forward: Forward, *, rectified: bool = False) -> None:
-        if not isinstance(forward, NetworkForward):
-            raise InputError(
-                "class activation maps need one of this package's networks; use the interpretation ig for other models"
-            )
-        self.forward = forward
-        self.tail = forward.network.tail(rectified=True) if rectified else forward.tail
+        self.forward = _mapped(forward, "class activation maps need")
+        self.tail = self.forward.rectified_tail() if rectified else self.forward.tail
 
-    def maps(self, points: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        maps = self.tail.maps(self.forward.activations(points))
-        flat = tf.reshape(maps, (tf.shape(maps)[0], maps.shape[1] * maps.shape[2], maps.shape[3]))
-        return tf.gather(tf.transpose(flat, (0, 2, 1)), classes, batch_dims=1)
+    def pictures_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        activations = self.forward.activations(points)
+        maps = tf.transpose(self.tail.maps(activations), (0, 3, 1, 2))
+        return tf.gather(maps, classes, batch_dims=1), self.forward.logits_of(activations)
 
 
 class Representation(Interpretation):
-    """The last feature maps, whatever the classes: one flat map (n, 1, positions * channels)."""
+    """The outputs of one layer, whatever the classes: one map (n, 1, height, width, channels)."""
 
-    def __init__(self, forward: Forward) -> None:
-        if not isinstance(forward, NetworkForward):
-            raise InputError(
-                "the representation needs one of this package's networks; use the interpretation ig for other models"
-            )
-        self.forward = forward
+    def __init__(self, forward: Forward, layer: int) -> None:
+        self.forward, self.index = _mapped(forward, "the representation needs"), layer
 
-    def maps(self, points: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        features = self.forward.tail.features(self.forward.activations(points))
-        return tf.reshape(features, (tf.shape(features)[0], 1, -1))
+    def pictures_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        activations = self.forward.activations(points)
+        last = self.index == LAST_LAYER
+        outputs = self.forward.tail.features(activations) if last else self.forward.layer(points, self.index)
+        return outputs[:, None], self.forward.logits_of(activations)
 
 
 class PathAttribution(Interpretation):
-    """Integrated gradients of the class logits from a black image."""
+    """Integrated gradients of the class logits from a black image, with a quadrature's positions and weights."""
 
-    def __init__(self, forward: Forward) -> None:
-        self.forward = forward
+    def __init__(self, forward: Forward, positions: np.ndarray, weights: np.ndarray) -> None:
+        self.forward, self.positions, self.weights = forward, tf.constant(positions), tf.constant(weights)
 
-    def maps(self, points: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        count, shown = tf.shape(classes)[0], classes.shape[1]
+    def pictures_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        count, shown = tf.shape(classes)[0], tf.shape(classes)[1]
         ends = tf.repeat(points, shown, axis=0)
         of_row = tf.reshape(classes, (-1,))
 
         def score(between: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
             return tf.gather(self.forward.logits(between), tf.gather(of_row, rows), batch_dims=1)
 
-        positions, weights = tf.constant(PATH_POSITIONS), tf.constant(PATH_WEIGHTS)
-        gradient = path_gradient(score, tf.zeros_like(ends), ends, positions, weights)
-        return tf.reshape(self.forward.leave(ends * gradient), (count, shown, -1))
+        gradient = path_gradient(score, tf.zeros_like(ends), ends, self.positions, self.weights)
+        maps = self.forward.leave(ends * gradient)
+        pictures = tf.reshape(maps, tf.concat([[count, shown], tf.shape(maps)[1:]], 0))
+        pictures.set_shape([None, classes.shape[1], *maps.shape[1:]])
+        return pictures, self.forward.logits(points)
 
 
-INTERPRETATIONS: dict[str, Callable[[Forward], Interpretation]] = {
-    "cam": ClassActivation,
-    "cam++": lambda forward: ClassActivation(forward, rectified=True),
-    "ig": PathAttribution,
-    "representation": Representation,
+Prepare = Callable[[Forward, tuple[np.ndarray, np.ndarray], int], Interpretation]
+INTERPRETATIONS: dict[str, Prepare] = {
+    "cam": lambda forward, quadrature, layer: ClassActivation(forward),
+    "cam++": lambda forward, quadrature, layer: ClassActivation(forward, rectified=True),
+    "ig": lambda forward, quadrature, layer: PathAttribution(forward, *quadrature),
+    "representation": lambda forward, quadrature, layer: Representation(forward, layer),
 }
 
 
-def prepare_interpretation(name: str, forward: Forward) -> Interpretation:
-    """Return the interpretation cam, cam++, ig or representation of a model; raises InputError where it has none."""
-    return INTERPRETATIONS[check_choice("interpretation", name, INTERPRETATIONS)](forward)
+def prepare_interpretation(
+    name: str,
+    forward: Forward,
+    *,
+    quadrature: tuple[np.ndarray, np.ndarray] = SEARCHED,
+    layer: int = LAST_LAYER,
+) -> Interpretation:
+    """Return the interpretation cam, cam++, ig or representation of a model; raises InputError where it has none.
+
+    `quadrature` is that of ig, `layer` the one whose outputs are the representation: the last feature maps without it.
+    """
+    return INTERPRETATIONS[check_choice("interpretation", name, INTERPRETATIONS)](forward, quadrature, layer)
+
+
+def interpretation_maps(
+    model: keras.Model, images: Any, classes: Any, name: str, *, layer: int = LAST_LAYER, batch_size: int = 50
+) -> np.ndarray:
+    """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError.
+
+    `name` is cam, cam++, ig (32 Gauss-Legendre points from a black image) or representation (m = 1).
+    """
+    check_number("batch_size", batch_size, minimum=1, whole=True)
+    batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
+    if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
+        raise InputError(
+            f"classes came with shape {tuple(chosen.shape)}, expected ({batch.shape[0]}, classes per image)"
+        )
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *batch.shape[1:]]), tf.TensorSpec([None, chosen.shape[1]], tf.int64)],
+        autograph=False,
+    )
+    def run(images: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor]:
+        forward = prepare_forward(model, rearrange=True)
+        interpretation = prepare_interpretation(name, forward, quadrature=REPORTED, layer=layer)
+        return (interpretation.pictures(forward.enter(images), classes),)
+
+    return run_in_batches(run, (batch, chosen), batch_size)[0].numpy()
+
+
+def _mapped(forward: Forward, needs: str) -> MappedForward:
+    if not isinstance(forward, MappedForward):
+        raise InputError(f"{needs} a network that ends in global average pooling and a dense layer; use ig for others")
+    return forward

@@ -5,8 +5,10 @@ from abc import ABC, abstractmethod
 import keras
 import tensorflow as tf
 
+from interp.models.linear_tail import LayeredTail, Tail
 from interp.models.network import Network
 from interp.models.pixel_layout import PlainLayout
+from interp.models.pooled_head import PooledHead, find_pooled_head
 
 
 class Forward(ABC):
@@ -46,7 +48,59 @@ class KerasForward(Forward):
         return tf.cast(self.model(points, training=False), tf.float32)
 
 
-class NetworkForward(Forward):
+class MappedForward(Forward):
+    """A model whose logits are averages of class activation maps; `tail` maps its last feature maps to both."""
+
+    tail: Tail
+
+    @abstractmethod
+    def activations(self, points: tf.Tensor) -> tf.Tensor:
+        """What the tail reads."""
+
+    @abstractmethod
+    def logits_of(self, activations: tf.Tensor) -> tf.Tensor:
+        """Logits (n, K) from what the tail reads."""
+
+    def logits(self, points: tf.Tensor) -> tf.Tensor:
+        return self.logits_of(self.activations(points))
+
+    @abstractmethod
+    def rectified_tail(self) -> Tail:
+        """The tail with the positive part of the head alone: what Grad-CAM++ comes to behind average pooling."""
+
+    @abstractmethod
+    def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
+        """Outputs of one layer of the model. Raises InputError where there is no such layer."""
+
+
+class PooledForward(MappedForward):
+    """A Keras model that ends in global average pooling and one dense layer."""
+
+    def __init__(self, head: PooledHead) -> None:
+        self.head = head
+        self.tail = LayeredTail(tf.cast(head.dense.kernel, tf.float32))
+
+    def enter(self, images: tf.Tensor) -> tf.Tensor:
+        return images
+
+    def leave(self, points: tf.Tensor) -> tf.Tensor:
+        return points
+
+    def activations(self, points: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self.head.features(points, training=False), tf.float32)
+
+    def logits_of(self, activations: tf.Tensor) -> tf.Tensor:
+        logits = self.tail.logits(activations)
+        return logits if self.head.dense.bias is None else logits + tf.cast(self.head.dense.bias, tf.float32)
+
+    def rectified_tail(self) -> Tail:
+        return LayeredTail(tf.nn.relu(tf.cast(self.head.dense.kernel, tf.float32)))
+
+    def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
+        return tf.cast(self.head.layer(index)(points, training=False), tf.float32)
+
+
+class NetworkForward(MappedForward):
     """One of the package's networks with its present weights; the tail is folded and the first kernel arranged here, once.
 
     `training` turns batch normalisation to the batch's statistics in `activations`.
@@ -70,8 +124,14 @@ class NetworkForward(Forward):
         first = self.layout.convolve(points, self.kernel) + self.bias
         return self.network.activations_after_first(first, training=training)
 
-    def logits(self, points: tf.Tensor) -> tf.Tensor:
-        return self.tail.logits(self.activations(points))
+    def rectified_tail(self) -> Tail:
+        return self.network.tail(rectified=True)
+
+    def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
+        return self.network.layer_outputs(self.leave(points), index)
+
+    def logits_of(self, activations: tf.Tensor) -> tf.Tensor:
+        return self.tail.logits(activations)
 
 
 def prepare_forward(model: keras.Model, *, rearrange: bool) -> Forward:
@@ -81,4 +141,7 @@ def prepare_forward(model: keras.Model, *, rearrange: bool) -> Forward:
     alone.
     """
     # A subclass may compute something else in its call.
-    return NetworkForward(model, rearrange=rearrange) if type(model) is Network else KerasForward(model)
+    if type(model) is Network:
+        return NetworkForward(model, rearrange=rearrange)
+    head = find_pooled_head(model)
+    return KerasForward(model) if head is None else PooledForward(head)

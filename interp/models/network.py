@@ -89,6 +89,13 @@ class Network(keras.Model):
         """Outputs of the last nonlinearity, what the tail reads; `activation` replaces every ReLU."""
         return self._body(images, activation=activation, training=training, last=self._depth)
 
+    def layer_outputs(self, images: tf.Tensor, index: int) -> tf.Tensor:
+        """Outputs of layer `index` before the pooling and the head, counted from 0, or from -1 backwards. Raises InputError."""
+        count = len(self._body.layers)
+        if not -count <= index < count:
+            raise InputError(f"no layer {index}: {self.architecture} has layers 0 to {count - 1}, -1 is the last")
+        return self._body(images, last=index % count + 1)
+
     @property
     def first_layer(self) -> Any:
         """The convolution that reads the image."""

@@ -1,0 +1,167 @@
+"""The interpretability sneaking attack, ISA: fool the prediction and leave the interpretation (Boopathy et al. 2020, section 3)."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attacks.classification import target_margin
+from interp.attacks.loop import Evaluation
+from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
+from interp.core.balls import LinfBall
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.errors import InputError, check_choice
+from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
+from interp.discrepancy.interpretations import INTERPRETATIONS, LAST_LAYER, prepare_interpretation
+from interp.models.forward import prepare_forward
+from interp.models.model_check import check_model
+
+FIRST_WEIGHT = 5e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Sneaked:
+    """What was found for each image: adversarial images (n, height, width, channels), and which of them succeeded, booleans (n,).
+
+    An image for which no weight led to the target is returned as it came.
+    """
+
+    adversarial: np.ndarray
+    succeeded: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterpretabilitySneaking:
+    """Lower target margin + weight * discrepancy in a ball; `attack(model, images, labels, targets, epsilons)` gives a Sneaked.
+
+    The weight of the discrepancy is bisected per image in [0, 1] over `rounds`: the largest with which the target is still
+    reached. `interpretation` is cam, cam++, ig or representation (of a `layer`), `classes` one_class, two_class or all_class,
+    `norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose radii are this attack's natural `epsilons`; by sign, every
+    other round starts at `start`, and the iterate of least discrepancy counts of those at the target. Raises InputError.
+    """
+
+    interpretation: str = "cam"
+    classes: str = "two_class"
+    norm: str = "l1"
+    rounds: int = 10
+    steps: int = 20
+    direction: str = "sign"
+    layer: int = LAST_LAYER
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_choice("interpretation", self.interpretation, INTERPRETATIONS)
+        check_choice("class selection", self.classes, SELECTIONS)
+        check_choice("norm", self.norm, NORMS)
+        check_number("rounds", self.rounds, minimum=1, whole=True)
+        check_number("steps", self.steps, minimum=1, whole=True)
+        check_choice("direction", self.direction, DIRECTIONS)
+
+    def __call__(
+        self,
+        model: keras.Model,
+        images: Any,
+        labels: Any,
+        targets: Any,
+        epsilons: Any,
+        *,
+        start: Any = None,
+        batch_size: int = 250,
+    ) -> Sneaked:
+        """Attack each image (n, height, width, channels) in [0, 1] within its radius of `epsilons` (n,); not where that is NaN.
+
+        `labels` and `targets` (n,) are the true classes and the wanted ones, `start` adversarial images of smaller radii.
+        Several radii an image, `epsilons` (p, n), are attacked in one go and give adversarial (p, n, height, width, channels).
+        """
+        check_number("batch_size", batch_size, minimum=1, whole=True)
+        originals = check_images(images)
+        count = check_model(model, originals)
+        truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
+        if bool(tf.reduce_any(truth == wanted)):
+            raise InputError("a target is the true class of its image: choose another class")
+        radii = np.asarray(epsilons, np.float32)
+        if radii.ndim not in (1, 2) or radii.shape[-1] != len(originals) or (radii < 0).any() or np.isinf(radii).any():
+            raise InputError(
+                f"epsilons came with shape {radii.shape}, expected a radius of at least 0 (or NaN) for each of {len(originals)} images"
+            )
+        begin = originals if start is None else check_images(start, tuple(originals.shape[1:]))
+        if begin.shape != originals.shape:
+            raise InputError(f"start came with shape {tuple(begin.shape)}, the images have {tuple(originals.shape)}")
+        adversarial = np.broadcast_to(originals.numpy(), (*radii.shape, *originals.shape[1:])).copy()
+        succeeded = np.zeros(radii.shape, bool)
+        places = np.nonzero(np.isfinite(radii))
+        if len(places[-1]):
+            attack = self._compile(model, originals, count)
+            arrays = tuple(tf.gather(array, places[-1]) for array in (originals, truth, wanted, begin))
+            found, reached = run_in_batches(attack, (*arrays, tf.constant(radii[places])), batch_size)
+            if not np.isfinite(found).all():
+                raise InputError(
+                    "the gradient of the model or of its maps is NaN or infinite on some of the images, so they cannot be attacked"
+                )
+            adversarial[places], succeeded[places] = found, reached
+        return Sneaked(adversarial, succeeded)
+
+    def _compile(self, model: keras.Model, images: tf.Tensor, count: int) -> Any:
+        batch, label = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
+        rows = [batch, label, label, batch, tf.TensorSpec([None], tf.float32)]
+        key = self.interpretation, self.classes, self.norm, self.direction, self.layer, tuple(images.shape[1:])
+        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images)
+
+        def run(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self._search(model, count, *arguments)
+
+        return self._compiled.bind(model, key, run, rows, numbers)
+
+    def _search(
+        self,
+        model: keras.Model,
+        count: int,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor,
+        begin: tf.Tensor,
+        radius: tf.Tensor,
+        rounds: tf.Tensor,
+        steps: tf.Tensor,
+        scale: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        targeted = TargetedSteps(self.direction, steps, scale)
+        forward = prepare_forward(model, rearrange=True)
+        interpretation = prepare_interpretation(self.interpretation, forward, layer=self.layer)
+        shown = select_classes(self.classes, labels, targets, count)
+        clean, before = forward.enter(images), forward.enter(begin)
+        clean_maps = interpretation.maps(clean, shown)
+        limits = LinfBall().limits(images, radius[:, None, None, None], forward.enter)
+        within = LinfBall().inside(before, limits, radius)
+
+        def measure(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            maps, logits = interpretation.maps_and_logits(points, shown)
+            return target_margin(logits, targets), class_distances(maps - clean_maps, self.norm, squared=True)
+
+        def try_weight(
+            number: tf.Tensor, weight: tf.Tensor, low: tf.Tensor, high: tf.Tensor, best: tf.Tensor, least: tf.Tensor
+        ) -> tuple[tf.Tensor, ...]:
+            def objective(points: tf.Tensor) -> Evaluation:
+                margins, distances = measure(points)
+                # Points at the target come first, among them those of least discrepancy.
+                harm = tf.where(margins < 0, 1 / (1 + distances), -margins)
+                return Evaluation(-(margins + weight * distances), harm)
+
+            start = tf.where(number % 2 == 0, within, clean) if targeted.by_sign else clean
+            found = targeted.run(objective, start, radius, limits)
+            margins, distances = measure(found)
+            reached = margins < 0
+            better = reached & (distances < least)
+            best = tf.where(better[:, None, None, None], found, best)
+            least = tf.where(better, distances, least)
+            low, high = tf.where(reached, weight, low), tf.where(reached, high, weight)
+            middle = (low + high) / 2
+            return number + 1, tf.where(reached, tf.minimum(2 * weight, middle), middle), low, high, best, least
+
+        none = tf.zeros_like(radius)
+        state = (0, none + FIRST_WEIGHT, none, none + 1, clean, none + np.inf)
+        *_, best, least = tf.while_loop(lambda number, *_: number < rounds, try_weight, state)
+        return forward.leave(best), least < np.inf
