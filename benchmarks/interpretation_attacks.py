@@ -4,6 +4,7 @@ Images are noise unless `--network` names a trained network and INTERP_DATA_DIR 
 """
 
 import argparse
+from functools import partial
 
 import numpy as np
 from unit import against_unit
@@ -29,24 +30,24 @@ def main() -> None:
     else:
         targets = (labels + 1) % 10
 
+    few = images[:50], labels[:50], targets[:50]
     for direction, steps in (("sign", 20), ("reference", 10)):
         minimum = MinimumEpsilon(direction=direction, steps=steps)
-        units, seconds = against_unit(lambda: minimum(network, images[:100], targets[:100]), rounds=3)
-        print(f"minimum eps, 100 images, direction {direction}: {units:6.1f} U  {seconds:.3f} s", flush=True)
         sneak = InterpretabilitySneaking(direction=direction, steps=steps)
 
-        def isa() -> None:
-            few = images[:50], labels[:50], targets[:50]
+        def isa(minimum: MinimumEpsilon = minimum, sneak: InterpretabilitySneaking = sneak) -> None:
             smallest = minimum(network, few[0], few[2])
             sneak(network, *few, np.outer(PENALTIES, smallest.epsilons), start=smallest.adversarial)
 
+        units, seconds = against_unit(partial(minimum, network, images[:100], targets[:100]), rounds=3)
+        print(f"minimum eps, 100 images, direction {direction}: {units:6.1f} U  {seconds:.3f} s", flush=True)
         units, seconds = against_unit(isa, rounds=3)
         print(
             f"ISA, 50 images, 4 penalties, two class, direction {direction}: {units:6.1f} U  {seconds:.3f} s",
             flush=True,
         )
     attack = TopKInterpretation(epsilon=0.3)
-    units, seconds = against_unit(lambda: attack(network, images, labels), rounds=3)
+    units, seconds = against_unit(partial(attack, network, images, labels), rounds=3)
     print(f"AAI, 200 images, 200 steps: {units:6.1f} U  {seconds:.3f} s")
 
 

@@ -35,16 +35,14 @@ class Attack(ABC):
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         truth = check_labels(labels, originals, check_model(model, originals))
-        worst = most_harm = None
-        for draws in self._starts(originals, seed):
-            arrays = originals, truth, *draws
-            if worst is None:
-                worst, most_harm = self._attack(model, arrays, batch_size)
-                continue
-            rows = tf.range(len(originals)) if not self._leaves_broken else tf.where(most_harm < 0)[:, 0]
+        starts = self._starts(originals, seed)
+        worst, most_harm = self._attack(model, (originals, truth, *next(starts)), batch_size)
+        for draws in starts:
+            rows = tf.where(most_harm < 0)[:, 0] if self._leaves_broken else tf.range(len(originals), dtype=tf.int64)
             if not len(rows):
                 break
-            found, harm = self._attack(model, tuple(tf.gather(array, rows) for array in arrays), batch_size)
+            again = tuple(tf.gather(array, rows) for array in (originals, truth, *draws))
+            found, harm = self._attack(model, again, batch_size)
             grew = harm > tf.gather(most_harm, rows)
             rows = rows[grew]
             worst = tf.tensor_scatter_nd_update(worst, rows[:, None], found[grew])

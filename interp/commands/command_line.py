@@ -111,6 +111,16 @@ def training_bar(label: str, total_steps: int, *, shown: bool = True) -> Iterato
         yield report
 
 
+@contextmanager
+def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """Give a function that says that one more of `total` parts is done; shown with the time left where there is more than one."""
+    from tqdm import tqdm
+
+    interval = 0.5 if sys.stderr.isatty() else 20
+    with tqdm(total=total, desc=label, file=sys.stderr, mininterval=interval, ascii=" =", disable=total < 2) as bar:
+        yield lambda: bar.update() and None
+
+
 def whole_number(minimum: int) -> Callable[[str], int]:
     """An argument type: a whole number of at least `minimum`."""
 

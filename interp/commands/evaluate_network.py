@@ -1,140 +1,148 @@
-"""Evaluate one network: accuracy under attack, and what its class activation maps look like then."""
+"""Evaluate one network: accuracy under attack, and how well its interpretations hold up."""
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interp.commands.command_line import Parser, number, numbers, run, whole_number
+from interp.commands.tasks.listing import LISTING
+from interp.core.errors import InputError, check_choice
 
 if TYPE_CHECKING:
-    from interp.data import Dataset
-    from interp.models import Network
+    from interp.commands.tasks.setting import Outcome, Setting
 
-# Radii of the paper's tables.
-EPSILONS = {
-    "digits": (0.0, 0.05, 0.1, 0.15),
-    "mnist": (0.0, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4),
-    "cifar": tuple(level / 255 for level in (0, 2, 4, 6, 8, 9, 10)),
-    "cifar10": tuple(level / 255 for level in (0, 2, 4, 6, 8, 9, 10)),
-    "restimagenet": (0.0, 0.001, 0.002, 0.003, 0.004),
-}
+DATASETS = "digits, mnist, cifar10 or restimagenet"
+NETWORK_TYPES = ("small", "pool", "wresnet", "simple_cnn")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `eval_cmd.py`."""
     parser = Parser(prog="eval_cmd.py", description=__doc__)
-    tasks = "; ".join(f"{name}: {task.help}" for name, task in TASKS.items())
-    parser.add_argument("--task", required=True, choices=TASKS, metavar="TASK", help=tasks)
-    parser.add_argument("--dataset", required=True, help="digits, mnist, cifar10 or restimagenet")
-    parser.add_argument(
-        "--network", required=True, help="a name under networks/, or the path of a .safetensors or .pkl file"
+    tasks = "; ".join(f"{name}: {task.help}" for name, task in LISTING.items())
+    what = parser.add_argument_group("what")
+    what.add_argument("--task", required=True, metavar="TASK", help=tasks)
+    what.add_argument("--dataset", required=True, help=DATASETS)
+    what.add_argument("--network", required=True, help="see the end of this help")
+    what.add_argument(
+        "--network_type", help=f"{', '.join(NETWORK_TYPES)}; the file says it, except for weights alone", default=None
     )
-    parser.add_argument(
-        "--num_image", type=whole_number(1), help="test images; 200 for figures and 8 for pictures without it"
+    what.add_argument("--num_image", type=whole_number(1), help="test images; 200 for accuracies, fewer for pictures")
+    what.add_argument("--seed", type=whole_number(0), help="of the sample and of random starts; the paper's without it")
+    maps = parser.add_argument_group("interpretations")
+    maps.add_argument("--inp_method", help="cam, cam++ or ig; the first that the task takes without it")
+    maps.add_argument("--num_class", default="two_class", help="one_class, two_class or all_class")
+    maps.add_argument("--norm", default="l1", help="l1 or l2")
+    maps.add_argument("--rep_l", type=int, default=-1, help="layer of tradeoff_repr; -1 is the last feature maps")
+    maps.add_argument("--k", type=whole_number(1), default=8, help="strongest positions of the top-k tasks")
+    maps.add_argument("--against", help="the other network of intr_topk; its Normal counterpart without it")
+    attack = parser.add_argument_group("attacks")
+    attack.add_argument("--epsilons", type=numbers, help="radii, separated by commas; those of the paper without it")
+    attack.add_argument(
+        "--steps", type=whole_number(1), help="200; for targeted attacks 20 a round, or 10 in the reference direction"
     )
-    parser.add_argument("--epsilons", type=numbers, help="radii, separated by commas; those of the paper without it")
-    parser.add_argument("--steps", type=whole_number(1), default=200, help="steps of the attack")
-    parser.add_argument("--step_size", type=number(above=0), default=0.01, help="size of a step")
-    parser.add_argument(
-        "--restarts", type=whole_number(0), default=0, help="random starts; 0 starts at the image, as the paper did"
+    attack.add_argument("--step_size", type=number(above=0), default=0.01, help="size of a step of PGD and top-k")
+    attack.add_argument(
+        "--restarts", type=whole_number(0), help="random starts; 0 starts at the image, as the paper did; strong: 5"
     )
-    parser.add_argument("--seed", type=whole_number(0), default=99, help="seed of the sample and of random starts")
-    parser.add_argument("--data_dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    parser.add_argument(
-        "--output_dir", type=Path, default=Path("gen_images/eval_cmd"), help="folder of results and pictures"
+    attack.add_argument("--iterate", default="last", help="which iterate of PGD counts: last, worst or first (to succeed)")
+    attack.add_argument(
+        "--protocol", default="reference", help="pgd_attack: reference (the paper's) or strong, which also flags"
+    )
+    attack.add_argument("--queries", type=whole_number(1), default=1000, help="of the black-box attack")
+    attack.add_argument("--direction", default="sign", help="of targeted attacks: sign, or reference as in the paper")
+    attack.add_argument(
+        "--penalties", type=numbers, default="1.25,1.5,1.75,2.0", help="radii of ISA as multiples of the smallest"
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument("--data_dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
+    where.add_argument("--output_dir", type=Path, default=Path("gen_images/tables"), help="tables (TSV) and records (JSON)")
+    where.add_argument("--picture_dir", type=Path, default=Path("gen_images"), help="pictures")
+    where.add_argument("--batch_size", type=whole_number(1), help="images in memory at a time; by their size without it")
+    parser.epilog = (
+        "NETWORK is a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it "
+        "is run), of a .weights.h5 file (with --network_type), or of a .keras model, which should be one that you trust: it says "
+        "which classes to build. Results of several networks with the same task and options collect in one table."
     )
     return parser
 
 
-def pgd_attack(arguments: argparse.Namespace, network: "Network", sample: "Dataset") -> dict[str, Any]:
-    """Print and return accuracies under PGD, a radius a row."""
-    from interp.attacks import ProjectedGradientDescent
-    from interp.evaluation import accuracy_curve
+def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
+    """The functions behind the names of the listing."""
+    from interp.commands.tasks import accuracy, agreement, pictures, sneaking
 
-    epsilons = arguments.epsilons or EPSILONS[arguments.dataset]
-    attack = _attack(arguments, ProjectedGradientDescent, max(epsilons))
-    curve = accuracy_curve(
-        network, sample.images, sample.labels, attack, epsilons, carry=arguments.restarts > 0, seed=arguments.seed
-    )
-    print(f"{arguments.network}, {curve.count} images of {sample.source}\n{curve.protocol}")
-    print("eps\taccuracy\tstandard error")
-    for epsilon, value, error in zip(curve.epsilons, curve.accuracies, curve.standard_errors, strict=True):
-        print(f"{epsilon:.4g}\t{value:.4f}\t{error:.4f}")
-    return {"protocol": curve.protocol, "epsilons": curve.epsilons, "accuracies": curve.accuracies}
-
-
-def vis_cam(arguments: argparse.Namespace, network: "Network", sample: "Dataset") -> dict[str, Any]:
-    """Draw class activation maps of clean and attacked images; return where the picture is."""
-    from interp.attacks import ProjectedGradientDescent
-    from interp.core.files import replacing
-    from interp.report import class_maps_figure
-
-    attack = _attack(arguments, ProjectedGradientDescent, max(arguments.epsilons or EPSILONS[arguments.dataset]))
-    attacked = attack(network, sample.images, sample.labels, seed=arguments.seed)
-    figure = class_maps_figure(network, sample, attacked)
-    picture = arguments.output_dir / f"vis_cam_{network_stem(arguments)}.png"
-    with replacing(picture) as temporary:
-        figure.savefig(temporary, dpi=130)
-    print(f"wrote {picture}: maps on images attacked within eps {attack.epsilon:g}")
-    return {"picture": str(picture), "epsilon": attack.epsilon}
+    return {
+        "pgd_attack": accuracy.pgd_attack,
+        "min_pgd_attack": sneaking.min_pgd_attack,
+        "isa_cam": sneaking.isa,
+        "isa_ig": sneaking.isa,
+        "tradeoff_cam": sneaking.tradeoff,
+        "tradeoff_ig": sneaking.tradeoff,
+        "tradeoff_repr": sneaking.tradeoff,
+        "attack_and_display": sneaking.attack_and_display,
+        "vis_cam": pictures.vis_cam,
+        "intr_topk": agreement.intr_topk,
+        "aai_topk": agreement.aai_topk,
+    }
 
 
-@dataclass(frozen=True)
-class Task:
-    """What `--task` may name."""
+def check_arguments(arguments: argparse.Namespace) -> str:
+    """Check what argparse cannot; return the interpretation to look at. Raises InputError."""
+    from interp.attacks.projected_gradient_descent import ITERATES
+    from interp.attacks.targeted import DIRECTIONS
+    from interp.data import ALIASES, DATASETS
+    from interp.discrepancy import NORMS, SELECTIONS
+    from interp.evaluation import check_penalties
 
-    run: "Callable[[argparse.Namespace, Network, Dataset], dict[str, Any]]"
-    images: int
-    help: str
-
-
-TASKS = {
-    "pgd_attack": Task(pgd_attack, 200, "accuracy under PGD for several radii"),
-    "vis_cam": Task(vis_cam, 8, "picture of class activation maps, clean and attacked"),
-}
-
-
-def network_stem(arguments: argparse.Namespace) -> str:
-    """The network's name without folder and suffix, for the names of results."""
-    return Path(arguments.network).name.removesuffix(".pkl").removesuffix(".safetensors")
-
-
-def _attack(arguments: argparse.Namespace, kind: Any, epsilon: float) -> Any:
-    return kind(
-        epsilon=epsilon,
-        step_size=arguments.step_size,
-        steps=arguments.steps,
-        random_start=arguments.restarts > 0,
-        restarts=max(arguments.restarts, 1),
-    )
+    check_choice("--task", arguments.task, LISTING)
+    check_choice("--dataset", arguments.dataset, [*DATASETS, *ALIASES])
+    check_choice("--num_class", arguments.num_class, SELECTIONS)
+    check_choice("--norm", arguments.norm, NORMS)
+    check_choice("--iterate", arguments.iterate, ITERATES)
+    check_choice("--protocol", arguments.protocol, ("reference", "strong"))
+    check_choice("--direction", arguments.direction, DIRECTIONS)
+    if arguments.network_type is not None:
+        check_choice("--network_type", arguments.network_type, NETWORK_TYPES)
+    check_penalties(arguments.penalties)
+    methods = LISTING[arguments.task].methods
+    method = str(arguments.inp_method or methods[0])
+    if method not in methods:
+        check_choice("--inp_method", method, ("cam", "cam++", "ig"))
+        raise InputError(f"{arguments.task} looks at {' or '.join(methods)}, --inp_method came as {method}: leave it out")
+    return method
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Load, run the task, keep its record; return the exit code."""
-    from interp import data, models
-    from interp.core.errors import InputError
-    from interp.core.files import check_writable, write_json
-    from interp.core.provenance import describe_run
+    """Load, run the task, print its table, keep its record and pictures; return the exit code."""
+    from interp import data
+    from interp.commands.networks import network_stem, open_network
+    from interp.commands.records import keep_outcome
+    from interp.commands.tasks.setting import Setting
+    from interp.core.files import check_writable
     from interp.evaluation import sample_images
 
+    method = check_arguments(arguments)
+    task = LISTING[arguments.task]
+    arguments.seed = task.seed if arguments.seed is None else arguments.seed
     test = data.load(arguments.dataset, "test", data_dir=arguments.data_dir)
-    network = models.load_model(arguments.network)
-    if network.image_shape != test.image_shape or network.classes != test.classes:
-        raise InputError(
-            f"{arguments.network} takes {network.classes} classes of images {network.image_shape}, {arguments.dataset} has "
-            f"{test.classes} of {test.image_shape}: choose the dataset it was trained on"
-        )
-    task = TASKS[arguments.task]
-    sample, _ = sample_images(test, arguments.num_image or task.images, seed=arguments.seed)
+    sample, targets = sample_images(test, arguments.num_image or task.images, seed=arguments.seed)
+    model = open_network(arguments.network, sample, arguments.network_type)
     check_writable(arguments.output_dir)
-    result = task.run(arguments, network, sample)
-    record = {**describe_run(vars(arguments)), "data": test.source, "network": dict(network.metadata), "result": result}
-    write_json(arguments.output_dir / f"{arguments.task}_{arguments.dataset}_{network_stem(arguments)}.json", record)
+    check_writable(arguments.picture_dir)
+    setting = Setting(network_stem(arguments.network), model, sample, targets, method, arguments)
+    outcome = tasks()[arguments.task](setting)
+    print(f"{arguments.task}: {setting.name}, {sample.source}")
+    print(outcome.table.text())
+    for flag in outcome.record.get("flags", []):
+        at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
+        print(f"flagged{at}: {flag['text']}")
+    for path in keep_outcome(setting, outcome):
+        print(f"wrote {path}")
     return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `eval_cmd.py` from the command line."""
     return run(parser(), evaluate, arguments)
+
+

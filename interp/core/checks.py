@@ -98,12 +98,19 @@ def check_logits(logits: Any) -> tf.Tensor:
             raise InputError(
                 "the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range"
             )
-        if (values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-4 if logits.dtype.size >= 4 else 0.02):
+        if are_probabilities(logits):
             raise InputError(
                 "the model returned probabilities (rows are non-negative and sum to 1), expected logits: "
                 "remove the softmax at its end"
             )
     return logits
+
+
+def are_probabilities(outputs: tf.Tensor) -> bool:
+    """Whether every row of `outputs` (n, K) is non-negative and sums to 1."""
+    values = np.asarray(outputs, np.float64)
+    tolerance = 1e-4 if outputs.dtype.size >= 4 else 0.02
+    return bool((values >= 0).all() and np.allclose(values.sum(-1), 1, atol=tolerance))
 
 
 # Seeds and counts reach TensorFlow as 32 bits, other numbers as float32.

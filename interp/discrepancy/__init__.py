@@ -1,15 +1,22 @@
 """How far an interpretation moved."""
 
 from interp.discrepancy.agreement import kendall_tau, pearson_r, top_k_overlap
-from interp.discrepancy.class_discrepancy import class_discrepancy, select_classes
-from interp.discrepancy.interpretations import INTERPRETATIONS, Interpretation, prepare_interpretation
+from interp.discrepancy.class_discrepancy import class_discrepancy, class_distances, select_classes
+from interp.discrepancy.interpretations import (
+    INTERPRETATIONS,
+    Interpretation,
+    interpretation_maps,
+    prepare_interpretation,
+)
 from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 
 __all__ = [
     "INTERPRETATIONS",
     "Interpretation",
     "class_discrepancy",
+    "class_distances",
     "class_weights",
+    "interpretation_maps",
     "kendall_tau",
     "pearson_r",
     "prepare_interpretation",

@@ -1,6 +1,6 @@
 """Accuracy under attack against the radius of the attack."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,19 +37,16 @@ def accuracy_curve(
     carry: bool = True,
     seed: int = 0,
     batch_size: int = 250,
+    report: Callable[[], None] = lambda: None,
 ) -> AccuracyCurve:
     """Attack `images` (n, height, width, channels) at each radius and return the accuracies, radii in rising order.
 
     An attack found at a radius lies in every larger ball, so with `carry` an image broken once stays broken, is not attacked
     again, and accuracy never rises with the radius. Without, each radius stands alone: the protocol of Boopathy et al. 2020.
-    Raises InputError.
+    `report` is called after each radius. Raises InputError.
     """
-    if not len(epsilons):
-        raise InputError("epsilons came empty, expected at least one radius")
-    for epsilon in epsilons:
-        check_number("epsilon", epsilon, minimum=0)
+    radii = check_epsilons(epsilons)
     images, labels = check_images(images).numpy(), np.asarray(labels)
-    radii = sorted(float(epsilon) for epsilon in epsilons)
     standing = correct(model, images, labels, batch_size=batch_size)
     accuracies = []
     for epsilon in radii:
@@ -62,7 +59,17 @@ def accuracy_curve(
             right[rows] = correct(model, adversarial, labels[rows], batch_size=batch_size)
         accuracies.append(float(right.mean()))
         standing = right if carry else standing
-    return AccuracyCurve(tuple(radii), tuple(accuracies), len(images), describe_protocol(attack, carry=carry))
+        report()
+    return AccuracyCurve(radii, tuple(accuracies), len(images), describe_protocol(attack, carry=carry))
+
+
+def check_epsilons(epsilons: Sequence[float]) -> tuple[float, ...]:
+    """Return the radii in rising order; raises InputError for one that is none."""
+    if not len(epsilons):
+        raise InputError("epsilons came empty, expected at least one radius")
+    for epsilon in epsilons:
+        check_number("epsilon", epsilon, minimum=0)
+    return tuple(sorted(float(epsilon) for epsilon in epsilons))
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:

@@ -15,21 +15,26 @@ def check_model(model: Any, images: tf.Tensor) -> int:
 
     Raises InputError when it is no Keras model, does not take such images, or does not return logits.
     """
-    if not isinstance(model, keras.Model):
-        raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
     few = images[:8]
-    try:
-        logits = model(few, training=False)
-    except Exception as error:
-        raise InputError(
-            f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {_reason(error)}"
-        ) from error
+    logits = run_model(model, few)
     classes = int(check_logits(logits).shape[-1])
     if logits.shape[0] != few.shape[0]:
         raise InputError(
             f"the model returned {logits.shape[0]} rows for {few.shape[0]} images, expected one row of logits per image"
         )
     return classes
+
+
+def run_model(model: Any, images: tf.Tensor) -> Any:
+    """What `model` returns for the checked `images`, whatever it is. Raises InputError when it is no Keras model or does not run."""
+    if not isinstance(model, keras.Model):
+        raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
+    try:
+        return model(images, training=False)
+    except Exception as error:
+        raise InputError(
+            f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {_reason(error)}"
+        ) from error
 
 
 def _expectation(model: keras.Model) -> str:

@@ -48,5 +48,5 @@ def test_other_models_have_integrated_gradients_only():
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(5)])
     assert maps(model, "ig").shape == (3, 2, 784)
     for name in ("cam", "representation"):
-        with pytest.raises(InputError, match="use the interpretation ig"):
+        with pytest.raises(InputError, match="use ig for others"):
             maps(model, name)

@@ -1,0 +1,89 @@
+"""pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
+
+from interp.attacks import ProjectedGradientDescent
+from interp.commands.tasks.setting import Outcome, Setting
+from interp.evaluation import StrongProtocol, Validity, accuracy_curve, validity
+from interp.report import Table, accuracy_figure, validity_figure
+
+DEFAULT_STEPS = 200
+
+
+def pgd_attack(setting: Setting) -> Outcome:
+    """Accuracies, a radius a row."""
+    if setting.arguments.protocol == "strong":
+        return strong_protocol(setting)
+    arguments = setting.arguments
+    attack = ProjectedGradientDescent(
+        epsilon=max(setting.epsilons),
+        step_size=arguments.step_size,
+        steps=arguments.steps or DEFAULT_STEPS,
+        random_start=bool(arguments.restarts),
+        restarts=max(arguments.restarts or 0, 1),
+        iterate=arguments.iterate,
+    )
+    with setting.progress(len(setting.epsilons)) as tick:
+        curve = accuracy_curve(
+            setting.model,
+            setting.images,
+            setting.labels,
+            attack,
+            setting.epsilons,
+            carry=bool(arguments.restarts) or arguments.iterate != "last",
+            seed=arguments.seed,
+            batch_size=setting.batch_size(),
+            report=tick,
+        )
+    rows = tuple(zip(curve.epsilons, curve.accuracies, curve.standard_errors, strict=True))
+    table = Table(("eps", "accuracy", "standard error"), rows, f"{curve.count} images; {curve.protocol}")
+    return Outcome(table, {"protocol": curve.protocol}, {"accuracy": accuracy_figure({setting.name: curve})})
+
+
+def strong_protocol(setting: Setting) -> Outcome:
+    """Accuracies under every attack of the strong protocol, the worst case, and what is flagged."""
+    arguments = setting.arguments
+    protocol = StrongProtocol(
+        steps=arguments.steps or DEFAULT_STEPS,
+        step_size=arguments.step_size,
+        restarts=5 if arguments.restarts is None else max(arguments.restarts, 1),
+        queries=arguments.queries,
+    )
+    with setting.progress(len(setting.epsilons)) as tick:
+        found = validity(
+            setting.model,
+            setting.images,
+            setting.labels,
+            setting.epsilons,
+            protocol,
+            seed=arguments.seed,
+            batch_size=setting.batch_size(),
+            report=tick,
+        )
+    pictures = {"accuracy": validity_figure({setting.name: found})} if found.rows else {}
+    return Outcome(validity_table(found, len(setting.labels)), validity_record(found), pictures)
+
+
+def validity_table(found: Validity, count: int) -> Table:
+    """Radii down, attacks across, and the kinds of the flags."""
+    attacks = tuple(max((row.accuracies for row in found.rows), key=len, default={}))
+    rows = tuple(
+        (
+            row.epsilon,
+            *(row.accuracies.get(name, row.accuracies["PGD"]) for name in attacks),
+            row.worst_case,
+            row.standard_error,
+            ", ".join(flag.kind for flag in (*found.flags, *row.flags)) or "-",
+        )
+        for row in found.rows
+    ) or ((None, None, None, ", ".join(flag.kind for flag in found.flags)),)
+    header = ("eps", *attacks, "worst case", "standard error", "flags")
+    return Table(header, rows, f"{count} images; {found.protocol}")
+
+
+def validity_record(found: Validity) -> dict[str, object]:
+    """The protocol and the flags in words."""
+    return {
+        "protocol": found.protocol,
+        "flagged": found.flagged,
+        "flags": [{"kind": flag.kind, "text": flag.text} for flag in found.flags]
+        + [{"eps": row.epsilon, "kind": flag.kind, "text": flag.text} for row in found.rows for flag in row.flags],
+    }

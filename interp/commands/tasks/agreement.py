@@ -1,0 +1,75 @@
+"""aai_topk and intr_topk: do maps agree after an attack, and with those of another network?"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from interp.attacks import TopKInterpretation
+from interp.commands.networks import open_network
+from interp.commands.tasks.setting import Outcome, Setting
+from interp.core.errors import InputError
+from interp.evaluation import Agreement, agreement_under_attack, overlap_of_networks
+from interp.report import Table
+from interp.training.objectives import OBJECTIVES
+
+AAI_HEADER = ("eps", "images", "unchanged", "Kendall tau", "standard error", "Pearson r", "top-k overlap")
+
+
+def aai_topk(setting: Setting) -> Outcome:
+    """Agreement of clean and attacked maps, a radius a row."""
+    arguments = setting.arguments
+    attack = TopKInterpretation(
+        epsilon=0.0,
+        step_size=arguments.step_size,
+        steps=arguments.steps or 200,
+        k=arguments.k,
+        interpretation=setting.method,
+    )
+    rows = []
+    with setting.progress(len(setting.map_epsilons)) as tick:
+        for epsilon in setting.map_epsilons:
+            found = agreement_under_attack(
+                setting.model,
+                setting.images,
+                setting.labels,
+                replace(attack, epsilon=epsilon),
+                seed=arguments.seed,
+                batch_size=setting.batch_size(),
+            )
+            rows.append(aai_row(epsilon, found))
+            tick()
+    caption = (
+        f"{len(setting.labels)} images; top-{attack.k} attack on {setting.method} from a random start, {attack.steps} steps of "
+        f"{attack.step_size:g}; means over images whose prediction did not change"
+    )
+    return Outcome(Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption})
+
+
+def aai_row(epsilon: float, found: Agreement) -> tuple[float | int | None, ...]:
+    """A radius's row under AAI_HEADER."""
+    tau = found.kendall_tau
+    means = (tau.value, tau.standard_error, found.pearson_r.value, found.top_k_overlap.value)
+    return epsilon, found.count, found.unchanged, *means
+
+
+def intr_topk(setting: Setting) -> Outcome:
+    """Share of strongest positions that this network and another have in common, one row."""
+    arguments = setting.arguments
+    other = arguments.against or normal_counterpart(setting.name)
+    second = open_network(other, setting.sample, arguments.network_type)
+    mean = overlap_of_networks(
+        setting.model, second, setting.images, setting.labels, interpretation=setting.method, k=arguments.k
+    )
+    header = ("against", "k", "images", "top-k overlap", "standard error")
+    row = (Path(other).name, arguments.k, mean.count, mean.value, mean.standard_error)
+    caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
+    return Outcome(Table(header, (row,), caption), {"against": other})
+
+
+def normal_counterpart(name: str) -> str:
+    """The name of the Normal network beside a network of the paper's naming. Raises InputError where the name is another."""
+    dataset, _, rest = name.partition("_")
+    architecture, _, rest = rest.partition("_")
+    method, _, epochs = rest.rpartition("_")
+    if method not in OBJECTIVES or not epochs.isdigit():
+        raise InputError(f"--against is needed: the name {name} does not say which Normal network to compare with")
+    return f"{dataset}_{architecture}_normal_{epochs}"

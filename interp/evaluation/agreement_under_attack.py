@@ -1,0 +1,74 @@
+"""How much of an interpretation survives an attack on it (AAI in Boopathy et al. 2020), and how much two networks share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.attacks import TopKInterpretation
+from interp.core.checks import check_images
+from interp.core.errors import InputError
+from interp.discrepancy import interpretation_maps, kendall_tau, pearson_r, top_k_overlap
+from interp.evaluation.statistics import Mean, mean_of
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of clean and attacked maps of the true class, over the `unchanged` images of `count` that kept their prediction.
+
+    Each mean is over those of them on which it is defined: a constant map has no rank correlation.
+    """
+
+    count: int
+    unchanged: int
+    kendall_tau: Mean
+    pearson_r: Mean
+    top_k_overlap: Mean
+
+
+def agreement_under_attack(
+    model: keras.Model,
+    images: Any,
+    labels: Any,
+    attack: TopKInterpretation,
+    *,
+    seed: int = 0,
+    batch_size: int = 250,
+) -> Agreement:
+    """Attack the maps of `images` (n, height, width, channels) and compare them with the clean ones. Raises InputError."""
+    images, labels = check_images(images).numpy(), np.asarray(labels)
+    attacked = attack(model, images, labels, seed=seed, batch_size=batch_size)
+    predictions = [np.argmax(model.predict(batch, batch_size, verbose=0), -1) for batch in (images, attacked)]
+    kept = np.flatnonzero(predictions[0] == predictions[1])
+    if not len(kept):
+        return Agreement(len(images), 0, mean_of([]), mean_of([]), mean_of([]))
+    clean, moved = (
+        flat_maps(model, batch[kept], labels[kept, None], attack.interpretation)[:, 0] for batch in (images, attacked)
+    )
+    return Agreement(
+        len(images),
+        len(kept),
+        mean_of(kendall_tau(clean, moved)),
+        mean_of(pearson_r(clean, moved)),
+        mean_of(top_k_overlap(clean, moved, attack.k)),
+    )
+
+
+def overlap_of_networks(
+    first: keras.Model, second: keras.Model, images: Any, labels: Any, *, interpretation: str = "cam", k: int = 8
+) -> Mean:
+    """Mean share of the k strongest positions that two models' maps of the true class have in common. Raises InputError."""
+    images, labels = check_images(images).numpy(), np.asarray(labels)
+    one, other = (flat_maps(model, images, labels[:, None], interpretation)[:, 0] for model in (first, second))
+    if one.shape != other.shape:
+        raise InputError(
+            f"the networks' maps have {one.shape[-1]} and {other.shape[-1]} positions: compare networks of one architecture"
+        )
+    return mean_of(top_k_overlap(one, other, k))
+
+
+def flat_maps(model: keras.Model, images: np.ndarray, classes: np.ndarray, name: str, *, layer: int = -1) -> np.ndarray:
+    """Maps of the `classes` (n, m), flat: (n, m, positions)."""
+    maps = interpretation_maps(model, images, classes, name, layer=layer)
+    return maps.reshape(*maps.shape[:2], -1)

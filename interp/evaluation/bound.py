@@ -1,0 +1,77 @@
+"""The margin and the discrepancy at the smallest radius: the bound of Boopathy et al. 2020, proposition 1."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.attacks import MinimumEpsilon
+from interp.core.checks import check_images
+from interp.discrepancy import class_discrepancy, select_classes
+from interp.evaluation.agreement_under_attack import flat_maps
+from interp.evaluation.statistics import Mean, mean_of
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """For the `broken` (q,) images of `count`: smallest radii, margins 1/2 (f_t - f_t') and discrepancies there, each (q,)."""
+
+    count: int
+    broken: np.ndarray
+    epsilons: np.ndarray
+    margins: np.ndarray
+    discrepancies: np.ndarray
+
+    @property
+    def epsilon(self) -> Mean:
+        """Mean smallest radius."""
+        return mean_of(self.epsilons)
+
+    @property
+    def margin(self) -> Mean:
+        """Mean margin."""
+        return mean_of(self.margins)
+
+    @property
+    def discrepancy(self) -> Mean:
+        """Mean discrepancy."""
+        return mean_of(self.discrepancies)
+
+    @property
+    def below_margin(self) -> int:
+        """On how many images the discrepancy is below the margin; for two-class l1 CAM the bound says none."""
+        return int((self.discrepancies < self.margins - 1e-4 * (1 + np.abs(self.margins))).sum())
+
+
+def bound_check(
+    model: keras.Model,
+    images: Any,
+    labels: Any,
+    targets: Any,
+    attack: MinimumEpsilon,
+    *,
+    interpretation: str = "cam",
+    classes: str = "two_class",
+    norm: str = "l1",
+    seed: int = 0,
+    batch_size: int = 250,
+) -> BoundCheck:
+    """Search the smallest radii of `images` (n, height, width, channels) and compare margins with discrepancies. Raises InputError.
+
+    Maps whose mean is the logit are divided by their positions, so that margins and discrepancies have one scale; the sum of
+    integrated gradients is the logit already.
+    """
+    images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
+    smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
+    broken = np.flatnonzero(smallest.broken)
+    if not len(broken):
+        return BoundCheck(len(images), broken, *(np.zeros(0) for _ in range(3)))
+    logits = model.predict(images[broken], batch_size, verbose=0)
+    rows = np.arange(len(broken))
+    margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
+    shown = select_classes(classes, labels[broken], targets[broken], logits.shape[-1]).numpy()
+    clean, moved = (flat_maps(model, batch[broken], shown, interpretation) for batch in (images, smallest.adversarial))
+    positions = 1 if interpretation == "ig" else clean.shape[-1]
+    distances = class_discrepancy(clean / positions, moved / positions, norm).numpy()
+    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances)

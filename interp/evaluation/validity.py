@@ -1,0 +1,232 @@
+"""Accuracy under the strongest of several attacks, and signs that a weaker figure cannot be believed.
+
+A network whose gradients say nothing looks robust to attacks that follow them (Athalye et al. 2018, Carlini et al. 2019). So each radius
+is attacked by PGD as in the paper, then with random starts, by APGD on two losses and by a black-box search (Croce and Hein 2020),
+and where one of them gains what a sound network would not give away, the figure is flagged.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attacks import AutoPGD, ProjectedGradientDescent, Square, correct
+from interp.attacks.attack import Attack
+from interp.attacks.classification import cross_entropy
+from interp.core.checks import are_probabilities, check_images, check_labels, check_number
+from interp.core.compiled import run_in_batches
+from interp.core.errors import InputError
+from interp.evaluation.accuracy_curve import check_epsilons
+from interp.models.model_check import check_model, run_model
+
+# A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
+POINTS, STANDARD_ERRORS = 0.02, 2.0
+VANISHED_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A reason not to believe an accuracy: its `kind` in a word or two, and what was seen."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StrongAccuracy:
+    """Accuracies on `count` images at one radius: of each attack, and of the worst case per image over all, carried from smaller radii."""
+
+    epsilon: float
+    count: int
+    accuracies: dict[str, float]
+    worst_case: float
+    flags: tuple[Flag, ...]
+
+    @property
+    def standard_error(self) -> float:
+        """Binomial standard error of the worst case."""
+        return float(np.sqrt(self.worst_case * (1 - self.worst_case) / self.count))
+
+
+@dataclass(frozen=True)
+class Validity:
+    """What the strong protocol found: an accuracy per radius, none where the network cannot be attacked, and flags of the network."""
+
+    protocol: str
+    rows: tuple[StrongAccuracy, ...]
+    flags: tuple[Flag, ...]
+
+    @property
+    def flagged(self) -> bool:
+        """Whether anything was flagged at all."""
+        return bool(self.flags or any(row.flags for row in self.rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrongProtocol:
+    """Attacks of the strong protocol: plain PGD of `steps` x `step_size`, random starts, APGD, Square of `queries`.
+
+    Plain PGD starts at the image and counts its last iterate, as Boopathy et al. 2020 do; all others stop at the first success.
+    Raises InputError.
+    """
+
+    steps: int = 200
+    step_size: float = 0.01
+    restarts: int = 5
+    queries: int = 1000
+
+    def __post_init__(self) -> None:
+        check_number("steps", self.steps, minimum=1, whole=True)
+        check_number("step_size", self.step_size, minimum=0, strict=True)
+        check_number("restarts", self.restarts, minimum=1, whole=True)
+        check_number("queries", self.queries, minimum=1, whole=True)
+
+    def describe(self) -> str:
+        """The protocol in words, for the caption of a table."""
+        return (
+            f"strong: worst case per image over PGD-{self.steps} (step {self.step_size:g}) without random start, for {2 * self.steps} "
+            f"steps, and from {self.restarts} random starts, APGD-CE and APGD-DLR (100 steps), and Square ({self.queries} queries); "
+            "found attacks carried to larger eps"
+        )
+
+    def attacks(self, epsilon: float, classes: int) -> dict[str, Attack]:
+        """The attacks by the names that tables give them, plain PGD first."""
+        plain = ProjectedGradientDescent(epsilon=epsilon, step_size=self.step_size, steps=self.steps)
+        return {
+            "PGD": plain,
+            "more steps": replace(plain, steps=2 * self.steps, iterate="first"),
+            "random starts": replace(plain, random_start=True, restarts=self.restarts, iterate="first"),
+            "APGD-CE": AutoPGD(epsilon=epsilon),
+            # The ratio needs a third class.
+            **({"APGD-DLR": AutoPGD(epsilon=epsilon, loss="dlr")} if classes > 2 else {}),
+            "Square": Square(epsilon=epsilon, steps=self.queries),
+        }
+
+
+def validity(
+    model: keras.Model,
+    images: Any,
+    labels: Any,
+    epsilons: Sequence[float],
+    protocol: StrongProtocol | None = None,
+    *,
+    seed: int = 0,
+    batch_size: int = 250,
+    report: Callable[[], None] = lambda: None,
+) -> Validity:
+    """Attack `images` (n, height, width, channels) at each radius by the strong protocol and flag what cannot be believed.
+
+    A network that hands out probabilities is flagged and not attacked. `report` is called after each radius. Raises InputError.
+    """
+    protocol = protocol or StrongProtocol()
+    radii = check_epsilons(epsilons)
+    batch = check_images(images)
+    outputs = run_model(model, batch[:batch_size])
+    if tf.is_tensor(outputs) and outputs.shape.rank == 2 and are_probabilities(outputs):
+        text = "the network hands out probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
+        return Validity(protocol.describe(), (), (Flag("probabilities", text),))
+    classes = check_model(model, batch)
+    truth = check_labels(labels, batch, classes).numpy()
+    pixels = batch.numpy()
+    clean = correct(model, pixels, truth, batch_size=batch_size)
+    flags = [*_unstable(model, batch[:batch_size]), *_vanishing(model, batch, truth, clean, batch_size)]
+    standing = clean.copy()
+    rows = []
+    for epsilon in radii:
+        row, standing = _at_radius(model, pixels, truth, clean, standing, epsilon, classes, protocol, seed, batch_size)
+        rows.append(row)
+        report()
+    return Validity(protocol.describe(), tuple(rows), tuple(flags))
+
+
+def _at_radius(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    clean: np.ndarray,
+    standing: np.ndarray,
+    epsilon: float,
+    classes: int,
+    protocol: StrongProtocol,
+    seed: int,
+    batch_size: int,
+) -> tuple[StrongAccuracy, np.ndarray]:
+    if epsilon == 0:
+        return StrongAccuracy(0.0, len(images), {"PGD": float(clean.mean())}, float(standing.mean()), ()), standing
+    attacks = protocol.attacks(epsilon, classes)
+
+    def survivors(name: str, among: np.ndarray) -> np.ndarray:
+        """Which of the images `among` still classify right after the attack of this name."""
+        right = among.copy()
+        rows = np.flatnonzero(among)
+        if len(rows):
+            found = attacks[name](model, images[rows], labels[rows], seed=seed, batch_size=batch_size)
+            right[rows] = correct(model, found, labels[rows], batch_size=batch_size)
+        return right
+
+    # What a random start gains over the plain attack is a comparison of equals, so both attack all images.
+    right = {"PGD": survivors("PGD", clean), "random starts": survivors("random starts", clean)}
+    right["more steps"] = survivors("more steps", right["PGD"])
+    flags = [
+        *_gain("random start", "random starts find", right["PGD"], right["random starts"]),
+        *_gain("more steps", "twice the steps find", right["PGD"], right["more steps"]),
+    ]
+    worst = standing & right["more steps"] & right["random starts"]
+    for name in attacks:
+        if name not in right:
+            before = worst
+            worst = right[name] = survivors(name, before)
+            if name == "Square":
+                flags += _gain("black box", "a black-box search finds", before, worst, "the gradient attacks")
+    accuracies = {name: float(right[name].mean()) for name in attacks}
+    return StrongAccuracy(epsilon, len(images), accuracies, float(worst.mean()), tuple(flags)), worst
+
+
+def _gain(kind: str, finds: str, before: np.ndarray, after: np.ndarray, base: str = "plain PGD") -> list[Flag]:
+    """A flag where accuracy fell from `before` to `after`, booleans (n,) of the same images, by more than chance explains."""
+    difference = before.astype(float) - after
+    gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+    if gain <= POINTS or gain <= STANDARD_ERRORS * error:
+        return []
+    text = f"{finds} attacks on {100 * gain:.1f}% of the images more than {base} (standard error {100 * error:.1f}%)"
+    return [Flag(kind, f"{text}: the gradients of this network mislead")]
+
+
+def _unstable(model: keras.Model, images: tf.Tensor) -> list[Flag]:
+    first, second = (tf.cast(model(images, training=False), tf.float32) for _ in range(2))
+    change, size = float(tf.reduce_max(tf.abs(first - second))), float(tf.reduce_max(tf.abs(first)))
+    # Threads add in any order, so the last digits may differ.
+    if change <= 1e-4 * max(size, 1.0):
+        return []
+    text = f"two identical calls differ by up to {change:.3g}: something random, such as dropout, is on in inference"
+    return [Flag("random output", f"{text}; its accuracies are draws, not figures")]
+
+
+def _vanishing(
+    model: keras.Model, images: tf.Tensor, labels: np.ndarray, clean: np.ndarray, batch_size: int
+) -> list[Flag]:
+    rows = np.flatnonzero(clean)
+    if not len(rows):
+        return []
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def largest(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            loss = cross_entropy(tf.cast(model(images, training=False), tf.float32), labels)
+        gradient = tape.gradient(loss, images)
+        if gradient is None:
+            raise InputError("the model's logits do not depend on the images by any differentiable path")
+        return (tf.reduce_max(tf.abs(gradient), (1, 2, 3)),)
+
+    arrays = tf.gather(images, rows), tf.constant(labels[rows])
+    share = float((run_in_batches(largest, arrays, batch_size)[0].numpy() == 0).mean())
+    if share <= VANISHED_SHARE:
+        return []
+    text = (
+        f"the loss has no gradient at all on {100 * share:.0f}% of the images: logits this large saturate the softmax"
+    )
+    return [Flag("vanishing gradients", f"{text}, and attacks on the cross-entropy cannot move")]

@@ -1,0 +1,45 @@
+"""Keras models saved by others: whole models that a user trusts, and weights of the package's architectures."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from interp.core.errors import InputError
+from interp.models.initialisation import build_network
+
+WHOLE, WEIGHTS = ".keras", ".weights.h5"
+
+
+def read_keras_file(
+    path: str | Path, *, architecture: str | None = None, image_shape: tuple[int, int, int] | None = None, classes: int = 10
+) -> keras.Model:
+    """Load a model saved with model.save (.keras), or weights of an `architecture` saved with save_weights (.weights.h5).
+
+    A .keras file says which classes to build, so it should be one you trust; code in it (lambdas) is refused all the same. A weights
+    file holds numbers only. Raises InputError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no network file {path}: check the path")
+    if path.name.endswith(WEIGHTS):
+        if architecture is None or image_shape is None:
+            raise InputError(f"{path} holds weights only: say of which architecture, small, pool, wresnet or simple_cnn")
+        network = build_network(architecture, image_shape, classes)
+        return _reading(path, lambda: network.load_weights(path)) or network
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is no Keras model file: save the model with model.save('name.keras')")
+    model = _reading(path, lambda: keras.models.load_model(path, compile=False, safe_mode=True))
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{path} holds a {type(model).__name__}, expected a model")
+    return model
+
+
+def _reading(path: Path, read: Any) -> Any:
+    try:
+        return read()
+    except Exception as error:
+        # Keras raises whatever its layers raise; the first line says what is wrong.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{path} cannot be read as a Keras model: {reason}") from error

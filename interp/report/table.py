@@ -1,0 +1,46 @@
+"""Tables of results: on the terminal, and as tab-separated values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; the caption says how they were measured. None stands for a figure that is not defined."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+
+    def text(self) -> str:
+        """The table in columns, numbers to the right, the caption above."""
+        cells = [self.header, *(tuple(_short(cell) for cell in row) for row in self.rows)]
+        widths = [max(len(line[column]) for line in cells) for column in range(len(self.header))]
+        words = [all(isinstance(row[column], str) for row in self.rows) for column in range(len(self.header))]
+
+        def line(row: Sequence[str]) -> str:
+            padded = (
+                cell.ljust(width) if left else cell.rjust(width)
+                for cell, width, left in zip(row, widths, words, strict=True)
+            )
+            return "  ".join(padded).rstrip()
+
+        rule = "  ".join("-" * width for width in widths)
+        return "\n".join([*([self.caption] if self.caption else []), line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Header and rows as lines of tab-separated values, numbers in full; an undefined figure is an empty cell."""
+
+    def cell(value: Cell) -> str:
+        return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+    return "".join("\t".join(cell(value).replace("\t", " ") for value in row) + "\n" for row in [header, *rows])
+
+
+def _short(value: Cell) -> str:
+    if value is None:
+        return "none qualified"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
