@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     attack.add_argument(
         "--restarts", type=whole_number(0), help="random starts; 0 starts at the image, as the paper did; strong: 5"
     )
-    attack.add_argument("--iterate", default="last", help="which iterate of PGD counts: last, worst or first (to succeed)")
+    attack.add_argument(
+        "--iterate", default="last", help="which iterate of PGD counts: last, worst or first (to succeed)"
+    )
     attack.add_argument(
         "--protocol", default="reference", help="pgd_attack: reference (the paper's) or strong, which also flags"
     )
@@ -56,9 +58,13 @@ def parser() -> argparse.ArgumentParser:
     )
     where = parser.add_argument_group("where")
     where.add_argument("--data_dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    where.add_argument("--output_dir", type=Path, default=Path("gen_images/tables"), help="tables (TSV) and records (JSON)")
+    where.add_argument(
+        "--output_dir", type=Path, default=Path("gen_images/tables"), help="tables (TSV) and records (JSON)"
+    )
     where.add_argument("--picture_dir", type=Path, default=Path("gen_images"), help="pictures")
-    where.add_argument("--batch_size", type=whole_number(1), help="images in memory at a time; by their size without it")
+    where.add_argument(
+        "--batch_size", type=whole_number(1), help="images in memory at a time; by their size without it"
+    )
     parser.epilog = (
         "NETWORK is a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it "
         "is run), of a .weights.h5 file (with --network_type), or of a .keras model, which should be one that you trust: it says "
@@ -108,7 +114,9 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     method = str(arguments.inp_method or methods[0])
     if method not in methods:
         check_choice("--inp_method", method, ("cam", "cam++", "ig"))
-        raise InputError(f"{arguments.task} looks at {' or '.join(methods)}, --inp_method came as {method}: leave it out")
+        raise InputError(
+            f"{arguments.task} looks at {' or '.join(methods)}, --inp_method came as {method}: leave it out"
+        )
     return method
 
 
@@ -144,5 +152,3 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `eval_cmd.py` from the command line."""
     return run(parser(), evaluate, arguments)
-
-

@@ -19,9 +19,7 @@ HELP = (
 def open_network(name: str, data: Dataset, network_type: str | None) -> keras.Model:
     """Return the network `name`, checked against the images and classes of `data`. Raises InputError."""
     if name.endswith((WHOLE, WEIGHTS)):
-        model = read_keras_file(
-            name, architecture=network_type, image_shape=data.image_shape, classes=data.classes
-        )
+        model = read_keras_file(name, architecture=network_type, image_shape=data.image_shape, classes=data.classes)
     else:
         model = load_model(name, architecture=network_type)
     outputs = run_model(model, data.images[:1])

@@ -1,7 +1,13 @@
 """How far an interpretation moved."""
 
 from interp.discrepancy.agreement import kendall_tau, pearson_r, top_k_overlap
-from interp.discrepancy.class_discrepancy import class_discrepancy, class_distances, select_classes
+from interp.discrepancy.class_discrepancy import (
+    NORMS,
+    SELECTIONS,
+    class_discrepancy,
+    class_distances,
+    select_classes,
+)
 from interp.discrepancy.interpretations import (
     INTERPRETATIONS,
     Interpretation,
@@ -12,6 +18,8 @@ from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_
 
 __all__ = [
     "INTERPRETATIONS",
+    "NORMS",
+    "SELECTIONS",
     "Interpretation",
     "class_discrepancy",
     "class_distances",

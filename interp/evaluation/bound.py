@@ -70,7 +70,7 @@ def bound_check(
     logits = model.predict(images[broken], batch_size, verbose=0)
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
-    shown = select_classes(classes, labels[broken], targets[broken], logits.shape[-1]).numpy()
+    shown = np.asarray(select_classes(classes, labels[broken], targets[broken], logits.shape[-1]))
     clean, moved = (flat_maps(model, batch[broken], shown, interpretation) for batch in (images, smallest.adversarial))
     positions = 1 if interpretation == "ig" else clean.shape[-1]
     distances = class_discrepancy(clean / positions, moved / positions, norm).numpy()

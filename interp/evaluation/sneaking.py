@@ -85,7 +85,7 @@ def sneaking(
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))
         return Sneaking(*count, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified])
-    shown = select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]).numpy()
+    shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
     clean = flat_maps(model, images[qualified], shown, attack.interpretation, layer=attack.layer)
     distances = np.full((len(factors), len(qualified)), np.inf)
     taus, correlations = np.full(distances.shape, np.nan), np.full(distances.shape, np.nan)

@@ -13,7 +13,11 @@ WHOLE, WEIGHTS = ".keras", ".weights.h5"
 
 
 def read_keras_file(
-    path: str | Path, *, architecture: str | None = None, image_shape: tuple[int, int, int] | None = None, classes: int = 10
+    path: str | Path,
+    *,
+    architecture: str | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    classes: int = 10,
 ) -> keras.Model:
     """Load a model saved with model.save (.keras), or weights of an `architecture` saved with save_weights (.weights.h5).
 
@@ -25,7 +29,9 @@ def read_keras_file(
         raise InputError(f"no network file {path}: check the path")
     if path.name.endswith(WEIGHTS):
         if architecture is None or image_shape is None:
-            raise InputError(f"{path} holds weights only: say of which architecture, small, pool, wresnet or simple_cnn")
+            raise InputError(
+                f"{path} holds weights only: say of which architecture, small, pool, wresnet or simple_cnn"
+            )
         network = build_network(architecture, image_shape, classes)
         return _reading(path, lambda: network.load_weights(path)) or network
     if not zipfile.is_zipfile(path):

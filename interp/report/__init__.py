@@ -1,7 +1,24 @@
-"""Pictures and pages of results."""
+"""Tables, pictures and pages of results."""
 
-from interp.report.class_maps import class_maps_figure
+from interp.report.class_maps import class_maps_figure, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure
 from interp.report.page import Page
+from interp.report.robustness_figures import bound_figure, sneaking_figure, tradeoff_figure, validity_figure
+from interp.report.table import NOTHING, Cell, Table, tab_separated
 
-__all__ = ["Page", "accuracy_figure", "class_maps_figure", "history_figure", "maps_figure"]
+__all__ = [
+    "NOTHING",
+    "Cell",
+    "Page",
+    "Table",
+    "accuracy_figure",
+    "bound_figure",
+    "class_maps_figure",
+    "history_figure",
+    "maps_figure",
+    "sneaking_figure",
+    "tab_separated",
+    "targeted_maps_figure",
+    "tradeoff_figure",
+    "validity_figure",
+]

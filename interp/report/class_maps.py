@@ -1,32 +1,69 @@
-"""Class activation maps of clean and attacked images side by side."""
+"""Interpretations of clean and attacked images side by side."""
 
+from collections.abc import Mapping, Sequence
+
+import keras
 import numpy as np
 from matplotlib.figure import Figure
 
 from interp.data import Dataset
-from interp.models.network import Network
+from interp.discrepancy import interpretation_maps
 from interp.report.figures import maps_figure
 
+Cell = tuple[str, np.ndarray, np.ndarray | None]
+# What a map is called in a title.
+TITLES = {"cam": "CAM", "cam++": "Grad-CAM++", "ig": "IG"}
 
-def class_maps_figure(network: Network, sample: Dataset, attacked: np.ndarray) -> Figure:
-    """A row an image: clean and attacked image, and on both the CAM of its class and of the strongest other class.
 
-    `attacked` (n, height, width, channels) are the images of `sample` after an attack. Raises InputError for a network
-    without CAM.
+def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray, interpretation: str = "cam") -> Figure:
+    """A row an image: clean and attacked image, and on both the map of its class and of the strongest other class.
+
+    `attacked` (n, height, width, channels) are the images of `sample` after an attack. Raises InputError where the model has
+    no such map.
     """
-    images, labels, class_names = np.asarray(sample.images), sample.labels, sample.class_names
-    clean_maps, attacked_maps = network.cam(images).numpy(), network.cam(attacked).numpy()
-    logits = np.array(network(attacked))
+    images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
+    logits = np.array(model(attacked, training=False), np.float32)
     predicted = logits.argmax(-1)
     logits[np.arange(len(logits)), labels] = -np.inf
+    classes = np.stack([labels, logits.argmax(-1)], -1)
+    clean_maps, attacked_maps = (
+        _flat_colours(interpretation_maps(model, batch, classes, interpretation)) for batch in (images, attacked)
+    )
+    title = TITLES[interpretation]
     rows = []
-    for index, (label, other) in enumerate(zip(labels, logits.argmax(-1), strict=True)):
-        row: list[tuple[str, np.ndarray, np.ndarray | None]] = [
-            (f"image: {class_names[label]}", images[index], None),
-            (f"attacked: seen as {class_names[predicted[index]]}", attacked[index], None),
+    for index, (label, shown) in enumerate(zip(labels, classes, strict=True)):
+        row: list[Cell] = [
+            (f"image: {names[label]}", images[index], None),
+            (f"attacked: seen as {names[predicted[index]]}", attacked[index], None),
         ]
-        for shown in (label, other):
-            row.append((f"CAM of {class_names[shown]}", images[index], clean_maps[index, ..., shown]))
-            row.append(("the same, attacked", attacked[index], attacked_maps[index, ..., shown]))
+        for place, class_ in enumerate(shown):
+            row.append((f"{title} of {names[class_]}", images[index], clean_maps[index, place]))
+            row.append(("the same, attacked", attacked[index], attacked_maps[index, place]))
         rows.append(row)
     return maps_figure(rows)
+
+
+def targeted_maps_figure(
+    stages: Mapping[str, np.ndarray], maps: Mapping[str, np.ndarray], classes: np.ndarray, names: Sequence[str]
+) -> Figure:
+    """A row an image: at each stage of an attack the image, and its maps of the true and the target class.
+
+    `stages` are images (n, height, width, channels) by name, `maps` their maps (n, 2, height, width, ...) of the `classes` (n, 2).
+    """
+    flat = {stage: _flat_colours(values) for stage, values in maps.items()}
+    rows = []
+    for index, pair in enumerate(classes):
+        row: list[Cell] = []
+        for stage, images in stages.items():
+            row.append((stage, images[index], None))
+            row += [
+                (f"map of {names[class_]}", images[index], flat[stage][index, place])
+                for place, class_ in enumerate(pair)
+            ]
+        rows.append(row)
+    return maps_figure(rows)
+
+
+def _flat_colours(maps: np.ndarray) -> np.ndarray:
+    """Maps (n, m, height, width) of maps that may have a value for each colour."""
+    return maps.sum(-1) if maps.ndim == 5 else maps

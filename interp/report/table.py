@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Cell = str | int | float | None
+# For a cell that nothing belongs into; None is for a figure that should be there and is not defined.
+NOTHING = "-"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Table:
         """The table in columns, numbers to the right, the caption above."""
         cells = [self.header, *(tuple(_short(cell) for cell in row) for row in self.rows)]
         widths = [max(len(line[column]) for line in cells) for column in range(len(self.header))]
-        words = [all(isinstance(row[column], str) for row in self.rows) for column in range(len(self.header))]
+        words = [any(_is_word(row[column]) for row in self.rows) for column in range(len(self.header))]
 
         def line(row: Sequence[str]) -> str:
             padded = (
@@ -38,6 +40,10 @@ def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
     return "".join("\t".join(cell(value).replace("\t", " ") for value in row) + "\n" for row in [header, *rows])
+
+
+def _is_word(value: Cell) -> bool:
+    return isinstance(value, str) and value != NOTHING
 
 
 def _short(value: Cell) -> str:

@@ -3,7 +3,7 @@
 from interp.attacks import ProjectedGradientDescent
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.evaluation import StrongProtocol, Validity, accuracy_curve, validity
-from interp.report import Table, accuracy_figure, validity_figure
+from interp.report import Cell, Table, accuracy_figure, validity_figure
 
 DEFAULT_STEPS = 200
 
@@ -64,19 +64,17 @@ def strong_protocol(setting: Setting) -> Outcome:
 
 def validity_table(found: Validity, count: int) -> Table:
     """Radii down, attacks across, and the kinds of the flags."""
-    attacks = tuple(max((row.accuracies for row in found.rows), key=len, default={}))
-    rows = tuple(
-        (
-            row.epsilon,
-            *(row.accuracies.get(name, row.accuracies["PGD"]) for name in attacks),
-            row.worst_case,
-            row.standard_error,
-            ", ".join(flag.kind for flag in (*found.flags, *row.flags)) or "-",
-        )
-        for row in found.rows
-    ) or ((None, None, None, ", ".join(flag.kind for flag in found.flags)),)
+    attacks = list(dict.fromkeys(name for row in found.rows for name in row.accuracies))
+    rows: list[tuple[Cell, ...]] = []
+    for row in found.rows:
+        kinds = ", ".join(flag.kind for flag in (*found.flags, *row.flags))
+        # Without an attack there is one accuracy.
+        values = (row.accuracies.get(name, row.accuracies["PGD"]) for name in attacks)
+        rows.append((row.epsilon, *values, row.worst_case, row.standard_error, kinds or "-"))
+    if not rows:
+        rows.append((None, None, None, ", ".join(flag.kind for flag in found.flags)))
     header = ("eps", *attacks, "worst case", "standard error", "flags")
-    return Table(header, rows, f"{count} images; {found.protocol}")
+    return Table(header, tuple(rows), f"{count} images; {found.protocol}")
 
 
 def validity_record(found: Validity) -> dict[str, object]:

@@ -8,7 +8,7 @@ from interp.commands.networks import open_network
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.evaluation import Agreement, agreement_under_attack, overlap_of_networks
-from interp.report import Table
+from interp.report import NOTHING, Cell, Table
 from interp.training.objectives import OBJECTIVES
 
 AAI_HEADER = ("eps", "images", "unchanged", "Kendall tau", "standard error", "Pearson r", "top-k overlap")
@@ -44,10 +44,11 @@ def aai_topk(setting: Setting) -> Outcome:
     return Outcome(Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption})
 
 
-def aai_row(epsilon: float, found: Agreement) -> tuple[float | int | None, ...]:
+def aai_row(epsilon: float, found: Agreement) -> tuple[Cell, ...]:
     """A radius's row under AAI_HEADER."""
     tau = found.kendall_tau
-    means = (tau.value, tau.standard_error, found.pearson_r.value, found.top_k_overlap.value)
+    error = NOTHING if tau.standard_error is None else tau.standard_error
+    means = (tau.value, error, found.pearson_r.value, found.top_k_overlap.value)
     return epsilon, found.count, found.unchanged, *means
 
 

@@ -22,7 +22,9 @@ LISTING = {
     "isa_ig": Listed("interpretability sneaking attack on integrated gradients", 50, ("ig",)),
     "tradeoff_cam": Listed("discrepancy of class activation maps against the radius, in pictures", 4, ("cam", "cam++")),
     "tradeoff_ig": Listed("discrepancy of integrated gradients against the radius, in pictures", 4, ("ig",)),
-    "tradeoff_repr": Listed("discrepancy of feature maps (--rep_l) against the radius, in pictures", 4, ("representation",)),
+    "tradeoff_repr": Listed(
+        "discrepancy of feature maps (--rep_l) against the radius, in pictures", 4, ("representation",)
+    ),
     "attack_and_display": Listed("clean, attacked and sneakily attacked maps side by side, in a picture", 4),
     "vis_cam": Listed("maps of clean and attacked images, in a picture", 8),
     "intr_topk": Listed("strongest positions shared with the maps of another network (--against)", 200),

@@ -19,9 +19,7 @@ def vis_cam(setting: Setting) -> Outcome:
     attacked = attack(
         setting.model, setting.images, setting.labels, seed=arguments.seed, batch_size=setting.batch_size()
     )
-    right = [
-        float(correct(setting.model, images, setting.labels).mean()) for images in (setting.images, attacked)
-    ]
+    right = [float(correct(setting.model, images, setting.labels).mean()) for images in (setting.images, attacked)]
     header = ("images", "eps", "clean accuracy", "attacked accuracy")
     table = Table(header, ((len(setting.labels), epsilon, *right),), f"maps of {setting.method}; PGD-{attack.steps}")
     figure = class_maps_figure(setting.model, setting.sample, attacked, setting.method)

@@ -8,7 +8,7 @@ from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.discrepancy import SELECTIONS, interpretation_maps
 from interp.evaluation import BoundCheck, Mean, Sneaking, bound_check, mean_of, sneaking
-from interp.report import Table, bound_figure, sneaking_figure, targeted_maps_figure, tradeoff_figure
+from interp.report import NOTHING, Table, bound_figure, sneaking_figure, targeted_maps_figure, tradeoff_figure
 
 
 def min_pgd_attack(setting: Setting) -> Outcome:
@@ -49,14 +49,26 @@ def isa(setting: Setting) -> Outcome:
         strict=True,
     )
     counts = (found.count, found.broken, len(found.qualified))
-    rows = [(f"{penalty:g}", *counts, *(mean.value for mean in means), None) for penalty, *means in points]
+    rows = [(f"{penalty:g}", *counts, *(mean.value for mean in means), NOTHING) for penalty, *means in points]
     overall = tuple(_over_points(values) for values in (found.kendall_taus, found.pearson_rs))
-    rows.append(("all", *counts, None, found.discrepancy.value, *(mean.value for mean in overall), found.slope.value))
+    rows.append(
+        ("all", *counts, NOTHING, found.discrepancy.value, *(mean.value for mean in overall), found.slope.value)
+    )
     caption = (
         f"{found.count} images, of which {found.preferring} prefer their target when clean, {found.broken} were broken and "
         f"{len(found.qualified)} qualified; {_protocol(setting)}"
     )
-    header = ("penalty", "images", "broken", "qualified", "mean eps", "discrepancy", "Kendall tau", "Pearson r", "slope")
+    header = (
+        "penalty",
+        "images",
+        "broken",
+        "qualified",
+        "mean eps",
+        "discrepancy",
+        "Kendall tau",
+        "Pearson r",
+        "slope",
+    )
     record = {
         "qualified": found.qualified.tolist(),
         "epsilons": found.epsilons.tolist(),
@@ -124,7 +136,9 @@ def attack_and_display(setting: Setting) -> Outcome:
         "smallest eps": smallest.adversarial[rows],
         f"sneaking, {found.penalties[0]:g} x": found.adversarial[0],
     }
-    maps = {name: interpretation_maps(setting.model, images, classes, setting.method) for name, images in stages.items()}
+    maps = {
+        name: interpretation_maps(setting.model, images, classes, setting.method) for name, images in stages.items()
+    }
     return Outcome(table, {}, {"maps": targeted_maps_figure(stages, maps, classes, names)})
 
 

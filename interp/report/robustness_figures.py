@@ -1,0 +1,95 @@
+"""Curves and scatter plots of attacks on interpretations; each function returns a matplotlib figure."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from interp.data import Dataset
+from interp.evaluation import BoundCheck, Sneaking, Validity
+from interp.report.figures import COLOURS
+
+
+def validity_figure(found: Mapping[str, Validity]) -> Figure:
+    """Accuracy against eps: plain PGD dashed, the worst case of the strong protocol solid, a cross where it is flagged."""
+    figure, axes = _one(xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
+    for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
+        radii = [row.epsilon for row in result.rows]
+        plain = [row.accuracies["PGD"] for row in result.rows]
+        axes.plot(radii, plain, color=colour, ls="--", lw=1, label=f"{name}: PGD alone")
+        axes.plot(radii, [row.worst_case for row in result.rows], color=colour, marker="o", label=f"{name}: worst case")
+        flagged = [(row.epsilon, row.accuracies["PGD"]) for row in result.rows if row.flags or result.flags]
+        if flagged:
+            axes.plot(*zip(*flagged, strict=True), "x", color="#D55E00", ms=9, mew=2, label=f"{name}: flagged")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def bound_figure(found: Mapping[str, BoundCheck]) -> Figure:
+    """Discrepancy against margin at the smallest radius, a point an image; the bound says that all lie above the diagonal."""
+    figure, axes = _one(xlabel="margin (f_true - f_target) / 2", ylabel="discrepancy at the smallest eps")
+    for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
+        label = f"{name} ({len(result.broken)} of {result.count})"
+        axes.scatter(result.margins, result.discrepancies, s=12, alpha=0.6, color=colour, lw=0, label=label)
+    everything = np.concatenate([np.r_[result.margins, 0.0] for result in found.values()])
+    ends = np.array([min(everything.min(), 0), everything.max()])
+    axes.plot(ends, ends, color="grey", ls=":", label="the bound: discrepancy = margin")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
+    """Mean normalised discrepancy against the penalty, with one standard error."""
+    figure, axes = _one(xlabel="eps over the smallest eps", ylabel="mean normalised discrepancy")
+    for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
+        means = result.at(result.discrepancies)
+        axes.errorbar(
+            result.penalties,
+            [np.nan if mean.value is None else mean.value for mean in means],
+            yerr=[mean.standard_error or 0 for mean in means],
+            color=colour,
+            marker="o",
+            capsize=3,
+            label=f"{name} ({len(result.qualified)} of {result.count})",
+        )
+    _from_zero(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, Sneaking]) -> Figure:
+    """A panel an image: its picture, and discrepancy against eps, one curve for each class selection."""
+    images = sorted({int(image) for found in curves.values() for image in found.qualified})
+    figure = Figure(figsize=(6, 2.2 * len(images)), layout="constrained")
+    grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 2.6))
+    for (picture, axes), image in zip(grid, images, strict=True):
+        pixels = np.asarray(sample.images[image])
+        picture.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
+        picture.axis("off")
+        names = sample.class_names
+        picture.set_title(f"{names[sample.labels[image]]}, target {names[targets[image]]}", fontsize=9)
+        for (label, found), colour in zip(curves.items(), COLOURS, strict=False):
+            (index,) = np.flatnonzero(found.qualified == image) if image in found.qualified else (None,)
+            if index is not None:
+                shown = label.replace("_", " ")
+                axes.plot(
+                    found.epsilons[:, index], found.discrepancies[:, index], marker="o", color=colour, label=shown
+                )
+        axes.set(xlabel="eps", ylabel="discrepancy")
+        _from_zero(axes)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0, 1].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _from_zero(axes: Axes) -> None:
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+
+
+def _one(**settings: object) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(**settings)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
