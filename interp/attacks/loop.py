@@ -59,13 +59,18 @@ def until_broken(
     harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch.
     """
 
+    def step_on(step: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, Rows]:
+        broken = rows["harm"] >= 0
+        moved = body(step, rows)
+        # The first success is kept, not the worst of those until the segment ends.
+        worst = _shaped(tf.where(broken[:, None, None, None], rows["worst"], moved["worst"]), rows["worst"])
+        return step + 1, {**moved, "worst": worst, "harm": tf.where(broken, rows["harm"], moved["harm"])}
+
     def run_segment(
         step: tf.Tensor, standing: tf.Tensor, rows: Rows, worst: tf.Tensor, harm: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, Rows, tf.Tensor, tf.Tensor]:
         last = tf.minimum(step + segment, steps)
-        _, rows = tf.while_loop(
-            lambda step, _: step < last, lambda step, rows: (step + 1, body(step, rows)), (step, rows)
-        )
+        _, rows = tf.while_loop(lambda step, _: step < last, step_on, (step, rows))
         worst = tf.tensor_scatter_nd_update(worst, standing[:, None], rows["worst"])
         harm = tf.tensor_scatter_nd_update(harm, standing[:, None], rows["harm"])
         # A NaN leaves too: the attack as a whole reports it.

@@ -1,6 +1,7 @@
 """Gradients averaged along straight paths, the integral inside integrated gradients."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -80,3 +81,51 @@ def chunked_path_gradient(
         shape_invariants=(tf.TensorShape([]), start.shape),
     )
     return summed
+
+
+def path_maps(
+    score: Score, ends: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor, *, chunk_size: int | None = None
+) -> tf.Tensor:
+    """Integrated gradients of `score` from black images to `ends` (n, ...), shape of `ends`; may be differentiated.
+
+    With `chunk_size` no more path points than that are in memory at a time, also when differentiating, at the price of computing
+    them twice then.
+    """
+    if chunk_size is None:
+        return ends * path_gradient(score, tf.zeros_like(ends), ends, positions, weights)
+    total, size = tf.shape(ends)[0] * tf.shape(positions)[0], tf.shape(positions)[0]
+
+    def contributions(rows: tf.Tensor, end: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+        """What path points, positions `at` of the images `end`, add to the maps."""
+        between = tf.gather(positions, at)[:, None, None, None] * end
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(between)
+            value = score(between, rows)
+        return end * tape.gradient(value, between) * tf.gather(weights, at)[:, None, None, None]
+
+    def add_up(part: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """The sum over all path points of `part(rows, positions)`, by row."""
+
+        def add(first: tf.Tensor, summed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            index = tf.range(first, tf.minimum(first + chunk_size, total))
+            rows = index // size
+            return first + chunk_size, tf.tensor_scatter_nd_add(summed, rows[:, None], part(rows, index % size))
+
+        return tf.while_loop(lambda first, _: first < total, add, (0, tf.zeros_like(ends)))[1]
+
+    @tf.custom_gradient
+    def maps(ends: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor, variables: Any = None) -> Any:
+            def part(rows: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+                end = tf.gather(ends, rows)
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(end)
+                    aligned = tf.reduce_sum(contributions(rows, end, at) * tf.gather(upstream, rows))
+                return tape.gradient(aligned, end)
+
+            # The model's weights are constants here.
+            return (add_up(part), [None] * len(variables)) if variables is not None else add_up(part)
+
+        return add_up(lambda rows, at: contributions(rows, tf.gather(ends, rows), at)), gradient
+
+    return maps(ends)

@@ -11,13 +11,15 @@ import tensorflow as tf
 from interp.core.checks import check_images, check_number
 from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError, check_choice
-from interp.core.path_gradients import path_gradient, quadrature
+from interp.core.path_gradients import path_maps, quadrature
 from interp.models.forward import Forward, MappedForward, prepare_forward
 
 # Quadratures of integrated gradients: five points of the right Riemann rule inside attacks, as in the paper's training, and a finer
 # one for what is reported of them.
 SEARCHED, REPORTED = quadrature("right", 5), quadrature("gauss_legendre", 32)
 LAST_LAYER = -1
+# All path points of small images are in memory at once; of others so many that they hold as many values as this.
+SMALL_IMAGE, PATH_VALUES = 1024, 8 * 224 * 224 * 3
 
 
 class Interpretation(ABC):
@@ -80,14 +82,15 @@ class PathAttribution(Interpretation):
 
     def pictures_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count, shown = tf.shape(classes)[0], tf.shape(classes)[1]
-        ends = tf.repeat(points, shown, axis=0)
         of_row = tf.reshape(classes, (-1,))
 
         def score(between: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
             return tf.gather(self.forward.logits(between), tf.gather(of_row, rows), batch_dims=1)
 
-        gradient = path_gradient(score, tf.zeros_like(ends), ends, self.positions, self.weights)
-        maps = self.forward.leave(ends * gradient)
+        size = points.shape[1:].num_elements()
+        chunk_size = None if size is not None and size <= SMALL_IMAGE else max(1, PATH_VALUES // (size or PATH_VALUES))
+        ends = tf.repeat(points, shown, axis=0)
+        maps = self.forward.leave(path_maps(score, ends, self.positions, self.weights, chunk_size=chunk_size))
         pictures = tf.reshape(maps, tf.concat([[count, shown], tf.shape(maps)[1:]], 0))
         pictures.set_shape([None, classes.shape[1], *maps.shape[1:]])
         return pictures, self.forward.logits(points)

@@ -4,7 +4,7 @@ from interp.report.class_maps import class_maps_figure, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure
 from interp.report.page import Page
 from interp.report.robustness_figures import bound_figure, sneaking_figure, tradeoff_figure, validity_figure
-from interp.report.table import NOTHING, Cell, Table, tab_separated
+from interp.report.table import NOTHING, Cell, Table, spread, tab_separated
 
 __all__ = [
     "NOTHING",
@@ -17,6 +17,7 @@ __all__ = [
     "history_figure",
     "maps_figure",
     "sneaking_figure",
+    "spread",
     "tab_separated",
     "targeted_maps_figure",
     "tradeoff_figure",

@@ -33,6 +33,17 @@ class Table:
         return "\n".join([*([self.caption] if self.caption else []), line(cells[0]), rule, *map(line, cells[1:])])
 
 
+def spread(table: Table, column: str, value: str) -> Table:
+    """The same figures with the values of one column across: a row for each combination of what stands left of it."""
+    at, of = table.header.index(column), table.header.index(value)
+    across = list(dict.fromkeys(row[at] for row in table.rows))
+    lines: dict[tuple[Cell, ...], dict[Cell, Cell]] = {}
+    for row in table.rows:
+        lines.setdefault(row[:at], {})[row[at]] = row[of]
+    rows = tuple((*lead, *(cells.get(key, NOTHING) for key in across)) for lead, cells in lines.items())
+    return Table((*table.header[:at], *(f"{column} {_short(key)}" for key in across)), rows, table.caption)
+
+
 def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Header and rows as lines of tab-separated values, numbers in full; an undefined figure is an empty cell."""
 

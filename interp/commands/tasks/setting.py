@@ -31,6 +31,8 @@ class Setting:
     targets: np.ndarray
     method: str
     arguments: argparse.Namespace
+    # Of many settings in a row, whoever goes through them shows how far it is.
+    quiet: bool = False
 
     @property
     def images(self) -> np.ndarray:
@@ -75,7 +77,7 @@ class Setting:
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[], None]]:
         """Show how far the task is."""
-        with progress_bar(f"{self.arguments.task} {self.name}", total) as tick:
+        with progress_bar(f"{self.arguments.task} {self.name}", 0 if self.quiet else total) as tick:
             yield tick
 
 

@@ -1,0 +1,201 @@
+"""Evaluate the networks of a numbered experiment: 1 the main one, 2 the additional one."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.commands.command_line import Parser, run, whole_number
+from interp.commands.experiments.sections import DESCRIPTIONS, SECTIONS
+from interp.core.errors import InputError, check_choice
+
+if TYPE_CHECKING:
+    from interp.commands.experiments.choice import Chosen
+    from interp.commands.experiments.results import Results
+    from interp.commands.experiments.sections import Section
+    from interp.commands.tasks.setting import Outcome
+    from interp.data import Dataset
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `eval.py`."""
+    parser = Parser(prog="eval.py", description=__doc__)
+    parser.add_argument("number", type=int, help=", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()))
+    sections = "; ".join(
+        f"{name} ({number}): {section.help}" for number, group in SECTIONS.items() for name, section in group.items()
+    )
+    parser.add_argument("--only", nargs="+", metavar="SECTION", help=sections)
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME", help="names or paths; all networks of the training scripts without it"
+    )
+    parser.add_argument(
+        "--networks-dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
+    )
+    parser.add_argument("--dataset", help="only networks on this one: digits, mnist, cifar10 or restimagenet")
+    parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
+    parser.add_argument("--num-image", type=whole_number(1), help="test images for each; that of the task without it")
+    parser.add_argument("--seed", type=whole_number(0), default=99, help="of the sample and of random starts")
+    parser.add_argument("--out", type=Path, help="folder of results; gen_images/eval_NUMBER without it")
+    return parser
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
+    from interp.commands.experiments.choice import named_networks, networks_of
+    from interp.commands.experiments.results import Results
+    from interp.core.files import check_writable, locked
+    from interp.data import ALIASES, DATASETS
+
+    if arguments.number not in SECTIONS:
+        raise InputError(
+            f"no experiment {arguments.number}: {', '.join(f'{key} = {text}' for key, text in DESCRIPTIONS.items())}"
+        )
+    group = SECTIONS[arguments.number]
+    names = [check_choice("section", name, group) for name in arguments.only or group]
+    if arguments.dataset is not None:
+        check_choice("--dataset", arguments.dataset, [*DATASETS, *ALIASES])
+    named = (
+        named_networks(arguments.networks, arguments.dataset, arguments.networks_dir) if arguments.networks else None
+    )
+    folder = arguments.out or Path(f"gen_images/eval_{arguments.number}")
+    check_writable(folder)
+    missing: dict[str, None] = {}
+    failed: dict[str, str] = {}
+    with locked(folder / ".lock"):
+        settings = {"number": arguments.number, "num_image": arguments.num_image, "seed": arguments.seed}
+        results = Results(folder, settings)
+        for name in names:
+            if named is None:
+                chosen, absent = networks_of(group[name], arguments.dataset, arguments.networks_dir)
+                missing |= dict.fromkeys(absent)
+            else:
+                chosen = named
+            _evaluate_section(name, group[name], chosen, results, arguments, failed)
+    for what, reason in failed.items():
+        print(f"failed: {what}: {reason}", file=sys.stderr)
+    if missing:
+        print(f"missing, train.py makes them: {', '.join(missing)}", file=sys.stderr)
+    return 1 if missing or failed else 0
+
+
+def _evaluate_section(
+    name: str,
+    section: "Section",
+    chosen: "list[Chosen]",
+    results: "Results",
+    arguments: argparse.Namespace,
+    failed: dict[str, str],
+) -> None:
+    from interp.commands.command_line import progress_bar
+
+    print(f"\n{name}: {section.help}")
+    records = {}
+    with progress_bar(name, len(chosen)) as tick:
+        for network in chosen:
+            try:
+                record = results.read(name, network.name, network.path)
+                if record is None:
+                    record = _evaluate_network(name, section, network, results.folder, arguments)
+                    results.keep(name, network.name, network.path, record)
+                records[network.name] = record
+            except InputError as error:
+                failed[f"{name} of {network.name}"] = str(error)
+            tick()
+    _show(name, records, results)
+
+
+def _evaluate_network(
+    name: str, section: "Section", network: "Chosen", folder: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Run the task of a section in all its variants on one network and return its record."""
+    from interp.commands import evaluate_network
+    from interp.commands.networks import network_stem, open_network
+    from interp.commands.tasks.listing import LISTING
+    from interp.commands.tasks.setting import Setting
+    from interp.core.files import replacing
+    from interp.core.provenance import describe_run
+
+    line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
+    task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
+    task_arguments.networks_dir = arguments.networks_dir
+    sample, targets = _sample(
+        network.dataset, arguments.data_dir, arguments.num_image or LISTING[section.task].images, arguments.seed
+    )
+    model = open_network(str(network.path), sample, None)
+    method = LISTING[section.task].methods[0]
+    outcomes: list[tuple[int, Outcome]] = []
+    for value in section.values:
+        if section.option is not None:
+            setattr(task_arguments, section.option, value)
+        setting = Setting(network_stem(network.path.name), model, sample, targets, method, task_arguments, quiet=True)
+        outcomes.append((value, evaluate_network.tasks()[section.task](setting)))
+    for value, outcome in outcomes:
+        for shown, figure in outcome.pictures.items():
+            variant = f"_{section.option}{value}" if section.option else ""
+            with replacing(folder / name / f"{network.name}_{shown}{variant}.png") as temporary:
+                figure.savefig(temporary, dpi=130)
+    last = outcomes[-1][1]
+    lead = [section.option] if section.option else []
+    return {
+        **describe_run(vars(arguments)),
+        "data": sample.source,
+        "images": len(sample),
+        "caption": "; ".join(dict.fromkeys(outcome.table.caption for _, outcome in outcomes)),
+        "header": [*lead, *last.table.header],
+        "rows": [[*([value] if lead else []), *row] for value, outcome in outcomes for row in outcome.table.rows],
+        **last.record,
+    }
+
+
+def _show(name: str, records: dict[str, dict[str, Any]], results: "Results") -> None:
+    """Print the section's table and write it with its picture."""
+    from interp.commands.experiments.pictures import PICTURES
+    from interp.core.files import replacing
+    from interp.report import Table, spread
+
+    if not records:
+        print("no network of this section was evaluated")
+        return
+    by_header: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for network, record in records.items():
+        rows = by_header.setdefault(("network", *record["header"]), [])
+        rows += [(network, *row) for row in record["rows"]]
+    captions = dict.fromkeys(record["caption"] for record in records.values())
+    for caption in captions:
+        print(caption)
+    for header, rows in by_header.items():
+        table = Table(header, tuple(rows))
+        print((spread(table, "eps", "accuracy") if {"eps", "accuracy"} <= set(header) else table).text())
+    header = max(by_header, key=len)
+    print(f"wrote {results.write_table(name, list(header), [list(row) for row in by_header[header]])}")
+    for network, record in records.items():
+        for flag in record.get("flags", []):
+            at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
+            print(f"flagged: {network}{at}: {flag['text']}")
+    if name in PICTURES:
+        for family, group in _families(records).items():
+            path = results.folder / f"{name}_{family}.png"
+            with replacing(path) as temporary:
+                PICTURES[name](group).savefig(temporary, dpi=130)
+            print(f"wrote {path}")
+
+
+def _families(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The records by dataset and architecture, which a picture shows together."""
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, record in records.items():
+        groups.setdefault("_".join(name.split("_")[:2]), {})[name] = record
+    return groups
+
+
+def _sample(dataset: str, data_dir: Path | None, count: int, seed: int) -> "tuple[Dataset, Any]":
+    from interp import data
+    from interp.evaluation import sample_images
+
+    return sample_images(data.load(dataset, "test", data_dir=data_dir), count, seed=seed)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `eval.py` from the command line."""
+    return run(parser(), evaluate, arguments)

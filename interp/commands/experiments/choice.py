@@ -1,0 +1,68 @@
+"""Which networks a section evaluates: those of the training scripts that are there, whatever their number of epochs."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from interp.commands.experiments.sections import Section
+from interp.core.errors import InputError
+from interp.data import ALIASES, DATASETS
+from interp.models.keras_file import WHOLE
+from interp.models.loading import SUFFIXES, find_network, network_folders
+from interp.training.recipes import on_dataset, recipes
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A network to evaluate: its name, its file, and the dataset it is for."""
+
+    name: str
+    path: Path
+    dataset: str
+
+
+def networks_of(section: Section, dataset: str | None, networks_dir: Path | None) -> tuple[list[Chosen], list[str]]:
+    """Return the networks of a section that are there, and the names, without epochs, of those that are not.
+
+    With `dataset` those of the same training scripts on it.
+    """
+    folders = network_folders(networks_dir)
+    files = [
+        file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()) if file.suffix in SUFFIXES
+    ]
+    found, missing = [], []
+    for family, place in _families(section, dataset):
+        named = [file for file in files if re.fullmatch(rf"{re.escape(family)}_\d+", file.stem)]
+        if not named:
+            missing.append(family)
+        # The first folder that holds a name wins, and in it this project's own kind of file.
+        for stem in dict.fromkeys(file.stem for file in named):
+            found.append(Chosen(stem, find_network(stem, networks_dir), place))
+    return found, missing
+
+
+def named_networks(names: Sequence[str], dataset: str | None, networks_dir: Path | None) -> list[Chosen]:
+    """Return the networks of these names or paths. Raises InputError for one that is not there."""
+    chosen = []
+    for name in names:
+        path = Path(name) if name.endswith(WHOLE) else find_network(name, networks_dir)
+        place = dataset or path.stem.split("_")[0]
+        if place not in {*DATASETS, *ALIASES}:
+            raise InputError(f"the name {path.stem} does not say on which dataset to evaluate it: give --dataset")
+        chosen.append(Chosen(path.stem, path, place))
+    return chosen
+
+
+def _families(section: Section, dataset: str | None) -> Iterable[tuple[str, str]]:
+    """Names without epochs, each with its dataset, in the order of the scripts."""
+    wanted = "cifar" if dataset == "cifar10" else dataset
+    rows = [row for script in section.scripts for row in recipes(script) if row.objective not in section.without]
+    prefixes = {row.dataset for row in rows}
+    if wanted is not None:
+        rows = (
+            [row for row in rows if row.dataset == wanted]
+            if wanted in prefixes
+            else [on_dataset(row, wanted) for row in rows]
+        )
+    return dict.fromkeys((row.name.rsplit("_", 1)[0], row.dataset) for row in rows)

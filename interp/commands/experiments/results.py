@@ -1,0 +1,59 @@
+"""Results of an experiment on disk, one file a network and section, so that a stopped run goes on where it was."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from interp.core.errors import InputError
+from interp.core.files import write_json, write_text
+from interp.report import tab_separated
+
+
+class Results:
+    """The folder of an experiment; `settings` are what all results in it must share. Raises InputError for other settings."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder = folder
+        path = folder / "settings.json"
+        kept = _read(path) if path.exists() else settings
+        different = [name for name in settings if kept.get(name) != settings[name]]
+        if different:
+            were = ", ".join(f"{name} {kept.get(name)}, now {settings[name]}" for name in different)
+            raise InputError(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
+        write_json(path, settings)
+
+    def read(self, section: str, name: str, network: Path) -> dict[str, Any] | None:
+        """The result of a network, None if there is none or the network's file has changed since."""
+        path = self._path(section, name)
+        record = _read(path) if path.exists() else None
+        return record if record is not None and record.get("network_sha256") == fingerprint(network) else None
+
+    def keep(self, section: str, name: str, network: Path, record: dict[str, Any]) -> None:
+        """Write the result of a network."""
+        write_json(self._path(section, name), {**record, "network_sha256": fingerprint(network)})
+
+    def write_table(self, section: str, header: list[str], rows: list[list[Any]]) -> Path:
+        """Write a section's table and return its file."""
+        path = self.folder / f"{section}.tsv"
+        write_text(path, tab_separated(header, rows))
+        return path
+
+    def _path(self, section: str, name: str) -> Path:
+        return self.folder / section / f"{name}.json"
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}; remove it") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path} is no result of eval.py: remove it")
+    return record

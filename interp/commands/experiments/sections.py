@@ -1,0 +1,39 @@
+"""The sections of `eval.py`, as data: a task of `eval_cmd.py`, its variants, and the training scripts whose networks it is for."""
+
+from dataclasses import dataclass
+
+MAIN = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A task, run once for each of the `variants` (options and the values they take), on the networks of the `scripts`."""
+
+    help: str
+    task: str
+    scripts: tuple[int, ...] = MAIN
+    option: str | None = None
+    values: tuple[int, ...] = (0,)
+    arguments: tuple[str, ...] = ()
+    # Objectives that the section leaves out.
+    without: tuple[str, ...] = ()
+
+
+SECTIONS: dict[int, dict[str, Section]] = {
+    1: {
+        "pgd": Section(
+            "accuracy under PGD of 1, 10, 100 and 200 steps", "pgd_attack", option="steps", values=(1, 10, 100, 200)
+        ),
+        "aai": Section("agreement of maps under the top-k attack", "aai_topk"),
+        "cam": Section("pictures of class activation maps", "vis_cam"),
+        "topk": Section("strongest positions shared with the Normal network", "intr_topk", without=("normal",)),
+        "validity": Section(
+            "accuracy under the strong protocol, and what is flagged", "pgd_attack", arguments=("--protocol", "strong")
+        ),
+    },
+    2: {
+        "grid": Section("accuracy under PGD over penalty weights and training radii", "pgd_attack", scripts=(7,)),
+        "bound": Section("margin against discrepancy at the smallest radius", "min_pgd_attack", scripts=(1, 3, 4)),
+    },
+}
+DESCRIPTIONS = {1: "main experiments", 2: "additional experiments"}

@@ -1,0 +1,85 @@
+"""APGD: its schedule and its loss by hand, and that it is no weaker than plain steps."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interp import data
+from interp.attacks import AutoPGD, ProjectedGradientDescent, accuracy
+from interp.attacks.auto_pgd import checkpoint_windows
+from interp.attacks.classification import difference_of_logits_ratio
+from interp.core.errors import InputError
+from interp.evaluation import sample_images
+from interp.models import load_model
+
+
+def test_checkpoints_by_hand():
+    """100 steps: the first after 22, then 19, 16, 13, 10, 7 and 6 more."""
+    windows = checkpoint_windows(100)
+    np.testing.assert_array_equal(np.flatnonzero(windows) + 1, [22, 41, 57, 70, 80, 87, 93, 99])
+    np.testing.assert_array_equal(windows[windows > 0], [22, 19, 16, 13, 10, 7, 6, 6])
+    assert checkpoint_windows(1).tolist() == [1]
+
+
+def test_the_difference_of_logits_ratio_by_hand():
+    """Right with 5 over 3, first and third 5 and 1: -(5 - 3) / (5 - 1). Wrong by 1: (5 - 4) / (5 - 1)."""
+    logits = tf.constant([[5.0, 3.0, 1.0, 0.0], [4.0, 5.0, 1.0, 0.0]])
+    np.testing.assert_allclose(difference_of_logits_ratio(logits, tf.constant([0, 0])), [-0.5, 0.25], rtol=1e-6)
+    # The same for logits a thousand times as large: that is what the loss is for.
+    np.testing.assert_allclose(difference_of_logits_ratio(1000 * logits, tf.constant([0, 0])), [-0.5, 0.25], rtol=1e-6)
+
+
+def test_two_classes_have_no_ratio(linear):
+    with pytest.raises(InputError, match="at least 3 classes"):
+        AutoPGD(epsilon=0.1, loss="dlr")(linear, np.full((1, 1, 2, 1), 0.5, np.float32), [0])
+
+
+def test_a_linear_model_is_solved_exactly(linear):
+    """Class 0 is right by 1 - 2 * 0.2 = 0.6; no radius below 0.2 is enough, and the corner of the ball is found."""
+    images = np.array([1.0, 0.2], np.float32).reshape(1, 1, 2, 1)
+    moved = AutoPGD(epsilon=0.15, steps=10)(linear, images, [0])
+    np.testing.assert_allclose(np.ravel(moved), [0.85, 0.35], atol=1e-6)
+    assert accuracy(linear, AutoPGD(epsilon=0.21, steps=10)(linear, images, [0]), [0]) == 0
+
+
+def test_saturated_logits_are_broken_by_the_ratio_alone(curved, toy):
+    """The cross-entropy of logits this large has no gradient; where they are scaled says nothing about robustness."""
+    images, labels = toy
+    loud = keras.Sequential([curved, keras.layers.Rescaling(1e4)])
+    plain = AutoPGD(epsilon=0.3, steps=20, loss="dlr")
+    assert (
+        accuracy(loud, plain(loud, images, labels), labels)
+        <= accuracy(curved, plain(curved, images, labels), labels) + 0.05
+    )
+    stuck = ProjectedGradientDescent(epsilon=0.3, step_size=0.05, steps=20)
+    assert accuracy(loud, stuck(loud, images, labels), labels) > 0.8
+
+
+@pytest.mark.parametrize("loss", ["ce", "dlr"])
+def test_no_weaker_than_plain_steps_on_a_published_network(reference_dir, data_dir, loss):
+    sample, _ = sample_images(data.load("mnist", "test", data_dir=data_dir), 100)
+    network = load_model(reference_dir / "networks" / "mnist_smallgap_int_100.pkl")
+    images, labels = np.asarray(sample.images), sample.labels
+    plain = ProjectedGradientDescent(epsilon=0.3, step_size=0.01, steps=100)
+    found = [
+        accuracy(network, attack(network, images, labels), labels)
+        for attack in (plain, AutoPGD(epsilon=0.3, loss=loss))
+    ]
+    assert found[1] <= found[0] + 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epsilon": -1.0}, "epsilon"),
+        ({"steps": 0}, "steps"),
+        ({"loss": "dl"}, "did you mean 'dlr'"),
+        ({"restarts": 0}, "restarts"),
+    ],
+)
+def test_bad_settings_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(AutoPGD(epsilon=0.1), **arguments)
