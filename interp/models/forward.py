@@ -77,7 +77,7 @@ class PooledForward(MappedForward):
     """A Keras model that ends in global average pooling and one dense layer."""
 
     def __init__(self, head: PooledHead) -> None:
-        self.head = head
+        self.head, self.features = head, head.features()
         self.tail = LayeredTail(tf.cast(head.dense.kernel, tf.float32))
 
     def enter(self, images: tf.Tensor) -> tf.Tensor:
@@ -87,7 +87,7 @@ class PooledForward(MappedForward):
         return points
 
     def activations(self, points: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.head.features(points, training=False), tf.float32)
+        return tf.cast(self.features(points), tf.float32)
 
     def logits_of(self, activations: tf.Tensor) -> tf.Tensor:
         logits = self.tail.logits(activations)
@@ -97,7 +97,7 @@ class PooledForward(MappedForward):
         return LayeredTail(tf.nn.relu(tf.cast(self.head.dense.kernel, tf.float32)))
 
     def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
-        return tf.cast(self.head.layer(index)(points, training=False), tf.float32)
+        return tf.cast(self.head.layer(index)(points), tf.float32)
 
 
 class NetworkForward(MappedForward):

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 import interp
-from interp.commands.evaluate_network import main
+from interp.commands.evaluate_network import main, tasks
+from interp.commands.tasks.listing import LISTING
 from interp.models import build_network
 
 SCRIPT = Path(__file__).parents[2] / "eval_cmd.py"
@@ -26,19 +29,166 @@ def network(tmp_path_factory):
 
 def test_accuracy_under_attack(network, tmp_path):
     common = ["--task", "pgd_attack", "--dataset", "digits", "--network", network, "--output_dir", tmp_path]
-    result = run(*common, "--num_image", 30, "--steps", 3, "--epsilons", "0,0.1")
+    result = run(*common, "--picture_dir", tmp_path, "--num_image", 30, "--steps", 3, "--epsilons", "0,0.1")
     assert result.returncode == 0, result.stderr
     assert "PGD-3 (linf, step 0.01, no random start, last iterate, each eps alone)" in result.stdout
-    record = json.loads((tmp_path / "pgd_attack_digits_digits_smallgap_normal_0.json").read_text())
-    assert record["result"]["epsilons"] == [0, 0.1]
+    stem = "l1_two_class_pgd_attack_digits_cam"
+    record = json.loads((tmp_path / f"{stem}.json").read_text())["digits_smallgap_normal_0"]
+    assert [row[0] for row in record["rows"]] == [0, 0.1]
     assert record["network"]["architecture"] == "small"
+    assert record["arguments"]["steps"] == 3
+    lines = (tmp_path / f"{stem}.tsv").read_text().splitlines()
+    assert lines[0] == "network\teps\taccuracy\tstandard error"
+    assert lines[1].startswith("digits_smallgap_normal_0\t0.0\t")
+    assert (tmp_path / f"{stem}_digits_smallgap_normal_0_accuracy.png").stat().st_size > 10_000
 
 
-def test_pictures_of_maps(call, network, tmp_path):
-    common = ["--task", "vis_cam", "--dataset", "digits", "--network", network, "--output_dir", tmp_path]
-    result = call(main, [*common, "--num_image", 3, "--steps", 2])
+# The options that make each task short, what its table says, and how many pictures it draws.
+TASKS = {
+    "pgd_attack": ({}, "accuracy", 1),
+    "pgd_attack strong": (
+        {"--protocol": "strong", "--queries": 5, "--restarts": 1, "--epsilons": "0.05"},
+        "worst case",
+        1,
+    ),
+    "min_pgd_attack": ({}, "mean margin", 1),
+    "min_pgd_attack reference": ({"--direction": "reference"}, "mean margin", None),
+    "isa_cam": ({}, "qualified", 1),
+    "isa_cam cam++": ({"--inp_method": "cam++", "--norm": "l2", "--num_class": "all_class"}, "qualified", 1),
+    "isa_ig": ({"--penalties": "1.2"}, "qualified", 1),
+    "tradeoff_cam": ({"--penalties": "1.2,1.4"}, "penalty", 1),
+    "tradeoff_ig": ({"--penalties": "1.2", "--num_image": 1}, "penalty", 1),
+    "tradeoff_repr": ({"--rep_l": 0}, "representation", 1),
+    "attack_and_display": ({}, "target", 1),
+    "vis_cam": ({}, "attacked accuracy", 1),
+    "vis_cam ig": ({"--inp_method": "ig"}, "attacked accuracy", 1),
+    "aai_topk": ({}, "Kendall tau", 0),
+    "intr_topk": ({"--against": "ITSELF"}, "top-k overlap", 0),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_path, name):
+    changes, heading, count = TASKS[name]
+    task = name.split()[0]
+    options = {"--task": task, "--dataset": "digits", "--network": network, "--num_image": 3, "--steps": 2}
+    options |= {"--output_dir": tmp_path / "tables", "--picture_dir": tmp_path / "pictures"}
+    options |= {option: network if value == "ITSELF" else value for option, value in changes.items()}
+    result = call(main, [f"{option}={value}" for option, value in options.items()])
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "vis_cam_digits_smallgap_normal_0.png").stat().st_size > 10_000
+    assert heading in result.stdout
+    method = options.get("--inp_method", LISTING[task].methods[0])
+    strong = "_strong" if "--protocol" in options else ""
+    stem = f"{options.get('--norm', 'l1')}_{options.get('--num_class', 'two_class')}_{task}{strong}_digits_{method}"
+    record = json.loads((tmp_path / "tables" / f"{stem}.json").read_text())["digits_smallgap_normal_0"]
+    assert record["caption"]
+    table = (tmp_path / "tables" / f"{stem}.tsv").read_text().splitlines()
+    assert len(table) == 1 + len(record["rows"])
+    pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    if count is not None:
+        assert len(pictures) == count
+    assert all(name.startswith(f"{stem}_digits_smallgap_normal_0_") for name in pictures)
+
+
+def test_every_listed_task_has_its_function():
+    assert list(tasks()) == list(LISTING)
+
+
+def test_networks_share_a_table_and_a_second_run_replaces_the_first(call, network, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(Path(network).read_bytes())
+    common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=3", "--steps=1"]
+    common += [f"--output_dir={tmp_path / 'out'}", f"--picture_dir={tmp_path}"]
+    for chosen in (network, other, network):
+        assert call(main, [*common, f"--network={chosen}"]).returncode == 0
+    table = (tmp_path / "out" / "l1_two_class_min_pgd_attack_digits_cam.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in table] == ["network", "digits_smallgap_normal_0", "other"]
+
+
+def test_a_foreign_record_is_left_alone(call, network, tmp_path):
+    path = tmp_path / "l1_two_class_min_pgd_attack_digits_cam.json"
+    path.write_text("[1, 2]")
+    common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=3", "--steps=1", f"--network={network}"]
+    result = call(main, [*common, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
+    assert result.returncode == 2
+    assert "move it away" in result.stderr
+    assert path.read_text() == "[1, 2]"
+
+
+def test_a_model_of_the_users_own(call, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(4, 3, strides=2, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(10),
+        ]
+    )
+    model.save(tmp_path / "mine.keras")
+    common = ["--dataset=digits", f"--network={tmp_path / 'mine.keras'}", "--num_image=2", "--steps=2"]
+    common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    for task in ("isa_cam", "aai_topk", "isa_ig", "vis_cam"):
+        result = call(main, [f"--task={task}", *common])
+        assert result.returncode == 0, result.stderr
+    flat = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    flat.save(tmp_path / "flat.keras")
+    common[1] = f"--network={tmp_path / 'flat.keras'}"
+    assert call(main, ["--task=isa_ig", *common]).returncode == 0
+    result = call(main, ["--task=isa_cam", *common])
+    assert result.returncode == 2
+    assert "use ig for others" in result.stderr
+
+
+def test_a_network_of_probabilities_is_flagged_by_the_strong_protocol_and_refused_by_the_others(call, tmp_path):
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    )
+    model.save(tmp_path / "sure.keras")
+    common = ["--task=pgd_attack", "--dataset=digits", f"--network={tmp_path / 'sure.keras'}", "--num_image=5"]
+    common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    result = call(main, [*common, "--protocol=strong"])
+    assert result.returncode == 0, result.stderr
+    assert "flagged: the network hands out probabilities" in result.stdout
+    result = call(main, common)
+    assert result.returncode == 2
+    assert "probabilities" in result.stderr
+
+
+def test_weights_alone_need_their_architecture(call, tmp_path):
+    build_network("pool", (28, 28, 1), 10).save_weights(tmp_path / "mine.weights.h5")
+    common = [
+        "--task=aai_topk",
+        "--dataset=digits",
+        f"--network={tmp_path / 'mine.weights.h5'}",
+        "--num_image=2",
+        "--steps=2",
+    ]
+    common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    assert "say of which architecture" in call(main, common).stderr
+    assert call(main, [*common, "--network_type=pool"]).returncode == 0
+
+
+def test_nothing_qualifies(call, tmp_path):
+    """A network that always sees class 5: its images of other classes are wrong, and no target is ever reached."""
+    network = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(3, 5),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(10),
+        ]
+    )
+    bias = np.zeros(10, np.float32)
+    bias[5] = 9
+    network.layers[-1].set_weights([np.zeros((3, 10), np.float32), bias])
+    network.save(tmp_path / "five.keras")
+    common = ["--dataset=digits", f"--network={tmp_path / 'five.keras'}", "--num_image=4", "--steps=1"]
+    common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    # Nobody's target is class 5, and where it were it would be preferred already.
+    for task in ("isa_cam", "min_pgd_attack", "tradeoff_cam", "attack_and_display"):
+        result = call(main, [f"--task={task}", *common, "--seed=4"])
+        assert result.returncode == 0, result.stderr
+        assert "none qualified" in result.stdout
 
 
 GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
@@ -64,16 +214,42 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--num_image": "9" * 400}, "too large"),
         ({"--network": "x" * 300}, "too long"),
         ({"--network": "two\nlines.pkl"}, "two\\nlines"),
+        ({"--network": "nothing.keras"}, "no network file nothing.keras"),
+        ({"--num_class": "three_class"}, "two_class"),
+        ({"--norm": "l7"}, "l1"),
+        ({"--inp_method": "kam"}, "cam"),
+        ({"--task": "isa_cam", "--inp_method": "ig"}, "isa_cam looks at cam or cam++"),
+        ({"--task": "isa_cam", "--penalties": "0.9,1.2"}, "at least 1"),
+        ({"--task": "isa_cam", "--penalties": "1.2;1.4"}, "no list of numbers"),
+        ({"--task": "isa_cam", "--penalties": "nan"}, "not finite"),
+        ({"--task": "isa_cam", "--rep_l": "2"}, "leave it out"),
+        ({"--task": "tradeoff_repr", "--rep_l": "99", "--num_image": "1", "--steps": "1"}, "no layer 99"),
+        ({"--task": "aai_topk", "--k": "50", "--num_image": "2", "--steps": "1"}, "49 positions"),
+        ({"--task": "aai_topk", "--k": "0"}, "less than 1"),
+        ({"--task": "intr_topk", "--against": "nothing"}, "nothing"),
+        ({"--protocol": "weak"}, "strong"),
+        ({"--direction": "up"}, "reference"),
+        ({"--iterate": "best"}, "worst"),
+        ({"--network_type": "smal"}, "did you mean 'small'"),
+        ({"--network_type": "pool"}, "not 'pool'"),
+        ({"--picture_dir": "/proc/nothing"}, "cannot write"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call, network, tmp_path, changes, message):
-    chosen = {**GOOD, "--network": network, "--output_dir": tmp_path / "out", **changes}
+    chosen = {
+        **GOOD,
+        "--network": network,
+        "--output_dir": tmp_path / "out",
+        "--picture_dir": tmp_path / "out",
+        **changes,
+    }
     # "--epsilons=-0.1": a value that begins with a minus is joined to its option, as a shell user has to.
     result = call(main, [f"{name}={value}" for name, value in chosen.items()])
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
-    assert not (tmp_path / "out").exists()
+    # Folders are made before long work starts; nothing is in them.
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours(network, tmp_path):
@@ -81,7 +257,10 @@ def test_a_reader_that_goes_away_is_no_error_of_ours(network, tmp_path):
         f"{sys.executable} {SCRIPT} --task pgd_attack --dataset digits --network {network} --num_image 5 --steps 1"
     )
     result = subprocess.run(
-        ["bash", "-c", f"{command} --output_dir {tmp_path} | true"], capture_output=True, text=True, check=False
+        ["bash", "-c", f"{command} --output_dir {tmp_path} --picture_dir {tmp_path} | true"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in result.stderr
 
@@ -91,4 +270,4 @@ def test_a_network_of_other_images_is_refused(call, tmp_path):
     common = ["--task", "pgd_attack", "--dataset", "digits", "--output_dir", tmp_path / "out"]
     result = call(main, [*common, "--network", net])
     assert result.returncode == 2
-    assert "choose the dataset it was trained on" in result.stderr
+    assert "(28, 28, 1)" in result.stderr

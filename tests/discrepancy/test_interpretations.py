@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
+from interp.core.path_gradients import path_maps, quadrature
 from interp.discrepancy import prepare_interpretation
 from interp.models import build_network, prepare_forward
 
@@ -50,3 +51,29 @@ def test_other_models_have_integrated_gradients_only():
     for name in ("cam", "representation"):
         with pytest.raises(InputError, match="use ig for others"):
             maps(model, name)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 1000])
+def test_path_maps_in_chunks_are_those_in_one_piece(chunk_size):
+    """Also when they are differentiated."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            keras.layers.Conv2D(3, 3, activation="softplus"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    ends = tf.constant(np.random.RandomState(0).rand(3, 6, 6, 1), tf.float32)
+    positions, weights = (tf.constant(part) for part in quadrature("gauss_legendre", 4))
+
+    @tf.function
+    def run(chunk):
+        with tf.GradientTape() as tape:
+            tape.watch(ends)
+            maps = path_maps(lambda points, rows: model(points)[:, 0], ends, positions, weights, chunk_size=chunk)
+            value = tf.reduce_sum(maps**3)
+        return maps, tape.gradient(value, ends)
+
+    for whole, chunked in zip(run(None), run(chunk_size), strict=True):
+        np.testing.assert_allclose(chunked, whole, atol=1e-6 * np.abs(whole).max() + 1e-9)

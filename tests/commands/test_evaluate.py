@@ -1,0 +1,152 @@
+"""`eval.py`: what it evaluates, what it keeps, and what it says is missing."""
+
+import json
+
+import pytest
+
+import interp
+from interp.commands.evaluate import main
+from interp.commands.experiments.choice import networks_of
+from interp.commands.experiments.sections import SECTIONS
+from interp.commands.tasks.listing import LISTING
+from interp.models import build_network
+
+
+@pytest.fixture
+def networks(tmp_path):
+    folder = tmp_path / "networks"
+    for seed, name in enumerate(("digits_smallgap_normal_1", "digits_smallgap_int_1", "digits_smallgap_int_20")):
+        network = build_network("small", (28, 28, 1), 10, seed=seed)
+        interp.save_model(network, folder / f"{name}.safetensors", metadata={})
+    return folder
+
+
+def options(networks, tmp_path, *more):
+    return ["1", "--dataset=digits", f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--num-image=4", *more]
+
+
+def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_path):
+    result = call(main, options(networks, tmp_path, "--only", "pgd", "aai", "topk", "cam"))
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("missing, train.py makes them: digits_smallgap_adv, ")
+    assert "digits_smallgap_int," not in last
+    assert "PGD-200" in result.stdout
+    assert "eps 0.05" in result.stdout
+    out = tmp_path / "out"
+    for section in ("pgd", "aai", "cam"):
+        names = sorted(path.stem for path in (out / section).glob("*.json"))
+        assert names == ["digits_smallgap_int_1", "digits_smallgap_int_20", "digits_smallgap_normal_1"]
+    record = json.loads((out / "pgd" / "digits_smallgap_int_1.json").read_text())
+    assert record["header"] == ["steps", "eps", "accuracy", "standard error"]
+    assert {row[0] for row in record["rows"]} == {1, 10, 100, 200}
+    assert record["versions"]["tensorflow"]
+    assert (out / "pgd_digits_smallgap.png").stat().st_size > 10_000
+    assert (out / "cam" / "digits_smallgap_int_1_maps.png").exists()
+    # The table of a program has a row for each figure.
+    assert len((out / "pgd.tsv").read_text().splitlines()) == 1 + 3 * 4 * 4
+    # Nobody is compared with a Normal network that is not there.
+    assert "topk of digits_smallgap_int_20" in result.stderr
+    assert "normal_20" in result.stderr
+
+
+def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):
+    arguments = options(
+        networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1", "digits_smallgap_normal_1"
+    )
+    assert call(main, arguments).returncode == 0
+    files = sorted((tmp_path / "out" / "aai").glob("*.json"))
+    before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
+    files[0].unlink()
+    assert call(main, arguments).returncode == 0
+    after = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
+    assert after[1] == before[1]
+    assert json.loads(after[0][1])["rows"] == json.loads(before[0][1])["rows"]
+
+
+def test_a_network_that_changed_is_evaluated_anew(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    assert call(main, arguments).returncode == 0
+    file = tmp_path / "out" / "aai" / "digits_smallgap_int_1.json"
+    before = json.loads(file.read_text())
+    network = build_network("small", (28, 28, 1), 10, seed=77)
+    interp.save_model(network, networks / "digits_smallgap_int_1.safetensors", metadata={})
+    assert call(main, arguments).returncode == 0
+    after = json.loads(file.read_text())
+    assert after["rows"] != before["rows"]
+    assert after["network_sha256"] != before["network_sha256"]
+
+
+def test_results_of_other_settings_are_not_mixed(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    assert call(main, arguments).returncode == 0
+    for change in (["--num-image=5"], ["--seed=1"]):
+        result = call(main, [*arguments, *change])
+        assert result.returncode == 2
+        assert "other settings" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_damaged_network_does_not_stop_the_others(call, networks, tmp_path):
+    (networks / "digits_smallgap_adv_1.safetensors").write_bytes(b"nothing")
+    result = call(main, options(networks, tmp_path, "--only", "cam"))
+    assert result.returncode == 1
+    assert "failed: cam of digits_smallgap_adv_1" in result.stderr
+    assert (tmp_path / "out" / "cam" / "digits_smallgap_int_1.json").exists()
+
+
+def test_the_bound_and_the_strong_protocol(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "bound", "--networks", "digits_smallgap_int_1")
+    result = call(main, ["2", *arguments[1:]])
+    assert result.returncode == 0, result.stderr
+    assert "discrepancy below margin" in result.stdout
+    assert (tmp_path / "out" / "bound_digits_smallgap.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_strong_protocol(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "validity", "--networks", "digits_smallgap_int_1")
+    result = call(main, arguments)
+    assert result.returncode == 0, result.stderr
+    assert "worst case" in result.stdout
+
+
+def test_sections_name_tasks_and_networks_that_exist(tmp_path):
+    for group in SECTIONS.values():
+        for section in group.values():
+            assert section.task in LISTING
+            found, missing = networks_of(section, None, tmp_path)
+            assert not found
+            assert len(missing) > 5
+            assert len(set(missing)) == len(missing)
+    assert "mnist_smallgap_int005_2" in networks_of(SECTIONS[2]["grid"], None, tmp_path)[1]
+    assert "mnist_smallgap_normal" not in networks_of(SECTIONS[1]["topk"], None, tmp_path)[1]
+
+
+def test_published_names_are_found(reference_dir):
+    found, missing = networks_of(SECTIONS[1]["pgd"], None, reference_dir / "networks")
+    names = {network.name for network in found}
+    assert {"mnist_smallgap_int2adv_100", "cifar_wresnet_int_200", "mnist_pool_normal_100"} <= names
+    assert len(found) == 19
+    assert "cifar_smallgap_trades" in missing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["4"], "no experiment 4"),
+        (["one"], "invalid"),
+        (["1", "--only", "pdg"], "did you mean 'pgd'"),
+        (["2", "--only", "pgd"], "section"),
+        (["1", "--dataset", "minst"], "did you mean 'mnist'"),
+        (["1", "--networks", "nothing_here_1"], "nothing_here_1"),
+        (["1", "--num-image", "0"], "less than 1"),
+        (["1", "--out", "/proc/nothing"], "cannot write"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    result = call(main, arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,184 @@
+"""Figures of attacks on interpretations: by hand, what they rest on, and the paper's."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from interp import data
+from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, TopKInterpretation
+from interp.core.errors import InputError
+from interp.evaluation import (
+    Sneaking,
+    agreement_under_attack,
+    bound_check,
+    overlap_of_networks,
+    sample_images,
+    sneaking,
+)
+from interp.models import build_network, load_model
+
+MINIMUM = MinimumEpsilon(rounds=6, steps=10)
+ATTACK = InterpretabilitySneaking(rounds=4, steps=6)
+
+
+@pytest.fixture(scope="module")
+def net():
+    network = build_network("small", (28, 28, 1), 4)
+    network.layers[-1].kernel.assign(4 * network.layers[-1].kernel)
+    return network
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.RandomState(0).rand(8, 28, 28, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def labels(net, images):
+    return np.argmax(net(images), -1)
+
+
+def result(discrepancies, epsilons):
+    discrepancies, epsilons = np.array(discrepancies, float), np.array(epsilons, float)
+    return Sneaking(
+        5,
+        3,
+        1,
+        (1.0, 2.0),
+        np.arange(discrepancies.shape[1]),
+        epsilons,
+        discrepancies,
+        discrepancies,
+        discrepancies,
+        None,
+    )
+
+
+def test_slope_and_mean_by_hand():
+    """First image: (4 - 3) * .1 / ((.2 - .1) * 4) = .25; second: (2 - 2) = 0."""
+    found = result([[4, 2], [3, 2]], [[0.1, 0.2], [0.2, 0.4]])
+    assert found.slope.value == pytest.approx(0.125)
+    assert found.discrepancy.value == pytest.approx((3.5 + 2) / 2)
+
+
+def test_a_slope_over_one_radius_is_undefined():
+    assert result([[4, 2]], [[0.1, 0.2]]).slope.value is None
+    nothing = Sneaking(5, 0, 0, (1.5,), np.zeros(0, int), *(np.zeros((1, 0)) for _ in range(4)), None)
+    assert (str(nothing.discrepancy), str(nothing.slope)) == ("none qualified", "none qualified")
+
+
+@pytest.mark.parametrize("interpretation", ["cam", "ig"])
+def test_discrepancies_do_not_rise_with_the_radius(net, images, labels, interpretation):
+    attack = dataclasses.replace(ATTACK, interpretation=interpretation, direction="reference")
+    found = sneaking(net, images, labels, (labels + 1) % 4, attack, MINIMUM, (2.0, 1.2, 1.5, 1.2))
+    assert found.penalties == (1.2, 1.5, 2.0)
+    assert len(found.qualified)
+    assert (np.diff(found.discrepancies, axis=0) <= 0).all()
+    assert np.isfinite(found.discrepancies).all()
+    np.testing.assert_allclose(found.epsilons[2] / found.epsilons[0], 2 / 1.2, rtol=1e-5)
+    # The picture of each point is the one that its figure is of.
+    assert (np.abs(found.adversarial - images[found.qualified]).max((2, 3, 4)) <= found.epsilons + 1e-6).all()
+
+
+def test_images_that_prefer_their_target_drop_out(net, images, labels):
+    targets = (labels + 1) % 4
+    claimed = np.where(np.arange(8) < 3, targets, labels)
+    wanted = np.where(np.arange(8) < 3, labels, targets)
+    found = sneaking(net, images, claimed, wanted, ATTACK, MINIMUM, (1.5,))
+    assert found.preferring == 3
+    assert found.qualified.min() >= 3
+    everything = sneaking(net, images, targets, labels, ATTACK, MINIMUM, (1.5,))
+    assert len(everything.qualified) == 0
+    assert str(everything.discrepancy) == "none qualified"
+    assert [str(mean) for mean in everything.at(everything.kendall_taus)] == ["none qualified"]
+
+
+@pytest.mark.parametrize("penalties", [(), (0.9,), (1.5, float("nan")), (1e9,)])
+def test_bad_penalties(net, images, labels, penalties):
+    with pytest.raises(InputError, match="penalt"):
+        sneaking(net, images, labels, (labels + 1) % 4, ATTACK, MINIMUM, penalties)
+
+
+@pytest.mark.parametrize("interpretation", ["cam", "ig"])
+def test_the_bound_holds(net, images, labels, interpretation):
+    found = bound_check(net, images, labels, (labels + 1) % 4, MINIMUM, interpretation=interpretation)
+    assert len(found.broken)
+    assert (found.margins > 0).all()
+    if interpretation == "cam":
+        assert found.below_margin == 0
+        assert (found.discrepancies >= found.margins - 1e-4).all()
+
+
+def test_nothing_broken_is_said():
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+    model.layers[-1].set_weights([np.zeros((1, 2), np.float32), np.array([5, 0], np.float32)])
+    images = np.full((3, 4, 4, 1), 0.5, np.float32)
+    found = bound_check(model, images, np.zeros(3, int), np.ones(3, int), MINIMUM)
+    assert (len(found.broken), found.below_margin) == (0, 0)
+    assert str(found.margin) == str(found.epsilon) == "none qualified"
+
+
+def test_agreement_rests_on_images_that_kept_their_prediction(net, images, labels):
+    attack = TopKInterpretation(epsilon=0.05, steps=5)
+    found = agreement_under_attack(net, images, labels, attack)
+    assert 0 < found.unchanged <= found.count == 8
+    assert found.kendall_tau.count == found.unchanged
+    still = agreement_under_attack(net, images, labels, dataclasses.replace(attack, epsilon=0.0))
+    assert still.unchanged == 8
+    assert still.kendall_tau.value == pytest.approx(1)
+    assert still.top_k_overlap.value == 1
+
+
+def test_networks_overlap_with_themselves(net, images, labels):
+    assert overlap_of_networks(net, net, images, labels).value == 1
+    other = overlap_of_networks(net, build_network("small", (28, 28, 1), 4, seed=1), images, labels)
+    assert 0 <= other.value < 1
+    coarse = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(3, 4, strides=4),
+            keras.layers.MaxPooling2D(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4),
+        ]
+    )
+    with pytest.raises(InputError, match="positions"):
+        overlap_of_networks(net, coarse, images, labels, k=4)
+    with pytest.raises(InputError, match="k came as 50"):
+        overlap_of_networks(net, net, images, labels, k=50)
+
+
+@pytest.mark.parametrize(
+    ("method", "epsilon", "expected"), [("normal", 0.1, 0.799), ("int", 0.1, 0.968), ("int", 0.3, 0.913)]
+)
+def test_published_agreement(reference_dir, data_dir, method, epsilon, expected):
+    sample, _ = sample_images(data.load("mnist", "test", data_dir=data_dir), 200)
+    network = load_model(reference_dir / "networks" / f"mnist_smallgap_{method}_100.pkl")
+    found = agreement_under_attack(network, sample.images, sample.labels, TopKInterpretation(epsilon=epsilon), seed=99)
+    assert found.kendall_tau.value == pytest.approx(expected, abs=0.02)
+
+
+def test_published_margins(reference_dir, data_dir):
+    sample, targets = sample_images(data.load("mnist", "test", data_dir=data_dir), 100)
+    network = load_model(reference_dir / "networks" / "mnist_smallgap_normal_100.pkl")
+    found = bound_check(network, sample.images, sample.labels, targets, MinimumEpsilon(direction="reference", steps=10))
+    assert len(found.broken) == 100
+    assert found.margin.value == pytest.approx(9.679, rel=0.02)
+    assert found.discrepancy.value == pytest.approx(11.300, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method",
+    ["normal", "adv", "trades", "int", "intadv", "intone", "int2", "int2adv", "ig", "igsum", "intig", "intigadv"],
+)
+def test_the_bound_holds_on_published_networks(reference_dir, data_dir, method):
+    """And at least 95 of every 100 images are broken below eps 1."""
+    sample, targets = sample_images(data.load("mnist", "test", data_dir=data_dir), 200)
+    network = load_model(reference_dir / "networks" / f"mnist_smallgap_{method}_100.pkl")
+    found = bound_check(network, sample.images, sample.labels, targets, MinimumEpsilon(), seed=99)
+    assert len(found.broken) >= 190
+    assert (found.epsilons < 1).all()
+    assert found.below_margin == 0

@@ -1,0 +1,172 @@
+"""The strong protocol: what it flags and what it does not, on toy and on published networks."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interp import data
+from interp.core.errors import InputError
+from interp.evaluation import StrongProtocol, sample_images, validity
+from interp.evaluation.validity import _gain
+from interp.models import load_model
+
+PROTOCOL = StrongProtocol(steps=10, step_size=0.05, restarts=2, queries=100)
+EPSILONS = (0.0, 0.1, 0.25)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A small network that has learnt the digits, with a softmax loss that is not saturated."""
+    train, test = (data.load("digits", split) for split in ("train", "test"))
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(8, 5, strides=3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10),
+        ]
+    )
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.fit(np.asarray(train.images), train.labels, epochs=8, verbose=0)
+    sample, _ = sample_images(test, 60)
+    return network, np.asarray(sample.images), sample.labels
+
+
+def kinds(found):
+    return {flag.kind for flag in (*found.flags, *(flag for row in found.rows for flag in row.flags))}
+
+
+def test_a_sound_network_is_not_flagged(digits):
+    network, images, labels = digits
+    found = validity(network, images, labels, EPSILONS, PROTOCOL, seed=1)
+    assert not found.flagged
+    worst = [row.worst_case for row in found.rows]
+    assert worst == sorted(worst, reverse=True)
+    assert worst[0] > 0.8
+    assert worst[-1] < 0.3
+    for row in found.rows:
+        assert row.worst_case <= min(row.accuracies.values())
+    assert "worst case per image" in found.protocol
+
+
+def test_results_are_the_same_for_the_same_seed(digits):
+    network, images, labels = digits
+    once, again = (validity(network, images[:20], labels[:20], (0.1,), PROTOCOL, seed=3) for _ in range(2))
+    assert once == again
+
+
+def test_saturated_logits(digits):
+    network, images, labels = digits
+    loud = keras.Sequential([network, keras.layers.Rescaling(1000.0)])
+    found = validity(loud, images, labels, (0.1,), PROTOCOL)
+    assert "vanishing gradients" in kinds(found)
+    assert "no gradient at all" in found.flags[0].text
+    # Attacks that do not follow the cross-entropy get through.
+    assert found.rows[0].worst_case < found.rows[0].accuracies["PGD"]
+
+
+def test_probabilities_are_flagged_and_not_attacked(digits):
+    network, images, labels = digits
+    found = validity(keras.Sequential([network, keras.layers.Softmax()]), images, labels, EPSILONS, PROTOCOL)
+    assert kinds(found) == {"probabilities"}
+    assert found.rows == ()
+    assert found.flagged
+
+
+class DropoutLeftOn(keras.Model):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.dropout = inner, keras.layers.Dropout(0.2)
+
+    def call(self, images, training=None):
+        return self.inner(self.dropout(images, training=True), training=training)
+
+
+def test_dropout_left_on(digits):
+    network, images, labels = digits
+    found = validity(DropoutLeftOn(network), images, labels, (0.05,), PROTOCOL)
+    assert "random output" in kinds(found)
+    assert "two identical calls differ" in found.flags[0].text
+
+
+class Misleading(keras.Model):
+    """The gradient that Keras sees is that of the negative: following it makes the prediction surer."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, images, training=None):
+        mirrored = 2 * tf.stop_gradient(images) - images
+        return self.inner(mirrored, training=training)
+
+
+def test_the_black_box_finds_what_wrong_gradients_hide(digits):
+    network, images, labels = digits
+    found = validity(Misleading(network), images, labels, (0.25,), dataclasses.replace(PROTOCOL, queries=300))
+    assert "black box" in kinds(found)
+
+
+def test_too_few_steps(digits):
+    network, images, labels = digits
+    found = validity(network, images, labels, (0.2,), StrongProtocol(steps=3, step_size=0.01, restarts=1, queries=20))
+    assert "more steps" in kinds(found)
+
+
+def test_a_gain_must_exceed_two_points_and_two_standard_errors():
+    """Of 200: 4 more are 2 points, no gain; 5 more are 2.5 points with an error of 1.1: a gain. Of 40, 2 are 5 points within 2 errors."""
+    before = np.ones(200, bool)
+    for broken, flagged in ((4, False), (5, True)):
+        after = before.copy()
+        after[:broken] = False
+        assert bool(_gain("kind", "it finds", before, after)) == flagged
+    after = np.ones(40, bool)
+    after[:2] = False
+    assert not _gain("kind", "it finds", np.ones(40, bool), after)
+    assert not _gain("kind", "it finds", after, np.ones(40, bool))
+
+
+def test_two_classes_are_attacked_without_the_ratio():
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    images = np.random.RandomState(0).rand(10, 4, 4, 1).astype(np.float32)
+    found = validity(model, images, np.argmax(model(images), -1), (0.1,), PROTOCOL)
+    assert "APGD-DLR" not in found.rows[0].accuracies
+    assert "Square" in found.rows[0].accuracies
+
+
+def test_all_images_misclassified(digits):
+    network, images, _ = digits
+    wrong = (np.argmax(network(images), -1) + 1) % 10
+    found = validity(network, images, wrong, (0.1,), PROTOCOL)
+    assert found.rows[0].worst_case == 0
+    assert not found.flagged
+
+
+@pytest.mark.parametrize(
+    ("epsilons", "message"), [((), "empty"), ((-0.1,), "epsilon came as -0.1"), ((float("nan"),), "epsilon")]
+)
+def test_bad_radii(digits, epsilons, message):
+    with pytest.raises(InputError, match=message):
+        validity(*digits, epsilons, PROTOCOL)
+
+
+@pytest.mark.slow
+def test_published_networks(reference_dir, data_dir):
+    """Int2-Adv looks robust at eps 0.4 to plain PGD and is not; Adv at 0.3 is what it seems."""
+    sample, _ = sample_images(data.load("mnist", "test", data_dir=data_dir), 200)
+    rows = {}
+    for method in ("int2adv", "adv"):
+        network = load_model(reference_dir / "networks" / f"mnist_smallgap_{method}_100.pkl")
+        rows[method] = validity(network, sample.images, sample.labels, (0.3, 0.4), seed=99).rows
+    at_3, at_4 = rows["int2adv"]
+    assert at_4.accuracies["PGD"] == pytest.approx(0.62, abs=0.015)
+    assert at_4.worst_case <= 0.03
+    assert at_4.flags
+    assert "black box" in {flag.kind for flag in at_3.flags}
+    adv = rows["adv"][0]
+    assert adv.accuracies["PGD"] - adv.worst_case <= 0.04
+    assert not adv.flags

@@ -1,0 +1,126 @@
+"""Which Keras models have class activation maps, and that those are theirs."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interp.core.errors import InputError
+from interp.discrepancy import interpretation_maps
+from interp.models import Network, prepare_forward
+from interp.models.forward import KerasForward, PooledForward
+from interp.models.pooled_head import find_pooled_head
+
+layers = keras.layers
+IMAGES = np.random.RandomState(0).rand(4, 12, 12, 1).astype(np.float32)
+CLASSES = np.tile([0, 1, 2], (4, 1))
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(5, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.5),
+            layers.Dense(3, bias_initializer="ones"),
+        ]
+    )
+
+
+def nested():
+    backbone = keras.Sequential([layers.Conv2D(4, 3, strides=2), layers.BatchNormalization(), layers.ReLU()])
+    inputs = keras.Input((12, 12, 1))
+    return keras.Model(inputs, layers.Dense(3, use_bias=False)(layers.GlobalAveragePooling2D()(backbone(inputs))))
+
+
+def loaded(make, folder):
+    make().save(folder / "model.keras")
+    return keras.models.load_model(folder / "model.keras", compile=False)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("make", [sequential, nested])
+def test_maps_average_to_the_logits_without_bias(make, saved, tmp_path):
+    model = loaded(make, tmp_path) if saved else make()
+    maps = interpretation_maps(model, IMAGES, CLASSES, "cam")
+    bias = 0 if model.layers[-1].bias is None else model.layers[-1].bias.numpy()
+    np.testing.assert_allclose(maps.mean((2, 3)) + bias, model(IMAGES), atol=1e-5)
+    forward = prepare_forward(model, rearrange=True)
+    assert isinstance(forward, PooledForward)
+    np.testing.assert_allclose(forward.classify(tf.constant(IMAGES)), model(IMAGES), atol=1e-5)
+
+
+def test_grad_cam_plus_plus_takes_the_positive_part_of_the_head():
+    model = sequential()
+    kernel = model.layers[-1].kernel.numpy()
+    features = find_pooled_head(model).features()(IMAGES).numpy()
+    expected = np.einsum("nhwc,ck->nkhw", features, np.maximum(kernel, 0))
+    np.testing.assert_allclose(interpretation_maps(model, IMAGES, CLASSES, "cam++"), expected, atol=1e-5)
+
+
+def test_the_representation_is_that_of_any_layer():
+    model = sequential()
+    last = interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation")
+    first = interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation", layer=0)
+    assert last.shape == first.shape == (4, 1, 10, 10, 5)
+    np.testing.assert_allclose(last, first, atol=1e-6)
+    with pytest.raises(InputError, match="gives no feature maps"):
+        interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation", layer=1)
+    with pytest.raises(InputError, match="no layer 7"):
+        interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation", layer=7)
+
+
+class Subclass(keras.Model):
+    """Ends in pooling and a dense layer, but nobody can know that."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool, self.dense = layers.GlobalAveragePooling2D(), layers.Dense(3)
+
+    def call(self, inputs):
+        return -self.dense(self.pool(inputs))
+
+
+class Negated(Network):
+    """A network of the package that computes something else."""
+
+    def call(self, inputs, training=None, mask=None):
+        return -super().call(inputs, training=training)
+
+
+def without_pooling():
+    return keras.Sequential([keras.Input((12, 12, 1)), layers.Flatten(), layers.Dense(3)])
+
+
+def with_activation():
+    return keras.Sequential([keras.Input((12, 12, 1)), layers.GlobalAveragePooling2D(), layers.Dense(3, "relu")])
+
+
+def with_something_between():
+    inputs = keras.Input((12, 12, 1))
+    pooled = layers.Rescaling(2.0)(layers.GlobalAveragePooling2D()(inputs))
+    return keras.Model(inputs, layers.Dense(3)(pooled))
+
+
+def unbuilt():
+    return keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Subclass,
+        lambda: Negated("small", (12, 12, 1), 3),
+        without_pooling,
+        with_activation,
+        with_something_between,
+        unbuilt,
+    ],
+)
+def test_other_models_are_called_as_they_are(make):
+    model = make()
+    assert find_pooled_head(model) is None
+    assert type(prepare_forward(model, rearrange=True)) is KerasForward
+    with pytest.raises(InputError, match="global average pooling"):
+        interpretation_maps(model, IMAGES, CLASSES, "cam")
