@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from interp.attacks.attack import Attack
 from interp.attacks.classification import cross_entropy, difference_of_logits_ratio, margin
-from interp.attacks.loop import Evaluation, Rows, until_broken, value_and_gradient, worse
+from interp.attacks.loop import Evaluation, Rows, choose, until_broken, value_and_gradient, worse
 from interp.core.balls import LinfBall
 from interp.core.checks import check_number
 from interp.core.errors import check_choice
@@ -91,8 +91,8 @@ class AutoPGD(Attack):
                 "rises": rows["rises"] + tf.cast(found.value > rows["value"], tf.float32),
                 "worst": worst,
                 "harm": harm,
-                "best": _choose(best_is_new, moved, rows["best"]),
-                "best gradient": _choose(best_is_new, gradient, rows["best gradient"]),
+                "best": choose(best_is_new, moved, rows["best"]),
+                "best gradient": choose(best_is_new, gradient, rows["best gradient"]),
                 "best value": tf.maximum(found.value, rows["best value"]),
             }
             window = windows[number]
@@ -146,8 +146,8 @@ def _at_checkpoint(rows: Rows, window: tf.Tensor) -> Rows:
     return {
         **rows,
         "step size": tf.where(halve, rows["step size"] / 2, rows["step size"]),
-        "points": _choose(halve, rows["best"], rows["points"]),
-        "gradient": _choose(halve, rows["best gradient"], rows["gradient"]),
+        "points": choose(halve, rows["best"], rows["points"]),
+        "gradient": choose(halve, rows["best gradient"], rows["gradient"]),
         "rises": tf.zeros_like(rows["rises"]),
         "best value at checkpoint": rows["best value"],
         "halved at checkpoint": halve,
@@ -156,7 +156,3 @@ def _at_checkpoint(rows: Rows, window: tf.Tensor) -> Rows:
 
 def _each(values: tf.Tensor) -> tf.Tensor:
     return values[:, None, None, None]
-
-
-def _choose(which: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    return tf.ensure_shape(tf.where(_each(which), one, other), other.shape)

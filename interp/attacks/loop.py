@@ -53,7 +53,7 @@ Rows = dict[str, tf.Tensor]
 def until_broken(
     body: Callable[[tf.Tensor, Rows], Rows], rows: Rows, steps: tf.Tensor | int, *, segment: int = 5
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Repeat `body(step, rows)` and return each image's `worst` point and its `harm`. For use inside tf.function.
+    """Repeat `body(step, rows)` and return each image's `worst` and its `harm`. For use inside tf.function.
 
     `rows` holds tensors of one row an image: `worst`, `harm`, and whatever else the body needs of each image. Images of
     harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch.
@@ -63,7 +63,7 @@ def until_broken(
         broken = rows["harm"] >= 0
         moved = body(step, rows)
         # The first success is kept, not the worst of those until the segment ends.
-        worst = _shaped(tf.where(broken[:, None, None, None], rows["worst"], moved["worst"]), rows["worst"])
+        worst = choose(broken, rows["worst"], moved["worst"])
         return step + 1, {**moved, "worst": worst, "harm": tf.where(broken, rows["harm"], moved["harm"])}
 
     def run_segment(
@@ -106,7 +106,12 @@ def worse(points: tf.Tensor, harm: tf.Tensor, worst: tf.Tensor, most_harm: tf.Te
     """Of each image the point of larger harm, and that harm."""
     # A NaN is passed on, not passed over: the attack as a whole reports it.
     more = (harm > most_harm) | tf.math.is_nan(harm)
-    return _shaped(tf.where(more[:, None, None, None], points, worst), worst), tf.where(more, harm, most_harm)
+    return choose(more, points, worst), tf.where(more, harm, most_harm)
+
+
+def choose(which: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Rows of `one` where `which` (n,) is true, else of `other`, of any rank."""
+    return _shaped(tf.where(tf.reshape(which, [-1] + [1] * (other.shape.rank - 1)), one, other), other)
 
 
 def _shaped(points: tf.Tensor, like: tf.Tensor) -> tf.Tensor:

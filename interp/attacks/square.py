@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from interp.attacks.attack import Attack
 from interp.attacks.classification import margin
-from interp.attacks.loop import Rows, until_broken, worse
+from interp.attacks.loop import Rows, choose, until_broken, worse
 from interp.core.balls import LinfBall
 from interp.core.checks import check_number
 from interp.core.errors import InputError
-from interp.models.forward import prepare_forward
+from interp.models.forward import Forward, prepare_forward
 
 # The share of pixels that a square covers is halved after these shares of all steps.
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
@@ -65,27 +65,35 @@ class Square(Attack):
     ) -> tf.Tensor:
         forward = prepare_forward(model, rearrange=True)
         stripes, squares = draws
-        height, width = images.shape[1:3]
-        lower, upper = LinfBall().limits(images, numbers[0])
+        height, width, channels = images.shape[1:]
+        entered = forward.enter(images)
+        lower, upper = LinfBall().limits(images, numbers[0], forward.enter)
         sides = tf.constant(square_sides(height, width, self.steps, self.share))
+        # Every pixel is at one end of its range or the other, so the search is one over flat arrays of 0 and 1.
+        row, column, channel = _places(forward, height, width, channels)
+
+        def picture(ends: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
+            return tf.where(tf.reshape(ends, tf.shape(lower)) > 0.5, upper, lower)
 
         def step(number: tf.Tensor, rows: Rows) -> Rows:
-            drawn, side = rows["squares"][:, number], sides[number]
-            inside_rows = _inside(drawn[:, 0], side, height)[:, :, None, None]
-            inside_columns = _inside(drawn[:, 1], side, width)[:, None, :, None]
-            value = tf.where(drawn[:, None, None, 2:] < 0.5, rows["lower"], rows["upper"])
-            tried = tf.where(inside_rows & inside_columns, value, rows["worst"])
-            found = margin(forward.classify(tried), rows["labels"])
-            worst, harm = worse(tried, found, rows["worst"], rows["harm"])
+            drawn, side, ends = rows["squares"][:, number], sides[number], rows["worst"]
+            inside = _at(_covered(drawn[:, 0], side, height), row) * _at(_covered(drawn[:, 1], side, width), column)
+            end = _at(tf.round(drawn[:, 2:]), channel)
+            # A square that is there already would be a wasted query: its opposite is tried.
+            new = tf.reduce_any(inside * (end - ends) != 0, -1, keepdims=True)
+            tried = ends + inside * (tf.where(new, end, 1 - end) - ends)
+            outputs = forward.logits(picture(tried, rows["lower"], rows["upper"]))
+            worst, harm = worse(tried, margin(outputs, rows["labels"]), ends, rows["harm"])
             return {**rows, "worst": worst, "harm": harm}
 
-        striped = tf.where(stripes < 0.5, lower, upper)
+        striped = forward.enter(tf.broadcast_to(tf.round(stripes), tf.shape(images)))
+        start = tf.reshape(striped, (-1, row.shape[0]))
+        clean, first = (margin(forward.logits(points), labels) for points in (entered, picture(start, lower, upper)))
+        rows = {"labels": labels, "lower": lower, "upper": upper, "squares": squares, "worst": start}
         # A misclassified image stays as it is.
-        clean = margin(forward.classify(images), labels)
-        start = tf.where((clean < 0)[:, None, None, None], striped, images)
-        harm = tf.where(clean < 0, margin(forward.classify(striped), labels), clean)
-        rows = {"labels": labels, "lower": lower, "upper": upper, "squares": squares, "worst": start, "harm": harm}
-        return until_broken(step, rows, self.steps, segment=20)[0]
+        rows["harm"] = tf.where(clean < 0, first, clean)
+        ends, _ = until_broken(step, rows, self.steps, segment=20)
+        return forward.leave(choose(clean < 0, picture(ends, lower, upper), entered))
 
 
 def square_sides(height: int, width: int, steps: int, share: float) -> np.ndarray:
@@ -96,8 +104,21 @@ def square_sides(height: int, width: int, steps: int, share: float) -> np.ndarra
     return np.clip(sides, 1, min(height, width))
 
 
-def _inside(position: tf.Tensor, side: tf.Tensor, length: int) -> tf.Tensor:
-    """Which of `length` pixels (n, length) a stretch of `side` covers that starts at the `position` in [0, 1) (n,) of its range."""
-    first = tf.cast(position * tf.cast(length - side + 1, tf.float32), tf.int32)[:, None]
-    pixels = tf.range(length)[None]
-    return (pixels >= first) & (pixels < first + side)
+def _places(forward: Forward, height: int, width: int, channels: int) -> list[tf.Tensor]:
+    """Row and column, counted from 1, and channel of each value of flat points (p,); what is added around images is in row 0."""
+    indices = np.meshgrid(np.arange(height) + 1, np.arange(width) + 1, np.arange(channels), indexing="ij")
+    return [
+        tf.cast(tf.reshape(forward.enter(tf.constant(index[None], tf.float32)), [-1]), tf.int32) for index in indices
+    ]
+
+
+def _at(lines: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Values of the lines (n, m) at the places (p,), shape (n, p); gathered along the first axis, which is several times faster."""
+    return tf.transpose(tf.gather(tf.transpose(lines), places))
+
+
+def _covered(position: tf.Tensor, side: tf.Tensor, length: int) -> tf.Tensor:
+    """1 for those of lines 0 to `length` that a square covers which starts at the `position` in [0, 1) (n,) of its range from 1 on."""
+    first = 1 + tf.cast(position * tf.cast(length - side + 1, tf.float32), tf.int32)[:, None]
+    line = tf.range(length + 1)[None]
+    return tf.cast((line >= first) & (line < first + side), tf.float32)

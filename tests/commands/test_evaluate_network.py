@@ -182,7 +182,7 @@ def test_nothing_qualifies(call, tmp_path):
     bias[5] = 9
     network.layers[-1].set_weights([np.zeros((3, 10), np.float32), bias])
     network.save(tmp_path / "five.keras")
-    common = ["--dataset=digits", f"--network={tmp_path / 'five.keras'}", "--num_image=4", "--steps=1"]
+    common = ["--dataset=digits", f"--network={tmp_path / 'five.keras'}", "--num_image=1", "--steps=1"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     # Nobody's target is class 5, and where it were it would be preferred already.
     for task in ("isa_cam", "min_pgd_attack", "tradeoff_cam", "attack_and_display"):

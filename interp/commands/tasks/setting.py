@@ -17,8 +17,9 @@ from interp.data import Dataset
 from interp.models import Network
 from interp.report import Table
 
-# Attacks hold a few copies of what a network computes for a batch; so many pixel values at a time keep them below 4 GiB.
-PIXEL_VALUES = 250 * 28 * 28
+# Attacks hold a few copies of what a network computes for a batch; so many images, and so many values in them, at a time keep even
+# 31 layers on 224x224 pixels below 4 GiB.
+IMAGES, VALUES = 250, 4 * 224 * 224 * 3
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Setting:
         """Images in memory at a time."""
         if self.arguments.batch_size:
             return int(self.arguments.batch_size)
-        return max(1, PIXEL_VALUES // int(np.prod(self.sample.image_shape)))
+        return int(np.clip(VALUES // int(np.prod(self.sample.image_shape)), 1, IMAGES))
 
     def minimum_epsilon(self) -> MinimumEpsilon:
         """The search of the smallest radius that the arguments ask for."""
