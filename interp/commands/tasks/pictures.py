@@ -2,6 +2,7 @@
 
 from interp.attacks import ProjectedGradientDescent, correct
 from interp.commands.tasks.setting import Outcome, Setting
+from interp.evaluation import describe_protocol
 from interp.report import Table, class_maps_figure
 
 
@@ -21,6 +22,10 @@ def vis_cam(setting: Setting) -> Outcome:
     )
     right = [float(correct(setting.model, images, setting.labels).mean()) for images in (setting.images, attacked)]
     header = ("images", "eps", "clean accuracy", "attacked accuracy")
-    table = Table(header, ((len(setting.labels), epsilon, *right),), f"maps of {setting.method}; PGD-{attack.steps}")
+    table = Table(
+        header,
+        ((len(setting.labels), epsilon, *right),),
+        f"maps of {setting.method}; {describe_protocol(attack, carry=False)}",
+    )
     figure = class_maps_figure(setting.model, setting.sample, attacked, setting.method)
     return Outcome(table, {}, {"maps": figure})
