@@ -19,7 +19,7 @@ from interp.models.forward import Forward, MappedForward, prepare_forward
 SEARCHED, REPORTED = quadrature("right", 5), quadrature("gauss_legendre", 32)
 LAST_LAYER = -1
 # All path points of small images are in memory at once; of others so many that they hold as many values as this.
-SMALL_IMAGE, PATH_VALUES = 1024, 5 * 224 * 224 * 3
+SMALL_IMAGE, PATH_VALUES = 1024, 3 * 224 * 224 * 3
 
 
 class Interpretation(ABC):
