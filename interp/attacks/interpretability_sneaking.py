@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.classification import target_margin
-from interp.attacks.loop import Evaluation
+from interp.attacks.loop import Evaluation, choose
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
-from interp.core.checks import check_images, check_labels, check_number
+from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
@@ -56,8 +56,8 @@ class InterpretabilitySneaking:
         check_choice("interpretation", self.interpretation, INTERPRETATIONS)
         check_choice("class selection", self.classes, SELECTIONS)
         check_choice("norm", self.norm, NORMS)
-        check_number("rounds", self.rounds, minimum=1, whole=True)
-        check_number("steps", self.steps, minimum=1, whole=True)
+        check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
+        check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_choice("direction", self.direction, DIRECTIONS)
 
     def __call__(
@@ -96,12 +96,12 @@ class InterpretabilitySneaking:
         if len(places[-1]):
             attack = self._compile(model, originals, count)
             arrays = tuple(tf.gather(array, places[-1]) for array in (originals, truth, wanted, begin))
-            found, reached = run_in_batches(attack, (*arrays, tf.constant(radii[places])), batch_size)
-            if not np.isfinite(found).all():
+            found, least = (part.numpy() for part in run_in_batches(attack, (*arrays, radii[places]), batch_size))
+            if np.isnan(least).any():
                 raise InputError(
-                    "the gradient of the model or of its maps is NaN or infinite on some of the images, so they cannot be attacked"
+                    "logits, maps or their gradients are NaN or infinite on some of the images under attack, so they cannot be attacked"
                 )
-            adversarial[places], succeeded[places] = found, reached
+            adversarial[places], succeeded[places] = found, np.isfinite(least)
         return Sneaked(adversarial, succeeded)
 
     def _compile(self, model: keras.Model, images: tf.Tensor, count: int) -> Any:
@@ -155,8 +155,10 @@ class InterpretabilitySneaking:
             margins, distances = measure(found)
             reached = margins < 0
             better = reached & (distances < least)
-            best = tf.where(better[:, None, None, None], found, best)
-            least = tf.where(better, distances, least)
+            best = choose(better, found, best)
+            # Nothing is less than NaN, so it stays, and is reported at the end.
+            failed = tf.math.is_nan(margins) | tf.math.is_nan(distances)
+            least = tf.where(failed, np.float32(np.nan), tf.where(better, distances, least))
             low, high = tf.where(reached, weight, low), tf.where(reached, high, weight)
             middle = (low + high) / 2
             return number + 1, tf.where(reached, tf.minimum(2 * weight, middle), middle), low, high, best, least
@@ -164,4 +166,4 @@ class InterpretabilitySneaking:
         none = tf.zeros_like(radius)
         state = (0, none + FIRST_WEIGHT, none, none + 1, clean, none + np.inf)
         *_, best, least = tf.while_loop(lambda number, *_: number < rounds, try_weight, state)
-        return forward.leave(best), least < np.inf
+        return forward.leave(best), least

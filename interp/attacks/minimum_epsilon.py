@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.classification import target_margin
-from interp.attacks.loop import Evaluation, Objective, Rows, until_broken, value_and_gradient, worse
+from interp.attacks.loop import Evaluation, Objective, Rows, choose, until_broken, value_and_gradient, worse
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
-from interp.core.checks import check_images, check_labels, check_number
+from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
@@ -49,8 +49,8 @@ class MinimumEpsilon:
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_number("rounds", self.rounds, minimum=1, whole=True)
-        check_number("steps", self.steps, minimum=1, whole=True)
+        check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
+        check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("restarts", self.restarts, minimum=0, whole=True)
         check_choice("direction", self.direction, DIRECTIONS)
 
@@ -71,9 +71,9 @@ class MinimumEpsilon:
             tried, reached = self._run(model, *places, batch_size, restart=True)
             best = reached.reshape(len(rows), -1).argmin(1) + np.arange(len(rows)) * self.restarts
             found[rows], radii[rows] = tried[best], reached[best]
-        if not np.isfinite(found).all():
+        if np.isnan(radii).any():
             raise InputError(
-                "the model's gradient is NaN or infinite on some of the images, so they cannot be attacked"
+                f"the model's gradient or logits are NaN or infinite on {np.isnan(radii).sum()} of {len(radii)} images under attack"
             )
         broken = np.isfinite(radii)
         return Smallest(found, np.where(broken, radii, np.nan), broken)
@@ -129,15 +129,14 @@ class MinimumEpsilon:
             return {**rows, "points": moved, "worst": worst, "harm": harm}
 
         def attack(start: tf.Tensor, radius: tf.Tensor, limits: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-            """What was found within the limits, and whether it is at the target."""
+            """What was found within the limits, and its harm, positive at the target."""
             if not targeted.by_sign:
                 last = targeted.run(towards(targets), start, radius, limits)
-                return last, towards(targets)(last).value > 0
+                return last, towards(targets)(last).harm
             rows = {"points": start, "targets": targets, "radius": radius, "lower": limits[0], "upper": limits[1]}
             rows |= {"worst": start, "harm": tf.fill(tf.shape(radius), start.dtype.min)}
             # An image that is broken needs no more steps at this radius. One step more, because a step judges where it starts.
-            worst, harm = until_broken(step, rows, steps + 1)
-            return worst, harm > 0
+            return until_broken(step, rows, steps + 1)
 
         def try_radius(
             number: tf.Tensor,
@@ -153,10 +152,12 @@ class MinimumEpsilon:
             near = clean + tf.cast(number % 2, tf.float32) * each * drawn
             far = tf.where(restart, drawn, near)
             start = LinfBall().inside(far, limits, radius) if targeted.by_sign else clean
-            found, broken = attack(start, radius, limits)
+            found, harm = attack(start, radius, limits)
+            broken = harm > 0
             better = broken & (radius < smallest)
-            best = tf.where(better[:, None, None, None], found, best)
-            smallest = tf.where(better, radius, smallest)
+            best = choose(better, found, best)
+            # No radius is smaller than NaN, so it stays, and is reported at the end.
+            smallest = tf.where(tf.math.is_nan(harm), np.float32(np.nan), tf.where(better, radius, smallest))
             low, high = tf.where(broken, low, radius), tf.where(broken, radius, high)
             middle = (low + high) / 2
             radius = tf.where(broken, middle, tf.minimum(2 * radius, middle))

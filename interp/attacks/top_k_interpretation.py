@@ -20,7 +20,8 @@ class TopKInterpretation(Attack):
     """Signed steps that lower the true class's map at the `k` strongest positions it has on the clean image.
 
     Starts uniformly in the l_inf ball of radius `epsilon` and returns the last iterate. `interpretation` is cam, cam++, ig or
-    representation; all but ig need one of the package's networks. The prediction may change: what is reported of this attack
+    representation; all but ig need a model that ends in average pooling and a dense layer. The prediction may change: what is reported
+    of this attack
     is over images whose prediction did not. Raises InputError.
     """
 

@@ -37,6 +37,10 @@ def run(
     """Parse, call `main`, and return the exit code: its own, 2 after an InputError, 1 after a failed computation, 130 after Ctrl-C."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            # Closed by whoever started us: there is nobody to talk to.
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process
     parsed = parser.parse_args(arguments)
     try:
         import_tensorflow()

@@ -1,8 +1,10 @@
 """Evaluate the networks of a numbered experiment: 1 the main one, 2 the additional one."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
-    from interp.commands.experiments.choice import named_networks, networks_of
+    from interp.commands.experiments.choice import is_left_out, named_networks, networks_of
     from interp.commands.experiments.results import Results
     from interp.core.files import check_writable, locked
     from interp.data import ALIASES, DATASETS
@@ -55,6 +57,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     names = [check_choice("section", name, group) for name in arguments.only or group]
     if arguments.dataset is not None:
         check_choice("--dataset", arguments.dataset, [*DATASETS, *ALIASES])
+    for option, folder in (("--networks-dir", arguments.networks_dir), ("--data-dir", arguments.data_dir)):
+        if folder is not None and not folder.is_dir():
+            raise InputError(f"{option} came as {folder}, which is no folder: correct it")
     named = (
         named_networks(arguments.networks, arguments.dataset, arguments.networks_dir) if arguments.networks else None
     )
@@ -70,7 +75,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
                 chosen, absent = networks_of(group[name], arguments.dataset, arguments.networks_dir)
                 missing |= dict.fromkeys(absent)
             else:
-                chosen = named
+                chosen = [network for network in named if not is_left_out(network.name, group[name])]
             _evaluate_section(name, group[name], chosen, results, arguments, failed)
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)
@@ -90,19 +95,20 @@ def _evaluate_section(
     from interp.commands.command_line import progress_bar
 
     print(f"\n{name}: {section.help}")
-    records = {}
     with progress_bar(name, len(chosen)) as tick:
         for network in chosen:
+            made_of = {"dataset": network.dataset, "file": str(network.path), "section": asdict(section)}
+            # JSON has lists only.
+            made_of = json.loads(json.dumps(made_of))
             try:
-                record = results.read(name, network.name, network.path)
-                if record is None:
+                if results.read(name, network.name, made_of) is None:
                     record = _evaluate_network(name, section, network, results.folder, arguments)
-                    results.keep(name, network.name, network.path, record)
-                records[network.name] = record
+                    files = [network.path, *([Path(record["against"])] if "against" in record else [])]
+                    results.keep(name, network.name, made_of, files, record)
             except InputError as error:
                 failed[f"{name} of {network.name}"] = str(error)
             tick()
-    _show(name, records, results)
+    _show(name, results)
 
 
 def _evaluate_network(
@@ -122,13 +128,15 @@ def _evaluate_network(
     sample, targets = _sample(
         network.dataset, arguments.data_dir, arguments.num_image or LISTING[section.task].images, arguments.seed
     )
-    model = open_network(str(network.path), sample, None)
+    model = open_network(network.path, sample)
     method = LISTING[section.task].methods[0]
     outcomes: list[tuple[int, Outcome]] = []
     for value in section.values:
         if section.option is not None:
             setattr(task_arguments, section.option, value)
-        setting = Setting(network_stem(network.path.name), model, sample, targets, method, task_arguments, quiet=True)
+        setting = Setting(
+            network_stem(network.path.name), network.path, model, sample, targets, method, task_arguments, quiet=True
+        )
         outcomes.append((value, evaluate_network.tasks()[section.task](setting)))
     for value, outcome in outcomes:
         for shown, figure in outcome.pictures.items():
@@ -148,31 +156,33 @@ def _evaluate_network(
     }
 
 
-def _show(name: str, records: dict[str, dict[str, Any]], results: "Results") -> None:
-    """Print the section's table and write it with its picture."""
+def _show(name: str, results: "Results") -> None:
+    """Print the section's table, of all networks evaluated so far, and write it with its pictures."""
     from interp.commands.experiments.pictures import PICTURES
     from interp.core.files import replacing
-    from interp.report import Table, spread
+    from interp.report import NOTHING, Table, spread
 
+    records = results.all(name)
     if not records:
         print("no network of this section was evaluated")
         return
-    by_header: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-    for network, record in records.items():
-        rows = by_header.setdefault(("network", *record["header"]), [])
-        rows += [(network, *row) for row in record["rows"]]
-    captions = dict.fromkeys(record["caption"] for record in records.values())
-    for caption in captions:
+    # Networks of two classes, say, are spared an attack, and have no column for it.
+    headers = sorted((record["header"] for record in records.values()), key=len, reverse=True)
+    columns = list(dict.fromkeys(column for header in headers for column in header))
+    rows = [
+        (network, *(dict(zip(record["header"], row, strict=True)).get(column, NOTHING) for column in columns))
+        for network, record in records.items()
+        for row in record["rows"]
+    ]
+    table = Table(("network", *columns), tuple(rows))
+    for caption in dict.fromkeys(record["caption"] for record in records.values()):
         print(caption)
-    for header, rows in by_header.items():
-        table = Table(header, tuple(rows))
-        print((spread(table, "eps", "accuracy") if {"eps", "accuracy"} <= set(header) else table).text())
-    header = max(by_header, key=len)
-    print(f"wrote {results.write_table(name, list(header), [list(row) for row in by_header[header]])}")
+    print((spread(table, "eps", "accuracy") if {"eps", "accuracy"} <= set(columns) else table).text())
     for network, record in records.items():
         for flag in record.get("flags", []):
             at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
             print(f"flagged: {network}{at}: {flag['text']}")
+    print(f"wrote {results.write_table(name, list(table.header), [list(row) for row in rows])}")
     if name in PICTURES:
         for family, group in _families(records).items():
             path = results.folder / f"{name}_{family}.png"

@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
         "--penalties", type=numbers, default="1.25,1.5,1.75,2.0", help="radii of ISA as multiples of the smallest"
     )
     where = parser.add_argument_group("where")
+    where.add_argument(
+        "--networks_dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
+    )
     where.add_argument("--data_dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
     where.add_argument(
         "--output_dir", type=Path, default=Path("gen_images/tables"), help="tables (TSV) and records (JSON)"
@@ -110,6 +113,15 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     if arguments.network_type is not None:
         check_choice("--network_type", arguments.network_type, NETWORK_TYPES)
     check_penalties(arguments.penalties)
+    for option, given, task in (
+        ("--rep_l", arguments.rep_l != -1, "tradeoff_repr"),
+        ("--against", arguments.against is not None, "intr_topk"),
+        ("--protocol strong", arguments.protocol == "strong", "pgd_attack"),
+    ):
+        if given and arguments.task != task:
+            raise InputError(f"{option} is for {task}: leave it out for {arguments.task}")
+    if arguments.protocol == "strong" and arguments.restarts == 0:
+        raise InputError("--protocol strong needs random starts: leave --restarts out, or give at least 1")
     methods = LISTING[arguments.task].methods
     method = str(arguments.inp_method or methods[0])
     if method not in methods:
@@ -123,8 +135,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
 def evaluate(arguments: argparse.Namespace) -> int:
     """Load, run the task, print its table, keep its record and pictures; return the exit code."""
     from interp import data
-    from interp.commands.networks import network_stem, open_network
-    from interp.commands.records import keep_outcome
+    from interp.commands.networks import locate_network, network_stem, open_network
+    from interp.commands.records import check_record, keep_outcome
     from interp.commands.tasks.setting import Setting
     from interp.core.files import check_writable
     from interp.evaluation import sample_images
@@ -134,10 +146,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
     arguments.seed = task.seed if arguments.seed is None else arguments.seed
     test = data.load(arguments.dataset, "test", data_dir=arguments.data_dir)
     sample, targets = sample_images(test, arguments.num_image or task.images, seed=arguments.seed)
-    model = open_network(arguments.network, sample, arguments.network_type)
+    path = locate_network(arguments.network, arguments.networks_dir)
+    model = open_network(path, sample, arguments.network_type)
     check_writable(arguments.output_dir)
     check_writable(arguments.picture_dir)
-    setting = Setting(network_stem(arguments.network), model, sample, targets, method, arguments)
+    setting = Setting(network_stem(path.name), path, model, sample, targets, method, arguments)
+    check_record(setting)
     outcome = tasks()[arguments.task](setting)
     print(f"{arguments.task}: {setting.name}, {sample.source}")
     print(outcome.table.text())

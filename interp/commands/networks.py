@@ -4,24 +4,30 @@ from pathlib import Path
 
 import keras
 
+from interp.commands.command_line import one_line
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models import load_model
 from interp.models.keras_file import WEIGHTS, WHOLE, read_keras_file
+from interp.models.loading import find_network
 from interp.models.model_check import run_model
 
-HELP = (
-    "a name under networks/; the path of a .safetensors file, of a pickle published with the paper, of a .weights.h5 file (with "
-    "--network_type); or of a .keras model: only one that you trust, because such a file says which classes to build"
-)
+# With the task, the options and what a picture shows, still the name of a file.
+LONGEST = 120
 
 
-def open_network(name: str, data: Dataset, network_type: str | None) -> keras.Model:
-    """Return the network `name`, checked against the images and classes of `data`. Raises InputError."""
+def locate_network(name: str, networks_dir: Path | None = None) -> Path:
+    """The file of a network. Raises InputError."""
+    return Path(name) if name.endswith((WHOLE, WEIGHTS)) else find_network(name, networks_dir)
+
+
+def open_network(path: Path, data: Dataset, network_type: str | None = None) -> keras.Model:
+    """Return the network in a file, checked against the images and classes of `data`. Raises InputError."""
+    name = path.name
     if name.endswith((WHOLE, WEIGHTS)):
-        model = read_keras_file(name, architecture=network_type, image_shape=data.image_shape, classes=data.classes)
+        model = read_keras_file(path, architecture=network_type, image_shape=data.image_shape, classes=data.classes)
     else:
-        model = load_model(name, architecture=network_type)
+        model = load_model(path, architecture=network_type)
     outputs = run_model(model, data.images[:1])
     if getattr(outputs, "shape", (0, 0))[1:] != (data.classes,):
         raise InputError(
@@ -32,8 +38,12 @@ def open_network(name: str, data: Dataset, network_type: str | None) -> keras.Mo
 
 
 def network_stem(name: str) -> str:
-    """The network's name without folder and suffix, for the names of results."""
-    stem = Path(name).name
+    """The network's name without folder and suffix, for the names of results: printable, in any encoding. Raises InputError."""
+    stem = one_line(Path(name).name).encode("utf-8", "replace").decode()
+    if len(stem.encode()) > LONGEST:
+        raise InputError(
+            f"the network's name has {len(stem.encode())} bytes, results are named after it: rename it to at most {LONGEST}"
+        )
     for suffix in (".safetensors", ".pkl", WHOLE, WEIGHTS):
         stem = stem.removesuffix(suffix)
     return stem

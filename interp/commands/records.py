@@ -1,30 +1,41 @@
 """Results of `eval_cmd.py` on disk: networks with the same task and options share a table and a record."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.core.files import locked, replacing, write_json, write_text
+from interp.core.json_values import is_table, json_values, parse_json
 from interp.core.provenance import describe_run
 from interp.report import tab_separated
+
+# What may differ between networks of one table.
+OWN = ("network", "networks_dir", "network_type", "against", "output_dir", "picture_dir", "data_dir", "batch_size")
+
+
+def check_record(setting: Setting) -> None:
+    """Raise InputError if the outcome of a setting could not be kept: asked before long work rather than after it."""
+    kept = _read(_record_path(setting)).get(setting.name)
+    if kept is not None and kept.get("file") != _file(setting):
+        raise InputError(
+            f"{_record_path(setting)} holds another network named {setting.name} ({kept.get('file')}): choose another --output_dir"
+        )
 
 
 def keep_outcome(setting: Setting, outcome: Outcome) -> list[Path]:
     """Write table, record and pictures; return the files. Raises InputError, and then the table and record are as they were."""
-    arguments = setting.arguments
-    task = arguments.task + ("_strong" if arguments.protocol == "strong" and arguments.task == "pgd_attack" else "")
-    stem = f"{arguments.norm}_{arguments.num_class}_{task}_{arguments.dataset}_{setting.method}"
-    pictures = [arguments.picture_dir / f"{stem}_{setting.name}_{shown}.png" for shown in outcome.pictures]
+    arguments, record_path = setting.arguments, _record_path(setting)
+    pictures = [arguments.picture_dir / f"{record_path.stem}_{setting.name}_{shown}.png" for shown in outcome.pictures]
     for path, figure in zip(pictures, outcome.pictures.values(), strict=True):
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=130)
-    record_path = arguments.output_dir / f"{stem}.json"
-    with locked(arguments.output_dir / ".lock"):
-        records = read_records(record_path)
-        records[setting.name] = {
+    with locked(arguments.output_dir / ".lock", wait=True):
+        check_record(setting)
+        records = _read(record_path)
+        record = {
             **describe_run(vars(arguments)),
+            "file": _file(setting),
             "data": setting.sample.source,
             "network": setting.metadata(),
             "caption": outcome.table.caption,
@@ -33,27 +44,42 @@ def keep_outcome(setting: Setting, outcome: Outcome) -> list[Path]:
             **outcome.record,
             "pictures": [str(path) for path in pictures],
         }
+        records[setting.name] = record = json_values(record)
         write_json(record_path, records)
-        # A table made of other columns, by other options, keeps to its record.
-        alike = {name: record for name, record in records.items() if record["header"] == list(outcome.table.header)}
-        rows = [[name, *row] for name, record in alike.items() for row in record["rows"]]
+        # Networks evaluated by other options keep to the record.
+        alike = {name: other for name, other in records.items() if _options(other) == _options(record)}
+        rows = [[name, *row] for name, other in alike.items() for row in other["rows"]]
         table_path = record_path.with_suffix(".tsv")
         write_text(table_path, tab_separated(["network", *outcome.table.header], rows))
     return [table_path, record_path, *pictures]
 
 
-def read_records(path: Path) -> dict[str, Any]:
+def _record_path(setting: Setting) -> Path:
+    arguments = setting.arguments
+    task = arguments.task + ("_strong" if arguments.protocol == "strong" and arguments.task == "pgd_attack" else "")
+    stem = f"{arguments.norm}_{arguments.num_class}_{task}_{arguments.dataset}_{setting.method}"
+    return Path(arguments.output_dir) / f"{stem}.json"
+
+
+def _file(setting: Setting) -> str:
+    return str(setting.path.resolve())
+
+
+def _options(record: dict[str, Any]) -> tuple[Any, ...]:
+    """What networks of one table share."""
+    return record["header"], {name: value for name, value in record["arguments"].items() if name not in OWN}
+
+
+def _read(path: Path) -> dict[str, Any]:
     """The records of a file by network, none if there is no file. Raises InputError for a file that holds something else."""
     if not path.exists():
         return {}
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        records = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a record: {error}; move it away") from error
-    if not isinstance(records, dict) or not all(_is_record(record) for record in records.values()):
+    if not isinstance(records, dict) or not all(
+        is_table(record) and isinstance(record.get("arguments"), dict) for record in records.values()
+    ):
         raise InputError(f"{path} is no record of eval_cmd.py: move it away")
     return records
-
-
-def _is_record(record: Any) -> bool:
-    return isinstance(record, dict) and isinstance(record.get("header"), list) and isinstance(record.get("rows"), list)

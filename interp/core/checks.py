@@ -115,16 +115,20 @@ def are_probabilities(outputs: tf.Tensor) -> bool:
 
 # Seeds and counts reach TensorFlow as 32 bits, other numbers as float32.
 LARGEST_WHOLE, LARGEST = 2**31 - 1, 1e30
+# More steps than anybody waits for; one more of them still has 32 bits.
+MOST_STEPS = 10**9
 
 
-def check_number(what: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> None:
+def check_number(
+    what: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False, maximum: int = LARGEST_WHOLE
+) -> None:
     """Raise an InputError unless `value` is a finite number of at least (`strict`: above) `minimum`, `whole` if asked."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     bound = f"a {'whole ' if whole else ''}number {'above' if strict else 'of at least'} {minimum:g}"
     # Compared before anything else is asked of it: a number of hundreds of digits is no float.
     if isinstance(value, bool) or not isinstance(value, kinds) or not -LARGEST <= value <= LARGEST:
         raise InputError(f"{what} came as {str(value)[:40]}, expected {bound}")
-    if whole and value > LARGEST_WHOLE:
-        raise InputError(f"{what} came as {value}, expected at most {LARGEST_WHOLE}")
+    if whole and value > maximum:
+        raise InputError(f"{what} came as {value}, expected at most {maximum}")
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{what} came as {value}, expected {bound}")

@@ -18,6 +18,7 @@ class CompiledFunctions:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._model: Any = None
+        self._variables: list[Any] = []
         self._functions: dict[Hashable, Any] = {}
 
     def get(
@@ -25,8 +26,10 @@ class CompiledFunctions:
     ) -> Any:
         """Return the function kept for `model` and `key`, made by `build` and compiled for `signature` when there is none."""
         with self._lock:
-            if self._model is not model:
-                self._model, self._functions = model, {}
+            # Layers that were added or exchanged bring other variables; what has none, such as an activation, is not noticed.
+            variables = list(model.variables)
+            if self._model is not model or list(map(id, variables)) != list(map(id, self._variables)):
+                self._model, self._variables, self._functions = model, variables, {}
             if key not in self._functions:
                 # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
                 function = tf.function(build(), input_signature=signature, autograph=False)

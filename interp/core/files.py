@@ -57,8 +57,8 @@ def check_writable(folder: str | Path) -> None:
 
 
 @contextmanager
-def locked(folder: str | Path) -> Iterator[None]:
-    """Hold a lock on `folder`, which is made; raises InputError while another process holds it."""
+def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock on `folder`, which is made; while another process holds it, wait or raise InputError."""
     path = Path(folder) / "lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def locked(folder: str | Path) -> Iterator[None]:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(f"another process works in {folder}: wait for it or stop it") from error
         yield

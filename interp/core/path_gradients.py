@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from interp.core.errors import check_choice
+from interp.core.errors import InputError, check_choice
 
 Score = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -50,7 +50,7 @@ def path_gradients(
         values = scores(points, rows)
     summed = []
     for value in values:
-        gradient = tf.reshape(tape.gradient(value, points), tf.concat([[size], tf.shape(start)], 0))
+        gradient = tf.reshape(_gradient(tape, value, points), tf.concat([[size], tf.shape(start)], 0))
         summed.append(tf.tensordot(weights, gradient, 1))
     return summed
 
@@ -101,7 +101,7 @@ def path_maps(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(between)
             value = score(between, rows)
-        return end * tape.gradient(value, between) * tf.gather(weights, at)[:, None, None, None]
+        return end * _gradient(tape, value, between) * tf.gather(weights, at)[:, None, None, None]
 
     def add_up(part: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """The sum over all path points of `part(rows, positions)`, by row."""
@@ -129,3 +129,12 @@ def path_maps(
         return add_up(lambda rows, at: contributions(rows, tf.gather(ends, rows), at)), gradient
 
     return maps(ends)
+
+
+def _gradient(tape: tf.GradientTape, value: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    gradient = tape.gradient(value, points)
+    if gradient is None:
+        raise InputError(
+            "the model's logits do not depend on the images by any differentiable path, so there is no gradient to integrate"
+        )
+    return gradient

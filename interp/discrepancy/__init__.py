@@ -11,7 +11,7 @@ from interp.discrepancy.class_discrepancy import (
 from interp.discrepancy.interpretations import (
     INTERPRETATIONS,
     Interpretation,
-    interpretation_maps,
+    InterpretationMaps,
     prepare_interpretation,
 )
 from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
@@ -21,10 +21,10 @@ __all__ = [
     "NORMS",
     "SELECTIONS",
     "Interpretation",
+    "InterpretationMaps",
     "class_discrepancy",
     "class_distances",
     "class_weights",
-    "interpretation_maps",
     "kendall_tau",
     "pearson_r",
     "prepare_interpretation",

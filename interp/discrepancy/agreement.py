@@ -10,6 +10,8 @@ from interp.core.errors import InputError
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Kendall's tau-b of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
     first, second = _flat(first, second)
+    if first.shape[-1] < 2:
+        return np.full(len(first), np.nan)
     return np.array([stats.kendalltau(one, other).statistic for one, other in zip(first, second, strict=True)])
 
 

@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.checks import check_images, check_number
-from interp.core.compiled import run_in_batches
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import path_maps, quadrature
 from interp.models.forward import Forward, MappedForward, prepare_forward
+from interp.models.model_check import check_model
 
 # Quadratures of integrated gradients: five points of the right Riemann rule inside attacks, as in the paper's training, and a finer
 # one for what is reported of them.
@@ -119,30 +121,41 @@ def prepare_interpretation(
     return INTERPRETATIONS[check_choice("interpretation", name, INTERPRETATIONS)](forward, quadrature, layer)
 
 
-def interpretation_maps(
-    model: keras.Model, images: Any, classes: Any, name: str, *, layer: int = LAST_LAYER, batch_size: int = 50
-) -> np.ndarray:
-    """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError.
+@dataclass(frozen=True, kw_only=True)
+class InterpretationMaps:
+    """Maps of a model for people and figures: `maps(model, images, classes)`; compiled once for a model.
 
-    `name` is cam, cam++, ig (32 Gauss-Legendre points from a black image) or representation (m = 1).
+    `name` is cam, cam++, ig (32 Gauss-Legendre points from a black image) or representation (of a `layer`, whatever the classes).
     """
-    check_number("batch_size", batch_size, minimum=1, whole=True)
-    batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
-    if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
-        raise InputError(
-            f"classes came with shape {tuple(chosen.shape)}, expected ({batch.shape[0]}, classes per image)"
-        )
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, *batch.shape[1:]]), tf.TensorSpec([None, chosen.shape[1]], tf.int64)],
-        autograph=False,
-    )
-    def run(images: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor]:
-        forward = prepare_forward(model, rearrange=True)
-        interpretation = prepare_interpretation(name, forward, quadrature=REPORTED, layer=layer)
-        return (interpretation.pictures(forward.enter(images), classes),)
+    name: str
+    layer: int = LAST_LAYER
+    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False, compare=False)
 
-    return run_in_batches(run, (batch, chosen), batch_size)[0].numpy()
+    def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int = 50) -> np.ndarray:
+        """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError."""
+        check_number("batch_size", batch_size, minimum=1, whole=True)
+        batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
+        count = check_model(model, batch)
+        if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
+            raise InputError(
+                f"classes came with shape {tuple(chosen.shape)}, expected ({batch.shape[0]}, classes per image)"
+            )
+        check_labels(tf.reshape(chosen, [-1]), tf.reshape(chosen, [-1]), count)
+        rows = [tf.TensorSpec([None, *batch.shape[1:]]), tf.TensorSpec([None, chosen.shape[1]], tf.int64)]
+
+        def run(images: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor]:
+            forward = prepare_forward(model, rearrange=True)
+            interpretation = prepare_interpretation(self.name, forward, quadrature=REPORTED, layer=self.layer)
+            return (interpretation.pictures(forward.enter(images), classes),)
+
+        compiled = self._compiled.bind(model, (tuple(batch.shape[1:]), chosen.shape[1]), run, rows, ())
+        return run_in_batches(compiled, (batch, chosen), batch_size)[0].numpy()
+
+    def flat(self, model: keras.Model, images: Any, classes: Any) -> np.ndarray:
+        """The same maps, flat: (n, m, positions)."""
+        maps = self(model, images, classes)
+        return maps.reshape(*maps.shape[:2], -1)
 
 
 def _mapped(forward: Forward, needs: str) -> MappedForward:

@@ -1,7 +1,7 @@
 """How well predictions and explanations hold up."""
 
 from interp.evaluation.accuracy_curve import AccuracyCurve, accuracy_curve, describe_protocol
-from interp.evaluation.agreement_under_attack import Agreement, agreement_under_attack, flat_maps, overlap_of_networks
+from interp.evaluation.agreement_under_attack import Agreement, agreement_under_attack, overlap_of_networks
 from interp.evaluation.bound import BoundCheck, bound_check
 from interp.evaluation.sample import sample_images
 from interp.evaluation.sneaking import Sneaking, check_penalties, sneaking
@@ -23,7 +23,6 @@ __all__ = [
     "bound_check",
     "check_penalties",
     "describe_protocol",
-    "flat_maps",
     "mean_of",
     "overlap_of_networks",
     "sample_images",

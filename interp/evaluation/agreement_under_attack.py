@@ -9,7 +9,7 @@ import numpy as np
 from interp.attacks import TopKInterpretation
 from interp.core.checks import check_images
 from interp.core.errors import InputError
-from interp.discrepancy import interpretation_maps, kendall_tau, pearson_r, top_k_overlap
+from interp.discrepancy import InterpretationMaps, kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.statistics import Mean, mean_of
 
 
@@ -43,9 +43,8 @@ def agreement_under_attack(
     kept = np.flatnonzero(predictions[0] == predictions[1])
     if not len(kept):
         return Agreement(len(images), 0, mean_of([]), mean_of([]), mean_of([]))
-    clean, moved = (
-        flat_maps(model, batch[kept], labels[kept, None], attack.interpretation)[:, 0] for batch in (images, attacked)
-    )
+    maps = InterpretationMaps(name=attack.interpretation)
+    clean, moved = (maps.flat(model, batch[kept], labels[kept, None])[:, 0] for batch in (images, attacked))
     return Agreement(
         len(images),
         len(kept),
@@ -60,15 +59,10 @@ def overlap_of_networks(
 ) -> Mean:
     """Mean share of the k strongest positions that two models' maps of the true class have in common. Raises InputError."""
     images, labels = check_images(images).numpy(), np.asarray(labels)
-    one, other = (flat_maps(model, images, labels[:, None], interpretation)[:, 0] for model in (first, second))
+    maps = InterpretationMaps(name=interpretation)
+    one, other = (maps.flat(model, images, labels[:, None])[:, 0] for model in (first, second))
     if one.shape != other.shape:
         raise InputError(
             f"the networks' maps have {one.shape[-1]} and {other.shape[-1]} positions: compare networks of one architecture"
         )
     return mean_of(top_k_overlap(one, other, k))
-
-
-def flat_maps(model: keras.Model, images: np.ndarray, classes: np.ndarray, name: str, *, layer: int = -1) -> np.ndarray:
-    """Maps of the `classes` (n, m), flat: (n, m, positions)."""
-    maps = interpretation_maps(model, images, classes, name, layer=layer)
-    return maps.reshape(*maps.shape[:2], -1)

@@ -8,8 +8,7 @@ import numpy as np
 
 from interp.attacks import MinimumEpsilon
 from interp.core.checks import check_images
-from interp.discrepancy import class_discrepancy, select_classes
-from interp.evaluation.agreement_under_attack import flat_maps
+from interp.discrepancy import InterpretationMaps, class_discrepancy, select_classes
 from interp.evaluation.statistics import Mean, mean_of
 
 
@@ -22,6 +21,8 @@ class BoundCheck:
     epsilons: np.ndarray
     margins: np.ndarray
     discrepancies: np.ndarray
+    # Whether the bound speaks of this discrepancy: the two-class one in l1, of CAM or integrated gradients.
+    bounded: bool = True
 
     @property
     def epsilon(self) -> Mean:
@@ -39,8 +40,10 @@ class BoundCheck:
         return mean_of(self.discrepancies)
 
     @property
-    def below_margin(self) -> int:
-        """On how many images the discrepancy is below the margin; for two-class l1 CAM the bound says none."""
+    def below_margin(self) -> int | None:
+        """On how many images the discrepancy is below the margin, where the bound says on none; None where it says nothing."""
+        if not self.bounded:
+            return None
         return int((self.discrepancies < self.margins - 1e-4 * (1 + np.abs(self.margins))).sum())
 
 
@@ -65,13 +68,17 @@ def bound_check(
     images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
+    bounded = (classes, norm) == ("two_class", "l1") and interpretation in ("cam", "ig")
     if not len(broken):
-        return BoundCheck(len(images), broken, *(np.zeros(0) for _ in range(3)))
+        nothing = np.zeros(0)
+        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded)
     logits = model.predict(images[broken], batch_size, verbose=0)
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
     shown = np.asarray(select_classes(classes, labels[broken], targets[broken], logits.shape[-1]))
-    clean, moved = (flat_maps(model, batch[broken], shown, interpretation) for batch in (images, smallest.adversarial))
-    positions = 1 if interpretation == "ig" else clean.shape[-1]
-    distances = class_discrepancy(clean / positions, moved / positions, norm).numpy()
-    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances)
+    maps = InterpretationMaps(name=interpretation)
+    clean = maps(model, images[broken], shown)
+    positions = 1 if interpretation == "ig" else clean.shape[2] * clean.shape[3]
+    moved = maps.flat(model, smallest.adversarial[broken], shown)
+    distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, norm).numpy()
+    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded)

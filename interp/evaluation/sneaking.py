@@ -11,8 +11,7 @@ from interp.attacks import InterpretabilitySneaking, MinimumEpsilon
 from interp.attacks.minimum_epsilon import Smallest
 from interp.core.checks import check_images
 from interp.core.errors import InputError
-from interp.discrepancy import class_discrepancy, kendall_tau, pearson_r, select_classes
-from interp.evaluation.agreement_under_attack import flat_maps
+from interp.discrepancy import InterpretationMaps, class_discrepancy, kendall_tau, pearson_r, select_classes
 from interp.evaluation.statistics import Mean, mean_of
 
 
@@ -86,12 +85,13 @@ def sneaking(
         nothing = np.zeros((len(factors), 0))
         return Sneaking(*count, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified])
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
-    clean = flat_maps(model, images[qualified], shown, attack.interpretation, layer=attack.layer)
+    maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
+    clean = maps.flat(model, images[qualified], shown)
     distances = np.full((len(factors), len(qualified)), np.inf)
     taus, correlations = np.full(distances.shape, np.nan), np.full(distances.shape, np.nan)
     adversarial = found.adversarial[:, qualified]
     for point in range(len(factors)):
-        moved = flat_maps(model, adversarial[point], shown, attack.interpretation, layer=attack.layer)
+        moved = maps.flat(model, adversarial[point], shown)
         measured = class_discrepancy(clean, moved, attack.norm, normalised=True).numpy()
         distances[point] = np.where(found.succeeded[point][qualified], measured, np.inf)
         pairs = clean.reshape(-1, clean.shape[-1]), moved.reshape(-1, clean.shape[-1])

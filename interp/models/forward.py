@@ -122,7 +122,8 @@ class NetworkForward(MappedForward):
     def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """Outputs of the last nonlinearity, what the tail reads."""
         first = self.layout.convolve(points, self.kernel) + self.bias
-        return self.network.activations_after_first(first, training=training)
+        # The tail's weights are float32, whatever the layers compute in.
+        return tf.cast(self.network.activations_after_first(first, training=training), tf.float32)
 
     def rectified_tail(self) -> Tail:
         return self.network.tail(rectified=True)

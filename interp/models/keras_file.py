@@ -1,5 +1,6 @@
 """Keras models saved by others: whole models that a user trusts, and weights of the package's architectures."""
 
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,10 @@ def read_keras_file(
 
 def _reading(path: Path, read: Any) -> Any:
     try:
-        return read()
+        with warnings.catch_warnings():
+            # What is wrong is raised; that optional parts are absent is nobody's concern.
+            warnings.simplefilter("ignore")
+            return read()
     except Exception as error:
         # Keras raises whatever its layers raise; the first line says what is wrong.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -12,15 +12,18 @@ from interp.core.errors import InputError
 
 @dataclass(frozen=True)
 class PooledHead:
-    """The end of such a model: the layer whose outputs are pooled, by its place in model.layers, and the dense layer."""
+    """The end of such a model: the pooling and the dense layer that reads it."""
 
     model: keras.Model
-    last: int
+    pooling: keras.layers.GlobalAveragePooling2D
     dense: keras.layers.Dense
 
     def features(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """The function from images to the last feature maps (n, h, w, d), in inference mode."""
-        return _up_to(self.model, self.last)
+        if isinstance(self.model, keras.Sequential):
+            return _apply(self.model.layers[: self.model.layers.index(self.pooling)])
+        part = keras.Model(self.model.inputs[0], self.pooling.input)
+        return lambda images: part(images, training=False)
 
     def layer(self, index: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """The function from images to the outputs of layer `index`. Raises InputError where those are no feature maps."""
@@ -29,12 +32,15 @@ class PooledHead:
             raise InputError(
                 f"no layer {index}: the model has layers 0 to {len(layers) - 1}, -1 is the last feature maps"
             )
-        output = layers[index].output
+        chosen, output = layers[index], layers[index].output
         if not isinstance(output, keras.KerasTensor) or len(output.shape) != 4:
-            raise InputError(
-                f"layer {index} ({layers[index].name}) gives no feature maps (n, h, w, d): choose an earlier one"
-            )
-        return _up_to(self.model, index % len(layers))
+            raise InputError(f"layer {index} ({chosen.name}) gives no feature maps (n, h, w, d): choose an earlier one")
+        if isinstance(self.model, keras.Sequential):
+            return _apply(layers[: index % len(layers) + 1])
+        if isinstance(chosen, keras.Model):
+            raise InputError(f"layer {index} ({chosen.name}) is a model in the model: choose another layer")
+        part = keras.Model(self.model.inputs[0], output)
+        return lambda images: part(images, training=False)
 
 
 def find_pooled_head(model: keras.Model) -> PooledHead | None:
@@ -42,37 +48,36 @@ def find_pooled_head(model: keras.Model) -> PooledHead | None:
 
     Dropout between the two does nothing in inference mode and is passed over.
     """
-    # A subclass may compute something else in its call than its graph of layers says.
+    # Subclasses, of models as of layers, may compute something else than their parents.
     if type(model) not in (keras.Sequential, _functional()) or not model.built or len(model.inputs) != 1:
         return None
-    places = _chain(model)
-    if len(places) < 3:
+    end = _end(model)
+    if len(end) < 2:
         return None
-    dense, pooling = (model.layers[place] for place in places[:2])
-    if not isinstance(dense, keras.layers.Dense) or dense.activation is not keras.activations.linear:
+    dense, pooling = end
+    if type(dense) is not keras.layers.Dense or dense.activation is not keras.activations.linear:
         return None
-    if not isinstance(pooling, keras.layers.GlobalAveragePooling2D) or pooling.keepdims:
+    # A quantised kernel means nothing without its scale.
+    if not tf.as_dtype(dense.kernel.dtype).is_floating:
         return None
-    return PooledHead(model, places[2], dense) if pooling.data_format == "channels_last" else None
+    if type(pooling) is not keras.layers.GlobalAveragePooling2D or pooling.keepdims:
+        return None
+    return PooledHead(model, pooling, dense) if pooling.data_format == "channels_last" else None
 
 
-def _chain(model: keras.Model) -> list[int]:
-    """Places of the last three layers, last first, dropout left out; fewer where they are no chain."""
-    layers = model.layers
+def _end(model: keras.Model) -> list[keras.layers.Layer]:
+    """The last layer and the one it reads, dropout left out; fewer where there is no such chain."""
     if isinstance(model, keras.Sequential):
-        return [place for place in reversed(range(len(layers))) if not isinstance(layers[place], keras.layers.Dropout)][
-            :3
-        ]
-    makers = {id(output): place for place, layer in enumerate(layers) for output in _outputs(layer)}
-    chain: list[int] = []
+        return [layer for layer in reversed(model.layers) if type(layer) is not keras.layers.Dropout][:2]
+    makers = {id(output): layer for layer in model.layers for output in _outputs(layer)}
+    end: list[keras.layers.Layer] = []
     tensor = model.outputs[0] if len(model.outputs) == 1 else None
-    while len(chain) < 3 and id(tensor) in makers:
-        place = makers[id(tensor)]
-        if not isinstance(layers[place], keras.layers.Dropout):
-            chain.append(place)
-        # What the third layer reads does not matter; it may have several inputs.
-        tensor = layers[place].input if len(chain) < 3 else None
-    return chain
+    while len(end) < 2 and id(tensor) in makers:
+        layer = makers[id(tensor)]
+        if type(layer) is not keras.layers.Dropout:
+            end.append(layer)
+        tensor = layer.input
+    return end
 
 
 def _outputs(layer: keras.layers.Layer) -> list[keras.KerasTensor]:
@@ -84,16 +89,12 @@ def _outputs(layer: keras.layers.Layer) -> list[keras.KerasTensor]:
     return list(output) if isinstance(output, (list, tuple)) else [output]
 
 
-def _up_to(model: keras.Model, place: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function from images to the outputs of the layer at `place`."""
-    if not isinstance(model, keras.Sequential):
-        part = keras.Model(model.inputs[0], model.layers[place].output)
-        return lambda images: part(images, training=False)
+def _apply(layers: list[keras.layers.Layer]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function that applies layers one after the other: those of a loaded Sequential model are not connected to its inputs."""
 
-    # The layers of a Sequential model that was loaded are not connected to its inputs.
     def apply(images: tf.Tensor) -> tf.Tensor:
         outputs = images
-        for layer in model.layers[: place + 1]:
+        for layer in layers:
             outputs = layer(outputs, training=False)
         return outputs
 

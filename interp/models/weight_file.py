@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from interp.core.errors import InputError
 from interp.core.files import replacing
+from interp.core.json_values import parse_json
 from interp.models.architectures import find_architecture
 from interp.models.network import Network
 
@@ -56,7 +57,7 @@ def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     """Read a file of `save_model`; names, shapes and values are checked before use. Raises InputError."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            description = json.loads((file.metadata() or {}).get("interp", "null"), parse_constant=_no_constant)
+            description = parse_json((file.metadata() or {}).get("interp", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         reason = repr(str(error).split("\n")[0][:120])
@@ -99,7 +100,3 @@ def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:
     if not all(type(side) is int and 0 < side <= largest for side in sides):
         raise InputError(f"{path} is refused: its image_shape {str(shape)[:60]} is not (height, width, channels)")
     return sides[0], sides[1], sides[2]
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

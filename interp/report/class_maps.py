@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from interp.data import Dataset
-from interp.discrepancy import interpretation_maps
+from interp.discrepancy import InterpretationMaps
 from interp.report.figures import maps_figure
 
 Cell = tuple[str, np.ndarray, np.ndarray | None]
@@ -26,9 +26,8 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
     predicted = logits.argmax(-1)
     logits[np.arange(len(logits)), labels] = -np.inf
     classes = np.stack([labels, logits.argmax(-1)], -1)
-    clean_maps, attacked_maps = (
-        _flat_colours(interpretation_maps(model, batch, classes, interpretation)) for batch in (images, attacked)
-    )
+    maps = InterpretationMaps(name=interpretation)
+    clean_maps, attacked_maps = (_flat_colours(maps(model, batch, classes)) for batch in (images, attacked))
     title = TITLES[interpretation]
     rows = []
     for index, (label, shown) in enumerate(zip(labels, classes, strict=True)):

@@ -13,13 +13,18 @@ from interp.evaluation import AccuracyCurve
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
+def plain_text(name: str) -> str:
+    """A name as matplotlib shows it letter by letter: dollar signs would start a formula, other alphabets would be boxes."""
+    return name.encode("ascii", "replace").decode().replace("$", r"\$")
+
+
 def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
     """Accuracy under attack against eps, a line a network, with one standard error as a band."""
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, curve), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
         values, errors = np.array(curve.accuracies), np.array(curve.standard_errors)
-        axes.plot(curve.epsilons, values, marker="o", color=colour, label=name)
+        axes.plot(curve.epsilons, values, marker="o", color=colour, label=plain_text(name))
         axes.fill_between(
             curve.epsilons,
             np.clip(values - errors, 0, 1),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
-from interp.report.figures import COLOURS
+from interp.report.figures import COLOURS, plain_text
 
 
 def validity_figure(found: Mapping[str, Validity]) -> Figure:
@@ -17,11 +17,19 @@ def validity_figure(found: Mapping[str, Validity]) -> Figure:
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
         radii = [row.epsilon for row in result.rows]
         plain = [row.accuracies["PGD"] for row in result.rows]
-        axes.plot(radii, plain, color=colour, ls="--", lw=1, label=f"{name}: PGD alone")
-        axes.plot(radii, [row.worst_case for row in result.rows], color=colour, marker="o", label=f"{name}: worst case")
+        axes.plot(radii, plain, color=colour, ls="--", lw=1, label=f"{plain_text(name)}: PGD alone")
+        axes.plot(
+            radii,
+            [row.worst_case for row in result.rows],
+            color=colour,
+            marker="o",
+            label=f"{plain_text(name)}: worst case",
+        )
         flagged = [(row.epsilon, row.accuracies["PGD"]) for row in result.rows if row.flags or result.flags]
         if flagged:
-            axes.plot(*zip(*flagged, strict=True), "x", color="#D55E00", ms=9, mew=2, label=f"{name}: flagged")
+            axes.plot(
+                *zip(*flagged, strict=True), "x", color="#D55E00", ms=9, mew=2, label=f"{plain_text(name)}: flagged"
+            )
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -30,11 +38,12 @@ def bound_figure(found: Mapping[str, BoundCheck]) -> Figure:
     """Discrepancy against margin at the smallest radius, a point an image; the bound says that all lie above the diagonal."""
     figure, axes = _one(xlabel="margin (f_true - f_target) / 2", ylabel="discrepancy at the smallest eps")
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
-        label = f"{name} ({len(result.broken)} of {result.count})"
+        label = f"{plain_text(name)} ({len(result.broken)} of {result.count})"
         axes.scatter(result.margins, result.discrepancies, s=12, alpha=0.6, color=colour, lw=0, label=label)
     everything = np.concatenate([np.r_[result.margins, 0.0] for result in found.values()])
     ends = np.array([min(everything.min(), 0), everything.max()])
-    axes.plot(ends, ends, color="grey", ls=":", label="the bound: discrepancy = margin")
+    if all(result.bounded for result in found.values()):
+        axes.plot(ends, ends, color="grey", ls=":", label="the bound: discrepancy = margin")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -51,7 +60,7 @@ def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
             color=colour,
             marker="o",
             capsize=3,
-            label=f"{name} ({len(result.qualified)} of {result.count})",
+            label=f"{plain_text(name)} ({len(result.qualified)} of {result.count})",
         )
     _from_zero(axes)
     axes.legend(frameon=False)

@@ -50,7 +50,11 @@ def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     def cell(value: Cell) -> str:
         return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
-    return "".join("\t".join(cell(value).replace("\t", " ") for value in row) + "\n" for row in [header, *rows])
+    def line(row: Sequence[Cell]) -> str:
+        # Whatever separates cells or lines somewhere would be read as such.
+        return "\t".join(" ".join(cell(value).splitlines()).replace("\t", " ") for value in row) + "\n"
+
+    return "".join(map(line, [header, *rows]))
 
 
 def _is_word(value: Cell) -> bool:

@@ -155,11 +155,11 @@ class Root(keras.Model):
 def test_gradients_that_are_not_finite_are_reported(iterate):
     attack = dataclasses.replace(PGD, iterate=iterate)
     with pytest.raises(InputError, match=r"NaN or infinite on 1 of 2 images under attack \(the first is image 1\)"):
-        attack(Root(), np.concatenate([image(0.5, 0.5), image(0.0, 0.5)]), [0, 0])
+        attack(Root(), np.concatenate([image(0.5, 0.5), image(0.0, 0.5)]), [1, 1])
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
-@pytest.mark.parametrize("iterate", ["last", "worst", "first"])
+@pytest.mark.parametrize("iterate", ["last", "worst"])
 def test_models_of_any_precision_are_attacked(policy, iterate):
     model = keras.Sequential(
         [keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2, dtype=keras.DTypePolicy(policy))]

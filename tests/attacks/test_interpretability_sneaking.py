@@ -2,16 +2,18 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
 from interp import data
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon
 from interp.core.errors import InputError
-from interp.discrepancy import class_discrepancy
-from interp.evaluation import flat_maps, sample_images, sneaking
+from interp.discrepancy import InterpretationMaps, class_discrepancy
+from interp.evaluation import sample_images, sneaking
 from interp.models import build_network, load_model
 
 MINIMUM = MinimumEpsilon(rounds=6, steps=10)
@@ -53,7 +55,7 @@ def test_what_succeeded_is_at_the_target_in_its_ball_and_moves_the_map_less(net,
     if interpretation != "ig":
         classes = np.stack([labels, targets], -1)
         clean, before, after = (
-            flat_maps(net, batch, classes, interpretation)[rows]
+            InterpretationMaps(name=interpretation).flat(net, batch, classes)[rows]
             for batch in (images, smallest.adversarial, found.adversarial)
         )
         distances = [class_discrepancy(clean, moved, norm).numpy() for moved in (before, after)]
@@ -140,3 +142,22 @@ def test_the_published_discrepancy(reference_dir, data_dir):
     )
     assert len(found.qualified) == 50
     assert found.discrepancy.value == pytest.approx(3.124, rel=0.02)
+
+
+class Root(keras.Model):
+    """Logits from a root of the image, whose gradient at 0 is infinite times 0."""
+
+    def call(self, images, training=None):
+        total = tf.reduce_sum(images * tf.pow(images, 0.5), (1, 2, 3))
+        return tf.stack([total, 2 - total], -1)
+
+
+@pytest.mark.parametrize("direction", ["sign", "reference"])
+def test_gradients_that_are_not_finite_are_reported(direction):
+    """Instead of taking the network for one that cannot be broken."""
+    images = np.array([[0.9, 0.8], [0.0, 0.5]], np.float32).reshape(2, 1, 2, 1)
+    with pytest.raises(InputError, match="NaN or infinite on 1 of 2"):
+        MinimumEpsilon(direction=direction)(Root(), images, [1, 0])
+    attack = dataclasses.replace(ATTACK, interpretation="ig", direction=direction)
+    with pytest.raises(InputError, match="NaN or infinite"):
+        attack(Root(), images, [0, 1], [1, 0], [0.3, 0.3])

@@ -45,9 +45,11 @@ def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_pa
     assert (out / "cam" / "digits_smallgap_int_1_maps.png").exists()
     # The table of a program has a row for each figure.
     assert len((out / "pgd.tsv").read_text().splitlines()) == 1 + 3 * 4 * 4
-    # Nobody is compared with a Normal network that is not there.
+    # Nobody is compared with a Normal network that is not there, or with one of another folder.
     assert "topk of digits_smallgap_int_20" in result.stderr
     assert "normal_20" in result.stderr
+    overlap = json.loads((out / "topk" / "digits_smallgap_int_1.json").read_text())
+    assert overlap["against"] == str(networks / "digits_smallgap_normal_1.safetensors")
 
 
 def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):
@@ -74,7 +76,52 @@ def test_a_network_that_changed_is_evaluated_anew(call, networks, tmp_path):
     assert call(main, arguments).returncode == 0
     after = json.loads(file.read_text())
     assert after["rows"] != before["rows"]
-    assert after["network_sha256"] != before["network_sha256"]
+    assert after["files"] != before["files"]
+
+
+def test_the_other_network_of_a_comparison_counts_too(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
+    assert call(main, arguments).returncode == 0
+    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
+    before = json.loads(file.read_text())["rows"]
+    int_1, normal_1 = (networks / f"digits_smallgap_{name}_1.safetensors" for name in ("int", "normal"))
+    normal_1.write_bytes(int_1.read_bytes())
+    assert call(main, arguments).returncode == 0
+    after = json.loads(file.read_text())["rows"]
+    assert after != before
+    assert after[0][3] == 1
+
+
+def test_another_dataset_is_another_result(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    assert call(main, arguments).returncode == 0
+    result = call(main, [*arguments, "--dataset=restimagenet", f"--data-dir={tmp_path}"])
+    assert result.returncode == 1
+    assert "failed: aai of digits_smallgap_int_1" in result.stderr
+
+
+def test_two_networks_of_one_name_are_refused(call, networks, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    path = networks / "digits_smallgap_int_1.safetensors"
+    (other / path.name).write_bytes(path.read_bytes())
+    result = call(main, options(networks, tmp_path, "--only", "aai", "--networks", path, other / path.name))
+    assert result.returncode == 2
+    assert "two networks are named" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 100_000, '{"made_of": 1e999}', '{"caption": "a", "header": ["b"], "rows": [5]}']
+)
+def test_damaged_results_are_named(call, networks, tmp_path, text):
+    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    folder = tmp_path / "out" / "aai"
+    folder.mkdir(parents=True)
+    (folder / "digits_smallgap_int_1.json").write_text(text)
+    result = call(main, arguments)
+    assert result.returncode in (1, 2)
+    assert "remove it" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_results_of_other_settings_are_not_mixed(call, networks, tmp_path):
@@ -142,6 +189,8 @@ def test_published_names_are_found(reference_dir):
         (["1", "--networks", "nothing_here_1"], "nothing_here_1"),
         (["1", "--num-image", "0"], "less than 1"),
         (["1", "--out", "/proc/nothing"], "cannot write"),
+        (["1", "--networks-dir", "/nonexistent"], "no folder"),
+        (["1", "--data-dir", "/nonexistent"], "no folder"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, arguments, message):

@@ -105,14 +105,57 @@ def test_networks_share_a_table_and_a_second_run_replaces_the_first(call, networ
     assert [line.split("\t")[0] for line in table] == ["network", "digits_smallgap_normal_0", "other"]
 
 
-def test_a_foreign_record_is_left_alone(call, network, tmp_path):
+def test_networks_of_other_options_keep_to_the_record(call, network, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(Path(network).read_bytes())
+    common = [
+        "--task=min_pgd_attack",
+        "--dataset=digits",
+        "--steps=1",
+        f"--output_dir={tmp_path}",
+        f"--picture_dir={tmp_path}",
+    ]
+    assert call(main, [*common, f"--network={network}", "--num_image=3"]).returncode == 0
+    assert call(main, [*common, f"--network={other}", "--num_image=2"]).returncode == 0
+    stem = tmp_path / "l1_two_class_min_pgd_attack_digits_cam"
+    assert len(stem.with_suffix(".tsv").read_text().splitlines()) == 2
+    assert set(json.loads(stem.with_suffix(".json").read_text())) == {"digits_smallgap_normal_0", "other"}
+
+
+def test_another_network_of_the_same_name_is_refused_before_the_work(call, network, tmp_path):
+    other = tmp_path / Path(network).name
+    other.write_bytes(Path(network).read_bytes())
+    common = ["--task=min_pgd_attack", "--dataset=digits", "--steps=1", "--num_image=2"]
+    common += [f"--output_dir={tmp_path / 'out'}", f"--picture_dir={tmp_path}"]
+    assert call(main, [*common, f"--network={network}"]).returncode == 0
+    result = call(main, [*common, f"--network={other}"])
+    assert result.returncode == 2
+    assert "holds another network named" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["a$_$b", "new\nline", "tab\there", "网络"])
+def test_names_of_any_letters(call, network, tmp_path, name):
+    path = tmp_path / f"{name}.safetensors"
+    path.write_bytes(Path(network).read_bytes())
+    common = ["--task=min_pgd_attack", "--dataset=digits", "--steps=1", "--num_image=2", f"--network={path}"]
+    result = call(main, [*common, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
+    assert result.returncode == 0, result.stderr
+    assert len((tmp_path / "l1_two_class_min_pgd_attack_digits_cam.tsv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", "{", "[" * 100_000, '{"a": {"header": ["b"], "rows": [5]}}', '{"a": NaN}', '{"\\ud800": {}}']
+)
+def test_a_foreign_record_is_left_alone(call, network, tmp_path, text):
     path = tmp_path / "l1_two_class_min_pgd_attack_digits_cam.json"
-    path.write_text("[1, 2]")
+    path.write_text(text)
     common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=3", "--steps=1", f"--network={network}"]
     result = call(main, [*common, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
     assert result.returncode == 2
     assert "move it away" in result.stderr
-    assert path.read_text() == "[1, 2]"
+    assert path.read_text() == text
+    assert result.stdout == ""
 
 
 def test_a_model_of_the_users_own(call, tmp_path):
@@ -223,6 +266,10 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--task": "isa_cam", "--penalties": "1.2;1.4"}, "no list of numbers"),
         ({"--task": "isa_cam", "--penalties": "nan"}, "not finite"),
         ({"--task": "isa_cam", "--rep_l": "2"}, "leave it out"),
+        ({"--task": "aai_topk", "--protocol": "strong"}, "is for pgd_attack"),
+        ({"--protocol": "strong", "--restarts": "0"}, "random starts"),
+        ({"--against": "x"}, "is for intr_topk"),
+        ({"--steps": "2147483647"}, "at most"),
         ({"--task": "tradeoff_repr", "--rep_l": "99", "--num_image": "1", "--steps": "1"}, "no layer 99"),
         ({"--task": "aai_topk", "--k": "50", "--num_image": "2", "--steps": "1"}, "49 positions"),
         ({"--task": "aai_topk", "--k": "0"}, "less than 1"),

@@ -111,6 +111,20 @@ def test_the_bound_holds(net, images, labels, interpretation):
         assert (found.discrepancies >= found.margins - 1e-4).all()
 
 
+def test_other_discrepancies_have_no_bound(net, images, labels):
+    for options in ({"classes": "one_class"}, {"norm": "l2"}, {"interpretation": "cam++"}):
+        found = bound_check(net, images[:2], labels[:2], (labels[:2] + 1) % 4, MINIMUM, **options)
+        assert found.below_margin is None
+
+
+def test_a_representation_is_divided_by_its_positions_not_by_its_channels(net, images, labels):
+    options = {"classes": "one_class", "interpretation": "representation"}
+    found = bound_check(net, images[:2], labels[:2], (labels[:2] + 1) % 4, MINIMUM, **options)
+    smallest = MINIMUM(net, images[:2], (labels[:2] + 1) % 4)
+    moved = np.abs(net.features(smallest.adversarial) - net.features(images[:2]))
+    np.testing.assert_allclose(found.discrepancies, moved.sum((1, 2, 3)) / 49, rtol=1e-4)
+
+
 def test_nothing_broken_is_said():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
     model.layers[-1].set_weights([np.zeros((1, 2), np.float32), np.array([5, 0], np.float32)])

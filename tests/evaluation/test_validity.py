@@ -50,6 +50,10 @@ def test_a_sound_network_is_not_flagged(digits):
     assert worst[-1] < 0.3
     for row in found.rows:
         assert row.worst_case <= min(row.accuracies.values())
+    assert list(found.rows[1].accuracies) == [
+        *("PGD", "any iterate", "more steps", "random starts"),
+        *("then APGD-CE", "then APGD-DLR", "then Square"),
+    ]
     assert "worst case per image" in found.protocol
 
 
@@ -109,6 +113,10 @@ def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     network, images, labels = digits
     found = validity(Misleading(network), images, labels, (0.25,), dataclasses.replace(PROTOCOL, queries=300))
     assert "black box" in kinds(found)
+    # What the black box found at a smaller radius does not hide what it finds at a larger one.
+    both = validity(Misleading(network), images, labels, (0.2, 0.25), dataclasses.replace(PROTOCOL, queries=300))
+    assert all("black box" in {flag.kind for flag in row.flags} for row in both.rows)
+    assert both.rows[1].worst_case <= both.rows[0].worst_case
 
 
 def test_too_few_steps(digits):
@@ -134,8 +142,8 @@ def test_two_classes_are_attacked_without_the_ratio():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     images = np.random.RandomState(0).rand(10, 4, 4, 1).astype(np.float32)
     found = validity(model, images, np.argmax(model(images), -1), (0.1,), PROTOCOL)
-    assert "APGD-DLR" not in found.rows[0].accuracies
-    assert "Square" in found.rows[0].accuracies
+    assert "then APGD-DLR" not in found.rows[0].accuracies
+    assert "then Square" in found.rows[0].accuracies
 
 
 def test_all_images_misclassified(digits):

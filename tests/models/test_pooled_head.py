@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.discrepancy import interpretation_maps
+from interp.discrepancy import InterpretationMaps
 from interp.models import Network, prepare_forward
 from interp.models.forward import KerasForward, PooledForward
 from interp.models.pooled_head import find_pooled_head
@@ -39,11 +39,24 @@ def loaded(make, folder):
     return keras.models.load_model(folder / "model.keras", compile=False)
 
 
+def with_a_backbone_built_before():
+    inner = keras.Input((12, 12, 1))
+    backbone = keras.Model(inner, layers.Conv2D(4, 3)(inner))
+    inputs = keras.Input((12, 12, 1))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(backbone(inputs))))
+
+
+def reading_the_second_of_two_outputs():
+    inputs = keras.Input((12, 12, 1))
+    _, second = keras.Model(inputs, [layers.Conv2D(4, 3)(inputs), layers.Conv2D(5, 5)(inputs)])(inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(second)))
+
+
 @pytest.mark.parametrize("saved", [False, True])
-@pytest.mark.parametrize("make", [sequential, nested])
+@pytest.mark.parametrize("make", [sequential, nested, with_a_backbone_built_before, reading_the_second_of_two_outputs])
 def test_maps_average_to_the_logits_without_bias(make, saved, tmp_path):
     model = loaded(make, tmp_path) if saved else make()
-    maps = interpretation_maps(model, IMAGES, CLASSES, "cam")
+    maps = InterpretationMaps(name="cam")(model, IMAGES, CLASSES)
     bias = 0 if model.layers[-1].bias is None else model.layers[-1].bias.numpy()
     np.testing.assert_allclose(maps.mean((2, 3)) + bias, model(IMAGES), atol=1e-5)
     forward = prepare_forward(model, rearrange=True)
@@ -56,19 +69,19 @@ def test_grad_cam_plus_plus_takes_the_positive_part_of_the_head():
     kernel = model.layers[-1].kernel.numpy()
     features = find_pooled_head(model).features()(IMAGES).numpy()
     expected = np.einsum("nhwc,ck->nkhw", features, np.maximum(kernel, 0))
-    np.testing.assert_allclose(interpretation_maps(model, IMAGES, CLASSES, "cam++"), expected, atol=1e-5)
+    np.testing.assert_allclose(InterpretationMaps(name="cam++")(model, IMAGES, CLASSES), expected, atol=1e-5)
 
 
 def test_the_representation_is_that_of_any_layer():
     model = sequential()
-    last = interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation")
-    first = interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation", layer=0)
+    last = InterpretationMaps(name="representation")(model, IMAGES, CLASSES[:, :1])
+    first = InterpretationMaps(name="representation", layer=0)(model, IMAGES, CLASSES[:, :1])
     assert last.shape == first.shape == (4, 1, 10, 10, 5)
     np.testing.assert_allclose(last, first, atol=1e-6)
     with pytest.raises(InputError, match="gives no feature maps"):
-        interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation", layer=1)
+        InterpretationMaps(name="representation", layer=1)(model, IMAGES, CLASSES[:, :1])
     with pytest.raises(InputError, match="no layer 7"):
-        interpretation_maps(model, IMAGES, CLASSES[:, :1], "representation", layer=7)
+        InterpretationMaps(name="representation", layer=7)(model, IMAGES, CLASSES[:, :1])
 
 
 class Subclass(keras.Model):
@@ -103,8 +116,29 @@ def with_something_between():
     return keras.Model(inputs, layers.Dense(3)(pooled))
 
 
-def unbuilt():
-    return keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3)])
+class Cosine(layers.Dense):
+    def call(self, inputs, training=None):
+        return super().call(inputs / (1 + keras.ops.norm(inputs)))
+
+
+class Powered(layers.GlobalAveragePooling2D):
+    def call(self, inputs):
+        return super().call(inputs**3)
+
+
+class AlwaysOn(layers.Dropout):
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=True)
+
+
+def with_layers(*end):
+    return lambda: keras.Sequential([keras.Input((12, 12, 1)), layers.Conv2D(5, 3), *(make() for make in end)])
+
+
+def quantised():
+    model = sequential()
+    model.layers[-1].quantize("int8")
+    return model
 
 
 @pytest.mark.parametrize(
@@ -115,7 +149,10 @@ def unbuilt():
         without_pooling,
         with_activation,
         with_something_between,
-        unbuilt,
+        quantised,
+        with_layers(layers.GlobalAveragePooling2D, lambda: Cosine(3)),
+        with_layers(Powered, lambda: layers.Dense(3)),
+        with_layers(layers.GlobalAveragePooling2D, lambda: AlwaysOn(0.5), lambda: layers.Dense(3)),
     ],
 )
 def test_other_models_are_called_as_they_are(make):
@@ -123,4 +160,4 @@ def test_other_models_are_called_as_they_are(make):
     assert find_pooled_head(model) is None
     assert type(prepare_forward(model, rearrange=True)) is KerasForward
     with pytest.raises(InputError, match="global average pooling"):
-        interpretation_maps(model, IMAGES, CLASSES, "cam")
+        InterpretationMaps(name="cam")(model, IMAGES, CLASSES)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interp.commands.experiments.sections import Section
+from interp.commands.networks import locate_network, network_stem
 from interp.core.errors import InputError
 from interp.data import ALIASES, DATASETS
-from interp.models.keras_file import WHOLE
 from interp.models.loading import SUFFIXES, find_network, network_folders
 from interp.training.recipes import on_dataset, recipes
 
@@ -44,14 +44,24 @@ def networks_of(section: Section, dataset: str | None, networks_dir: Path | None
 
 def named_networks(names: Sequence[str], dataset: str | None, networks_dir: Path | None) -> list[Chosen]:
     """Return the networks of these names or paths. Raises InputError for one that is not there."""
-    chosen = []
+    chosen: list[Chosen] = []
     for name in names:
-        path = Path(name) if name.endswith(WHOLE) else find_network(name, networks_dir)
-        place = dataset or path.stem.split("_")[0]
+        path = locate_network(name, networks_dir)
+        stem = network_stem(path.name)
+        place = dataset or stem.split("_")[0]
         if place not in {*DATASETS, *ALIASES}:
-            raise InputError(f"the name {path.stem} does not say on which dataset to evaluate it: give --dataset")
-        chosen.append(Chosen(path.stem, path, place))
+            raise InputError(f"the name {stem} does not say on which dataset to evaluate it: give --dataset")
+        if any(stem == other.name for other in chosen):
+            raise InputError(f"two networks are named {stem}: evaluate them with an --out for each")
+        if not path.is_file():
+            raise InputError(f"no network file {path}: check the path")
+        chosen.append(Chosen(stem, path, place))
     return chosen
+
+
+def is_left_out(name: str, section: Section) -> bool:
+    """Whether a network's name says that its method has nothing to do in a section."""
+    return any(f"_{objective}_" in name for objective in section.without)
 
 
 def _families(section: Section, dataset: str | None) -> Iterable[tuple[str, str]]:

@@ -31,7 +31,7 @@ def bounds(records: Records) -> Figure:
         epsilons, margins, discrepancies = (
             np.array(record[key], float) for key in ("epsilons", "margins", "discrepancies")
         )
-        found[name] = BoundCheck(record["images"], np.arange(len(epsilons)), epsilons, margins, discrepancies)
+        found[name] = BoundCheck(record["images"], np.array(record["broken"]), epsilons, margins, discrepancies)
     return bound_figure(found)
 
 

@@ -1,12 +1,12 @@
 """Results of an experiment on disk, one file a network and section, so that a stopped run goes on where it was."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
 from interp.core.files import write_json, write_text
+from interp.core.json_values import is_table, json_values, parse_json
 from interp.report import tab_separated
 
 
@@ -23,15 +23,25 @@ class Results:
             raise InputError(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
         write_json(path, settings)
 
-    def read(self, section: str, name: str, network: Path) -> dict[str, Any] | None:
-        """The result of a network, None if there is none or the network's file has changed since."""
+    def read(self, section: str, name: str, made_of: dict[str, Any]) -> dict[str, Any] | None:
+        """The result of a network, None if there is none or if it was made of something else than `made_of` or since changed files."""
         path = self._path(section, name)
-        record = _read(path) if path.exists() else None
-        return record if record is not None and record.get("network_sha256") == fingerprint(network) else None
+        record = _read_result(path) if path.exists() else None
+        if record is None or record.get("made_of") != made_of:
+            return None
+        current = all(
+            Path(file).is_file() and fingerprint(Path(file)) == digest for file, digest in record["files"].items()
+        )
+        return record if current else None
 
-    def keep(self, section: str, name: str, network: Path, record: dict[str, Any]) -> None:
-        """Write the result of a network."""
-        write_json(self._path(section, name), {**record, "network_sha256": fingerprint(network)})
+    def keep(self, section: str, name: str, made_of: dict[str, Any], files: list[Path], record: dict[str, Any]) -> None:
+        """Write the result of a network, made of settings and `files`."""
+        digests = {str(file): fingerprint(file) for file in files}
+        write_json(self._path(section, name), json_values({**record, "made_of": made_of, "files": digests}))
+
+    def all(self, section: str) -> dict[str, dict[str, Any]]:
+        """Every kept result of a section by network."""
+        return {path.stem: _read_result(path) for path in sorted((self.folder / section).glob("*.json"))}
 
     def write_table(self, section: str, header: list[str], rows: list[list[Any]]) -> Path:
         """Write a section's table and return its file."""
@@ -51,9 +61,17 @@ def fingerprint(path: Path) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}; remove it") from error
     if not isinstance(record, dict):
+        raise InputError(f"{path} is no result of eval.py: remove it")
+    return record
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    record = _read(path)
+    files = record.get("files")
+    if not is_table(record) or not isinstance(files, dict) or not isinstance(record.get("images"), int):
         raise InputError(f"{path} is no result of eval.py: remove it")
     return record

@@ -3,7 +3,7 @@
 from interp.attacks import ProjectedGradientDescent
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.evaluation import StrongProtocol, Validity, accuracy_curve, validity
-from interp.report import Cell, Table, accuracy_figure, validity_figure
+from interp.report import NOTHING, Cell, Table, accuracy_figure, validity_figure
 
 DEFAULT_STEPS = 200
 
@@ -44,7 +44,7 @@ def strong_protocol(setting: Setting) -> Outcome:
     protocol = StrongProtocol(
         steps=arguments.steps or DEFAULT_STEPS,
         step_size=arguments.step_size,
-        restarts=5 if arguments.restarts is None else max(arguments.restarts, 1),
+        restarts=5 if arguments.restarts is None else arguments.restarts,
         queries=arguments.queries,
     )
     with setting.progress(len(setting.epsilons)) as tick:
@@ -72,7 +72,7 @@ def validity_table(found: Validity, count: int) -> Table:
         values = (row.accuracies.get(name, row.accuracies["PGD"]) for name in attacks)
         rows.append((row.epsilon, *values, row.worst_case, row.standard_error, kinds or "-"))
     if not rows:
-        rows.append((None, None, None, ", ".join(flag.kind for flag in found.flags)))
+        rows.append((NOTHING, None, NOTHING, ", ".join(flag.kind for flag in found.flags)))
     header = ("eps", *attacks, "worst case", "standard error", "flags")
     return Table(header, tuple(rows), f"{count} images; {found.protocol}")
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from interp.attacks import TopKInterpretation
-from interp.commands.networks import open_network
+from interp.commands.networks import locate_network, network_stem, open_network
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.evaluation import Agreement, agreement_under_attack, overlap_of_networks
+from interp.models.loading import SUFFIXES
 from interp.report import NOTHING, Cell, Table
 from interp.training.objectives import OBJECTIVES
 
@@ -55,15 +56,16 @@ def aai_row(epsilon: float, found: Agreement) -> tuple[Cell, ...]:
 def intr_topk(setting: Setting) -> Outcome:
     """Share of strongest positions that this network and another have in common, one row."""
     arguments = setting.arguments
-    other = arguments.against or normal_counterpart(setting.name)
+    other = _other(setting)
     second = open_network(other, setting.sample, arguments.network_type)
     mean = overlap_of_networks(
         setting.model, second, setting.images, setting.labels, interpretation=setting.method, k=arguments.k
     )
     header = ("against", "k", "images", "top-k overlap", "standard error")
-    row = (Path(other).name, arguments.k, mean.count, mean.value, mean.standard_error)
+    error = NOTHING if mean.standard_error is None else mean.standard_error
+    row = (network_stem(other.name), arguments.k, mean.count, mean.value, error)
     caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
-    return Outcome(Table(header, (row,), caption), {"against": other})
+    return Outcome(Table(header, (row,), caption), {"against": str(other)})
 
 
 def normal_counterpart(name: str) -> str:
@@ -74,3 +76,13 @@ def normal_counterpart(name: str) -> str:
     if method not in OBJECTIVES or not epochs.isdigit():
         raise InputError(f"--against is needed: the name {name} does not say which Normal network to compare with")
     return f"{dataset}_{architecture}_normal_{epochs}"
+
+
+def _other(setting: Setting) -> Path:
+    """The network to compare with: the one asked for, else the Normal one beside this one, else that of the network folders."""
+    arguments = setting.arguments
+    if arguments.against:
+        return locate_network(arguments.against, arguments.networks_dir)
+    name = normal_counterpart(setting.name)
+    beside = [setting.path.with_name(f"{name}{suffix}") for suffix in SUFFIXES]
+    return next((file for file in beside if file.is_file()), None) or locate_network(name, arguments.networks_dir)

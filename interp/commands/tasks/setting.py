@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ class Setting:
     """One network, the images it is evaluated on with a target class each, and the arguments of the command line."""
 
     name: str
+    path: Path
     model: keras.Model
     sample: Dataset
     targets: np.ndarray
@@ -52,9 +54,8 @@ class Setting:
 
     @property
     def map_epsilons(self) -> tuple[float, ...]:
-        """Radii of attacks on maps; 0 attacks nothing."""
-        given = [epsilon for epsilon in self.arguments.epsilons or () if epsilon > 0]
-        return tuple(given or MAP_EPSILONS[self.arguments.dataset])
+        """Radii of attacks on maps."""
+        return tuple(self.arguments.epsilons or MAP_EPSILONS[self.arguments.dataset])
 
     def metadata(self) -> dict[str, Any]:
         """Where the weights come from, as far as the network's file says it."""

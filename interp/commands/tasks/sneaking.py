@@ -5,10 +5,9 @@ import numpy as np
 from interp.attacks import InterpretabilitySneaking
 from interp.attacks.minimum_epsilon import Smallest
 from interp.commands.tasks.setting import Outcome, Setting
-from interp.core.errors import InputError
-from interp.discrepancy import SELECTIONS, interpretation_maps
+from interp.discrepancy import SELECTIONS, InterpretationMaps
 from interp.evaluation import BoundCheck, Mean, Sneaking, bound_check, mean_of, sneaking
-from interp.report import NOTHING, Table, bound_figure, sneaking_figure, targeted_maps_figure, tradeoff_figure
+from interp.report import NOTHING, Cell, Table, bound_figure, sneaking_figure, targeted_maps_figure, tradeoff_figure
 
 
 def min_pgd_attack(setting: Setting) -> Outcome:
@@ -27,17 +26,19 @@ def min_pgd_attack(setting: Setting) -> Outcome:
         batch_size=setting.batch_size(),
     )
     table = Table(BOUND_HEADER, (bound_row(found),), f"{found.count} images; {_protocol(setting)}")
-    record = {name: getattr(found, name).tolist() for name in ("epsilons", "margins", "discrepancies")}
+    record = {name: getattr(found, name).tolist() for name in ("broken", "epsilons", "margins", "discrepancies")}
+    record["bounded"] = found.bounded
     return Outcome(table, record, {"bound": bound_figure({setting.name: found})} if len(found.broken) else {})
 
 
 BOUND_HEADER = ("images", "broken", "mean eps", "mean margin", "mean discrepancy", "discrepancy below margin")
 
 
-def bound_row(found: BoundCheck) -> tuple[int | float | None, ...]:
+def bound_row(found: BoundCheck) -> tuple[Cell, ...]:
     """A network's row under BOUND_HEADER."""
     means = (found.epsilon.value, found.margin.value, found.discrepancy.value)
-    return found.count, len(found.broken), *means, found.below_margin
+    below = NOTHING if found.below_margin is None else found.below_margin
+    return found.count, len(found.broken), *means, below
 
 
 def isa(setting: Setting) -> Outcome:
@@ -82,9 +83,10 @@ def tradeoff(setting: Setting) -> Outcome:
     """Discrepancy against the radius for each image, one curve for each class selection."""
     selections = ("one_class",) if setting.method == "representation" else SELECTIONS
     curves: dict[str, Sneaking] = {}
+    smallest = _smallest(setting)
     with setting.progress(len(selections)) as tick:
         for selection in selections:
-            curves[selection] = _sneak(setting, selection)
+            curves[selection] = _sneak(setting, selection, smallest)
             tick()
     named = {"representation": curves["one_class"]} if setting.method == "representation" else curves
     rows = [
@@ -106,9 +108,7 @@ def tradeoff(setting: Setting) -> Outcome:
 def attack_and_display(setting: Setting) -> Outcome:
     """Maps of the true and the target class, clean, at the smallest radius, and attacked sneakily at the first penalty."""
     arguments = setting.arguments
-    smallest = setting.minimum_epsilon()(
-        setting.model, setting.images, setting.targets, seed=arguments.seed, batch_size=setting.batch_size()
-    )
+    smallest = _smallest(setting)
     found = _sneak(setting, arguments.num_class, smallest)
     rows = found.qualified
     header = ("image", "true class", "target", "eps", "discrepancy")
@@ -136,16 +136,23 @@ def attack_and_display(setting: Setting) -> Outcome:
         "smallest eps": smallest.adversarial[rows],
         f"sneaking, {found.penalties[0]:g} x": found.adversarial[0],
     }
-    maps = {
-        name: interpretation_maps(setting.model, images, classes, setting.method) for name, images in stages.items()
-    }
+    explain = InterpretationMaps(name=setting.method)
+    maps = {name: explain(setting.model, images, classes) for name, images in stages.items()}
     return Outcome(table, {}, {"maps": targeted_maps_figure(stages, maps, classes, names)})
+
+
+def _smallest(setting: Setting) -> Smallest:
+    return setting.minimum_epsilon()(
+        setting.model,
+        setting.images,
+        setting.targets,
+        seed=setting.arguments.seed,
+        batch_size=setting.batch_size(),
+    )
 
 
 def _sneak(setting: Setting, classes: str, smallest: Smallest | None = None) -> Sneaking:
     arguments = setting.arguments
-    if setting.method != "representation" and arguments.rep_l != -1:
-        raise InputError("--rep_l chooses the layer of tradeoff_repr; leave it out for other tasks")
     attack = InterpretabilitySneaking(
         interpretation=setting.method,
         classes=classes,

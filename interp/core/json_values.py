@@ -1,0 +1,77 @@
+"""JSON that is checked: what comes from files may be damaged or foreign, and what goes into them must be JSON."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+# Deeper values are no records of ours, and overrun the stack of whoever walks through them.
+DEEPEST = 32
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text. Raises ValueError for NaN, infinities, broken characters and very deep values."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    _check(value, 0)
+    return value
+
+
+def json_values(value: Any) -> Any:
+    """The same value with None for numbers that are not finite: figures that are not defined, or overran float32."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: json_values(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_values(part) for part in value]
+    return value
+
+
+def is_table(record: Any) -> bool:
+    """Whether a record holds a header, as many cells in every row, a caption, and flags in words if any."""
+    if not isinstance(record, dict) or not isinstance(record.get("caption"), str):
+        return False
+    header, rows = record.get("header"), record.get("rows")
+    if not isinstance(header, list) or not header or not all(isinstance(name, str) for name in header):
+        return False
+    if not isinstance(rows, list) or not rows:
+        return False
+    cells_fit = (isinstance(row, list) and len(row) == len(header) and all(map(_is_cell, row)) for row in rows)
+    flags = record.get("flags", [])
+    texts = isinstance(flags, list) and all(
+        isinstance(flag, dict) and isinstance(flag.get("text"), str) for flag in flags
+    )
+    return all(cells_fit) and texts
+
+
+def _is_cell(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float))
+
+
+def _check(value: Any, depth: int) -> None:
+    if depth > DEEPEST:
+        raise ValueError("it is nested too deeply")
+    if isinstance(value, str):
+        # A lone half of a character pair cannot be written again; UnicodeEncodeError is a ValueError.
+        value.encode()
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            _check(key, depth)
+            _check(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            _check(part, depth + 1)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,57 @@
+"""JSON from elsewhere is checked, and JSON of ours is JSON."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interp.core.json_values import is_table, json_values, parse_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_what_is_written_can_be_read(value):
+    clean = json_values(value)
+    assert parse_json(json.dumps(clean, allow_nan=False)) == json.loads(json.dumps(clean))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "NaN", "[-Infinity]", "[1e999]", "[" * 100_000, "[" * 40 + "]" * 40, '["\\ud800"]', '{"\\ud800": 1}'],
+)
+def test_what_is_no_record_is_refused(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+TABLE = {"caption": "", "header": ["a", "b"], "rows": [[1, None]]}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"caption": None},
+        {"header": None},
+        {"header": []},
+        {"header": [1, 2]},
+        {"rows": []},
+        {"rows": 5},
+        {"rows": ["ab"]},
+        {"rows": [[1]]},
+        {"rows": [[1, []]]},
+        {"flags": 5},
+        {"flags": [{}]},
+    ],
+)
+def test_tables(changes):
+    assert is_table(TABLE)
+    assert not is_table({**TABLE, **changes})
+    assert not is_table([TABLE])
