@@ -58,6 +58,7 @@ def test_saturated_logits_are_broken_by_the_ratio_alone(curved, toy):
     assert accuracy(loud, stuck(loud, images, labels), labels) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["ce", "dlr"])
 def test_no_weaker_than_plain_steps_on_a_published_network(reference_dir, data_dir, loss):
     sample, _ = sample_images(data.load("mnist", "test", data_dir=data_dir), 100)

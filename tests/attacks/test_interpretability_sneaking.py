@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import data
@@ -83,6 +83,7 @@ def test_several_radii_at_once_are_those_one_by_one(net, situation):
         np.testing.assert_allclose(alone.adversarial, together.adversarial[point], atol=1e-5)
 
 
+@settings(max_examples=10)
 @given(
     classes=st.sampled_from(["one_class", "two_class", "all_class"]),
     direction=st.sampled_from(["sign", "reference"]),

@@ -150,7 +150,7 @@ def published_accuracy(reference_dir, data_dir, method, epsilons, fold):
     return accuracy_curve(net, sample.images, sample.labels, attack, epsilons, carry=False).accuracies
 
 
-@pytest.mark.parametrize("method", REFERENCE_TABLE)
+@pytest.mark.parametrize("method", ["int"])
 def test_published_accuracies(reference_dir, data_dir, method):
     epsilons = [0.05, 0.3, 0.35]
     expected = [REFERENCE_TABLE[method][epsilon] for epsilon in epsilons]

@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp import data
 from interp.attacks import TopKInterpretation
 from interp.core.errors import InputError
-from interp.discrepancy import kendall_tau
-from interp.evaluation import sample_images
-from interp.models import build_network, load_model
+from interp.models import build_network
 
 ATTACK = TopKInterpretation(epsilon=0.1, step_size=0.03, steps=4, k=3)
 
@@ -93,18 +90,3 @@ def test_bad_settings_are_refused(change, message):
 def test_more_positions_than_the_map_has_are_refused(net, images):
     with pytest.raises(InputError, match="the maps have 49 positions"):
         dataclasses.replace(ATTACK, k=50)(net, images, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("method", "epsilon", "expected"), [("normal", 0.1, 0.799), ("int", 0.1, 0.968), ("int", 0.3, 0.913)]
-)
-def test_published_correlations(reference_dir, data_dir, method, epsilon, expected):
-    sample, _ = sample_images(data.load("mnist", "test", data_dir=data_dir), 200)
-    net = load_model(reference_dir / "networks" / f"mnist_smallgap_{method}_100.pkl")
-    attacked = TopKInterpretation(epsilon=epsilon)(net, sample.images, sample.labels)
-    same = np.argmax(net(attacked), -1) == np.argmax(net(sample.images), -1)
-    maps = [
-        net.cam(images).numpy()[np.arange(200), :, :, sample.labels].reshape(200, -1)
-        for images in (sample.images, attacked)
-    ]
-    assert kendall_tau(*maps)[same].mean() == pytest.approx(expected, abs=0.02)

@@ -67,7 +67,13 @@ TASKS = {
 }
 
 
-@pytest.mark.parametrize("name", TASKS)
+# Second derivatives take long to compile.
+SLOW = ("tradeoff_ig", "isa_ig")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in TASKS]
+)
 def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_path, name):
     changes, heading, count = TASKS[name]
     task = name.split()[0]
@@ -134,7 +140,7 @@ def test_another_network_of_the_same_name_is_refused_before_the_work(call, netwo
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["a$_$b", "new\nline", "tab\there", "网络"])
+@pytest.mark.parametrize("name", ["a$_$\n\tb", "网络"])
 def test_names_of_any_letters(call, network, tmp_path, name):
     path = tmp_path / f"{name}.safetensors"
     path.write_bytes(Path(network).read_bytes())
@@ -170,13 +176,13 @@ def test_a_model_of_the_users_own(call, tmp_path):
     model.save(tmp_path / "mine.keras")
     common = ["--dataset=digits", f"--network={tmp_path / 'mine.keras'}", "--num_image=2", "--steps=2"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
-    for task in ("isa_cam", "aai_topk", "isa_ig", "vis_cam"):
+    for task in ("isa_cam", "aai_topk"):
         result = call(main, [f"--task={task}", *common])
         assert result.returncode == 0, result.stderr
     flat = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
     flat.save(tmp_path / "flat.keras")
     common[1] = f"--network={tmp_path / 'flat.keras'}"
-    assert call(main, ["--task=isa_ig", *common]).returncode == 0
+    assert call(main, ["--task=aai_topk", "--inp_method=ig", *common]).returncode == 0
     result = call(main, ["--task=isa_cam", *common])
     assert result.returncode == 2
     assert "use ig for others" in result.stderr
@@ -228,7 +234,7 @@ def test_nothing_qualifies(call, tmp_path):
     common = ["--dataset=digits", f"--network={tmp_path / 'five.keras'}", "--num_image=1", "--steps=1"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     # Nobody's target is class 5, and where it were it would be preferred already.
-    for task in ("isa_cam", "min_pgd_attack", "tradeoff_cam", "attack_and_display"):
+    for task in ("isa_cam", "min_pgd_attack", "attack_and_display"):
         result = call(main, [f"--task={task}", *common, "--seed=4"])
         assert result.returncode == 0, result.stderr
         assert "none qualified" in result.stdout

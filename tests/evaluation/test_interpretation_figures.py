@@ -174,15 +174,6 @@ def test_published_agreement(reference_dir, data_dir, method, epsilon, expected)
     assert found.kendall_tau.value == pytest.approx(expected, abs=0.02)
 
 
-def test_published_margins(reference_dir, data_dir):
-    sample, targets = sample_images(data.load("mnist", "test", data_dir=data_dir), 100)
-    network = load_model(reference_dir / "networks" / "mnist_smallgap_normal_100.pkl")
-    found = bound_check(network, sample.images, sample.labels, targets, MinimumEpsilon(direction="reference", steps=10))
-    assert len(found.broken) == 100
-    assert found.margin.value == pytest.approx(9.679, rel=0.02)
-    assert found.discrepancy.value == pytest.approx(11.300, rel=0.02)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
