@@ -79,6 +79,8 @@ def chunked_path_gradient(
         add_group,
         (tf.constant(0), tf.zeros_like(start)),
         shape_invariants=(tf.TensorShape([]), start.shape),
+        # Iterations that run side by side would each hold their chunk.
+        parallel_iterations=1,
     )
     return summed
 
@@ -111,7 +113,8 @@ def path_maps(
             rows = index // size
             return first + chunk_size, tf.tensor_scatter_nd_add(summed, rows[:, None], part(rows, index % size))
 
-        return tf.while_loop(lambda first, _: first < total, add, (0, tf.zeros_like(ends)))[1]
+        # Iterations that run side by side would each hold their chunk.
+        return tf.while_loop(lambda first, _: first < total, add, (0, tf.zeros_like(ends)), parallel_iterations=1)[1]
 
     @tf.custom_gradient
     def maps(ends: tf.Tensor) -> Any:
