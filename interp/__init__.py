@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interp import attacks as attacks
+    from interp import attributions as attributions
     from interp import data as data
     from interp.models import build_network as build_network
     from interp.models import load_model as load_model
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("attacks", "data", "discrepancy", "evaluation", "models", "report", "training")
+_MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
 _FROM_MODELS = ("build_network", "load_model", "save_model")
 
 __all__ = ["__version__", *_MODULES, *_FROM_MODELS]

@@ -19,22 +19,29 @@ class CompiledFunctions:
         self._lock = threading.Lock()
         self._model: Any = None
         self._variables: list[Any] = []
-        self._functions: dict[Hashable, Any] = {}
+        self._kept: dict[Hashable, Any] = {}
 
     def get(
         self, model: Any, key: Hashable, build: Callable[[], Callable[..., Any]], signature: Sequence[tf.TensorSpec]
     ) -> Any:
         """Return the function kept for `model` and `key`, made by `build` and compiled for `signature` when there is none."""
+
+        def compile_function() -> Any:
+            # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
+            return tf.function(build(), input_signature=signature, autograph=False).get_concrete_function()
+
+        return self.keep(model, key, compile_function)
+
+    def keep(self, model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what is kept for `model` and `key`, made by `make` when there is nothing."""
         with self._lock:
             # Layers that were added or exchanged bring other variables; what has none, such as an activation, is not noticed.
             variables = list(model.variables)
             if self._model is not model or list(map(id, variables)) != list(map(id, self._variables)):
-                self._model, self._variables, self._functions = model, variables, {}
-            if key not in self._functions:
-                # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
-                function = tf.function(build(), input_signature=signature, autograph=False)
-                self._functions[key] = function.get_concrete_function()
-            return self._functions[key]
+                self._model, self._variables, self._kept = model, variables, {}
+            if key not in self._kept:
+                self._kept[key] = make()
+            return self._kept[key]
 
     def bind(
         self,

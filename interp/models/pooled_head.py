@@ -49,7 +49,7 @@ def find_pooled_head(model: keras.Model) -> PooledHead | None:
     Dropout between the two does nothing in inference mode and is passed over.
     """
     # Subclasses, of models as of layers, may compute something else than their parents.
-    if type(model) not in (keras.Sequential, _functional()) or not model.built or len(model.inputs) != 1:
+    if type(model) not in (keras.Sequential, functional_class()) or not model.built or len(model.inputs) != 1:
         return None
     end = _end(model)
     if len(end) < 2:
@@ -102,7 +102,7 @@ def _apply(layers: list[keras.layers.Layer]) -> Callable[[tf.Tensor], tf.Tensor]
 
 
 @cache
-def _functional() -> type[keras.Model]:
+def functional_class() -> type[keras.Model]:
     """The class of functional models, which has no public name."""
     inputs = keras.Input((1,))
     return type(keras.Model(inputs, inputs))

@@ -1,0 +1,35 @@
+"""Saliency methods for any Keras model: maps that say which pixels a class score rests on."""
+
+from interp.attributions.attribution import Attribution, Explanation
+from interp.attributions.cam import CAM
+from interp.attributions.deconvnet import DeconvNet
+from interp.attributions.grad_cam import GradCAM
+from interp.attributions.grad_cam_plus_plus import GradCAMPlusPlus
+from interp.attributions.guided_backprop import GuidedBackprop
+from interp.attributions.guided_grad_cam import GuidedGradCAM
+from interp.attributions.input_x_gradient import InputXGradient
+from interp.attributions.integrated_gradients import IntegratedGradients
+from interp.attributions.pixel_scores import RANKINGS, pixel_scores
+from interp.attributions.random_baseline import RandomBaseline
+from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
+from interp.attributions.vanilla_gradient import VanillaGradient
+
+__all__ = [
+    "CAM",
+    "RANKINGS",
+    "Attribution",
+    "DeconvNet",
+    "Explanation",
+    "GradCAM",
+    "GradCAMPlusPlus",
+    "GuidedBackprop",
+    "GuidedGradCAM",
+    "InputXGradient",
+    "IntegratedGradients",
+    "RandomBaseline",
+    "SmoothGrad",
+    "SmoothGradSquared",
+    "SmoothGradVar",
+    "VanillaGradient",
+    "pixel_scores",
+]

@@ -1,0 +1,105 @@
+"""Integrated gradients (Sundararajan et al. 2017)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attributions.attribution import Attribution
+from interp.attributions.explained import Explained, of_labels
+from interp.core.checks import check_images, check_number
+from interp.core.errors import InputError
+from interp.core.path_gradients import path_maps, quadrature
+
+# With a tolerance the number of points starts here and doubles.
+FEWEST = 8
+
+
+class IntegratedGradients(Attribution):
+    """Image minus baseline times the gradient averaged on the straight way between them (Sundararajan et al. 2017), shape of the images.
+
+    `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `baseline` is a value in [0, 1] or an image
+    (height, width, channels). With `tolerance` the number of points starts at 8 and doubles, for the images that need it and up
+    to `steps`, until the completeness gap |sum of the map - (f(image) - f(baseline))| is at most that many logits. `explain`
+    returns the gap and the number of points of each image; images that stay above the tolerance keep their gap.
+    """
+
+    values = ("gap", "points")
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        steps: int = 64,
+        rule: str = "gauss_legendre",
+        baseline: float | np.ndarray = 0.0,
+        tolerance: float | None = None,
+        chunk_size: int | None = None,
+    ) -> None:
+        super().__init__(model, chunk_size=chunk_size)
+        check_number("steps", steps, minimum=1, whole=True, maximum=100_000)
+        if tolerance is not None:
+            check_number("tolerance", tolerance, minimum=0, strict=True)
+        self.steps, self.rule, self.tolerance = steps, rule, tolerance
+        self.baseline = _check_baseline(baseline)
+        self._quadratures = [quadrature(rule, points) for points in self._numbers_of_points()]
+
+    def _numbers_of_points(self) -> list[int]:
+        if self.tolerance is None:
+            return [self.steps]
+        fewer = [FEWEST * 2**level for level in range(20) if FEWEST * 2**level < self.steps]
+        return [*fewer, self.steps]
+
+    def _maps(
+        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        forward, shape = explained.forward, images.shape[1:]
+        baseline = tf.constant(self.baseline, tf.float32)
+        if baseline.shape.rank and not baseline.shape.is_compatible_with(shape):
+            raise InputError(
+                f"the baseline came with shape {tuple(baseline.shape)}, the images have {tuple(shape)}: give an image of that "
+                "shape or a number"
+            )
+        start = forward.enter(tf.broadcast_to(baseline, [1, *shape]))
+        ways = forward.enter(images) - start
+        chunk_size = self.chunk_size(tuple(shape))
+
+        def score_of(labels: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+            return lambda points, at: of_labels(forward.logits(start + points), tf.gather(labels, at))
+
+        everything = tf.range(tf.shape(images)[0])
+        change = score_of(labels)(ways, everything) - score_of(labels)(tf.zeros_like(ways), everything)
+        maps, gaps = tf.zeros_like(ways), tf.fill(tf.shape(everything), np.float32(np.inf))
+        points = tf.zeros_like(everything)
+        goal = 0.0 if self.tolerance is None else self.tolerance
+        for positions, weights in self._quadratures:
+            # Those whose gap is small enough leave.
+            chosen = tf.where(gaps > goal)[:, 0] if self.tolerance is not None else tf.cast(everything, tf.int64)
+            found = path_maps(
+                score_of(tf.gather(labels, chosen)),
+                tf.gather(ways, chosen),
+                tf.constant(positions),
+                tf.constant(weights),
+                chunk_size=chunk_size,
+            )
+            found_gaps = tf.abs(tf.reduce_sum(found, range(1, len(found.shape))) - tf.gather(change, chosen))
+            maps = tf.tensor_scatter_nd_update(maps, chosen[:, None], found)
+            gaps = tf.tensor_scatter_nd_update(gaps, chosen[:, None], found_gaps)
+            points = tf.tensor_scatter_nd_update(points, chosen[:, None], tf.fill(tf.shape(chosen), len(positions)))
+        return forward.leave(maps), gaps, points
+
+
+def _check_baseline(baseline: Any) -> np.ndarray:
+    if isinstance(baseline, (int, float)) and not isinstance(baseline, bool):
+        check_number("baseline", baseline, minimum=0)
+        if baseline > 1:
+            raise InputError(f"baseline came as {baseline}, expected a value in [0, 1]")
+        return np.array(baseline, np.float32)
+    array = np.asarray(baseline)
+    if array.ndim != 3:
+        raise InputError(
+            f"baseline came with shape {array.shape}, expected a number or an image (height, width, channels)"
+        )
+    return np.asarray(check_images(array[None])[0])
