@@ -82,7 +82,9 @@ class RecordedModel:
         def run(*inputs: Any, **arguments: Any) -> Any:
             if isinstance(layer, keras.layers.Layer):
                 arguments = {"training": False, **arguments}
-            output = layer(*inputs, **arguments)
+            # Some names of layers may not stand at the root of a graph.
+            with tf.name_scope("recorded"):
+                output = layer(*inputs, **arguments)
             self._uses.append(Use(f"{path}{layer.name}", layer, inputs, output))
             return output
 

@@ -89,7 +89,7 @@ class NoiseEnsemble(Attribution):
             # Who draws numbers of its own, such as the random baseline, draws the same ones for all copies of an image.
             arrays = flat, tf.repeat(labels, count), tf.repeat(rows, count)
             maps = explain(*arrays) if together <= chunk else _in_chunks(explain, arrays, chunk)
-            maps = tf.reshape(maps, tf.concat([[tf.shape(images)[0], count], tf.shape(maps)[1:]], 0)) - centre[:, None]
+            maps = tf.reshape(maps, tf.concat([[tf.shape(images)[0], count], clean.shape[1:]], 0)) - centre[:, None]
             return first + count, total + tf.reduce_sum(maps, 1), squares + tf.reduce_sum(maps * maps, 1)
 
         _, total, squares = tf.while_loop(

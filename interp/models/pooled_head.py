@@ -94,8 +94,10 @@ def _apply(layers: list[keras.layers.Layer]) -> Callable[[tf.Tensor], tf.Tensor]
 
     def apply(images: tf.Tensor) -> tf.Tensor:
         outputs = images
-        for layer in layers:
-            outputs = layer(outputs, training=False)
+        # Some names of layers may not stand at the root of a graph.
+        with tf.name_scope("features"):
+            for layer in layers:
+                outputs = layer(outputs, training=False)
         return outputs
 
     return apply

@@ -1,0 +1,133 @@
+"""Small models of every kind that the methods promise to explain, untrained, with weights that keep all units busy."""
+
+import keras
+import numpy as np
+import pytest
+
+from interp.models import build_network
+
+L = keras.layers
+SHAPE = (16, 16, 3)
+
+
+def _sequential():
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            L.Conv2D(4, 3, name="conv"),
+            L.BatchNormalization(),
+            L.Activation("relu", name="last"),
+            L.Flatten(),
+            L.Dense(5),
+        ]
+    )
+
+
+def _activation_arguments():
+    inputs = keras.Input(SHAPE)
+    maps = L.Conv2D(4, 3, activation="relu")(inputs)
+    maps = L.Conv2D(4, 3, activation="relu", name="last")(maps)
+    outputs = L.Dense(5)(L.Dense(8, activation="relu")(L.Flatten()(maps)))
+    return keras.Model(inputs, outputs)
+
+
+def _shared_relu():
+    inputs, relu = keras.Input(SHAPE), L.ReLU(name="relu")
+    maps = relu(L.Conv2D(4, 3)(inputs))
+    skipped = maps
+    maps = relu(L.Conv2D(4, 3, padding="same")(maps))
+    maps = L.Add(name="last")([maps, skipped]) * 0.5
+    return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(maps)))
+
+
+def _nested():
+    backbone = keras.Sequential(
+        [keras.Input(SHAPE), L.Rescaling(2.0), L.Conv2D(4, 3, activation="relu"), L.Conv2D(6, 3, name="last")],
+        name="backbone",
+    )
+    inputs = keras.Input(SHAPE)
+    maps = backbone(inputs, training=False)
+    maps = L.Dropout(0.5)(maps)
+    return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(maps)))
+
+
+def _functional_in_sequential():
+    inputs = keras.Input(SHAPE)
+    inner = keras.Model(inputs, L.ReLU(6, name="last")(L.Conv2D(4, 3)(inputs)), name="inner")
+    return keras.Sequential([inner, L.GlobalAveragePooling2D(), L.Dense(5)])
+
+
+def _softmax_layer():
+    return keras.Sequential(
+        [keras.Input(SHAPE), L.Conv2D(4, 3, activation="relu"), L.GlobalAveragePooling2D(), L.Dense(5), L.Softmax()]
+    )
+
+
+def _softmax_argument():
+    inner = keras.Sequential([L.GlobalAveragePooling2D(), L.Dense(5, activation="softmax")])
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, inner(L.Conv2D(4, 3, activation="relu")(inputs)))
+
+
+def _mobilenet():
+    return keras.applications.MobileNetV2((64, 64, 3), alpha=0.35, weights=None, classes=5, classifier_activation=None)
+
+
+class _OwnLayer(L.Layer):
+    """A layer of somebody's own, without a configuration."""
+
+    def __init__(self, convolution):
+        super().__init__()
+        self.convolution = convolution
+
+    def call(self, inputs):
+        return keras.ops.relu(self.convolution(inputs))
+
+
+def _own_layer():
+    return keras.Sequential(
+        [keras.Input(SHAPE), _OwnLayer(L.Conv2D(4, 3)), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(5)]
+    )
+
+
+MODELS = {
+    "sequential": _sequential,
+    "activation arguments": _activation_arguments,
+    "shared relu": _shared_relu,
+    "nested": _nested,
+    "functional in sequential": _functional_in_sequential,
+    "softmax layer": _softmax_layer,
+    "softmax argument": _softmax_argument,
+    "keras.applications": _mobilenet,
+    "own layer": _own_layer,
+    "network small": lambda: build_network("small", (28, 28, 1), 5),
+    "network simple_cnn": lambda: build_network("simple_cnn", (28, 28, 1), 5),
+}
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Every kind of model by name, made once."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            keras.utils.set_random_seed(len(name))
+            model = made[name] = MODELS[name]()
+            generator = np.random.RandomState(1)
+            for variable in model.trainable_variables:
+                if variable.name in ("bias", "beta"):
+                    variable.assign(generator.uniform(-0.1, 0.2, variable.shape))
+                elif name == "keras.applications" and "kernel" in variable.name:
+                    # Untrained normalisation does not keep the signal up over so many layers.
+                    variable.assign(3 * variable)
+        return made[name]
+
+    return get
+
+
+def images_for(model, count=3):
+    """Images in [0, 1] and labels that fit a model."""
+    shape = model.input_shape[1:]
+    generator = np.random.RandomState(0)
+    return generator.uniform(0, 1, (count, *shape)).astype(np.float32), np.arange(count) % 5

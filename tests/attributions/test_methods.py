@@ -1,0 +1,272 @@
+"""Each method by hand on toy networks."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interp import attributions
+from interp.attributions import GuidedBackprop, IntegratedGradients, SmoothGrad, SmoothGradSquared, SmoothGradVar
+
+L = keras.layers
+IMAGE = np.array([[[[0.5], [0.25]], [[0.75], [1.0]]]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def gates():
+    """Pixel 0 speaks for class 0 through an active unit, pixel 1 against it, pixel 2 for it through a unit that is silent."""
+    model = keras.Sequential([keras.Input((2, 2, 1)), L.Flatten(), L.Dense(3, activation="relu"), L.Dense(2)])
+    first, bias = np.zeros((4, 3), np.float32), np.array([0, 0, -1], np.float32)
+    first[0, 0], first[1, 1], first[2, 2] = 1, 1, 1
+    second = np.array([[2, -1], [-3, 1], [5, 0]], np.float32)
+    model.set_weights([first, bias, second, np.array([0.5, 0], np.float32)])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("VanillaGradient", [2, -3, 0, 0]),
+        ("InputXGradient", [1, -0.75, 0, 0]),
+        ("IntegratedGradients", [1, -0.75, 0, 0]),
+        ("DeconvNet", [2, 0, 5, 0]),
+        ("GuidedBackprop", [2, 0, 0, 0]),
+    ],
+)
+def test_gates(gates, method, expected):
+    maps = getattr(attributions, method)(gates)(IMAGE, [0])
+    np.testing.assert_allclose(maps.ravel(), expected, atol=1e-6)
+
+
+def test_gates_of_two_layers_are_passed_one_after_the_other():
+    """Twice negative is positive for the gradient; both rules stop it where it arrives negative at a ReLU."""
+    model = keras.Sequential(
+        [keras.Input((1, 1, 1)), L.Flatten(), L.Dense(1, activation="relu"), L.Dense(1), L.ReLU(), L.Dense(2)]
+    )
+    model.set_weights(
+        [np.full(shape, value, np.float32) for shape, value in (((1, 1), -1), (1, 1), ((1, 1), -1), (1, 1))]
+        + [np.array([[1, -1]], np.float32), np.zeros(2, np.float32)]
+    )
+    image = np.full((1, 1, 1, 1), 0.5, np.float32)
+    assert attributions.VanillaGradient(model)(image, [0]).item() == 1
+    assert GuidedBackprop(model)(image, [0]).item() == 0
+    assert attributions.DeconvNet(model)(image, [1]).item() == 0
+
+
+def test_relu6_is_closed_above_six():
+    model = keras.Sequential([keras.Input((1, 1, 2)), L.Flatten(), L.Dense(2), L.ReLU(6.0), L.Dense(2)])
+    model.set_weights(
+        [
+            np.diag([10.0, 2.0]).astype(np.float32),
+            np.zeros(2, np.float32),
+            np.ones((2, 2), np.float32),
+            np.zeros(2, np.float32),
+        ]
+    )
+    image = np.ones((1, 1, 1, 2), np.float32)
+    assert GuidedBackprop(model)(image, [0]).ravel().tolist() == [0, 2]
+    assert attributions.DeconvNet(model)(image, [0]).ravel().tolist() == [10, 2]
+
+
+@pytest.fixture(scope="module")
+def maps_and_head():
+    """A 1x1 convolution to two maps, and a head that reads each place of them; returns the model, the maps and the head of class 0."""
+    model = keras.Sequential([keras.Input((2, 2, 1)), L.Conv2D(2, 1, name="maps"), L.Flatten(), L.Dense(2)])
+    kernel = np.array([1.0, -2.0], np.float32).reshape(1, 1, 1, 2)
+    head = np.array([[3, 1], [0, -1], [1, 2], [2, -4], [1, 0], [0, 1], [-2, 2], [1, 1]], np.float32)
+    model.set_weights([kernel, np.array([0.0, 1.0], np.float32), head, np.zeros(2, np.float32)])
+    maps = np.concatenate([IMAGE, 1 - 2 * IMAGE], -1)
+    return model, maps, head[:, 0].reshape(1, 2, 2, 2)
+
+
+def test_grad_cam(maps_and_head):
+    model, maps, _ = maps_and_head
+    # Mean gradients (3 + 1 + 1 - 2) / 4 and (0 + 2 + 0 + 1) / 4.
+    expected = np.maximum(0.75 * maps[..., :1] + 0.75 * maps[..., 1:], 0)
+    explanation = attributions.GradCAM(model).explain(IMAGE, [0])
+    np.testing.assert_allclose(explanation.maps, expected, atol=1e-6)
+    assert explanation.layer == "maps"
+    assert explanation.method == "GradCAM"
+
+
+def test_grad_cam_plus_plus(maps_and_head):
+    model, maps, gradient = maps_and_head
+    sums = maps.sum((1, 2), keepdims=True)
+    denominator = 2 * gradient**2 + sums * gradient**3
+    assert (denominator[gradient != 0] == 0).any()
+    alpha = np.where(denominator == 0, 0, gradient**2 / np.where(denominator == 0, 1, denominator))
+    weights = (alpha * np.maximum(gradient, 0)).sum((1, 2), keepdims=True)
+    expected = np.maximum((weights * maps).sum(-1, keepdims=True), 0)
+    np.testing.assert_allclose(attributions.GradCAMPlusPlus(model)(IMAGE, [0]), expected, rtol=1e-5)
+
+
+def test_guided_grad_cam(maps_and_head):
+    """No ReLU between image and logit: guided backpropagation is the gradient, head times kernel at each place."""
+    model, maps, gradient = maps_and_head
+    coarse = np.maximum(0.75 * maps[..., :1] + 0.75 * maps[..., 1:], 0)
+    expected = coarse * (gradient[..., :1] - 2 * gradient[..., 1:])
+    np.testing.assert_allclose(attributions.GuidedGradCAM(model)(IMAGE, [0]), expected, atol=1e-6)
+
+
+def test_cam():
+    inputs = keras.Input((2, 2, 1))
+    pooled = L.GlobalAveragePooling2D()(L.Conv2D(2, 1, name="maps")(inputs))
+    model = keras.Model(inputs, L.Dense(2, activation="softmax")(L.Dropout(0.3)(pooled)))
+    kernel, head = np.array([1.0, -2.0], np.float32).reshape(1, 1, 1, 2), np.array([[3, 1], [2, 5]], np.float32)
+    model.set_weights([kernel, np.zeros(2, np.float32), head, np.ones(2, np.float32)])
+    explanation = attributions.CAM(model).explain(np.repeat(IMAGE, 2, 0), [0, 1])
+    np.testing.assert_allclose(explanation.maps, np.concatenate([(3 - 4) * IMAGE, (1 - 10) * IMAGE]), rtol=1e-5)
+    assert explanation.layer == "global_average_pooling2d" or explanation.layer.startswith("global_average")
+
+
+def test_cam_is_that_of_the_network():
+    from interp.models import build_network
+
+    network = build_network("small", (28, 28, 1), 4, seed=3)
+    images = np.random.RandomState(0).rand(3, 28, 28, 1).astype(np.float32)
+    maps = attributions.CAM(network)(images, [0, 1, 3])
+    own = np.asarray(network.cam(images))[range(3), ..., [0, 1, 3]]
+    upsampled = np.stack([cv2.resize(map_, (28, 28), interpolation=cv2.INTER_LINEAR) for map_ in own])
+    np.testing.assert_allclose(maps[..., 0], upsampled, atol=1e-4 * np.abs(own).max())
+
+
+def _layer(function):
+    return keras.layers.Lambda(function)
+
+
+def test_smooth_grad_of_a_square():
+    """f = sum of x^2: gradients 2 x, so the mean over noise is 2 x, the variance 4 sigma^2, the mean square their sum."""
+    model = keras.Sequential([keras.Input((2, 2, 1)), L.Flatten(), _layer(lambda x: x**2), L.Dense(2)])
+    model.set_weights([np.ones((4, 2), np.float32), np.zeros(2, np.float32)])
+    gradient = attributions.VanillaGradient(model)
+    options = {"samples": 40_000, "noise_level": 0.4, "seed": 1}
+    sigma = 0.4 * 0.75
+    error = 4 * 2 * sigma / 200
+    mean = SmoothGrad(gradient, **options)(IMAGE, [0])
+    np.testing.assert_allclose(mean, 2 * IMAGE, atol=error)
+    variance = SmoothGradVar(gradient, **options)(IMAGE, [0])
+    np.testing.assert_allclose(variance, np.full_like(IMAGE, 4 * sigma**2), rtol=0.04)
+    square = SmoothGradSquared(gradient, **options)(IMAGE, [0])
+    np.testing.assert_allclose(square, variance + mean**2, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "base", ["VanillaGradient", "IntegratedGradients", "GradCAM", "GuidedBackprop", "RandomBaseline"]
+)
+def test_without_noise_smooth_grad_is_the_map(maps_and_head, base):
+    model = maps_and_head[0]
+    method = getattr(attributions, base)(model)
+    maps = method(IMAGE, [0])
+    np.testing.assert_allclose(SmoothGrad(method, samples=5, noise_level=0)(IMAGE, [0]), maps, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        SmoothGradSquared(method, samples=5, noise_level=0)(IMAGE, [0]), maps**2, rtol=1e-5, atol=1e-7
+    )
+    np.testing.assert_array_equal(SmoothGradVar(method, samples=5, noise_level=0)(IMAGE, [0]), 0 * maps)
+
+
+def test_every_argument_of_smooth_grad_counts(gates):
+    base = attributions.InputXGradient(gates)
+    options = {"samples": 5, "noise_level": 0.2, "seed": 0}
+    maps = SmoothGrad(base, **options)(IMAGE, [0])
+    for name, value in {"samples": 6, "noise_level": 0.3, "seed": 1}.items():
+        assert not np.allclose(SmoothGrad(base, **{**options, name: value})(IMAGE, [0]), maps), name
+    np.testing.assert_allclose(SmoothGrad(base, **options, chunk_size=2)(IMAGE, [0]), maps, rtol=1e-5, atol=1e-7)
+
+
+def test_ensembles_of_ensembles(gates):
+    inner = SmoothGrad(attributions.InputXGradient(gates), samples=3)
+    explanation = SmoothGradVar(inner, samples=4).explain(IMAGE, [0])
+    assert explanation.method == "SmoothGradVar(SmoothGrad(InputXGradient))"
+    assert (explanation.maps > 0).any()
+
+
+def test_the_random_baseline_depends_on_seed_and_place(gates):
+    images = np.repeat(IMAGE, 3, 0)
+    maps = attributions.RandomBaseline(gates, seed=1)(images, [0, 0, 0])
+    assert not np.allclose(maps[0], maps[1])
+    np.testing.assert_array_equal(attributions.RandomBaseline(gates, seed=1, chunk_size=1)(images, [0, 0, 0]), maps)
+    assert not np.allclose(attributions.RandomBaseline(gates, seed=2)(images, [0, 0, 0]), maps)
+    assert ((maps >= 0) & (maps < 1)).all()
+
+
+def _bent(seed):
+    """A network whose gradient changes along the way from black."""
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((4, 4, 1)), L.Flatten(), L.Dense(30, activation="relu"), L.Dense(3)])
+    model.layers[-2].bias.assign(np.random.RandomState(seed).uniform(-0.5, 0.5, 30))
+    return model
+
+
+@given(seed=st.integers(0, 1000))
+def test_integrated_gradients_are_complete(seed):
+    model = _BENT
+    images = np.random.RandomState(seed).rand(3, 4, 4, 1).astype(np.float32)
+    baseline = np.random.RandomState(seed + 1).rand(4, 4, 1).astype(np.float32)
+    labels = np.array([0, 1, 2])
+    maps = IntegratedGradients(model, steps=256, baseline=baseline)(images, labels)
+    change = np.asarray(model(images) - model(baseline[None]))[range(3), labels]
+    np.testing.assert_allclose(maps.sum((1, 2, 3)), change, atol=0.02)
+
+
+_BENT = _bent(0)
+
+
+def test_integrated_gradients_by_hand_with_a_kink():
+    """f = relu(x - 0.25): half of the way of 0.5 is flat, so the midpoint rule of 4 points gives 0.5 times a mean of 2/4."""
+    model = keras.Sequential([keras.Input((1, 1, 1)), L.Flatten(), L.Dense(1, activation="relu"), L.Dense(2)])
+    model.set_weights(
+        [
+            np.ones((1, 1), np.float32),
+            np.array([-0.25], np.float32),
+            np.ones((1, 2), np.float32),
+            np.zeros(2, np.float32),
+        ]
+    )
+    image = np.full((1, 1, 1, 1), 0.5, np.float32)
+    explanation = IntegratedGradients(model, steps=4, rule="midpoint").explain(image, [0])
+    assert explanation.maps.item() == pytest.approx(0.25)
+    assert explanation.values["gap"].item() == pytest.approx(0, abs=1e-6)
+    right = IntegratedGradients(model, steps=1, rule="right").explain(image, [0])
+    assert right.maps.item() == pytest.approx(0.5)
+    assert right.values["gap"].item() == pytest.approx(0.25)
+
+
+def test_the_tolerance_chooses_the_number_of_points():
+    images = np.random.RandomState(5).rand(20, 4, 4, 1).astype(np.float32)
+    labels = np.arange(20) % 3
+    fixed = IntegratedGradients(_BENT, steps=8).explain(images, labels)
+    tolerance = float(np.median(fixed.values["gap"]))
+    found = IntegratedGradients(_BENT, steps=512, tolerance=tolerance).explain(images, labels)
+    few = fixed.values["gap"] <= tolerance
+    assert set(found.values["points"][few]) == {8}
+    np.testing.assert_allclose(found.maps[few], fixed.maps[few], rtol=1e-5, atol=1e-7)
+    assert (found.values["points"][~few] > 8).all()
+    assert (found.values["gap"] <= tolerance).all()
+    limited = IntegratedGradients(_BENT, steps=12, tolerance=1e-9).explain(images, labels)
+    assert set(limited.values["points"]) == {12}
+    np.testing.assert_allclose(limited.maps, IntegratedGradients(_BENT, steps=12)(images, labels), rtol=1e-5, atol=1e-7)
+
+
+def test_every_argument_of_integrated_gradients_counts():
+    images, labels = np.random.RandomState(5).rand(4, 4, 4, 1).astype(np.float32), [0, 1, 2, 0]
+    maps = IntegratedGradients(_BENT, steps=4)(images, labels)
+    for options in ({"steps": 5}, {"rule": "left"}, {"baseline": 0.3}, {"steps": 64, "tolerance": 1e-3}):
+        assert not np.allclose(IntegratedGradients(_BENT, **{"steps": 4, **options})(images, labels), maps), options
+
+
+def test_the_layer_counts(maps_and_head):
+    inputs = keras.Input((4, 4, 1))
+    maps = L.ReLU(name="twice")(L.Conv2D(2, 1, name="first")(inputs))
+    inner = keras.Sequential([L.Conv2D(3, 2, name="deep")], name="inner")
+    outputs = L.Dense(2)(L.Flatten()(inner(maps)))
+    keras.utils.set_random_seed(0)
+    model = keras.Model(inputs, outputs)
+    model.set_weights([np.abs(weight) for weight in model.get_weights()])
+    images = np.random.RandomState(0).rand(2, 4, 4, 1).astype(np.float32)
+    by_name = {name: attributions.GradCAM(model, layer=name).explain(images, [0, 1]) for name in ("first", "deep")}
+    assert by_name["deep"].layer == "inner/deep"
+    assert not np.allclose(by_name["first"].maps, by_name["deep"].maps)
+    np.testing.assert_array_equal(attributions.GradCAM(model)(images, [0, 1]), by_name["deep"].maps)
+    np.testing.assert_array_equal(attributions.GradCAM(model, layer="inner/deep")(images, [0, 1]), by_name["deep"].maps)
