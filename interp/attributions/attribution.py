@@ -55,8 +55,11 @@ class Attribution(ABC):
         """
         return self.explain(images, labels).maps
 
-    def explain(self, images: Any, labels: Any) -> Explanation:
-        """The same maps with what belongs to them: method, layer, and values such as the completeness gap. Raises InputError."""
+    def explain(self, images: Any, labels: Any, *, first: int = 0) -> Explanation:
+        """The same maps with what belongs to them: method, layer, and values such as the completeness gap. Raises InputError.
+
+        `first` is the place of the first image among images explained by several calls, which random draws depend on.
+        """
         batch = check_images(images)
         softmax, classes = ends_in_softmax(self.model, batch[:2])
         chosen = check_labels(labels, batch, classes)
@@ -69,7 +72,7 @@ class Attribution(ABC):
 
         signature = [tf.TensorSpec([None, *shape]), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)]
         compiled = self._compiled.get(self.model, (shape, softmax), lambda: run, signature)
-        rows = tf.range(len(batch))
+        rows = tf.range(first, first + len(batch))
         maps, *values = run_in_batches(compiled, (batch, chosen, rows), self._images_at_a_time(shape))
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}
         return Explanation(like(images, maps), self.name, layer, named)

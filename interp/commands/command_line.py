@@ -1,15 +1,14 @@
 """What the command lines share: one-line errors, exit codes, progress bars."""
 
 import argparse
-import importlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interp.core.errors import ComputationError, InputError
+from interp.core.quiet_import import import_tensorflow
 
 if TYPE_CHECKING:
     from interp.training import Progress
@@ -70,25 +69,6 @@ def _end(message: str, code: int) -> int:
 def one_line(message: str) -> str:
     """A message as one printable line."""
     return "".join(character if character.isprintable() else " " for character in message)
-
-
-def import_tensorflow() -> None:
-    """Import TensorFlow without what its C++ side writes on standard error meanwhile; after a failed import it is shown."""
-    if "tensorflow" in sys.modules:
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            importlib.import_module("tensorflow")
-        except ImportError:
-            notes.seek(0)
-            os.write(kept, notes.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """How far an interpretation moved."""
 
-from interp.discrepancy.agreement import kendall_tau, pearson_r, top_k_overlap
+from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap
 from interp.discrepancy.class_discrepancy import (
     NORMS,
     SELECTIONS,
@@ -30,6 +30,7 @@ __all__ = [
     "prepare_interpretation",
     "select_classes",
     "softmax_weighted_discrepancy",
+    "spearman_r",
     "top_k_overlap",
     "true_class_discrepancy",
 ]

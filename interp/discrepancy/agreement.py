@@ -24,6 +24,12 @@ def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.where(scale > 0, (centred[0] * centred[1]).sum(-1) / scale, np.nan)
 
 
+def spearman_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
+    first, second = _flat(first, second)
+    return pearson_r(stats.rankdata(first, axis=-1), stats.rankdata(second, axis=-1))
+
+
 def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
     """Share of the k strongest positions that two flat maps (n, positions) have in common, shape (n,). Raises InputError."""
     first, second = _flat(first, second)

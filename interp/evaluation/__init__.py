@@ -3,17 +3,28 @@
 from interp.evaluation.accuracy_curve import AccuracyCurve, accuracy_curve, describe_protocol
 from interp.evaluation.agreement_under_attack import Agreement, agreement_under_attack, overlap_of_networks
 from interp.evaluation.bound import BoundCheck, bound_check
+from interp.evaluation.coherence import Coherence, coherence, ink
+from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
+from interp.evaluation.roar_kar import RoarKar, roar_kar
 from interp.evaluation.sample import sample_images
+from interp.evaluation.sanity_check import SanityCheck, sanity_check
+from interp.evaluation.selectivity import Selectivity, selectivity
 from interp.evaluation.sneaking import Sneaking, check_penalties, sneaking
 from interp.evaluation.statistics import Mean, mean_of
 from interp.evaluation.validity import Flag, StrongAccuracy, StrongProtocol, Validity, validity
 
 __all__ = [
+    "METRICS",
+    "PROTOCOLS",
     "AccuracyCurve",
     "Agreement",
     "BoundCheck",
+    "Coherence",
     "Flag",
     "Mean",
+    "RoarKar",
+    "SanityCheck",
+    "Selectivity",
     "Sneaking",
     "StrongAccuracy",
     "StrongProtocol",
@@ -22,10 +33,16 @@ __all__ = [
     "agreement_under_attack",
     "bound_check",
     "check_penalties",
+    "check_ratio",
+    "coherence",
     "describe_protocol",
+    "ink",
     "mean_of",
     "overlap_of_networks",
+    "roar_kar",
     "sample_images",
+    "sanity_check",
+    "selectivity",
     "sneaking",
     "validity",
 ]

@@ -1,5 +1,6 @@
 """Untrained networks, the same numbers for the same seed on every machine."""
 
+import keras
 import numpy as np
 
 from interp.core.checks import check_number
@@ -14,8 +15,14 @@ def build_network(
     Order and generator are those of the paper's code (NumPy's legacy generator, layer by layer with the head last, each kernel
     drawn as (out, k * k * in)), so seed 99 starts where its trainings started. Raises InputError.
     """
-    check_number("seed", seed, minimum=0, whole=True)
     network = Network(architecture, image_shape, classes, fold_tail=fold_tail)
+    initialise(network, seed)
+    return network
+
+
+def initialise(network: Network, seed: int) -> None:
+    """Give `network` the weights that `build_network` with this seed gives a new one. Raises InputError."""
+    check_number("seed", seed, minimum=0, whole=True)
     generator = np.random.RandomState(seed)
     for layer in network.kernel_layers():
         shape = layer.kernel.shape
@@ -24,4 +31,12 @@ def build_network(
         layer.kernel.assign(drawn.T.reshape(shape).astype(np.float32))
         if layer.bias is not None:
             layer.bias.assign(np.zeros(layer.bias.shape, np.float32))
-    return network
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for variable, value in (
+                (layer.gamma, 1),
+                (layer.beta, 0),
+                (layer.moving_mean, 0),
+                (layer.moving_variance, 1),
+            ):
+                variable.assign(np.full(variable.shape, value, np.float32))

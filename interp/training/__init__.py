@@ -4,7 +4,8 @@ from interp.training.checkpoints import CheckpointFolder
 from interp.training.errors import TrainingDiverged, TrainingInterrupted
 from interp.training.objectives import OBJECTIVES, Objective, find_objective
 from interp.training.resuming import Checkpointing
-from interp.training.schedule import PAPER, Schedule
+from interp.training.retraining import Retraining
+from interp.training.schedule import PAPER, Schedule, plain_schedule
 from interp.training.trainer import Progress, describe, train
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "Checkpointing",
     "Objective",
     "Progress",
+    "Retraining",
     "Schedule",
     "TrainingDiverged",
     "TrainingInterrupted",
     "describe",
     "find_objective",
+    "plain_schedule",
     "train",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from interp.core.errors import InputError, check_choice
 from interp.models.architectures import ARCHITECTURES
 from interp.training.objectives import OBJECTIVES
-from interp.training.schedule import PAPER, Schedule
+from interp.training.schedule import PAPER, Schedule, plain_schedule
 
 INTERPRETABILITY = ("normal", "adv", "trades", "int", "intadv", "intone")
 GRADIENTS = ("ig", "igsum", "intig", "intigadv")
@@ -89,15 +89,7 @@ def _grid() -> Iterator[Recipe]:
 
 
 def _whitebox() -> Iterator[Recipe]:
-    schedule = Schedule(
-        epochs=20,
-        batch_size=64,
-        learning_rates=((0, 1e-3),),
-        epsilon=0.0,
-        ramp=(0, 0),
-        attack_steps=1,
-        attack_step_size=0.01,
-    )
+    schedule = plain_schedule(epochs=20, batch_size=64, learning_rate=1e-3)
     for dataset, epochs in (("mnist", 20), ("cifar", 60)):
         yield Recipe(
             dataset=dataset,

@@ -49,6 +49,19 @@ class Schedule:
         return self.epsilon * max(step - first, 0) / max(last - first, 1)
 
 
+def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float) -> Schedule:
+    """The schedule of a training without an inner attack, at one learning rate. Raises InputError."""
+    return Schedule(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rates=((0, learning_rate),),
+        epsilon=0.0,
+        ramp=(0, 0),
+        attack_steps=1,
+        attack_step_size=0.01,
+    )
+
+
 PAPER = {
     "mnist": Schedule(
         epochs=100,

@@ -51,6 +51,7 @@ def train(
     penalty_weight: float | None = None,
     augment: bool = False,
     checkpointing: Checkpointing | None = None,
+    compiled: tuple[keras.Optimizer, Any] | None = None,
     stop: StopRequest | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
@@ -60,13 +61,16 @@ def train(
     `penalty_weight` replaces the objective's usual weight of its second term; `augment` crops and flips. All randomness comes from
     (seed, step), so a run that `checkpointing` resumes ends where an uninterrupted one does. Inside the scope of a tf.distribute
     strategy, in which the network was built too, each replica takes its share of every batch.
+    `compiled` is an optimizer with the step that `make_step` built of it for this network, objective and schedule.
     `stop` is asked between steps; without it, Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
     training up to its end. Raises InputError, TrainingDiverged when a loss or weight is not finite, TrainingInterrupted.
     """
     weight = resolve_penalty(objective, penalty_weight)
     _check(network, schedule, data, seed)
-    optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
-    run_step = make_step(network, objective, optimizer, schedule, penalty_weight=weight)
+    if compiled is None:
+        optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
+        compiled = optimizer, make_step(network, objective, optimizer, schedule, penalty_weight=weight)
+    optimizer, run_step = compiled
     attack = validation_attack(objective, schedule)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs

@@ -1,0 +1,67 @@
+"""Do explanations look at the object, and do methods agree with each other?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from interp.attributions.pixel_scores import pixel_scores
+from interp.core.errors import InputError
+from interp.discrepancy.agreement import spearman_r
+from interp.evaluation.statistics import Mean, mean_of
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """Figures of maps by the names of their methods.
+
+    `on_object` is the share of a map's magnitude that lies on the object, per method, None without masks; `object_share` the
+    share of pixels that the object has, what a map that knows nothing comes to; `agreement` (methods, methods) the mean rank
+    correlation (Spearman) of the methods' pixel scores.
+    """
+
+    methods: tuple[str, ...]
+    count: int
+    on_object: tuple[Mean, ...] | None
+    object_share: float | None
+    agreement: np.ndarray
+
+
+def coherence(
+    maps: Mapping[str, np.ndarray], objects: np.ndarray | None = None, *, ranking: str = "signed"
+) -> Coherence:
+    """Return the figures of maps (n, height, width, channels) of the same images; `objects` (n, height, width) are their masks.
+
+    `ranking` is what methods are compared by (interp.attributions.pixel_scores). A map that is 0 everywhere has no share. Raises
+    InputError.
+    """
+    if not maps:
+        raise InputError("no maps were given: give at least those of one method")
+    scores = {name: pixel_scores(each, ranking) for name, each in maps.items()}
+    shapes = {values.shape for values in scores.values()}
+    if len(shapes) > 1:
+        raise InputError(f"maps came with shapes {sorted(shapes)}, expected those of the same images")
+    shape = shapes.pop()
+    flat = [values.reshape(len(values), -1) for values in scores.values()]
+    agreement = np.eye(len(flat))
+    for row in range(len(flat)):
+        for column in range(row):
+            mean = mean_of(spearman_r(flat[row], flat[column])).value
+            agreement[row, column] = agreement[column, row] = np.nan if mean is None else mean
+    if objects is None:
+        return Coherence(tuple(maps), shape[0], None, None, agreement)
+    masks = np.asarray(objects, bool)
+    if masks.shape != shape:
+        raise InputError(f"masks came with shape {masks.shape}, expected {shape} like the maps")
+    shares = []
+    for each in maps.values():
+        magnitudes = pixel_scores(each, "magnitude").astype(np.float64)
+        total = magnitudes.sum((1, 2))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares.append(mean_of(np.where(total > 0, (magnitudes * masks).sum((1, 2)) / total, np.nan)))
+    return Coherence(tuple(maps), shape[0], tuple(shares), float(masks.mean()), agreement)
+
+
+def ink(images: np.ndarray, threshold: float = 0.1) -> np.ndarray:
+    """Masks (n, height, width) of what is drawn on black: pixels brighter than `threshold` in any channel."""
+    return np.asarray(images).max(-1) > threshold

@@ -1,0 +1,50 @@
+"""Maps of many images on disk, computed once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from interp.attributions import Attribution
+from interp.core.files import replacing
+from interp.data import Dataset
+
+# Images between two ticks of the progress bar.
+BLOCK = 500
+
+
+def kept_maps(
+    path: Path | None, method: Attribution, data: Dataset, made_of: str, report: Callable[[int], None] = lambda _: None
+) -> np.ndarray:
+    """Return maps (n, height, width, channels) of the labels of `data`, from the .npz file `path` if it holds those `made_of` the same.
+
+    Otherwise they are computed, `report` is told the number of images done, and the file is written, complete or not at all.
+    Without a path nothing is kept. Raises InputError.
+    """
+    kept = None if path is None else _read(path, made_of, len(data))
+    if kept is not None:
+        report(len(data))
+        return kept
+    # Whole chunks of the method, so that the place of an image, which draws depend on, is that of one call.
+    parts = []
+    images = np.asarray(data.images)
+    for first in range(0, len(data), BLOCK):
+        block = slice(first, first + BLOCK)
+        parts.append(method.explain(images[block], data.labels[block], first=first).maps)
+        report(len(parts[-1]))
+    maps = np.concatenate(parts)
+    if path is not None:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, maps=maps, made_of=np.array(made_of))
+    return maps
+
+
+def _read(path: Path, made_of: str, count: int) -> np.ndarray | None:
+    """The maps in a file; None if there is none, if it is damaged or if its maps are others."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            maps = arrays["maps"]
+            same = str(arrays["made_of"]) == made_of and len(maps) == count
+            return maps if same and np.isfinite(maps).all() else None
+    except (OSError, ValueError, KeyError, EOFError):
+        return None

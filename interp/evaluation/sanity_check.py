@@ -1,0 +1,121 @@
+"""Does an explanation depend on the weights? (Adebayo et al. 2018)"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attributions import Attribution, pixel_scores
+from interp.attributions.recorded_model import RecordedModel
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.errors import InputError
+from interp.discrepancy.agreement import spearman_r
+from interp.evaluation.statistics import Mean, mean_of
+from interp.models.model_check import run_model
+
+# A method whose maps still agree this much with the original ones when no weight is left does not depend on the weights.
+THRESHOLD = 0.3
+# What is known of signed maps under full randomisation, by the class of the method: Adebayo et al. (2018), DeconvNet by Sixt et al.
+# (2020). The random baseline never looks at a weight. Methods that are missing were not part of either study.
+EXPECTED = {
+    "VanillaGradient": True,
+    "InputXGradient": True,
+    "IntegratedGradients": True,
+    "GradCAM": True,
+    "SmoothGrad(VanillaGradient)": True,
+    "DeconvNet": False,
+    "GuidedBackprop": False,
+    "GuidedGradCAM": False,
+    "RandomBaseline": False,
+}
+
+
+@dataclass(frozen=True)
+class SanityCheck:
+    """Rank correlation (Spearman) of maps with the original ones after each stage, by method.
+
+    `stages` names the layers randomised at each, from the top; `correlations` holds, per method, the mean over the images after
+    each stage, of pixel scores by `ranking`.
+    """
+
+    stages: tuple[str, ...]
+    correlations: Mapping[str, tuple[Mean, ...]]
+    ranking: str
+    count: int
+
+    def passes(self, method: str) -> bool | None:
+        """Whether nothing is left of a method's maps when all weights are random; None where that is not defined."""
+        last = self.correlations[method][-1].value
+        return None if last is None else abs(last) < THRESHOLD
+
+
+def sanity_check(
+    model: keras.Model,
+    methods: Mapping[str, Callable[[keras.Model], Attribution]],
+    images: Any,
+    labels: Any,
+    *,
+    ranking: str = "signed",
+    stages: int = 10,
+    seed: int = 0,
+    report: Callable[[], None] = lambda: None,
+) -> SanityCheck:
+    """Randomise the weights of a copy of `model` layer by layer from the top, and compare the maps with those of the model.
+
+    A layer is randomised by shuffling the numbers of each of its weights, so their scale stays. Models with more layers than
+    `stages` have several randomised at a stage. `methods` make an attribution of a model; `report` is called after each stage.
+    Raises InputError for a model that Keras cannot copy.
+    """
+    check_number("stages", stages, minimum=1, whole=True)
+    check_number("seed", seed, minimum=0, whole=True)
+    batch = check_images(images)
+    chosen = check_labels(labels, batch)
+    copy, layers = _copy(model, batch[:2])
+    made = {name: make(copy) for name, make in methods.items()}
+    arrays = np.asarray(batch), np.asarray(chosen)
+
+    def explain() -> dict[str, np.ndarray]:
+        found = {name: pixel_scores(method(*arrays), ranking) for name, method in made.items()}
+        return {name: scores.reshape(len(scores), -1) for name, scores in found.items()}
+
+    original = explain()
+    report()
+    generator = np.random.RandomState(seed)
+    correlations: dict[str, list[Mean]] = {name: [] for name in methods}
+    names = []
+    for group in np.array_split(np.arange(len(layers)), min(stages, len(layers))):
+        for index in group:
+            _shuffle(layers[index][1], generator)
+        names.append(" and ".join(layers[index][0] for index in (group[0], group[-1])[: len(group)]))
+        for name, scores in explain().items():
+            correlations[name].append(mean_of(spearman_r(original[name], scores)))
+        report()
+    return SanityCheck(tuple(names), {name: tuple(means) for name, means in correlations.items()}, ranking, len(batch))
+
+
+def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[str, Any]]]:
+    """A copy with weights of its own, and its layers that have weights, by name, from the top."""
+    outputs = run_model(model, few)
+    try:
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise InputError(
+            f"Keras cannot copy the model, whose weights are to be randomised: {str(error).splitlines()[0]}"
+        ) from error
+    recorded, uses = RecordedModel(copy)(few)
+    if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
+        raise InputError(
+            f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that says all about it"
+        )
+    layers = {id(use.layer): (use.name.split(":")[0], use.layer) for use in uses if getattr(use.layer, "weights", None)}
+    if not layers:
+        raise InputError("the model has no weights to randomise")
+    return copy, list(reversed(layers.values()))
+
+
+def _shuffle(layer: Any, generator: np.random.RandomState) -> None:
+    layer.set_weights([generator.permutation(weight.ravel()).reshape(weight.shape) for weight in layer.get_weights()])

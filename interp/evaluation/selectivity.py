@@ -1,0 +1,95 @@
+"""Selectivity: how fast a prediction falls when the pixels go that its explanation calls strongest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from interp.attributions import Attribution, pixel_scores
+from interp.core.checks import are_probabilities, check_images, check_labels, check_number
+from interp.core.errors import InputError
+from interp.models.model_check import run_model
+
+
+@dataclass(frozen=True)
+class Selectivity:
+    """Curves over the number of erased pixels: `probabilities` (steps + 1, n) of the label, `right` (steps + 1, n) whether it wins.
+
+    `erased` (n, height, width, channels) are the images after the last step, `layer` the one that the method looked at.
+    """
+
+    probabilities: np.ndarray
+    right: np.ndarray
+    erased: np.ndarray
+    layer: str | None
+
+    @property
+    def mean_probability(self) -> np.ndarray:
+        """Mean probability of the label after each step, (steps + 1,)."""
+        return self.probabilities.mean(1)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Accuracy after each step, (steps + 1,)."""
+        return self.right.mean(1)
+
+    @property
+    def area(self) -> float:
+        """Mean of the probability over the curve: the smaller, the more selective."""
+        return float(self.mean_probability.mean())
+
+
+def selectivity(
+    attribution: Attribution,
+    images: Any,
+    labels: Any,
+    *,
+    steps: int = 50,
+    fill: float = 0.0,
+    ranking: str = "signed",
+    report: Callable[[], None] = lambda: None,
+) -> Selectivity:
+    """Erase the strongest pixel that is not yet erased, explain again, and so on, `steps` times (Montavon et al. 2018).
+
+    Erased pixels take the value `fill`; `ranking` says what strongest means (interp.attributions.pixel_scores). No pixel is
+    erased twice. `report` is called after each step. Raises InputError.
+    """
+    current = np.array(check_images(images))
+    truth = np.asarray(check_labels(labels, current))
+    count, height, width, _ = current.shape
+    check_number("steps", steps, minimum=1, whole=True, maximum=height * width)
+    check_number("fill", fill, minimum=0)
+    if fill > 1:
+        raise InputError(f"fill came as {fill}, expected a value in [0, 1]")
+    standing = np.ones((count, height * width), bool)
+    rows = np.arange(count)
+    found = [_of_label(attribution, current, truth)]
+    layer = None
+    for _ in range(steps):
+        explanation = attribution.explain(current, truth)
+        layer = explanation.layer
+        scores = pixel_scores(explanation.maps, ranking).reshape(count, -1)
+        strongest = np.where(standing, scores, -np.inf).argmax(1)
+        standing[rows, strongest] = False
+        current[rows, strongest // width, strongest % width] = fill
+        found.append(_of_label(attribution, current, truth))
+        report()
+    probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
+    return Selectivity(probabilities, right, current, layer)
+
+
+def _of_label(attribution: Attribution, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of each image's label, and whether no other class has as much."""
+    size = attribution.chunk_size(images.shape[1:])
+    parts = [
+        run_model(attribution.model, tf.constant(images[first : first + size])) for first in range(0, len(images), size)
+    ]
+    outputs = tf.cast(tf.concat(parts, 0), tf.float32)
+    values = np.asarray(outputs if are_probabilities(outputs) else tf.nn.softmax(outputs))
+    own = values[np.arange(len(labels)), labels]
+    others = np.asarray(outputs).copy()
+    own_output = others[np.arange(len(labels)), labels].copy()
+    others[np.arange(len(labels)), labels] = -np.inf
+    return own, own_output > others.max(1)

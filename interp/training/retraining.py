@@ -1,0 +1,50 @@
+"""Trainings of one architecture again and again, from a new seed each: what ROAR and KAR ask for."""
+
+import functools
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from interp.data import Dataset
+from interp.models.initialisation import build_network, initialise
+from interp.models.network import Network
+from interp.training.objectives import find_objective
+from interp.training.schedule import Schedule
+from interp.training.step import make_step
+from interp.training.trainer import train
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """`retraining(data, validation, seed)` gives a network of `architecture` trained on `data` from that seed, on clean images.
+
+    May be sent to other processes; each compiles its training step once. The network of the next call is the same object.
+    """
+
+    architecture: str
+    schedule: Schedule
+
+    def __call__(self, data: Dataset, validation: Dataset, seed: int) -> Network:
+        """Train on `data`; the validation images are not used, as nothing is chosen by them. Raises InputError, TrainingDiverged."""
+        network, optimizer, step = _compiled(self, data.image_shape, data.classes)
+        initialise(network, seed)
+        for variable in optimizer.variables:
+            variable.assign(0 * variable)
+        train(network, find_objective("normal"), self.schedule, data, seed=seed, compiled=(optimizer, step))
+        return network
+
+    def describe(self) -> dict[str, Any]:
+        """What it does, as JSON values."""
+        return {"architecture": self.architecture, "schedule": asdict(self.schedule)}
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(
+    retraining: Retraining, image_shape: tuple[int, int, int], classes: int
+) -> tuple[Network, keras.Optimizer, Any]:
+    """Compiling takes longer than a short training, and a process trains hundreds of them."""
+    network = build_network(retraining.architecture, image_shape, classes)
+    optimizer = keras.optimizers.Adam(retraining.schedule.learning_rate(0))
+    step = make_step(network, find_objective("normal"), optimizer, retraining.schedule, penalty_weight=0.0)
+    return network, optimizer, step
