@@ -132,6 +132,22 @@ def numbers(text: str) -> list[float]:
     return values
 
 
+def ratios(text: str) -> list[float]:
+    """An argument type: different fractions strictly between 0 and 1, separated by commas."""
+    values = list(dict.fromkeys(numbers(text)))
+    if not all(0 < value < 1 for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} holds a ratio that is not between 0 and 1, such as 0.5")
+    return values
+
+
+def words(text: str) -> list[str]:
+    """An argument type: different names, separated by commas."""
+    names = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of names such as gradient,grad_cam")
+    return names
+
+
 def number(*, above: float) -> Callable[[str], float]:
     """An argument type: a finite number above `above`."""
 

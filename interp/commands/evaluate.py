@@ -125,6 +125,7 @@ def _evaluate_network(
     line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
     task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
     task_arguments.networks_dir = arguments.networks_dir
+    task_arguments.protocol = task_arguments.protocol or LISTING[section.task].protocols[0]
     sample, targets = _sample(
         network.dataset, arguments.data_dir, arguments.num_image or LISTING[section.task].images, arguments.seed
     )

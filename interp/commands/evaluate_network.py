@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp.commands.command_line import Parser, number, numbers, run, whole_number
-from interp.commands.tasks.listing import LISTING
+from interp.commands.command_line import Parser, number, numbers, ratios, run, whole_number, words
+from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES, LISTING, SALIENCY
 from interp.core.errors import InputError, check_choice
 
 if TYPE_CHECKING:
@@ -49,13 +49,40 @@ def parser() -> argparse.ArgumentParser:
         "--iterate", default="last", help="which iterate of PGD counts: last, worst or first (to succeed)"
     )
     attack.add_argument(
-        "--protocol", default="reference", help="pgd_attack: reference (the paper's) or strong, which also flags"
+        "--protocol",
+        help="pgd_attack: reference (the paper's) or strong, which also flags; roar, kar: paper or whitebox; the first without it",
     )
     attack.add_argument("--queries", type=whole_number(1), default=1000, help="of the black-box attack")
     attack.add_argument("--direction", default="sign", help="of targeted attacks: sign, or reference as in the paper")
     attack.add_argument(
         "--penalties", type=numbers, default="1.25,1.5,1.75,2.0", help="radii of ISA as multiples of the smallest"
     )
+    saliency = parser.add_argument_group("attributions")
+    saliency.add_argument(
+        "--methods",
+        type=words,
+        help=f"{', '.join(ATTRIBUTIONS)}; ensembles over the gradient: {', '.join(ENSEMBLES)}, over another smooth_grad:METHOD; all "
+        "that the network allows without it",
+    )
+    saliency.add_argument("--layer", help="of Grad-CAM; the last with a spatial output without it")
+    saliency.add_argument("--points", type=whole_number(1), default=32, help="of integrated gradients")
+    saliency.add_argument(
+        "--samples", type=whole_number(1), help="of ensembles; 50 in saliency and coherence, 16 elsewhere"
+    )
+    saliency.add_argument(
+        "--noise_level", type=number(above=0), default=0.15, help="of ensembles, of the image's range"
+    )
+    saliency.add_argument("--ranking", default="signed", help="how pixels are ranked: signed or magnitude")
+    retraining = parser.add_argument_group("roar and kar")
+    retraining.add_argument("--ratios", type=ratios, default="0.1,0.3,0.5,0.7,0.9", help="between 0 and 1")
+    retraining.add_argument("--seeds", type=whole_number(1), default=3, help="retrainings of each kind")
+    retraining.add_argument("--train_image", type=whole_number(1), help="training images; by the dataset without it")
+    retraining.add_argument("--epochs", type=whole_number(1), help="of a retraining; by the dataset without it")
+    retraining.add_argument(
+        "--retrain_type", help="architecture that is retrained; that of the network, on digits small, without it"
+    )
+    retraining.add_argument("--workers", type=whole_number(1), help="processes; one a core without it")
+    retraining.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster that retrains; local starts one here")
     where = parser.add_argument_group("where")
     where.add_argument(
         "--networks_dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
@@ -78,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
 
 def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
     """The functions behind the names of the listing."""
-    from interp.commands.tasks import accuracy, agreement, pictures, sneaking
+    from interp.commands.tasks import accuracy, agreement, pictures, retraining, saliency, sneaking
 
     return {
         "pgd_attack": accuracy.pgd_attack,
@@ -92,6 +119,12 @@ def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
         "vis_cam": pictures.vis_cam,
         "intr_topk": agreement.intr_topk,
         "aai_topk": agreement.aai_topk,
+        "saliency": saliency.saliency,
+        "coherence": saliency.coherence,
+        "selectivity": saliency.selectivity,
+        "sanity_check": saliency.sanity_check,
+        "roar": retraining.retrain,
+        "kar": retraining.retrain,
     }
 
 
@@ -99,6 +132,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     """Check what argparse cannot; return the interpretation to look at. Raises InputError."""
     from interp.attacks.projected_gradient_descent import ITERATES
     from interp.attacks.targeted import DIRECTIONS
+    from interp.attributions import RANKINGS
     from interp.data import ALIASES, DATASETS
     from interp.discrepancy import NORMS, SELECTIONS
     from interp.evaluation import check_penalties
@@ -108,17 +142,26 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     check_choice("--num_class", arguments.num_class, SELECTIONS)
     check_choice("--norm", arguments.norm, NORMS)
     check_choice("--iterate", arguments.iterate, ITERATES)
-    check_choice("--protocol", arguments.protocol, ("reference", "strong"))
+    protocols = LISTING[arguments.task].protocols
+    arguments.protocol = check_choice("--protocol", arguments.protocol or protocols[0], protocols)
+    check_choice("--ranking", arguments.ranking, RANKINGS)
+    for name in arguments.methods or ():
+        _check_method(name)
     check_choice("--direction", arguments.direction, DIRECTIONS)
     if arguments.network_type is not None:
         check_choice("--network_type", arguments.network_type, NETWORK_TYPES)
+    if arguments.retrain_type is not None:
+        check_choice("--retrain_type", arguments.retrain_type, NETWORK_TYPES)
     check_penalties(arguments.penalties)
     for option, given, task in (
         ("--rep_l", arguments.rep_l != -1, "tradeoff_repr"),
         ("--against", arguments.against is not None, "intr_topk"),
-        ("--protocol strong", arguments.protocol == "strong", "pgd_attack"),
+        ("--ray", arguments.ray is not None, "roar and kar"),
+        ("--train_image", arguments.train_image is not None, "roar and kar"),
+        ("--epochs", arguments.epochs is not None, "roar and kar"),
+        ("--retrain_type", arguments.retrain_type is not None, "roar and kar"),
     ):
-        if given and arguments.task != task:
+        if given and arguments.task not in task.split(" and "):
             raise InputError(f"{option} is for {task}: leave it out for {arguments.task}")
     if arguments.protocol == "strong" and arguments.restarts == 0:
         raise InputError("--protocol strong needs random starts: leave --restarts out, or give at least 1")
@@ -126,10 +169,23 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     method = str(arguments.inp_method or methods[0])
     if method not in methods:
         check_choice("--inp_method", method, ("cam", "cam++", "ig"))
+        if methods == SALIENCY:
+            raise InputError(
+                f"{arguments.task} takes attributions, --inp_method came as {method}: choose with --methods"
+            )
         raise InputError(
             f"{arguments.task} looks at {' or '.join(methods)}, --inp_method came as {method}: leave it out"
         )
     return method
+
+
+def _check_method(name: str) -> None:
+    ensemble, colon, base = name.partition(":")
+    if colon:
+        check_choice("ensemble", ensemble, ENSEMBLES)
+        check_choice("method", base, ATTRIBUTIONS)
+    else:
+        check_choice("method", name, [*ATTRIBUTIONS, *ENSEMBLES])
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -158,6 +214,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     for flag in outcome.record.get("flags", []):
         at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
         print(f"flagged{at}: {flag['text']}")
+    for note in outcome.record.get("notes", []):
+        print(note)
     for path in keep_outcome(setting, outcome):
         print(f"wrote {path}")
     return 0

@@ -17,7 +17,7 @@ from interp.models.model_check import run_model
 class Selectivity:
     """Curves over the number of erased pixels: `probabilities` (steps + 1, n) of the label, `right` (steps + 1, n) whether it wins.
 
-    `erased` (n, height, width, channels) are the images after the last step, `layer` the one that the method looked at.
+    `erased` (n, height, width) says which pixels went, `layer` which one the method looked at.
     """
 
     probabilities: np.ndarray
@@ -49,12 +49,13 @@ def selectivity(
     steps: int = 50,
     fill: float = 0.0,
     ranking: str = "signed",
+    seed: int = 0,
     report: Callable[[], None] = lambda: None,
 ) -> Selectivity:
     """Erase the strongest pixel that is not yet erased, explain again, and so on, `steps` times (Montavon et al. 2018).
 
     Erased pixels take the value `fill`; `ranking` says what strongest means (interp.attributions.pixel_scores). No pixel is
-    erased twice. `report` is called after each step. Raises InputError.
+    erased twice; of equally strong ones one drawn by `seed` goes first. `report` is called after each step. Raises InputError.
     """
     current = np.array(check_images(images))
     truth = np.asarray(check_labels(labels, current))
@@ -63,7 +64,10 @@ def selectivity(
     check_number("fill", fill, minimum=0)
     if fill > 1:
         raise InputError(f"fill came as {fill}, expected a value in [0, 1]")
+    check_number("seed", seed, minimum=0, whole=True)
     standing = np.ones((count, height * width), bool)
+    # Many maps are 0 over half of the image; the first of them would always be the corner.
+    priority = np.random.RandomState(seed % 2**32).rand(count, height * width) + 1
     rows = np.arange(count)
     found = [_of_label(attribution, current, truth)]
     layer = None
@@ -71,13 +75,14 @@ def selectivity(
         explanation = attribution.explain(current, truth)
         layer = explanation.layer
         scores = pixel_scores(explanation.maps, ranking).reshape(count, -1)
-        strongest = np.where(standing, scores, -np.inf).argmax(1)
+        scores = np.where(standing, scores, -np.inf)
+        strongest = ((scores == scores.max(1, keepdims=True)) * priority).argmax(1)
         standing[rows, strongest] = False
         current[rows, strongest // width, strongest % width] = fill
         found.append(_of_label(attribution, current, truth))
         report()
     probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
-    return Selectivity(probabilities, right, current, layer)
+    return Selectivity(probabilities, right, ~standing.reshape(count, height, width), layer)
 
 
 def _of_label(attribution: Attribution, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,14 @@ from interp.report.class_maps import class_maps_figure, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure
 from interp.report.page import Page
 from interp.report.robustness_figures import bound_figure, sneaking_figure, tradeoff_figure, validity_figure
+from interp.report.saliency_figures import (
+    agreement_figure,
+    attributions_figure,
+    correlations_figure,
+    erased_images_figure,
+    retraining_figure,
+    selectivity_figure,
+)
 from interp.report.table import NOTHING, Cell, Table, spread, tab_separated
 
 __all__ = [
@@ -12,10 +20,16 @@ __all__ = [
     "Page",
     "Table",
     "accuracy_figure",
+    "agreement_figure",
+    "attributions_figure",
     "bound_figure",
     "class_maps_figure",
+    "correlations_figure",
+    "erased_images_figure",
     "history_figure",
     "maps_figure",
+    "retraining_figure",
+    "selectivity_figure",
     "sneaking_figure",
     "spread",
     "tab_separated",

@@ -13,10 +13,30 @@ class Listed:
     images: int
     methods: tuple[str, ...] = MAPS
     seed: int = 99
+    protocols: tuple[str, ...] = ("reference",)
+
+
+# The saliency suite looks at attributions, which --methods chooses.
+SALIENCY = ("saliency",)
+ATTRIBUTIONS = (
+    "random",
+    "gradient",
+    "input_x_gradient",
+    "deconvnet",
+    "guided_backprop",
+    "integrated_gradients",
+    "grad_cam",
+    "grad_cam++",
+    "guided_grad_cam",
+    "cam",
+)
+ENSEMBLES = ("smooth_grad", "smooth_grad_squared", "smooth_grad_var")
 
 
 LISTING = {
-    "pgd_attack": Listed("accuracy under PGD, or under the strong protocol, for several radii", 200),
+    "pgd_attack": Listed(
+        "accuracy under PGD, or under the strong protocol, for several radii", 200, protocols=("reference", "strong")
+    ),
     "min_pgd_attack": Listed("smallest radius of each image, margin and discrepancy there", 100),
     "isa_cam": Listed("interpretability sneaking attack on class activation maps", 50, ("cam", "cam++"), seed=123),
     "isa_ig": Listed("interpretability sneaking attack on integrated gradients", 50, ("ig",)),
@@ -29,6 +49,16 @@ LISTING = {
     "vis_cam": Listed("maps of clean and attacked images, in a picture", 8),
     "intr_topk": Listed("strongest positions shared with the maps of another network (--against)", 200),
     "aai_topk": Listed("top-k attack on the maps: agreement of clean and attacked ones", 200),
+    "saliency": Listed("attribution maps of every method, in a picture", 8, SALIENCY),
+    "coherence": Listed("are attributions on the object, and do methods agree; the grid of all methods", 100, SALIENCY),
+    "selectivity": Listed("probability of the class while the strongest pixels are erased", 50, SALIENCY),
+    "roar": Listed(
+        "accuracy after retraining without the strongest pixels", 2000, SALIENCY, protocols=("paper", "whitebox")
+    ),
+    "kar": Listed(
+        "accuracy after retraining without the weakest pixels", 2000, SALIENCY, protocols=("paper", "whitebox")
+    ),
+    "sanity_check": Listed("do attributions depend on the weights", 50, SALIENCY),
 }
 
 # Radii of the paper's tables.

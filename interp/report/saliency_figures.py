@@ -1,0 +1,153 @@
+"""Pictures of attributions and curves of what they are judged by; each function returns a matplotlib figure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from interp.evaluation import RoarKar, SanityCheck, Selectivity
+from interp.evaluation.roar_kar import RANDOM
+from interp.report.figures import COLOURS, plain_text
+
+_STYLES = ("-", "--", ":")
+# Of a map's magnitudes; a few extreme pixels would leave the rest pale.
+_STRONGEST = 99.5
+
+
+def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
+    """Images down, methods across: red speaks for the class, blue against it, each map on its own scale.
+
+    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows.
+    """
+    figure, grid = _grid(len(images), 1 + len(maps))
+    for index, row in enumerate(grid):
+        _image(row[0], images[index], titles[index])
+        for axes, (name, of_method) in zip(row[1:], maps.items(), strict=True):
+            map_ = of_method[index].sum(-1)
+            scale = float(np.percentile(np.abs(map_), _STRONGEST)) or float(np.abs(map_).max()) or 1.0
+            axes.imshow(map_, cmap="seismic", vmin=-scale, vmax=scale)
+            if index == 0:
+                axes.set_title(plain_text(name).replace("_", "\n"), fontsize=7)
+    return figure
+
+
+def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
+    """Images down, methods across: each image with the pixels in red that a method's map had erased, masks (n, height, width)."""
+    figure, grid = _grid(len(images), 1 + len(erased))
+    for index, row in enumerate(grid):
+        _image(row[0], images[index], titles[index])
+        for axes, (name, of_method) in zip(row[1:], erased.items(), strict=True):
+            shown = np.repeat(images[index], 3, -1) if images.shape[-1] == 1 else images[index].copy()
+            shown[of_method[index]] = (1, 0.1, 0.1)
+            axes.imshow(shown)
+            if index == 0:
+                axes.set_title(plain_text(name).replace("_", "\n"), fontsize=7)
+    return figure
+
+
+def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
+    """Rank correlation between methods (methods, methods), with its figures."""
+    side = 1.8 + 0.5 * len(methods)
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = figure.add_subplot()
+    picture = axes.imshow(agreement, cmap="RdBu_r", vmin=-1, vmax=1)
+    names = [plain_text(name) for name in methods]
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    for (row, column), value in np.ndenumerate(agreement):
+        colour = "white" if abs(value) > 0.6 else "black"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    figure.colorbar(picture, ax=axes, shrink=0.8, label="rank correlation")
+    return figure
+
+
+def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
+    """Mean probability of the class and accuracy against the number of erased pixels, a line a method."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    for axes, label in zip(figure.subplots(1, 2), ("probability of the class", "accuracy"), strict=True):
+        for place, (name, result) in enumerate(found.items()):
+            curve = result.mean_probability if label.startswith("probability") else result.accuracy
+            axes.plot(range(len(curve)), curve, label=plain_text(name), **_line(place, name))
+        axes.set(xlabel="erased pixels", ylabel=label, ylim=(-0.02, 1.02))
+        axes.spines[["top", "right"]].set_visible(False)
+    _legend(axes)
+    return figure
+
+
+def correlations_figure(found: SanityCheck) -> Figure:
+    """Rank correlation with the maps of the trained network against how much of it is random, a line a method."""
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    stages = ["none", *found.stages]
+    for place, (name, means) in enumerate(found.correlations.items()):
+        values = [1.0, *(np.nan if mean.value is None else mean.value for mean in means)]
+        axes.plot(range(len(stages)), values, marker="o", ms=3, label=plain_text(name), **_line(place, name))
+    axes.axhline(0, color="grey", lw=0.8)
+    axes.set_xticks(range(len(stages)), [plain_text(stage) for stage in stages], rotation=30, ha="right", fontsize=8)
+    axes.set(xlabel="weights randomised down to", ylabel="rank correlation", ylim=(-0.3, 1.05))
+    axes.spines[["top", "right"]].set_visible(False)
+    _legend(axes)
+    return figure
+
+
+def retraining_figure(found: RoarKar, metric: str) -> Figure:
+    """Test accuracy after retraining against the ratio, a line a method, one standard error as a band, the baseline in black."""
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for place, name in enumerate(found.methods):
+        means = [found.mean(metric, name, ratio) for ratio in found.ratios]
+        values = np.array([np.nan if mean.value is None else mean.value for mean in means])
+        errors = np.array([mean.standard_error or 0.0 for mean in means])
+        style = _line(place, name)
+        if len(found.ratios) == 1:
+            # One ratio makes no line: methods beside each other.
+            axes.errorbar(place, values[0], errors[0], fmt="o", color=style["color"], capsize=3)
+            continue
+        axes.plot(found.ratios, values, marker="o", ms=3, label=plain_text(name), **style)
+        axes.fill_between(found.ratios, values - errors, values + errors, color=style["color"], alpha=0.15, lw=0)
+    unerased = found.unerased().value
+    if unerased is not None:
+        axes.axhline(unerased, color="grey", ls=":", lw=1)
+        axes.annotate(
+            "not erased", (1.0, unerased), xycoords=("axes fraction", "data"), color="grey", ha="right", va="bottom"
+        )
+    kept = metric == "kar" and found.protocol.kar_keeps
+    what = {"roar": "strongest pixels erased", "kar": "strongest pixels kept" if kept else "weakest pixels erased"}[
+        metric
+    ]
+    axes.set_ylabel("test accuracy after retraining")
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(found.ratios) == 1:
+        axes.set_xticks(range(len(found.methods)), list(map(plain_text, found.methods)), rotation=30, ha="right")
+        axes.set_title(f"{metric.upper()}, {found.ratios[0]:g} of the {what}", fontsize=10)
+    else:
+        axes.set(xlabel=f"fraction of the {what}", ylim=(-0.02, 1.02))
+        _legend(axes)
+    return figure
+
+
+def _line(place: int, name: str) -> dict[str, Any]:
+    if name == RANDOM:
+        return {"color": "black", "ls": "-", "lw": 2}
+    colours = COLOURS[:-1]
+    return {"color": colours[place % len(colours)], "ls": _STYLES[place // len(colours) % len(_STYLES)], "lw": 1.3}
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(1.05 * columns, 1.05 * rows + 0.35), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return figure, grid
+
+
+def _image(axes: Axes, image: np.ndarray, title: str) -> None:
+    axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
+    axes.set_ylabel(plain_text(title), fontsize=8)
