@@ -1,4 +1,4 @@
-"""Evaluate the networks of a numbered experiment: 1 the main one, 2 the additional one."""
+"""Evaluate the networks of a numbered experiment: 1 the main one, 2 the additional one, 3 the saliency suite."""
 
 import argparse
 import json
@@ -38,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
     parser.add_argument("--num-image", type=whole_number(1), help="test images for each; that of the task without it")
     parser.add_argument("--seed", type=whole_number(0), default=99, help="of the sample and of random starts")
+    parser.add_argument(
+        "--workers", type=whole_number(1), help="processes that retrain in roar and kar; one a core without it"
+    )
+    parser.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster that retrains; local starts one here")
     parser.add_argument("--out", type=Path, help="folder of results; gen_images/eval_NUMBER without it")
     return parser
 
@@ -45,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def evaluate(arguments: argparse.Namespace) -> int:
     """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
     from interp.commands.experiments.choice import is_left_out, named_networks, networks_of
+    from interp.commands.experiments.report import write_report
     from interp.commands.experiments.results import Results
     from interp.core.files import check_writable, locked
     from interp.data import ALIASES, DATASETS
@@ -77,6 +82,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
             else:
                 chosen = [network for network in named if not is_left_out(network.name, group[name])]
             _evaluate_section(name, group[name], chosen, results, arguments, failed)
+        print(f"\nwrote {write_report(folder / 'report.html', arguments.number, results)}")
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)
     if missing:
@@ -124,7 +130,10 @@ def _evaluate_network(
 
     line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
     task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
-    task_arguments.networks_dir = arguments.networks_dir
+    for name in ("networks_dir", "data_dir", "workers", "ray"):
+        setattr(task_arguments, name, getattr(arguments, name))
+    # What takes long is kept beside the results, shared by sections that need the same.
+    task_arguments.output_dir = folder
     task_arguments.protocol = task_arguments.protocol or LISTING[section.task].protocols[0]
     sample, targets = _sample(
         network.dataset, arguments.data_dir, arguments.num_image or LISTING[section.task].images, arguments.seed
@@ -139,10 +148,12 @@ def _evaluate_network(
             network_stem(network.path.name), network.path, model, sample, targets, method, task_arguments, quiet=True
         )
         outcomes.append((value, evaluate_network.tasks()[section.task](setting)))
+    pictures = []
     for value, outcome in outcomes:
         for shown, figure in outcome.pictures.items():
             variant = f"_{section.option}{value}" if section.option else ""
-            with replacing(folder / name / f"{network.name}_{shown}{variant}.png") as temporary:
+            pictures.append(f"{network.name}_{shown}{variant}.png")
+            with replacing(folder / name / pictures[-1]) as temporary:
                 figure.savefig(temporary, dpi=130)
     last = outcomes[-1][1]
     lead = [section.option] if section.option else []
@@ -154,50 +165,33 @@ def _evaluate_network(
         "header": [*lead, *last.table.header],
         "rows": [[*([value] if lead else []), *row] for value, outcome in outcomes for row in outcome.table.rows],
         **last.record,
+        "pictures": pictures,
     }
 
 
 def _show(name: str, results: "Results") -> None:
     """Print the section's table, of all networks evaluated so far, and write it with its pictures."""
-    from interp.commands.experiments.pictures import PICTURES
+    from interp.commands.experiments.pictures import PICTURES, families
+    from interp.commands.experiments.tables import remarks, section_table, shown_table
     from interp.core.files import replacing
-    from interp.report import NOTHING, Table, spread
 
     records = results.all(name)
     if not records:
         print("no network of this section was evaluated")
         return
-    # Networks of two classes, say, are spared an attack, and have no column for it.
-    headers = sorted((record["header"] for record in records.values()), key=len, reverse=True)
-    columns = list(dict.fromkeys(column for header in headers for column in header))
-    rows = [
-        (network, *(dict(zip(record["header"], row, strict=True)).get(column, NOTHING) for column in columns))
-        for network, record in records.items()
-        for row in record["rows"]
-    ]
-    table = Table(("network", *columns), tuple(rows))
+    table = section_table(records)
     for caption in dict.fromkeys(record["caption"] for record in records.values()):
         print(caption)
-    print((spread(table, "eps", "accuracy") if {"eps", "accuracy"} <= set(columns) else table).text())
-    for network, record in records.items():
-        for flag in record.get("flags", []):
-            at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
-            print(f"flagged: {network}{at}: {flag['text']}")
-    print(f"wrote {results.write_table(name, list(table.header), [list(row) for row in rows])}")
+    print(shown_table(table).text())
+    for line in remarks(records):
+        print(line)
+    print(f"wrote {results.write_table(name, list(table.header), [list(row) for row in table.rows])}")
     if name in PICTURES:
-        for family, group in _families(records).items():
+        for family, group in families(records).items():
             path = results.folder / f"{name}_{family}.png"
             with replacing(path) as temporary:
                 PICTURES[name](group).savefig(temporary, dpi=130)
             print(f"wrote {path}")
-
-
-def _families(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """The records by dataset and architecture, which a picture shows together."""
-    groups: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, record in records.items():
-        groups.setdefault("_".join(name.split("_")[:2]), {})[name] = record
-    return groups
 
 
 def _sample(dataset: str, data_dir: Path | None, count: int, seed: int) -> "tuple[Dataset, Any]":

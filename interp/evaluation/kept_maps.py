@@ -1,5 +1,6 @@
 """Maps of many images on disk, computed once."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,5 +47,5 @@ def _read(path: Path, made_of: str, count: int) -> np.ndarray | None:
             maps = arrays["maps"]
             same = str(arrays["made_of"]) == made_of and len(maps) == count
             return maps if same and np.isfinite(maps).all() else None
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

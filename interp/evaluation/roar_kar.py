@@ -149,11 +149,7 @@ def roar_kar(
     images = sum(len(splits[name]) for name in chosen.splits)
     for name, method in methods.items():
         layers[name] = method.explain(splits["train"].images[:1], splits["train"].labels[:1]).layer
-        identity = {
-            "method": describe_method(method),
-            "weights": _digest(method.model.get_weights()),
-            "layer": layers[name],
-        }
+        identity = {"method": describe_method(method), "weights": _weights(method), "layer": layers[name]}
         record.check_method(name, identity)
 
     def arguments(job: Retrained) -> tuple[Any, ...]:
@@ -232,10 +228,15 @@ def _ranks(
             report(f"maps of {name}", done, total)
 
         path = None if folder is None else folder / "maps" / f"{name}_{split}.npz"
-        identity = json.dumps([describe_method(method), _digest(method.model.get_weights()), made_of["data"][split]])
+        identity = json.dumps([describe_method(method), _weights(method), made_of["data"][split]])
         maps = kept_maps(path, method, splits[split], identity, tick)
         found[split] = pixel_ranks(pixel_scores(maps, ranking), seed=seed)
     return found
+
+
+def _weights(method: Attribution) -> str | None:
+    """Whose maps they are; the random baseline's are nobody's."""
+    return None if isinstance(method, RandomBaseline) else _digest(method.model.get_weights())
 
 
 def _digest(arrays: Sequence[Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from interp.core.errors import InputError
 from interp.core.files import write_text
 
 _STYLE = """
@@ -49,15 +50,26 @@ class Page:
         """Add a picture; the caption is its text for those who do not see it."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=130)
-        data, escaped = base64.b64encode(buffer.getvalue()).decode(), html.escape(caption)
-        self._parts.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{escaped}"><figcaption>{escaped}</figcaption></figure>'
-        )
+        self._image(buffer.getvalue(), caption)
+
+    def picture(self, path: str | Path, caption: str) -> None:
+        """Add a PNG file. Raises InputError for one that cannot be read."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read the picture {path}: {error.strerror}; evaluate again") from error
+        self._image(data, caption)
 
     def details(self, summary: str, text: str) -> None:
         """Add text that opens on request."""
         self._parts.append(
             f"<details><summary>{html.escape(summary)}</summary><pre>{html.escape(text)}</pre></details>"
+        )
+
+    def _image(self, png: bytes, caption: str) -> None:
+        data, escaped = base64.b64encode(png).decode(), html.escape(caption)
+        self._parts.append(
+            f'<figure><img src="data:image/png;base64,{data}" alt="{escaped}"><figcaption>{escaped}</figcaption></figure>'
         )
 
     def write(self, path: str | Path) -> None:

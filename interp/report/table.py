@@ -16,9 +16,13 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
 
+    def texts(self) -> list[tuple[str, ...]]:
+        """The cells as people read them."""
+        return [tuple(_short(cell) for cell in row) for row in self.rows]
+
     def text(self) -> str:
         """The table in columns, numbers to the right, the caption above."""
-        cells = [self.header, *(tuple(_short(cell) for cell in row) for row in self.rows)]
+        cells = [self.header, *self.texts()]
         widths = [max(len(line[column]) for line in cells) for column in range(len(self.header))]
         words = [any(_is_word(row[column]) for row in self.rows) for column in range(len(self.header))]
 

@@ -36,3 +36,11 @@ def bounds(records: Records) -> Figure:
 
 
 PICTURES: dict[str, Callable[[Records], Figure]] = {"pgd": accuracies, "grid": accuracies, "bound": bounds}
+
+
+def families(records: Records) -> dict[str, dict[str, dict[str, Any]]]:
+    """The records by dataset and architecture, which a picture shows together."""
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, record in records.items():
+        groups.setdefault("_".join(name.split("_")[:2]), {})[name] = record
+    return groups

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MAIN = (1, 2, 3, 4, 5)
+MAIN, WHITEBOX = (1, 2, 3, 4, 5), (8,)
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,13 @@ SECTIONS: dict[int, dict[str, Section]] = {
         "grid": Section("accuracy under PGD over penalty weights and training radii", "pgd_attack", scripts=(7,)),
         "bound": Section("margin against discrepancy at the smallest radius", "min_pgd_attack", scripts=(1, 3, 4)),
     },
+    3: {
+        "saliency": Section("attribution maps of every method", "saliency", scripts=WHITEBOX),
+        "coherence": Section("the grid of all methods, share on the object, agreement", "coherence", scripts=WHITEBOX),
+        "selectivity": Section("erasing the strongest pixels one after the other", "selectivity", scripts=WHITEBOX),
+        "sanity_check": Section("maps of randomised weights", "sanity_check", scripts=WHITEBOX),
+        "roar": Section("retraining without the strongest pixels", "roar", scripts=WHITEBOX),
+        "kar": Section("retraining without the weakest pixels", "kar", scripts=WHITEBOX),
+    },
 }
-DESCRIPTIONS = {1: "main experiments", 2: "additional experiments"}
+DESCRIPTIONS = {1: "main experiments", 2: "additional experiments", 3: "saliency suite"}

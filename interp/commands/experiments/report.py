@@ -1,0 +1,38 @@
+"""The HTML report of an experiment: every section with its table, remarks and pictures."""
+
+import json
+from pathlib import Path
+
+from interp.commands.experiments.pictures import PICTURES, families
+from interp.commands.experiments.results import Results
+from interp.commands.experiments.sections import DESCRIPTIONS, SECTIONS
+from interp.commands.experiments.tables import remarks, section_table, shown_table
+from interp.report import Page
+
+
+def write_report(path: Path, number: int, results: Results) -> Path:
+    """Write the page of all sections evaluated so far and return its path."""
+    page = Page(f"interp: {DESCRIPTIONS[number]}")
+    made = {}
+    for name, section in SECTIONS[number].items():
+        records = results.all(name)
+        if not records:
+            continue
+        page.heading(f"{name}: {section.help}")
+        table = shown_table(section_table(records))
+        captions = dict.fromkeys(record["caption"] for record in records.values())
+        page.table(table.header, table.texts(), "; ".join(captions))
+        for line in remarks(records):
+            page.text(line)
+        for family in families(records) if name in PICTURES else ():
+            page.picture(path.parent / f"{name}_{family}.png", f"{name} of {family}")
+        for network, record in records.items():
+            for picture in record.get("pictures", []):
+                shown = picture.removeprefix(f"{network}_").removesuffix(".png").replace("_", " ")
+                page.picture(path.parent / name / picture, f"{name} of {network}: {shown}")
+            told = ("arguments", "versions", "commit", "cores", "finished", "data", "files")
+            made[f"{name} of {network}"] = {key: record[key] for key in told if key in record}
+    page.heading("How this was made")
+    page.details("arguments, versions, commit, files", json.dumps(made, indent=2))
+    page.write(path)
+    return path

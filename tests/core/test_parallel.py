@@ -1,0 +1,74 @@
+"""Jobs here, in processes, and on Ray."""
+
+import os
+import time
+
+import pytest
+
+from interp.core.errors import ComputationError, InputError
+from interp.core.parallel import open_workers, run_jobs
+
+
+def square(number):
+    return number * number, os.getpid()
+
+
+def refuse(number):
+    if number == 2:
+        raise InputError("two is not to be had")
+    return number
+
+
+def die(number):
+    if number == 1:
+        os._exit(3)
+    time.sleep(0.2)
+    return number
+
+
+def jobs(count, asked=None):
+    def arguments(number):
+        if asked is not None:
+            asked.append(number)
+        return (number,)
+
+    return ((number, lambda number=number: arguments(number)) for number in range(count))
+
+
+def test_here():
+    with open_workers(1) as workers:
+        found = dict(run_jobs(workers, square, jobs(5)))
+    assert found == {number: (number * number, os.getpid()) for number in range(5)}
+
+
+def test_in_processes():
+    asked = []
+    with open_workers(2) as workers:
+        finished = run_jobs(workers, square, jobs(8, asked))
+        first = next(finished)
+        # Arguments are asked for when somebody is about to take them.
+        assert len(asked) <= 5
+        found = dict([first, *finished])
+    assert {number: value for number, (value, _) in found.items()} == {number: number * number for number in range(8)}
+    assert os.getpid() not in {process for _, process in found.values()}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_job_raises_is_raised_here(count):
+    with pytest.raises(InputError, match="two is not to be had"), open_workers(count) as workers:
+        list(run_jobs(workers, refuse, jobs(4)))
+
+
+def test_a_worker_that_dies_is_told():
+    with pytest.raises(ComputationError, match="a worker process was killed"), open_workers(2) as workers:
+        list(run_jobs(workers, die, jobs(3)))
+
+
+def test_on_ray():
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with open_workers(1, "local") as workers:
+        found = dict(run_jobs(workers, square, jobs(4)))
+        assert {number: value for number, (value, _) in found.items()} == {0: 0, 1: 1, 2: 4, 3: 9}
+        assert os.getpid() not in {process for _, process in found.values()}
+        with pytest.raises(InputError, match="two is not to be had"):
+            list(run_jobs(workers, refuse, jobs(4)))

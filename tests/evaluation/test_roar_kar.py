@@ -1,0 +1,184 @@
+"""ROAR and KAR on data where one half of the image holds all there is to learn."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from interp.attributions import Attribution, VanillaGradient
+from interp.core.errors import InputError
+from interp.core.parallel import ThisProcess
+from interp.data import Dataset
+from interp.evaluation import roar_kar
+from interp.evaluation.roar_kar import Retrained, describe_method
+from interp.models import build_network
+
+
+def made(split, count, seed):
+    """Class 1 is brighter in the left half; the right half is noise."""
+    generator = np.random.RandomState(seed)
+    images = generator.uniform(0, 1, (count, 8, 8, 1)).astype(np.float32)
+    labels = generator.randint(0, 2, count)
+    images[:, :, :4] = np.clip(0.4 * images[:, :, :4] + 0.3 * labels[:, None, None, None] + 0.1, 0, 1)
+    return Dataset(images=images, labels=labels, class_names=("a", "b"), source="made", split=split, name="halves")
+
+
+SPLITS = {
+    split: made(split, count, seed)
+    for seed, (split, count) in enumerate((("train", 120), ("validation", 20), ("test", 200)))
+}
+
+
+class Nearest(keras.Model):
+    """Classifies by the nearer of the two class means, which is all the training there is."""
+
+    def __init__(self, means):
+        super().__init__()
+        self.means = means
+
+    def call(self, images):
+        return -keras.ops.mean((images[:, None] - self.means[None]) ** 2, (2, 3, 4))
+
+
+def train(data, validation, seed):
+    rows = np.random.RandomState(seed).permutation(len(data))[:100]
+    images, labels = data.images[rows], data.labels[rows]
+    return Nearest(np.stack([images[labels == label].mean(0) for label in (0, 1)]))
+
+
+class Half(Attribution):
+    """An oracle: the left half, or the right one."""
+
+    def __init__(self, model, side):
+        super().__init__(model)
+        self.side = side
+
+    def _maps(self, explained, images, labels, rows):
+        import tensorflow as tf
+
+        ramp = np.tile(
+            np.arange(8, 0, -1, np.float32) if self.side == "left" else np.arange(1, 9, dtype=np.float32), (8, 1)
+        )
+        return (tf.tile(ramp[None, :, :, None], [tf.shape(images)[0], 1, 1, 1]),)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_network("small", (8, 8, 1), 2, seed=0)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "whitebox"])
+def test_an_oracle_beats_the_random_baseline_and_its_opposite_does_not(model, protocol):
+    methods = {"left": Half(model, "left"), "right": Half(model, "right")}
+    found = roar_kar(SPLITS, methods, train, ratios=(0.5,), protocol=protocol, workers=ThisProcess())
+    assert found.methods == ("random", "left", "right")
+    assert found.unerased().value > 0.95
+    assert found.mean("kar", "left", 0.5).value > 0.95
+    assert found.beats_random("kar", "left", 0.5) is True
+    assert found.beats_random("roar", "right", 0.5) is False
+    assert found.beats_random("kar", "right", 0.5) is False
+    assert found.beats_random("roar", "random", 0.5) is None
+    assert len(found.accuracies) == 3 + 2 * 3 * 3
+    if protocol == "whitebox":
+        # Whole test images look like no erased training image, whatever was erased: the baseline falls as deep as the oracle.
+        assert abs(found.mean("roar", "random", 0.5).value - 0.5) < 0.1
+        assert found.beats_random("roar", "left", 0.5) is False
+    else:
+        # Nothing is left to learn.
+        assert found.beats_random("roar", "left", 0.5) is True
+        assert abs(found.mean("roar", "left", 0.5).value - 0.5) < 0.1
+        assert found.layers == {"random": None, "left": None, "right": None}
+
+
+def test_a_stopped_run_goes_on(model, tmp_path):
+    methods = {"gradient": VanillaGradient(model)}
+    calls = []
+
+    def counting(data, validation, seed):
+        calls.append(seed)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return train(data, validation, seed)
+
+    options = {"ratios": (0.3, 0.6), "folder": tmp_path, "workers": ThisProcess(), "settings": {"epochs": 1}}
+    with pytest.raises(KeyboardInterrupt):
+        roar_kar(SPLITS, methods, counting, **options)
+    record = json.loads((tmp_path / "retrainings.json").read_text())
+    assert len(record["accuracies"]) == 5
+    kept = (tmp_path / "maps" / "random_train.npz").stat().st_mtime_ns
+    told = []
+    found = roar_kar(SPLITS, methods, counting, **options, report=lambda *what: told.append(what))
+    assert told[0] == ("retraining", 5, 27)
+    assert len(calls) == 6 + 22
+    assert (tmp_path / "maps" / "random_train.npz").stat().st_mtime_ns == kept
+    whole = roar_kar(SPLITS, methods, train, ratios=(0.3, 0.6), workers=ThisProcess())
+    assert found.accuracies == whole.accuracies
+    # More ratios add to what is there.
+    roar_kar(SPLITS, methods, counting, **{**options, "ratios": (0.3, 0.6, 0.9)})
+    assert len(calls) == 28 + 12
+    for other, said in (
+        ({"protocol": "whitebox"}, "other data, protocol"),
+        ({"settings": {"epochs": 2}}, "other data, protocol"),
+        ({"ranking": "magnitude"}, "other data, protocol"),
+    ):
+        with pytest.raises(InputError, match=said):
+            roar_kar(SPLITS, methods, counting, **{**options, **other})
+    with pytest.raises(InputError, match="another gradient"):
+        roar_kar(SPLITS, {"gradient": VanillaGradient(build_network("small", (8, 8, 1), 2, seed=5))}, train, **options)
+    for text in ("{", "[]", '{"accuracies": {"a": 2.0}, "methods": {}, "made_of": {}}'):
+        (tmp_path / "retrainings.json").write_text(text)
+        with pytest.raises(InputError, match="remove it"):
+            roar_kar(SPLITS, methods, train, **options)
+
+
+def test_damaged_maps_are_computed_again(model, tmp_path):
+    options = {"ratios": (0.5,), "metrics": ("roar",), "seeds": (0, 1), "workers": ThisProcess()}
+    methods = {"gradient": VanillaGradient(model)}
+    found = roar_kar(SPLITS, methods, train, folder=tmp_path, **options)
+    path = tmp_path / "maps" / "gradient_test.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    (tmp_path / "retrainings.json").unlink()
+    assert roar_kar(SPLITS, methods, train, folder=tmp_path, **options).accuracies == found.accuracies
+
+
+def test_one_seed_tells_nothing_apart(model):
+    found = roar_kar(SPLITS, {"left": Half(model, "left")}, train, ratios=(0.5,), seeds=(4,), workers=ThisProcess())
+    assert found.beats_random("roar", "left", 0.5) is None
+    assert found.mean("roar", "left", 0.5).standard_error is None
+    assert Retrained("roar", "left", 0.5, 4) in found.accuracies
+
+
+def test_methods_are_described_with_their_settings(model):
+    from interp.attributions import IntegratedGradients, SmoothGrad
+
+    described = describe_method(SmoothGrad(IntegratedGradients(model, steps=5), samples=3))
+    assert described.startswith("SmoothGrad(IntegratedGradients(")
+    assert "steps=5" in described
+    assert "samples=3" in described
+    assert described != describe_method(SmoothGrad(IntegratedGradients(model, steps=5), samples=4))
+    image = np.zeros((8, 8, 1), np.float32)
+    assert describe_method(IntegratedGradients(model, baseline=image)) != describe_method(
+        IntegratedGradients(model, baseline=image + 0.5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ratios": (0.5, 1.0)}, "ratio came as 1.0"),
+        ({"ratios": ()}, "nothing to retrain"),
+        ({"metrics": ("road",)}, "unknown metric 'road'"),
+        ({"seeds": (-1,)}, "seed came as -1"),
+        ({"protocol": "own"}, "unknown protocol"),
+        ({"ranking": "abs"}, "unknown ranking"),
+        ({"methods": {}}, "nothing to retrain"),
+        ({"splits": {"train": SPLITS["train"]}}, "the splits validation, test are missing"),
+    ],
+)
+def test_settings_are_checked(model, options, said):
+    arguments = {"splits": SPLITS, "methods": {"gradient": VanillaGradient(model)}, "ratios": (0.5,), **options}
+    splits, methods = arguments.pop("splits"), arguments.pop("methods")
+    with pytest.raises(InputError) as caught:
+        roar_kar(splits, methods, train, workers=ThisProcess(), **arguments)
+    assert said in str(caught.value)

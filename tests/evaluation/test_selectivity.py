@@ -1,0 +1,89 @@
+"""Selectivity by hand on linear models."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from interp.attributions import GradCAM, InputXGradient, RandomBaseline, VanillaGradient
+from interp.core.errors import InputError
+from interp.evaluation import selectivity
+
+WEIGHTS = np.array([[3, 0], [-2, 0], [1, 0], [2, 0]], np.float32)
+IMAGE = np.array([[[[1.0], [0.5]], [[1.0], [0.25]]]], np.float32)
+
+
+@pytest.fixture(scope="module", params=["logits", "softmax"])
+def model(request):
+    end = "softmax" if request.param == "softmax" else None
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2, end)])
+    model.set_weights([WEIGHTS, np.array([0, 0.75], np.float32)])
+    return model
+
+
+def test_the_strongest_pixel_goes_first(model):
+    """Products 3, -1, 1, 0.5: pixels 0, 2, 3 go, then pixel 1, which spoke against the class."""
+    found = selectivity(InputXGradient(model), IMAGE, [0], steps=4)
+    logits = [3.5, 0.5, -0.5, -1.0, 0.0]
+    np.testing.assert_allclose(found.probabilities[:, 0], [softmax([value, 0.75])[0] for value in logits], rtol=1e-5)
+    assert found.right[:, 0].tolist() == [True, False, False, False, False]
+    assert found.erased.all()
+    assert found.area == pytest.approx(found.probabilities.mean())
+
+
+def test_magnitudes_take_what_speaks_against_the_class_too(model):
+    found = selectivity(VanillaGradient(model), IMAGE, [0], steps=3, ranking="magnitude")
+    # Weights 3, then -2 or 2, and the other of the two.
+    assert found.erased[0].ravel().tolist() == [True, True, False, True]
+
+
+def test_the_map_is_computed_anew():
+    """x0 * x1 + 0.4 x2: when the first of the product is gone, nothing speaks for the other, so pixel 2 is next."""
+    inputs = keras.Input((1, 3, 1))
+    flat = keras.layers.Flatten()(inputs)
+    value = flat[:, 0:1] * flat[:, 1:2] + 0.4 * flat[:, 2:3]
+    model = keras.Model(inputs, keras.layers.Concatenate()([value, 0 * value]))
+    image = np.array([[[[1.0], [0.9], [1.0]]]], np.float32).reshape(1, 1, 3, 1)
+    found = selectivity(VanillaGradient(model), image, [0], steps=2)
+    # Gradients 0.9, 1, 0.4: pixel 1 goes; then 0, 1, 0.4 with pixel 1 gone already.
+    assert found.erased.ravel().tolist() == [False, True, True]
+
+
+def test_no_pixel_goes_twice_and_ties_are_drawn(model):
+    images = np.repeat(IMAGE, 8, 0)
+    found = selectivity(RandomBaseline(model), images, np.zeros(8, int), steps=3)
+    assert (found.erased.sum((1, 2)) == 3).all()
+    nothing = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    nothing.set_weights([0 * weight for weight in nothing.get_weights()])
+    flat = np.zeros((8, 4, 4, 1), np.float32)
+    first = selectivity(GradCAM(nothing), flat, np.zeros(8, int), steps=2)
+    assert len({tuple(mask.ravel()) for mask in first.erased}) > 1
+    same = selectivity(GradCAM(nothing), flat, np.zeros(8, int), steps=2)
+    other = selectivity(GradCAM(nothing), flat, np.zeros(8, int), steps=2, seed=1)
+    np.testing.assert_array_equal(first.erased, same.erased)
+    assert (first.erased != other.erased).any()
+    assert first.layer == "conv2d" or first.layer.startswith("conv2d")
+
+
+def test_the_fill_counts(model):
+    black, grey = (selectivity(InputXGradient(model), IMAGE, [0], steps=1, fill=fill) for fill in (0.0, 0.5))
+    assert black.probabilities[1] < grey.probabilities[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": 0}, "steps came as 0"),
+        ({"steps": 5}, "expected at most 4"),
+        ({"fill": 2}, "fill came as 2"),
+        ({"fill": -1}, "fill came as -1"),
+        ({"ranking": "first"}, "unknown ranking 'first'"),
+        ({"seed": -1}, "seed came as -1"),
+    ],
+)
+def test_settings_are_checked(model, options, said):
+    with pytest.raises(InputError) as caught:
+        selectivity(InputXGradient(model), IMAGE, [0], **{"steps": 1, **options})
+    assert said in str(caught.value)
