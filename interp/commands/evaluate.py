@@ -130,8 +130,8 @@ def _evaluate_network(
 
     line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
     task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
-    for name in ("networks_dir", "data_dir", "workers", "ray"):
-        setattr(task_arguments, name, getattr(arguments, name))
+    for option in ("networks_dir", "data_dir", "workers", "ray"):
+        setattr(task_arguments, option, getattr(arguments, option))
     # What takes long is kept beside the results, shared by sections that need the same.
     task_arguments.output_dir = folder
     task_arguments.protocol = task_arguments.protocol or LISTING[section.task].protocols[0]

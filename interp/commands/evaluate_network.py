@@ -143,7 +143,11 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     check_choice("--norm", arguments.norm, NORMS)
     check_choice("--iterate", arguments.iterate, ITERATES)
     protocols = LISTING[arguments.task].protocols
-    arguments.protocol = check_choice("--protocol", arguments.protocol or protocols[0], protocols)
+    known = dict.fromkeys(name for task in LISTING.values() for name in task.protocols)
+    arguments.protocol = check_choice("--protocol", arguments.protocol or protocols[0], known)
+    if arguments.protocol not in protocols:
+        fitting = " and ".join(task for task, listed in LISTING.items() if arguments.protocol in listed.protocols)
+        raise InputError(f"--protocol {arguments.protocol} is for {fitting}: leave it out for {arguments.task}")
     check_choice("--ranking", arguments.ranking, RANKINGS)
     for name in arguments.methods or ():
         _check_method(name)

@@ -66,7 +66,7 @@ def chosen_methods(setting: Setting, default: tuple[str, ...], *, samples: int) 
         try:
             factory(setting.model).explain(setting.images[:1], setting.labels[:1])
         except InputError as error:
-            if asked:
+            if asked or (setting.arguments.layer is not None and name in ("grad_cam", "grad_cam++")):
                 raise
             left_out.append(f"{name} left out: {error}")
             continue

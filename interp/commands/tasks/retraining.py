@@ -47,9 +47,9 @@ def retrain(setting: Setting) -> Outcome:
     samples = arguments.samples or FEWER_SAMPLES
     # Methods whose maps would be the same as those of others here are left to --methods.
     default = tuple(name for name in (*ATTRIBUTIONS, *ENSEMBLES) if name != "cam")
-    methods, left_out = chosen_methods(setting, default, samples=samples)
     training = _training(setting)
-    splits = _splits(setting)
+    splits = _splits(setting, training)
+    methods, left_out = chosen_methods(setting, default, samples=samples)
     seeds = list(range(arguments.seed, arguments.seed + arguments.seeds))
     settings = training.describe()
     made = {name: factory(setting.model) for name, factory in methods.items()}
@@ -128,7 +128,7 @@ def _training(setting: Setting) -> Retraining:
     return Retraining(architecture or setting.model.architecture, schedule)
 
 
-def _splits(setting: Setting) -> dict[str, Dataset]:
+def _splits(setting: Setting, training: Retraining) -> dict[str, Dataset]:
     """The sample for testing, and as many training and validation images as are asked for."""
     arguments = setting.arguments
     splits = {name: data.load(arguments.dataset, name, data_dir=arguments.data_dir) for name in ("train", "validation")}
@@ -137,6 +137,9 @@ def _splits(setting: Setting) -> dict[str, Dataset]:
         raise InputError(
             f"--train_image came as {wanted}, {arguments.dataset} has {len(splits['train'])} training images"
         )
+    batch = training.schedule.batch_size
+    if wanted < batch:
+        raise InputError(f"--train_image came as {wanted}, fewer than one batch of {batch}: give more")
     train = splits["train"].take(np.random.RandomState(arguments.seed).permutation(len(splits["train"]))[:wanted])
     validation = splits["validation"].take(min(VALIDATION_IMAGES, len(splits["validation"])))
     return {"train": train, "validation": validation, "test": setting.sample}

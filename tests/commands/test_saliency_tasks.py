@@ -1,0 +1,181 @@
+"""The saliency suite on the command line."""
+
+import json
+from pathlib import Path
+
+import keras
+import pytest
+
+import interp
+from interp.commands import evaluate
+from interp.commands.evaluate_network import main
+from interp.models import build_network
+
+L = keras.layers
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    net = build_network("small", (28, 28, 1), 10)
+    return interp.save_model(net, tmp_path_factory.mktemp("networks") / "digits_smallgap_normal_1.safetensors")
+
+
+def arguments(network, folder, **options):
+    options = {"dataset": "digits", "network": network, "output_dir": folder, "picture_dir": folder, **options}
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+# Options that make each task short, a word of its table, and its pictures.
+TASKS = {
+    "saliency": ({"num_image": 2, "samples": 2}, "completeness gap", ["maps"]),
+    "coherence": (
+        {"num_image": 3, "samples": 2, "points": 2, "methods": "gradient,cam"},
+        "share on object",
+        ["agreement", "grid_plain", "grid_smooth_grad", "grid_smooth_grad_squared", "grid_smooth_grad_var"],
+    ),
+    "selectivity": (
+        {"num_image": 3, "steps": 3, "methods": "gradient,smooth_grad_var:input_x_gradient", "samples": 2},
+        "accuracy after 3",
+        ["curves", "erased"],
+    ),
+    "sanity_check": ({"num_image": 3, "methods": "gradient,guided_backprop"}, "expected", ["correlations"]),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_path, task):
+    options, heading, pictures = TASKS[task]
+    result = call(main, arguments(network, tmp_path, task=task, **options))
+    assert result.returncode == 0, result.stderr
+    assert heading in result.stdout
+    record = json.loads((tmp_path / f"{task}_digits.json").read_text())["digits_smallgap_normal_1"]
+    methods = [row[0] for row in record["rows"]]
+    assert methods[0] == "random"
+    assert methods[1:] == options["methods"].split(",") if "methods" in options else len(methods) == 13
+    assert [Path(path).name for path in record["pictures"]] == sorted(
+        [f"{task}_digits_digits_smallgap_normal_1_{picture}.png" for picture in pictures],
+        key=[Path(path).name for path in record["pictures"]].index,
+    )
+    assert (tmp_path / f"{task}_digits.tsv").read_text().startswith("network\tmethod\t")
+
+
+QUICK = {
+    "methods": "gradient",
+    "num_image": 20,
+    "train_image": 60,
+    "epochs": 1,
+    "ratios": "0.5",
+    "seeds": 2,
+    "workers": 1,
+}
+
+
+@pytest.mark.parametrize("protocol", ["paper", "whitebox"])
+def test_roar_and_kar_share_their_maps_and_go_on(call, network, tmp_path, protocol):
+    roar = call(main, arguments(network, tmp_path, task="roar", protocol=protocol, **QUICK))
+    assert roar.returncode == 0, roar.stderr
+    assert f"{protocol} protocol: " in roar.stdout
+    assert "ROAR at ratio 0.5: beat the random baseline: " in roar.stdout
+    assert "arXiv 2304.13836" in roar.stdout
+    record = json.loads((tmp_path / f"roar_digits_{protocol}.json").read_text())["digits_smallgap_normal_1"]
+    assert [row[:2] for row in record["rows"]] == [["random", 0.5], ["gradient", 0.5]]
+    (folder,) = (tmp_path / "retrainings").iterdir()
+    assert record["kept_in"] == str(folder)
+    splits = ("test", "train", "validation") if protocol == "paper" else ("train",)
+    maps = sorted((folder / "maps").iterdir())
+    assert [path.stem for path in maps] == sorted(
+        f"{name}_{split}" for name in ("gradient", "random") for split in splits
+    )
+    times = [path.stat().st_mtime_ns for path in maps]
+    kar = call(main, arguments(network, tmp_path, task="kar", protocol=protocol, **QUICK))
+    assert kar.returncode == 0, kar.stderr
+    assert list((tmp_path / "retrainings").iterdir()) == [folder]
+    assert [path.stat().st_mtime_ns for path in maps] == times
+    accuracies = json.loads((folder / "retrainings.json").read_text())["accuracies"]
+    assert len(accuracies) == 2 + 2 * 2 * 2
+    # The unerased trainings of roar serve kar.
+    again = call(main, arguments(network, tmp_path, task="kar", protocol=protocol, **QUICK))
+    assert "100%" in again.stderr.replace("\r", "\n") or again.returncode == 0
+
+
+def softmax_model(folder, *end):
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), L.Conv2D(4, 5, strides=3, activation="gelu"), L.Flatten(), L.Dense(10), *end]
+    )
+    model.save(folder / "mine.keras")
+    return folder / "mine.keras"
+
+
+def test_a_model_of_ones_own_says_what_is_left_out(call, tmp_path):
+    path = softmax_model(tmp_path, L.Softmax())
+    result = call(main, arguments(path, tmp_path, task="saliency", num_image=2, samples=2))
+    assert result.returncode == 0, result.stderr
+    assert (
+        "guided_backprop left out: guided_backprop is defined for ReLU alone and has no rule for gelu" in result.stdout
+    )
+    assert "cam left out: CAM needs a model that ends in" in result.stdout
+    rows = json.loads((tmp_path / "saliency_digits.json").read_text())["mine"]["rows"]
+    assert [row[1] for row in rows if row[0] == "grad_cam"] == ["conv2d"] or "conv2d" in str(rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"task": "saliency", "methods": "gradeint"}, "unknown method 'gradeint': did you mean 'gradient'?"),
+        ({"task": "saliency", "methods": "gradient,,"}, "is no list of names"),
+        ({"task": "saliency", "methods": "smooth:gradient"}, "unknown ensemble 'smooth'"),
+        ({"task": "saliency", "methods": "smooth_grad:nothing"}, "unknown method 'nothing'"),
+        ({"task": "saliency", "layer": "conv9"}, "unknown layer 'conv9': did you mean 'conv"),
+        ({"task": "saliency", "samples": 0}, "0 is less than 1"),
+        ({"task": "saliency", "inp_method": "cam"}, "choose with --methods"),
+        ({"task": "saliency", "protocol": "strong"}, "--protocol strong is for pgd_attack: leave it out"),
+        ({"task": "pgd_attack", "protocol": "paper"}, "--protocol paper is for roar and kar"),
+        ({"task": "saliency", "ray": "local"}, "--ray is for roar and kar"),
+        ({"task": "coherence", "ranking": "abs"}, "unknown --ranking 'abs'"),
+        ({"task": "selectivity", "steps": 1000}, "steps came as 1000"),
+        ({"task": "roar", "ratios": "0.5,1"}, "holds a ratio that is not between 0 and 1"),
+        ({"task": "roar", "ratios": "0"}, "holds a ratio that is not between 0 and 1"),
+        ({"task": "roar", "ratios": "half"}, "is no list of numbers"),
+        ({"task": "roar", "protocol": "whitbox"}, "did you mean 'whitebox'"),
+        ({"task": "roar", "seeds": 0}, "0 is less than 1"),
+        ({"task": "roar", "train_image": 100_000}, "digits has 1197 training images"),
+        ({"task": "roar", "train_image": 10}, "fewer than one batch of 50"),
+        ({"task": "kar", "retrain_type": "large"}, "unknown --retrain_type 'large'"),
+        ({"task": "roar", "num_image": 401}, "digits test has 400"),
+    ],
+)
+def test_wrong_options_are_one_line(call, network, tmp_path, options, said):
+    short = {"num_image": 2, **({"workers": 1, "epochs": 1} if options["task"] in ("roar", "kar") else {})}
+    result = call(main, arguments(network, tmp_path, **{**short, **options}))
+    assert result.returncode == 2, result.stdout
+    lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_method_that_cannot_explain_the_network_is_refused_when_asked_for(call, tmp_path):
+    path = softmax_model(tmp_path)
+    result = call(main, arguments(path, tmp_path, task="saliency", num_image=2, methods="guided_backprop"))
+    assert result.returncode == 2
+    assert "no rule for gelu" in result.stderr
+
+
+def test_a_model_of_ones_own_is_explained_and_a_small_network_retrained(call, tmp_path):
+    path = softmax_model(tmp_path, L.Softmax())
+    result = call(main, arguments(path, tmp_path, task="roar", **QUICK))
+    assert result.returncode == 0, result.stderr
+    assert "maps of mine, retrained: small, 1 epochs" in result.stdout
+
+
+def test_the_experiment_with_its_report(call, network, tmp_path):
+    line = [3, "--only", "saliency", "--networks", network, "--num-image", 2, "--out", tmp_path]
+    result = call(evaluate.main, line)
+    assert result.returncode == 0, result.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 1
+    assert "saliency: attribution maps of every method" in page
+    assert "completeness gap" in page
+    assert (tmp_path / "saliency.tsv").is_file()
+    again = call(evaluate.main, line)
+    assert again.returncode == 0
