@@ -169,6 +169,7 @@ def _train(
 def _write_report(
     arguments: argparse.Namespace, record: dict[str, Any], finished: list[Trained], sample: "Dataset"
 ) -> None:
+    from interp.commands.demo_attributions import add_attributions
     from interp.core.files import replacing
     from interp.report import Page, accuracy_figure, class_maps_figure
 
@@ -201,6 +202,8 @@ def _write_report(
             f"{title}: each image clean and attacked at eps {arguments.epsilon:g}, and on both the maps of its class and of "
             "the strongest other class. Red speaks for the class, blue against it; a row shares its colours.",
         )
+        for name, picture in add_attributions(page, title, trained.network, shown).items():
+            pictures[f"{name}_{trained.objective.tag}"] = picture
     for name, figure in pictures.items():
         with replacing(arguments.out / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=130)

@@ -49,12 +49,13 @@ class Schedule:
         return self.epsilon * max(step - first, 0) / max(last - first, 1)
 
 
-def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float) -> Schedule:
-    """The schedule of a training without an inner attack, at one learning rate. Raises InputError."""
+def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower_from: int | None = None) -> Schedule:
+    """The schedule of a training without an inner attack; from step `slower_from` on at a tenth of the rate. Raises InputError."""
+    rates = ((0, learning_rate),) if slower_from is None else ((0, learning_rate), (slower_from, learning_rate / 10))
     return Schedule(
         epochs=epochs,
         batch_size=batch_size,
-        learning_rates=((0, learning_rate),),
+        learning_rates=rates,
         epsilon=0.0,
         ramp=(0, 0),
         attack_steps=1,

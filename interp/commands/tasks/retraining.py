@@ -122,8 +122,11 @@ def _training(setting: Setting) -> Retraining:
             "a model of one's own is not retrained here: name an architecture with --retrain_type, or call "
             "interp.evaluation.roar_kar with a training function"
         )
+    epochs, batch = arguments.epochs or usual["epochs"], usual["batch_size"]
+    steps = epochs * ((arguments.train_image or usual["images"]) // batch)
+    # Short trainings at one rate end where the last batches threw them, most of all with batch normalisation.
     schedule = plain_schedule(
-        epochs=arguments.epochs or usual["epochs"], batch_size=usual["batch_size"], learning_rate=usual["learning_rate"]
+        epochs=epochs, batch_size=batch, learning_rate=usual["learning_rate"], slower_from=max(1, 2 * steps // 3)
     )
     return Retraining(architecture or setting.model.architecture, schedule)
 
