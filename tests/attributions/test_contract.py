@@ -54,7 +54,11 @@ def fingerprint(model):
     )
 
 
-@pytest.mark.parametrize("kind", MODELS)
+# Many layers take long to compile twelve times over.
+KINDS = [pytest.param(kind, marks=pytest.mark.slow) if kind == "keras.applications" else kind for kind in MODELS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_method_explains_every_kind_of_model(models, kind):
     model = models(kind)
     images, labels = images_for(model)
@@ -74,6 +78,14 @@ def test_every_method_explains_every_kind_of_model(models, kind):
         else:
             assert layer is None, name
     assert fingerprint(model) == before
+
+
+def test_a_network_of_keras_applications_by_layer_and_by_rule(models):
+    model = models("keras.applications")
+    images, labels = images_for(model)
+    explanation = attributions.GuidedGradCAM(model).explain(images, labels)
+    assert explanation.layer == "out_relu"
+    assert explanation.maps.shape == images.shape
 
 
 @pytest.mark.parametrize("kind", MODELS)

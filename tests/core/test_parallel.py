@@ -1,5 +1,6 @@
 """Jobs here, in processes, and on Ray."""
 
+import multiprocessing
 import os
 import time
 
@@ -42,20 +43,28 @@ def test_here():
 
 
 def test_in_processes():
-    asked = []
-    with open_workers(2) as workers:
-        finished = run_jobs(workers, square, jobs(8, asked))
-        first = next(finished)
-        # Arguments are asked for when somebody is about to take them.
-        assert len(asked) <= 5
-        found = dict([first, *finished])
+    asked, found, others = [], {}, set(multiprocessing.active_children())
+
+    def work():
+        with open_workers(2) as workers:
+            finished = run_jobs(workers, square, jobs(8, asked))
+            found.update([next(finished)])
+            # Arguments are asked for when somebody is about to take them.
+            assert len(asked) <= 5
+            found.update(finished)
+            list(run_jobs(workers, refuse, jobs(4)))
+
+    with pytest.raises(InputError, match="two is not to be had"):
+        work()
     assert {number: value for number, (value, _) in found.items()} == {number: number * number for number in range(8)}
     assert os.getpid() not in {process for _, process in found.values()}
+    for child in set(multiprocessing.active_children()) - others:
+        child.join(10)
+    assert set(multiprocessing.active_children()) <= others
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_what_a_job_raises_is_raised_here(count):
-    with pytest.raises(InputError, match="two is not to be had"), open_workers(count) as workers:
+def test_what_a_job_raises_here_is_raised():
+    with pytest.raises(InputError, match="two is not to be had"), open_workers(1) as workers:
         list(run_jobs(workers, refuse, jobs(4)))
 
 

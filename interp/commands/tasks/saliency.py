@@ -6,6 +6,7 @@ from interp.attributions import RANKINGS
 from interp.commands.tasks.attributions import chosen_methods, make
 from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES
 from interp.commands.tasks.setting import Outcome, Setting
+from interp.core.checks import check_number
 from interp.evaluation import coherence as measure_coherence
 from interp.evaluation import ink, mean_of
 from interp.evaluation import sanity_check as check_sanity
@@ -101,8 +102,9 @@ def coherence(setting: Setting) -> Outcome:
 def selectivity(setting: Setting) -> Outcome:
     """Area under the curve of each method, and the curves."""
     arguments, samples = setting.arguments, setting.arguments.samples or FEWER_SAMPLES
-    methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     steps = arguments.steps or 50
+    check_number("--steps", steps, minimum=1, whole=True, maximum=int(np.prod(setting.sample.image_shape[:2])))
+    methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     found = {}
     with setting.progress(len(methods) * steps) as tick:
         for name, factory in methods.items():
