@@ -2,7 +2,10 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +74,35 @@ def test_what_a_job_raises_here_is_raised():
 def test_a_worker_that_dies_is_told():
     with pytest.raises(ComputationError, match="a worker process was killed"), open_workers(2) as workers:
         list(run_jobs(workers, die, jobs(3)))
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    """A script whose workers note their numbers and then sleep is killed; nobody is left."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from interp.core.parallel import open_workers, run_jobs\n"
+        "def note(folder):\n"
+        "    (Path(folder) / f'worker_{os.getpid()}').touch()\n"
+        "    time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    with open_workers(2) as workers:\n"
+        "        list(run_jobs(workers, note, ((n, lambda: (sys.argv[1],)) for n in range(2))))\n"
+    )
+    process = subprocess.Popen([sys.executable, script, tmp_path])
+
+    def until(condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    until(lambda: len(list(tmp_path.glob("worker_*"))) == 2)
+    process.kill()
+    process.wait()
+    numbers = [int(path.name.removeprefix("worker_")) for path in tmp_path.glob("worker_*")]
+    until(lambda: not any(Path(f"/proc/{number}").exists() for number in numbers), 20)
 
 
 def test_on_ray():
