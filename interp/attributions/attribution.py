@@ -14,6 +14,7 @@ from interp.attributions.recorded_model import RecordedModel, Use, find_use
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
+from interp.models.model_check import reason
 
 # Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
 VALUES = 512 * 28 * 28
@@ -71,7 +72,12 @@ class Attribution(ABC):
             return self._maps(explained, images, labels, rows)
 
         signature = [tf.TensorSpec([None, *shape]), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)]
-        compiled = self._compiled.get(self.model, (shape, softmax), lambda: run, signature)
+        try:
+            compiled = self._compiled.get(self.model, (shape, softmax), lambda: run, signature)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"the model runs, but not in a compiled function: {reason(error)}") from error
         rows = tf.range(first, first + len(batch))
         maps, *values = run_in_batches(compiled, (batch, chosen, rows), self._images_at_a_time(shape))
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}

@@ -15,21 +15,20 @@ from interp.models.model_check import run_model
 
 
 def ends_in_softmax(model: keras.Model, images: tf.Tensor) -> tuple[bool, int]:
-    """Return whether the logits of `model` must be taken from before a softmax, and the number of classes.
+    """Return whether `model` gives probabilities, so that logits must be taken from before a softmax, and the number of classes.
 
-    Raises InputError when the model does not run on the checked `images` or gives no logits that can be had.
+    Raises InputError when the model does not run on the checked `images`, or gives neither logits nor probabilities.
     """
     outputs = run_model(model, images)
     shaped = tf.is_tensor(outputs) and outputs.dtype.is_floating and outputs.shape.rank == 2 and outputs.shape[1] > 1
     softmax = bool(shaped and are_probabilities(outputs))
-    if softmax:
-        outputs = tf.function(lambda few: CutForward(model).logits(few), autograph=False)(images)
-    logits = check_logits(outputs)
-    if logits.shape[0] != images.shape[0]:
+    if not softmax:
+        check_logits(outputs)
+    if outputs.shape[0] != images.shape[0]:
         raise InputError(
-            f"the model returned {logits.shape[0]} rows for {images.shape[0]} images, expected one row of logits per image"
+            f"the model returned {outputs.shape[0]} rows for {images.shape[0]} images, expected one row of logits per image"
         )
-    return softmax, int(logits.shape[1])
+    return softmax, int(outputs.shape[1])
 
 
 class CutForward(KerasForward):

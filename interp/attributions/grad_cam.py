@@ -26,5 +26,6 @@ def class_map(explained: Explained, images: tf.Tensor, labels: tf.Tensor, layer:
     """The map (n, h, w) of Grad-CAM at the size of the layer."""
     scores, uses = explained.recorded_scores(images, labels)
     outputs = find_use(uses, layer).output
-    weights = tf.reduce_mean(gradient_of(scores, outputs), (1, 2), keepdims=True)
-    return tf.nn.relu(tf.cast(tf.reduce_sum(weights * outputs, -1), tf.float32))
+    gradient = tf.cast(gradient_of(scores, outputs), tf.float32)
+    weights = tf.reduce_mean(gradient, (1, 2), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(weights * tf.cast(outputs, tf.float32), -1))

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from interp.attributions.attribution import Attribution
 from interp.attributions.explained import Explained, of_labels
-from interp.core.checks import check_images, check_number
-from interp.core.errors import InputError
-from interp.core.path_gradients import path_maps, quadrature
+from interp.core.checks import check_number
+from interp.core.errors import InputError, check_choice
+from interp.core.path_gradients import RULES, path_maps, quadrature
 
 # With a tolerance the number of points starts here and doubles.
 FEWEST = 8
@@ -39,12 +39,14 @@ class IntegratedGradients(Attribution):
         chunk_size: int | None = None,
     ) -> None:
         super().__init__(model, chunk_size=chunk_size)
-        check_number("steps", steps, minimum=1, whole=True, maximum=100_000)
+        check_choice("quadrature rule", rule, RULES)
+        # Gauss-Legendre nodes are eigenvalues of a matrix of that side.
+        most = 2048 if rule == "gauss_legendre" else 100_000
+        check_number("steps", steps, minimum=1, whole=True, maximum=most)
         if tolerance is not None:
             check_number("tolerance", tolerance, minimum=0, strict=True)
         self.steps, self.rule, self.tolerance = steps, rule, tolerance
         self.baseline = _check_baseline(baseline)
-        self._quadratures = [quadrature(rule, points) for points in self._numbers_of_points()]
 
     def _numbers_of_points(self) -> list[int]:
         if self.tolerance is None:
@@ -74,7 +76,7 @@ class IntegratedGradients(Attribution):
         maps, gaps = tf.zeros_like(ways), tf.fill(tf.shape(everything), np.float32(np.inf))
         points = tf.zeros_like(everything)
         goal = 0.0 if self.tolerance is None else self.tolerance
-        for positions, weights in self._quadratures:
+        for positions, weights in (quadrature(self.rule, number) for number in self._numbers_of_points()):
             # Those whose gap is small enough leave.
             chosen = tf.where(gaps > goal)[:, 0] if self.tolerance is not None else tf.cast(everything, tf.int64)
             found = path_maps(
@@ -92,14 +94,14 @@ class IntegratedGradients(Attribution):
 
 
 def _check_baseline(baseline: Any) -> np.ndarray:
-    if isinstance(baseline, (int, float)) and not isinstance(baseline, bool):
-        check_number("baseline", baseline, minimum=0)
-        if baseline > 1:
-            raise InputError(f"baseline came as {baseline}, expected a value in [0, 1]")
-        return np.array(baseline, np.float32)
     array = np.asarray(baseline)
-    if array.ndim != 3:
+    if array.ndim == 0:
+        check_number("baseline", array.item(), minimum=0)
+    elif array.ndim != 3 or not np.issubdtype(array.dtype, np.floating):
         raise InputError(
-            f"baseline came with shape {array.shape}, expected a number or an image (height, width, channels)"
+            f"baseline came as {array.dtype} of shape {array.shape}, expected a number or an image (height, width, channels) of floats"
         )
-    return np.asarray(check_images(array[None])[0])
+    array = array.astype(np.float32)
+    if not ((array >= 0) & (array <= 1)).all():
+        raise InputError(f"baseline came with values in [{array.min():.4g}, {array.max():.4g}], expected [0, 1]")
+    return array

@@ -69,7 +69,7 @@ class RecordedModel:
 
             return run
         # A functional model of the same graph, without the class and the compilation of the user's.
-        plain = keras.Model(model.inputs, model.outputs[0] if len(model.outputs) == 1 else model.outputs)
+        plain = keras.Model(model.input, model.output)
         steps_by_name = keras.models.clone_model(
             plain, clone_function=lambda layer: _Step(self._step(layer, path), layer.name)
         )
@@ -81,7 +81,8 @@ class RecordedModel:
 
         def run(*inputs: Any, **arguments: Any) -> Any:
             if isinstance(layer, keras.layers.Layer):
-                arguments = {"training": False, **arguments}
+                # Inference mode, also where the graph says otherwise, as Keras does for the model as a whole.
+                arguments = {**arguments, "training": False}
             # Some names of layers may not stand at the root of a graph.
             with tf.name_scope("recorded"):
                 output = layer(*inputs, **arguments)

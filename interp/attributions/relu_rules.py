@@ -11,10 +11,11 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError
+from interp.models.pooled_head import functional_class
 
 RULES = ("deconvnet", "guided_backprop")
 
-# Activation functions through which the rules are defined, besides those of operations.
+# Activation functions of layers through which the rules are defined.
 _DEFINED = (
     keras.activations.linear,
     keras.activations.relu,
@@ -26,26 +27,22 @@ _DEFINED = (
     tf.nn.softmax,
     tf.identity,
 )
-# Layers that are activations of another kind, though some are made of ReLU.
-_LAYERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU)
-# Elementwise nonlinear operations, and operations whose inside has a graph of its own.
-_NONLINEAR = frozenset(
-    ("Elu", "Selu", "LeakyRelu", "Softplus", "Softsign", "Tanh", "Sigmoid", "Erf", "Erfc", "Exp", "Abs")
-)
-_CLOSED = frozenset(
-    (
-        "PartitionedCall",
-        "StatefulPartitionedCall",
-        "While",
-        "StatelessWhile",
-        "If",
-        "StatelessIf",
-        "PyFunc",
-        "EagerPyFunc",
-    )
-)
-# max(x, 0) and the like are ReLU written by hand; max(x, y) of two maps is a kind of pooling.
-_LIMITS = frozenset(("Maximum", "Minimum", "ClipByValue"))
+# Activations of another kind, though some are made of ReLU.
+_OTHER_LAYERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU)
+_OTHER_OPERATIONS = frozenset(("HardSigmoid", "HardSilu", "HardSwish", "HardTanh", "Celu", "SparsePlus", "Threshold"))
+# Operations that hold no activation: linear ones, pooling, normalisation, attention's softmax, and moving numbers around.
+# fmt: off
+_WITHOUT_RULE = frozenset((
+    "Add", "AddN", "AddV2", "AvgPool", "BatchMatMul", "BatchMatMulV2", "BatchToSpaceND", "BiasAdd", "BroadcastTo",
+    "Cast", "ConcatV2", "Conv2D", "Conv2DBackpropInput", "DepthToSpace", "DepthwiseConv2dNative", "Einsum",
+    "EnsureShape", "ExpandDims", "FusedBatchNormV3", "GatherNd", "GatherV2", "Identity", "IdentityN", "MatMul",
+    "Max", "MaxPool", "MaxPoolV2", "Mean", "MirrorPad", "Mul", "Neg", "Pack", "Pad", "PadV2", "Rank", "RealDiv",
+    "Relu", "Relu6", "Reshape", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor", "ReverseV2", "Roll",
+    "Rsqrt", "Shape", "ShapeN", "Size", "Slice", "Softmax", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV",
+    "SquaredDifference", "Squeeze", "StopGradient", "StridedSlice", "Sub", "Sum", "Tile", "Transpose", "Unpack",
+))
+# fmt: on
+_CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 
 @tf.RegisterGradient("InterpDeconvnet")
@@ -77,38 +74,62 @@ def run_with_rule(model: keras.Model, images: tf.Tensor, rule: str) -> Any:
     first = len(graph.get_operations())
     with graph.gradient_override_map(_GRADIENTS[rule]):
         outputs = model(images, training=False)
-    _check_operations(graph.get_operations()[first:], images, rule)
+    _check_operations(graph, graph.get_operations()[first:], images, rule)
     return outputs
 
 
-def _check_layers(model: keras.Model, rule: str) -> None:
-    """Refuse activations that can be told by their layer."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            _check_layers(layer, rule)
-            continue
-        activation = getattr(layer, "activation", None)
-        if isinstance(layer, _LAYERS):
-            _refuse(type(layer).__name__, f"layer {layer.name}", rule)
-        if callable(activation) and activation not in _DEFINED and not isinstance(activation, keras.layers.Layer):
-            _refuse(getattr(activation, "__name__", type(activation).__name__), f"layer {layer.name}", rule)
-        if isinstance(layer, keras.layers.ReLU) and (
-            layer.negative_slope or layer.threshold or layer.max_value not in (None, 6)
-        ):
-            _refuse("ReLU with a slope, a threshold or a maximum other than 6", f"layer {layer.name}", rule)
+def _check_layers(layer: Any, rule: str) -> None:
+    """Refuse activations that can be told by their layer or, in a functional model, by their operation."""
+    activation = getattr(layer, "activation", None)
+    where = f"layer {layer.name}"
+    if isinstance(layer, _OTHER_LAYERS):
+        _refuse(type(layer).__name__, where, rule)
+    if callable(activation) and activation not in _DEFINED and not isinstance(activation, keras.layers.Layer):
+        _refuse(getattr(activation, "__name__", type(activation).__name__), where, rule)
+    if isinstance(layer, keras.layers.ReLU) and (
+        layer.negative_slope or layer.threshold or layer.max_value not in (None, 6)
+    ):
+        _refuse("ReLU with a slope, a threshold or a maximum other than 6", where, rule)
+    for inner in _inside(layer):
+        if isinstance(inner, keras.layers.Layer):
+            _check_layers(inner, rule)
+        elif type(inner).__name__ in _OTHER_OPERATIONS:
+            _refuse(type(inner).__name__, f"operation {inner.name}", rule)
 
 
-def _check_operations(operations: list[tf.Operation], images: tf.Tensor, rule: str) -> None:
-    """Refuse nonlinear operations that depend on the images."""
+def _inside(layer: Any) -> list[Any]:
+    """Layers and operations of a model, or layers that another layer holds as attributes."""
+    if isinstance(layer, functional_class()):
+        return list(layer.operations)
+    if isinstance(layer, keras.Model):
+        return list(layer.layers)
+    held = [each for value in vars(layer).values() for each in (value if isinstance(value, (list, tuple)) else [value])]
+    return [each for each in held if isinstance(each, keras.layers.Layer)]
+
+
+def _check_operations(graph: tf.Graph, operations: list[tf.Operation], images: tf.Tensor, rule: str) -> None:
+    """Refuse operations on what depends on the images that are neither ReLU nor known to hold no activation."""
     reached = {images.ref()}
     for operation in operations:
         depending = [tensor for tensor in operation.inputs if tensor.ref() in reached]
         if not depending:
             continue
-        reached.update(tensor.ref() for tensor in operation.outputs)
-        by_hand = operation.type in _LIMITS and len(depending) == 1
-        if operation.type in _NONLINEAR | _CLOSED or by_hand:
+        # Shapes are whole numbers, whatever is done with them.
+        reached.update(tensor.ref() for tensor in operation.outputs if tensor.dtype.is_floating)
+        squared = operation.type == "Mul" and len(depending) == 2 and depending[0] is depending[1]
+        linear_call = operation.type in _CALLS and _is_without_activation(graph, operation)
+        if squared or not (linear_call or operation.type in _WITHOUT_RULE):
             _refuse(operation.type, f"operation {operation.name}", rule)
+
+
+def _is_without_activation(graph: tf.Graph, call: tf.Operation) -> bool:
+    """Whether a call of another graph, which keeps its own gradients, holds no activation: Keras's grouped convolutions are such."""
+    functions = {function.signature.name: function for function in graph.as_graph_def().library.function}
+    inside = functions[call.get_attr("f").name].node_def
+    return all(
+        node.op in _WITHOUT_RULE - {"Relu", "Relu6"} or node.op in ("Const", "ReadVariableOp", "NoOp")
+        for node in inside
+    )
 
 
 def _refuse(what: str, where: str, rule: str) -> None:

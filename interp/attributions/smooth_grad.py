@@ -43,6 +43,12 @@ class NoiseEnsemble(Attribution):
         self.attribution, self.samples, self.noise_level, self.seed = attribution, samples, noise_level, seed
 
     @property
+    def _depth(self) -> int:
+        """How many ensembles stand inside this one, each with noise of its own."""
+        inner = self.attribution
+        return 1 + inner._depth if isinstance(inner, NoiseEnsemble) else 0
+
+    @property
     def name(self) -> str:
         return f"{type(self).__name__}({self.attribution.name})"
 
@@ -102,7 +108,8 @@ class NoiseEnsemble(Attribution):
         drawn = [together, *shape]
 
         def draw(row: tf.Tensor) -> tf.Tensor:
-            return tf.random.stateless_normal(drawn, tf.random.fold_in(tf.stack([self.seed, row]), block))
+            seed = tf.random.fold_in(tf.stack([self.seed, row]), self._depth)
+            return tf.random.stateless_normal(drawn, tf.random.fold_in(seed, block))
 
         return tf.map_fn(draw, rows, fn_output_signature=tf.TensorSpec(drawn))
 

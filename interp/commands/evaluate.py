@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.commands.command_line import Parser, run, whole_number
 from interp.commands.experiments.sections import DESCRIPTIONS, SECTIONS
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ComputationError, InputError, check_choice
 
 if TYPE_CHECKING:
     from interp.commands.experiments.choice import Chosen
@@ -111,7 +111,7 @@ def _evaluate_section(
                     record = _evaluate_network(name, section, network, results.folder, arguments)
                     files = [network.path, *([Path(record["against"])] if "against" in record else [])]
                     results.keep(name, network.name, made_of, files, record)
-            except InputError as error:
+            except (InputError, ComputationError) as error:
                 failed[f"{name} of {network.name}"] = str(error)
             tick()
     _show(name, results)

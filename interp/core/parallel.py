@@ -1,9 +1,11 @@
 """Jobs in other processes or on a Ray cluster, as they finish. Imports nothing heavy: workers set up their threads first."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -55,16 +57,25 @@ class Processes(Workers):
         self._executor = executor
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return self._executor.submit(function, *arguments)
+        try:
+            return self._executor.submit(function, *arguments)
+        except BrokenProcessPool as error:
+            raise _killed() from error
 
     def finished(self, handles: list[Any]) -> list[tuple[Any, Any]]:
         done, _ = wait(handles, return_when=FIRST_COMPLETED)
+        # What went well first: the caller keeps it, and hears of the rest next time.
+        well = [handle for handle in done if handle.exception() is None]
         try:
-            return [(handle, handle.result()) for handle in done]
+            return [(handle, handle.result()) for handle in well or done]
         except BrokenProcessPool as error:
-            raise ComputationError(
-                "a worker process was killed, perhaps for want of memory: use fewer workers; what was finished is kept"
-            ) from error
+            raise _killed() from error
+
+
+def _killed() -> ComputationError:
+    return ComputationError(
+        "a worker process was killed, perhaps for want of memory: use fewer workers; what was finished is kept"
+    )
 
 
 class RayTasks(Workers):
@@ -147,6 +158,12 @@ def _share_cores(count: int) -> None:
     os.environ |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import_tensorflow()
+    import tensorflow as tf
+
+    # Where the caller's main module imported TensorFlow, the variables came too late.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+        tf.config.threading.set_inter_op_parallelism_threads(int(threads))
 
 
 def _end_with_parent() -> None:
@@ -167,6 +184,11 @@ def _ray(address: str) -> Iterator[Any]:
         import ray
     except ImportError as error:
         raise InputError("Ray is not installed: pip install 'interp[ray]'") from error
+    if ray.is_initialized():
+        # The caller's own session, which stays.
+        yield ray
+        return
+    _check_reachable(address)
     environment = {
         "env_vars": {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     }
@@ -176,7 +198,6 @@ def _ray(address: str) -> Iterator[Any]:
             runtime_env=environment,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            ignore_reinit_error=True,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
@@ -184,3 +205,15 @@ def _ray(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ask for a connection first: Ray itself tries for minutes. Raises InputError."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Ray cluster at {address}: {error}; give host:port, auto or local") from error

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from interp.core.errors import InputError, check_choice
 
+RULES = ("gauss_legendre", "midpoint", "right", "left")
 Score = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def quadrature(rule: str, points: int) -> tuple[np.ndarray, np.ndarray]:
     """Return positions and weights (points,) on [0, 1], float32, of the rule gauss_legendre, midpoint, right or left."""
-    check_choice("quadrature rule", rule, ("gauss_legendre", "midpoint", "right", "left"))
+    check_choice("quadrature rule", rule, RULES)
     if rule == "gauss_legendre":
         nodes, weights = np.polynomial.legendre.leggauss(points)
         return ((nodes + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)

@@ -26,7 +26,6 @@ def kept_maps(
     if kept is not None:
         report(len(data))
         return kept
-    # Whole chunks of the method, so that the place of an image, which draws depend on, is that of one call.
     parts = []
     images = np.asarray(data.images)
     for first in range(0, len(data), BLOCK):
@@ -44,6 +43,8 @@ def _read(path: Path, made_of: str, count: int) -> np.ndarray | None:
     """The maps in a file; None if there is none, if it is damaged or if its maps are others."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                return None
             maps = arrays["maps"]
             same = str(arrays["made_of"]) == made_of and len(maps) == count
             return maps if same and np.isfinite(maps).all() else None

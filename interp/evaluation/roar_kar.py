@@ -4,7 +4,7 @@ Hooker et al. 2019, and WhiteBox's variant. ROAR favours blurred maps (Song et a
 erased shape can itself tell the class, so a figure means nothing without the random baseline beside it.
 """
 
-import hashlib
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ import keras
 import numpy as np
 from scipy import stats
 
-from interp.attacks.accuracy import accuracy
 from interp.attributions import Attribution, RandomBaseline, pixel_scores
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
-from interp.core.files import write_json
-from interp.core.json_values import parse_json
+from interp.core.files import locked
 from interp.core.parallel import Workers, run_jobs
 from interp.data import SPLITS, Dataset
 from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, find_protocol, pixel_ranks
 from interp.evaluation.kept_maps import kept_maps
+from interp.evaluation.predictions import is_right, predict
+from interp.evaluation.retraining_record import RetrainingRecord, digest, identify_method
 from interp.evaluation.statistics import Mean, mean_of
 
-# A training function: training images, validation images and a seed to a trained model. Sent to other processes, it is a
-# function of a module or an object of a class of one.
+# A training function: training images, validation images and a seed to a trained model, which gives logits or probabilities. Sent
+# to other processes, it is a function of a module or an object of a class of one.
 Train = Callable[[Dataset, Dataset, int], keras.Model]
 RANDOM = "random"
 # Below this probability that chance alone separates a method from the random baseline so far, it is told apart from it.
@@ -46,7 +46,7 @@ class Retrained:
 
     def key(self) -> str:
         """Its name in the record."""
-        return f"{self.metric} {self.method} {self.ratio:g} {self.seed}" if self.metric else f"unerased {self.seed}"
+        return f"{self.metric} {self.method} {self.ratio!r} {self.seed}" if self.metric else f"unerased {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,9 @@ def roar_kar(
     """Retrain on `splits` (train, validation, test) without the pixels that `methods` name, and measure the test accuracy.
 
     A random baseline is always among the methods. Each method's maps are computed once, of the label of each image. With `folder`
-    maps and every finished retraining are kept there, so that a stopped run goes on; `settings` say how `train` trains, and a
-    folder with results of others is refused. `report` is told (what, number done, number in all). Raises InputError.
+    maps and every finished retraining are kept there, by one run at a time, so that a stopped one goes on; `settings` say how
+    `train` trains, and a folder with results of others is refused. `report` is told (what, number done, number in all). Raises
+    InputError.
     """
     chosen = find_protocol(protocol)
     missing = [name for name in SPLITS if name not in splits]
@@ -122,51 +123,53 @@ def roar_kar(
         check_number("seed", seed, minimum=0, whole=True)
     if not methods or not metrics or not ratios or not seeds:
         raise InputError("nothing to retrain: give at least one method, metric, ratio and seed")
+    for name in methods:
+        # Maps are kept in files of these names.
+        if not name or not name.isprintable() or "/" in name or name.startswith("."):
+            raise InputError(f"a method is named {name!r}: names of methods become names of files, choose a plain one")
+    baseline = methods.get(RANDOM)
+    if baseline is not None and not isinstance(baseline, RandomBaseline):
+        raise InputError(
+            f"{RANDOM} is the name of the random baseline: choose another one for {type(baseline).__name__}"
+        )
     if RANDOM not in methods:
         methods = {RANDOM: RandomBaseline(next(iter(methods.values())).model), **methods}
     made_of = {
         "data": {
-            name: f"{data.source}, {len(data)} images, {_digest([data.images, data.labels])}"
+            name: f"{data.source}, {len(data)} images, {digest([data.images, data.labels])}"
             for name, data in splits.items()
         },
         "protocol": str(chosen),
         "ranking": ranking,
         "training": dict(settings or {}),
     }
-    record = _Record(None if folder is None else folder / "retrainings.json", made_of)
-    mean = np.asarray(splits["train"].images).mean((0, 1, 2))
-    jobs = [Retrained("", "", 0.0, seed) for seed in seeds]
-    jobs += [
-        Retrained(metric, method, ratio, seed)
-        for method in methods
-        for metric in metrics
-        for ratio in ratios
-        for seed in seeds
-    ]
-    finished = {job: record.accuracies[job.key()] for job in jobs if job.key() in record.accuracies}
-    ranks: dict[str, dict[str, np.ndarray]] = {}
-    layers: dict[str, str | None] = {}
-    images = sum(len(splits[name]) for name in chosen.splits)
-    for name, method in methods.items():
-        layers[name] = method.explain(splits["train"].images[:1], splits["train"].labels[:1]).layer
-        identity = {"method": describe_method(method), "weights": _weights(method), "layer": layers[name]}
-        record.check_method(name, identity)
+    with contextlib.nullcontext() if folder is None else locked(folder / ".lock"):
+        record = RetrainingRecord(None if folder is None else folder / "retrainings.json", made_of)
+        mean = training_mean(splits["train"].images)
+        jobs = [Retrained("", "", 0.0, seed) for seed in seeds]
+        jobs += [
+            Retrained(metric, method, ratio, seed)
+            for method in methods
+            for metric in metrics
+            for ratio in ratios
+            for seed in seeds
+        ]
+        finished = {job: record.accuracies[job.key()] for job in jobs if job.key() in record.accuracies}
+        layers: dict[str, str | None] = {}
+        for name, method in methods.items():
+            layers[name] = method.explain(splits["train"].images[:1], splits["train"].labels[:1]).layer
+            record.check_method(name, {**identify_method(method), "layer": layers[name]})
+        ranks = _Ranks(methods, splits, chosen, ranking, folder, report)
 
-    def arguments(job: Retrained) -> tuple[Any, ...]:
-        """Computed when a worker is about to take the job, and kept for the other jobs of the same method."""
-        if job.method and job.method not in ranks:
-            ranks.clear()
-            ranks[job.method] = _ranks(
-                job.method, methods[job.method], splits, chosen, ranking, folder, made_of, report, images
-            )
-        return train, dict(splits), ranks.get(job.method), job, chosen, mean
+        def arguments(job: Retrained) -> tuple[Any, ...]:
+            return train, dict(splits), ranks.of(job.method) if job.method else None, job, chosen, mean
 
-    report("retraining", len(finished), len(jobs))
-    open_jobs = ((job, lambda job=job: arguments(job)) for job in jobs if job not in finished)
-    for job, figure in run_jobs(workers, retrain, open_jobs):
-        finished[job] = figure
-        record.keep(job, figure)
         report("retraining", len(finished), len(jobs))
+        open_jobs = ((job, lambda job=job: arguments(job)) for job in jobs if job not in finished)
+        for job, figure in run_jobs(workers, retrain, open_jobs):
+            finished[job] = figure
+            record.keep(job.key(), figure)
+            report("retraining", len(finished), len(jobs))
     return RoarKar(finished, tuple(metrics), tuple(methods), tuple(ratios), tuple(seeds), chosen, ranking, layers)
 
 
@@ -185,102 +188,51 @@ def retrain(
             for name, data in splits.items()
         }
     model = train(splits["train"], splits["validation"], job.seed)
-    return accuracy(model, splits["test"].images, splits["test"].labels)
+    outputs = predict(model, splits["test"].images)
+    return float(is_right(outputs, splits["test"].labels).mean())
 
 
-def describe_method(method: Attribution) -> str:
-    """The method with its settings, for records."""
-    settings = {
-        name: value
-        for name, value in sorted(vars(method).items())
-        if not name.startswith("_") and name not in ("model", "attribution") and value is not None
-    }
-    inner = getattr(method, "attribution", None)
-    told = {
-        name: _digest([value]) if isinstance(value, np.ndarray) and value.ndim else str(value)
-        for name, value in settings.items()
-    }
-    listed = [
-        *([describe_method(inner)] if isinstance(inner, Attribution) else []),
-        *(f"{name}={value}" for name, value in told.items()),
-    ]
-    return f"{type(method).__name__}({', '.join(listed)})"
+def training_mean(images: Any) -> np.ndarray:
+    """The mean (channels,) of images, summed in double precision."""
+    return np.asarray(images).mean((0, 1, 2), dtype=np.float64)
 
 
-def _ranks(
-    name: str,
-    method: Attribution,
-    splits: Mapping[str, Dataset],
-    protocol: Protocol,
-    ranking: str,
-    folder: Path | None,
-    made_of: dict[str, Any],
-    report: Callable[[str, int, int], None],
-    total: int,
-) -> dict[str, np.ndarray]:
-    """Ranks of the pixels of every split that loses some."""
-    done, found = 0, {}
-    for seed, split in enumerate(protocol.splits):
+class _Ranks:
+    """Ranks of the pixels of every split that loses some, computed when a worker is about to take a job of a method."""
+
+    def __init__(
+        self,
+        methods: Mapping[str, Attribution],
+        splits: Mapping[str, Dataset],
+        protocol: Protocol,
+        ranking: str,
+        folder: Path | None,
+        report: Callable[[str, int, int], None],
+    ) -> None:
+        self._methods, self._splits, self._protocol, self._ranking = methods, splits, protocol, ranking
+        self._folder, self._report = folder, report
+        # Those of one method at a time; jobs come method by method.
+        self._name, self._ranks = "", dict[str, np.ndarray]()
+
+    def of(self, name: str) -> dict[str, np.ndarray]:
+        """The ranks (n, height * width) of a method by split."""
+        if name != self._name:
+            self._name, self._ranks = name, self._compute(name)
+        return self._ranks
+
+    def _compute(self, name: str) -> dict[str, np.ndarray]:
+        method, done, found = self._methods[name], 0, {}
+        total = sum(len(self._splits[split]) for split in self._protocol.splits)
 
         def tick(count: int) -> None:
             nonlocal done
             done += count
-            report(f"maps of {name}", done, total)
+            self._report(f"maps of {name}", done, total)
 
-        path = None if folder is None else folder / "maps" / f"{name}_{split}.npz"
-        identity = json.dumps([describe_method(method), _weights(method), made_of["data"][split]])
-        maps = kept_maps(path, method, splits[split], identity, tick)
-        found[split] = pixel_ranks(pixel_scores(maps, ranking), seed=seed)
-    return found
-
-
-def _weights(method: Attribution) -> str | None:
-    """Whose maps they are; the random baseline's are nobody's."""
-    return None if isinstance(method, RandomBaseline) else _digest(method.model.get_weights())
-
-
-def _digest(arrays: Sequence[Any]) -> str:
-    """A short hash of arrays."""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(np.ascontiguousarray(np.asarray(array)).tobytes())
-    return found.hexdigest()[:16]
-
-
-class _Record:
-    """Finished retrainings on disk. Raises InputError for a file that is none or is about something else."""
-
-    def __init__(self, path: Path | None, made_of: dict[str, Any]) -> None:
-        self._path, self._made_of = path, made_of
-        self.accuracies: dict[str, float] = {}
-        self._methods: dict[str, Any] = {}
-        if path is None or not path.exists():
-            return
-        try:
-            kept = parse_json(path.read_text(encoding="utf-8"))
-            accuracies, methods = kept["accuracies"], kept["methods"]
-            sound = all(isinstance(value, float) and 0 <= value <= 1 for value in accuracies.values())
-            same = kept["made_of"] == json.loads(json.dumps(made_of))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path} cannot be read as a record of retrainings: remove it") from error
-        if not sound or not isinstance(methods, dict):
-            raise InputError(f"{path} is no record of retrainings: remove it")
-        if not same:
-            raise InputError(
-                f"{path} holds retrainings of other data, protocol, ranking or training: choose another folder, or remove it"
-            )
-        self.accuracies, self._methods = accuracies, methods
-
-    def check_method(self, name: str, identity: dict[str, Any]) -> None:
-        """Note what a method is. Raises InputError if the record is about another one of this name."""
-        if self._methods.setdefault(name, identity) != identity:
-            raise InputError(
-                f"{self._path} holds retrainings of another {name} ({self._methods[name]['method']}, now {identity['method']}, or "
-                "other weights): choose another folder, or remove it"
-            )
-
-    def keep(self, job: Retrained, figure: float) -> None:
-        """Add a retraining."""
-        self.accuracies[job.key()] = figure
-        if self._path is not None:
-            write_json(self._path, {"made_of": self._made_of, "methods": self._methods, "accuracies": self.accuracies})
+        for seed, split in enumerate(self._protocol.splits):
+            data = self._splits[split]
+            path = None if self._folder is None else self._folder / "maps" / f"{name}_{split}.npz"
+            identity = json.dumps([identify_method(method), data.source, digest([data.images, data.labels])])
+            maps = kept_maps(path, method, data, identity, tick)
+            found[split] = pixel_ranks(pixel_scores(maps, self._ranking), seed=seed)
+        return found

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions import Attribution, pixel_scores
+from interp.attributions import RANKINGS, Attribution, pixel_scores
 from interp.attributions.recorded_model import RecordedModel
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.statistics import Mean, mean_of
-from interp.models.model_check import run_model
+from interp.models.model_check import reason, run_model
 
 # A method whose maps still agree this much with the original ones when no weight is left does not depend on the weights.
 THRESHOLD = 0.3
@@ -38,12 +38,12 @@ class SanityCheck:
     """Rank correlation (Spearman) of maps with the original ones after each stage, by method.
 
     `stages` names the layers randomised at each, from the top; `correlations` holds, per method, the mean over the images after
-    each stage, of pixel scores by `ranking`.
+    each stage, `magnitudes` the same of maps without their sign. A map of one value has no ranks and does not count.
     """
 
     stages: tuple[str, ...]
     correlations: Mapping[str, tuple[Mean, ...]]
-    ranking: str
+    magnitudes: Mapping[str, tuple[Mean, ...]]
     count: int
 
     def passes(self, method: str) -> bool | None:
@@ -58,7 +58,6 @@ def sanity_check(
     images: Any,
     labels: Any,
     *,
-    ranking: str = "signed",
     stages: int = 10,
     seed: int = 0,
     report: Callable[[], None] = lambda: None,
@@ -77,23 +76,29 @@ def sanity_check(
     made = {name: make(copy) for name, make in methods.items()}
     arrays = np.asarray(batch), np.asarray(chosen)
 
-    def explain() -> dict[str, np.ndarray]:
-        found = {name: pixel_scores(method(*arrays), ranking) for name, method in made.items()}
-        return {name: scores.reshape(len(scores), -1) for name, scores in found.items()}
+    def explain() -> dict[tuple[str, str], np.ndarray]:
+        maps = {name: method(*arrays) for name, method in made.items()}
+        return {
+            (ranking, name): pixel_scores(each, ranking).reshape(len(each), -1)
+            for ranking in RANKINGS
+            for name, each in maps.items()
+        }
 
     original = explain()
     report()
     generator = np.random.RandomState(seed)
-    correlations: dict[str, list[Mean]] = {name: [] for name in methods}
+    found: dict[tuple[str, str], list[Mean]] = {key: [] for key in original}
     names = []
     for group in np.array_split(np.arange(len(layers)), min(stages, len(layers))):
         for index in group:
             _shuffle(layers[index][1], generator)
-        names.append(" and ".join(layers[index][0] for index in (group[0], group[-1])[: len(group)]))
-        for name, scores in explain().items():
-            correlations[name].append(mean_of(spearman_r(original[name], scores)))
+        first, last = layers[group[0]][0], layers[group[-1]][0]
+        names.append(first if len(group) == 1 else f"{first} to {last}")
+        for key, scores in explain().items():
+            found[key].append(mean_of(spearman_r(original[key], scores)))
         report()
-    return SanityCheck(tuple(names), {name: tuple(means) for name, means in correlations.items()}, ranking, len(batch))
+    signed, magnitudes = ({name: tuple(found[ranking, name]) for name in methods} for ranking in RANKINGS)
+    return SanityCheck(tuple(names), signed, magnitudes, len(batch))
 
 
 def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[str, Any]]]:
@@ -102,10 +107,8 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
     try:
         copy = keras.models.clone_model(model)
         copy.set_weights(model.get_weights())
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise InputError(
-            f"Keras cannot copy the model, whose weights are to be randomised: {str(error).splitlines()[0]}"
-        ) from error
+    except Exception as error:
+        raise InputError(f"Keras cannot copy the model, whose weights are to be randomised: {reason(error)}") from error
     recorded, uses = RecordedModel(copy)(few)
     if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
         raise InputError(

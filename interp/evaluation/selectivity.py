@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions import Attribution, pixel_scores
-from interp.core.checks import are_probabilities, check_images, check_labels, check_number
+from interp.attributions.explained import ends_in_softmax
+from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError
-from interp.models.model_check import run_model
+from interp.evaluation.predictions import is_right, predict
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,13 @@ def selectivity(
     Erased pixels take the value `fill`; `ranking` says what strongest means (interp.attributions.pixel_scores). No pixel is
     erased twice; of equally strong ones one drawn by `seed` goes first. `report` is called after each step. Raises InputError.
     """
-    current = np.array(check_images(images))
-    truth = np.asarray(check_labels(labels, current))
+    if not isinstance(attribution, Attribution):
+        raise InputError(
+            f"the attribution came as {type(attribution).__name__}, expected one such as VanillaGradient(model)"
+        )
+    batch = check_images(images)
+    softmax, classes = ends_in_softmax(attribution.model, batch[:2])
+    current, truth = np.array(batch), np.asarray(check_labels(labels, batch, classes))
     count, height, width, _ = current.shape
     check_number("steps", steps, minimum=1, whole=True, maximum=height * width)
     check_number("fill", fill, minimum=0)
@@ -69,7 +75,7 @@ def selectivity(
     # Many maps are 0 over half of the image; the first of them would always be the corner.
     priority = np.random.RandomState(seed % 2**32).rand(count, height * width) + 1
     rows = np.arange(count)
-    found = [_of_label(attribution, current, truth)]
+    found = [_of_label(attribution, current, truth, softmax)]
     layer = None
     for _ in range(steps):
         explanation = attribution.explain(current, truth)
@@ -79,22 +85,16 @@ def selectivity(
         strongest = ((scores == scores.max(1, keepdims=True)) * priority).argmax(1)
         standing[rows, strongest] = False
         current[rows, strongest // width, strongest % width] = fill
-        found.append(_of_label(attribution, current, truth))
+        found.append(_of_label(attribution, current, truth, softmax))
         report()
     probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
     return Selectivity(probabilities, right, ~standing.reshape(count, height, width), layer)
 
 
-def _of_label(attribution: Attribution, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_label(
+    attribution: Attribution, images: np.ndarray, labels: np.ndarray, softmax: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Probability of each image's label, and whether no other class has as much."""
-    size = attribution.chunk_size(images.shape[1:])
-    parts = [
-        run_model(attribution.model, tf.constant(images[first : first + size])) for first in range(0, len(images), size)
-    ]
-    outputs = tf.cast(tf.concat(parts, 0), tf.float32)
-    values = np.asarray(outputs if are_probabilities(outputs) else tf.nn.softmax(outputs))
-    own = values[np.arange(len(labels)), labels]
-    others = np.asarray(outputs).copy()
-    own_output = others[np.arange(len(labels)), labels].copy()
-    others[np.arange(len(labels)), labels] = -np.inf
-    return own, own_output > others.max(1)
+    outputs = predict(attribution.model, images, batch_size=attribution.chunk_size(images.shape[1:]))
+    probabilities = outputs if softmax else np.asarray(tf.nn.softmax(outputs))
+    return probabilities[np.arange(len(labels)), labels], is_right(outputs, labels)

@@ -33,7 +33,7 @@ def run_model(model: Any, images: tf.Tensor) -> Any:
         return model(images, training=False)
     except Exception as error:
         raise InputError(
-            f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {_reason(error)}"
+            f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {reason(error)}"
         ) from error
 
 
@@ -42,7 +42,7 @@ def _expectation(model: keras.Model) -> str:
     return f", it takes {', '.join(map(str, shapes))}" if shapes else ""
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The line of an error message that says what is wrong; Keras puts one before it that says where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Exception encountered", "Arguments received", "•"))]

@@ -57,7 +57,7 @@ class Page:
         try:
             data = Path(path).read_bytes()
         except OSError as error:
-            raise InputError(f"cannot read the picture {path}: {error.strerror}; evaluate again") from error
+            raise InputError(f"cannot read the picture {path}: {error.strerror}") from error
         self._image(data, caption)
 
     def details(self, summary: str, text: str) -> None:

@@ -86,7 +86,7 @@ def correlations_figure(found: SanityCheck) -> Figure:
         axes.plot(range(len(stages)), values, marker="o", ms=3, label=plain_text(name), **_line(place, name))
     axes.axhline(0, color="grey", lw=0.8)
     axes.set_xticks(range(len(stages)), [plain_text(stage) for stage in stages], rotation=30, ha="right", fontsize=8)
-    axes.set(xlabel="weights randomised down to", ylabel="rank correlation", ylim=(-0.3, 1.05))
+    axes.set(xlabel="weights randomised down to", ylabel="rank correlation", ylim=(-1.05, 1.05))
     axes.spines[["top", "right"]].set_visible(False)
     _legend(axes)
     return figure

@@ -13,3 +13,7 @@ class TrainingInterrupted(KeyboardInterrupt):
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.signal = number
+
+    def __reduce__(self) -> tuple[type["TrainingInterrupted"], tuple[str, int]]:
+        """Exceptions of other processes arrive as copies."""
+        return TrainingInterrupted, (str(self), self.signal)

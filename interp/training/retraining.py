@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from interp.data import Dataset
 from interp.models.initialisation import build_network, initialise
 from interp.models.network import Network
 from interp.training.objectives import find_objective
 from interp.training.schedule import Schedule
+from interp.training.signals import StopRequest
 from interp.training.step import make_step
 from interp.training.trainer import train
 
@@ -30,8 +32,17 @@ class Retraining:
         network, optimizer, step = _compiled(self, data.image_shape, data.classes)
         initialise(network, seed)
         for variable in optimizer.variables:
-            variable.assign(0 * variable)
-        train(network, find_objective("normal"), self.schedule, data, seed=seed, compiled=(optimizer, step))
+            variable.assign(tf.zeros_like(variable))
+        train(
+            network,
+            find_objective("normal"),
+            self.schedule,
+            data,
+            seed=seed,
+            compiled=(optimizer, step),
+            # Signals are for whoever asked for hundreds of trainings, not noted until the end of one.
+            stop=StopRequest(),
+        )
         return network
 
     def describe(self) -> dict[str, Any]:
@@ -43,7 +54,7 @@ class Retraining:
 def _compiled(
     retraining: Retraining, image_shape: tuple[int, int, int], classes: int
 ) -> tuple[Network, keras.Optimizer, Any]:
-    """Compiling takes longer than a short training, and a process trains hundreds of them."""
+    """Kept in the process: compiling takes longer than a short training, each of which arrives with a copy of the Retraining."""
     network = build_network(retraining.architecture, image_shape, classes)
     optimizer = keras.optimizers.Adam(retraining.schedule.learning_rate(0))
     step = make_step(network, find_objective("normal"), optimizer, retraining.schedule, penalty_weight=0.0)

@@ -90,7 +90,25 @@ def _own_layer():
     )
 
 
+def _grouped_and_normalised():
+    inputs = keras.Input(SHAPE)
+    maps = L.ReLU()(L.LayerNormalization()(L.Conv2D(6, 3)(inputs)))
+    maps = L.Conv2D(6, 3, groups=3, activation="relu", name="last")(maps)
+    # Statistics of the batch, and noise, as long as the model is not asked for its inference mode.
+    maps = L.Dropout(0.5)(L.BatchNormalization()(maps, training=True), training=True)
+    return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(maps)))
+
+
+def _dictionary():
+    first, second = keras.Input(SHAPE, name="first"), keras.Input(SHAPE, name="second")
+    inner = keras.Model({"a": first, "b": second}, L.Conv2D(4, 3, name="last")(L.Add()([first, second])), name="inner")
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(inner({"a": inputs, "b": L.ReLU()(inputs)}))))
+
+
 MODELS = {
+    "training in the graph": _grouped_and_normalised,
+    "dictionary of inputs": _dictionary,
     "sequential": _sequential,
     "activation arguments": _activation_arguments,
     "shared relu": _shared_relu,

@@ -28,6 +28,8 @@ LAYERS = {
 }
 METHODS = {**PIXELS, **LAYERS}
 LAST = {
+    "training in the graph": "dropout",
+    "dictionary of inputs": "inner/last",
     "sequential": "last",
     "activation arguments": "last",
     "shared relu": "multiply",

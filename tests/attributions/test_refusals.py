@@ -55,6 +55,33 @@ def different():
     return Different(inputs, L.Dense(2)(L.Flatten()(L.Conv2D(2, 3)(inputs))))
 
 
+class Holding(L.Layer):
+    """A layer inside a layer."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+def hard_sigmoid():
+    inputs = keras.Input((8, 8, 1))
+    return keras.Model(inputs, L.Dense(2)(L.Flatten()(keras.ops.hard_sigmoid(L.Conv2D(2, 3)(inputs)))))
+
+
+class OnlyEager(Subclass):
+    """Runs on real images alone."""
+
+    def call(self, inputs):
+        return super().call(inputs) * float(inputs.numpy().max())
+
+
+def only_eager():
+    return OnlyEager()
+
+
 compiled_relu = tf.function(keras.ops.relu)
 
 
@@ -90,6 +117,26 @@ compiled_relu = tf.function(keras.ops.relu)
             "no rule for Maximum",
         ),
         (lambda: ends(L.Lambda(compiled_relu), L.Dense(2)), GuidedBackprop, "no rule for PartitionedCall"),
+        (
+            lambda: ends(L.Lambda(lambda x: keras.ops.maximum(x, 0.1 * x)), L.Dense(2)),
+            GuidedBackprop,
+            "no rule for Maximum",
+        ),
+        (
+            lambda: ends(L.Lambda(lambda x: keras.ops.where(x > 0, x, 0.0)), L.Dense(2)),
+            GuidedBackprop,
+            "no rule for Greater",
+        ),
+        (lambda: ends(L.Lambda(lambda x: x * x), L.Dense(2)), GuidedBackprop, "no rule for Mul"),
+        (lambda: ends(L.Lambda(keras.ops.sin), L.Dense(2)), GuidedBackprop, "no rule for Sin"),
+        (lambda: ends(Holding(L.PReLU()), L.Dense(2)), GuidedBackprop, "no rule for PReLU"),
+        (hard_sigmoid, GuidedBackprop, "no rule for HardSigmoid"),
+        (
+            lambda: sequential(L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Softmax(), L.Dense(2)),
+            CAM,
+            "CAM needs a model",
+        ),
+        (only_eager, VanillaGradient, "the model runs, but not in a compiled function"),
         (lambda: ends(L.Dense(2, activation="gelu")), attributions.GuidedGradCAM, "no rule for gelu"),
         (lambda: ends(L.Dense(1)), VanillaGradient, "at least 2 classes"),
         (lambda: ends(L.Dense(1, activation="sigmoid")), VanillaGradient, "at least 2 classes"),
@@ -132,9 +179,14 @@ def model():
         (lambda m: RandomBaseline(m, seed=0.5), "seed came as 0.5"),
         (lambda m: IntegratedGradients(m, steps=0), "steps came as 0"),
         (lambda m: IntegratedGradients(m, rule="simpson"), "unknown quadrature rule 'simpson'"),
+        (lambda m: IntegratedGradients(m, steps=5000), "expected at most 2048"),
+        (lambda m: IntegratedGradients(m, baseline="grey"), "baseline came as grey"),
         (lambda m: IntegratedGradients(m, tolerance=0), "tolerance came as 0"),
-        (lambda m: IntegratedGradients(m, baseline=2), "baseline came as 2"),
-        (lambda m: IntegratedGradients(m, baseline=np.zeros((8, 8), np.float32)), "baseline came with shape (8, 8)"),
+        (lambda m: IntegratedGradients(m, baseline=2), "baseline came with values in [2, 2], expected [0, 1]"),
+        (
+            lambda m: IntegratedGradients(m, baseline=np.zeros((8, 8), np.float32)),
+            "baseline came as float32 of shape (8, 8)",
+        ),
         (
             lambda m: IntegratedGradients(m, baseline=np.zeros((4, 4, 1), np.float32))(IMAGES, LABELS),
             "baseline came with shape (4, 4, 1)",

@@ -1,6 +1,5 @@
 """Jobs here, in processes, and on Ray."""
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -30,6 +29,13 @@ def die(number):
     return number
 
 
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def jobs(count, asked=None):
     def arguments(number):
         if asked is not None:
@@ -46,7 +52,7 @@ def test_here():
 
 
 def test_in_processes():
-    asked, found, others = [], {}, set(multiprocessing.active_children())
+    asked, found = [], {}
 
     def work():
         with open_workers(2) as workers:
@@ -61,9 +67,7 @@ def test_in_processes():
         work()
     assert {number: value for number, (value, _) in found.items()} == {number: number * number for number in range(8)}
     assert os.getpid() not in {process for _, process in found.values()}
-    for child in set(multiprocessing.active_children()) - others:
-        child.join(10)
-    assert set(multiprocessing.active_children()) <= others
+    until(lambda: not any(Path(f"/proc/{process}").exists() for _, process in found.values()), 20)
 
 
 def test_what_a_job_raises_here_is_raised():
@@ -92,17 +96,38 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     )
     process = subprocess.Popen([sys.executable, script, tmp_path])
 
-    def until(condition, seconds=60):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end
-            time.sleep(0.1)
-
     until(lambda: len(list(tmp_path.glob("worker_*"))) == 2)
     process.kill()
     process.wait()
     numbers = [int(path.name.removeprefix("worker_")) for path in tmp_path.glob("worker_*")]
     until(lambda: not any(Path(f"/proc/{number}").exists() for number in numbers), 20)
+
+
+def test_a_pool_that_broke_meanwhile_is_told():
+    """A worker may die while arguments of the next job are computed here."""
+
+    def arguments(number):
+        if number == 3:
+            time.sleep(1)
+        return (number,)
+
+    def work():
+        with open_workers(2) as workers:
+            list(
+                run_jobs(
+                    workers, die, ((number, lambda number=number: arguments(number)) for number in (0, 1, 2, 3, 4))
+                )
+            )
+
+    with pytest.raises(ComputationError, match="a worker process was killed"):
+        work()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_an_address_without_a_cluster_is_told_at_once(address):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.raises(InputError, match="no Ray cluster at"), open_workers(1, address):
+        pass
 
 
 def test_on_ray():

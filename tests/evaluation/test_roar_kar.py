@@ -8,10 +8,12 @@ import pytest
 
 from interp.attributions import Attribution, VanillaGradient
 from interp.core.errors import InputError
+from interp.core.files import locked
 from interp.core.parallel import ThisProcess
 from interp.data import Dataset
 from interp.evaluation import roar_kar
-from interp.evaluation.roar_kar import Retrained, describe_method
+from interp.evaluation.retraining_record import describe_method, identify_method
+from interp.evaluation.roar_kar import Retrained, training_mean
 from interp.models import build_network
 
 
@@ -182,3 +184,64 @@ def test_settings_are_checked(model, options, said):
     with pytest.raises(InputError) as caught:
         roar_kar(splits, methods, train, workers=ThisProcess(), **arguments)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", ".hidden", "", "two\nlines"])
+def test_names_of_methods_become_names_of_files(model, name):
+    with pytest.raises(InputError, match="names of methods become names of files"):
+        roar_kar(SPLITS, {name: VanillaGradient(model)}, train, workers=ThisProcess())
+
+
+def test_nobody_else_is_the_random_baseline(model):
+    with pytest.raises(
+        InputError, match="random is the name of the random baseline: choose another one for VanillaGradient"
+    ):
+        roar_kar(SPLITS, {"random": VanillaGradient(model)}, train, workers=ThisProcess())
+
+
+def test_one_run_at_a_time_works_in_a_folder(model, tmp_path):
+    with locked(tmp_path / ".lock"), pytest.raises(InputError, match="another process works in"):
+        roar_kar(SPLITS, {"gradient": VanillaGradient(model)}, train, folder=tmp_path, workers=ThisProcess())
+
+
+def test_private_settings_and_activations_tell_methods_apart(model):
+    class Scaled(VanillaGradient):
+        def __init__(self, model, factor):
+            super().__init__(model)
+            self._factor = factor
+
+    assert identify_method(Scaled(model, 1)) != identify_method(Scaled(model, 2))
+    models = []
+    for activation in ("relu", "tanh"):
+        layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(name="f"), keras.layers.Dense(2, activation, name="d")]
+        models.append(keras.Sequential(layers))
+    models[1].set_weights(models[0].get_weights())
+    assert identify_method(VanillaGradient(models[0])) != identify_method(VanillaGradient(models[1]))
+    assert Retrained("roar", "a", 0.1234567, 0).key() != Retrained("roar", "a", 0.1234568, 0).key()
+
+
+def test_the_mean_that_fills_is_exact():
+    """Summed in single precision a bright channel of many images would be off by percents."""
+    bright = np.full((4000, 16, 16, 3), 0.9, np.float32)
+    assert abs(training_mean(bright) - 0.9).max() < 1e-6
+
+
+def test_probabilities_are_as_good_as_logits(model):
+    def probable(data, validation, seed):
+        network = train(data, validation, seed)
+        outputs = keras.layers.Softmax()
+        return Chain(network, outputs)
+
+    class Chain(keras.Model):
+        def __init__(self, *parts):
+            super().__init__()
+            self.parts = parts
+
+        def call(self, images):
+            for part in self.parts:
+                images = part(images)
+            return images
+
+    options = {"ratios": (0.5,), "metrics": ("roar",), "seeds": (0,), "workers": ThisProcess()}
+    plain, soft = (roar_kar(SPLITS, {"left": Half(model, "left")}, each, **options) for each in (train, probable))
+    assert plain.accuracies == soft.accuracies

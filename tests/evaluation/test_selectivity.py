@@ -87,3 +87,28 @@ def test_settings_are_checked(model, options, said):
     with pytest.raises(InputError) as caught:
         selectivity(InputXGradient(model), IMAGE, [0], **{"steps": 1, **options})
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda model: selectivity(model, IMAGE, [0]), "expected one such as VanillaGradient(model)"),
+        (lambda model: selectivity(VanillaGradient(model), IMAGE, [2]), "the network has classes 0 to 1"),
+        (lambda model: selectivity(VanillaGradient(model), IMAGE * 300, [1]), "rescale"),
+    ],
+)
+def test_what_cannot_be_erased_is_refused(model, make, said):
+    with pytest.raises(InputError) as caught:
+        make(model)
+    assert said in str(caught.value)
+
+
+def test_half_precision_probabilities_are_probabilities():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        layers = [keras.layers.Flatten(), keras.layers.Dense(9, "softmax")]
+        model = keras.Sequential([keras.Input((2, 2, 1)), *layers])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    found = selectivity(VanillaGradient(model), IMAGE, [3], steps=2)
+    assert found.probabilities[0, 0] == pytest.approx(float(model(IMAGE)[0, 3]), rel=1e-3)

@@ -25,14 +25,21 @@ def write_report(path: Path, number: int, results: Results) -> Path:
         for line in remarks(records):
             page.text(line)
         for family in families(records) if name in PICTURES else ():
-            page.picture(path.parent / f"{name}_{family}.png", f"{name} of {family}")
+            _add_picture(page, path.parent / f"{name}_{family}.png", f"{name} of {family}")
         for network, record in records.items():
             for picture in record.get("pictures", []):
                 shown = picture.removeprefix(f"{network}_").removesuffix(".png").replace("_", " ")
-                page.picture(path.parent / name / picture, f"{name} of {network}: {shown}")
+                _add_picture(page, path.parent / name / picture, f"{name} of {network}: {shown}")
             told = ("arguments", "versions", "commit", "cores", "finished", "data", "files")
             made[f"{name} of {network}"] = {key: record[key] for key in told if key in record}
     page.heading("How this was made")
     page.details("arguments, versions, commit, files", json.dumps(made, indent=2))
     page.write(path)
     return path
+
+
+def _add_picture(page: Page, path: Path, caption: str) -> None:
+    if path.is_file():
+        page.picture(path, caption)
+    else:
+        page.text(f"{caption}: {path.name} is gone; remove the result beside it and evaluate again")

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from interp.attributions import RANKINGS
 from interp.commands.tasks.attributions import chosen_methods, make
 from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES
 from interp.commands.tasks.setting import Outcome, Setting
@@ -149,49 +148,38 @@ def sanity_check(setting: Setting) -> Outcome:
     """What is left of the maps when weights are random, beside what is known of each method."""
     samples = setting.arguments.samples or FEWER_SAMPLES
     methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
-    found = {}
     stages = 10
-    with setting.progress(2 * (stages + 1)) as tick:
-        for ranking in RANKINGS:
-            found[ranking] = check_sanity(
-                setting.model,
-                methods,
-                setting.images,
-                setting.labels,
-                ranking=ranking,
-                stages=stages,
-                seed=setting.arguments.seed,
-                report=tick,
-            )
-    signed, magnitude = (found[ranking] for ranking in RANKINGS)
+    with setting.progress(stages + 1) as tick:
+        found = check_sanity(
+            setting.model,
+            methods,
+            setting.images,
+            setting.labels,
+            stages=stages,
+            seed=setting.arguments.seed,
+            report=tick,
+        )
     rows: list[tuple[Cell, ...]] = []
     for name, factory in methods.items():
-        first, last = signed.correlations[name][0], signed.correlations[name][-1]
+        first, last = found.correlations[name][0], found.correlations[name][-1]
         expected = EXPECTED.get(factory(setting.model).name)
-        rows.append(
-            (
-                name,
-                first.value,
-                last.value,
-                magnitude.correlations[name][-1].value,
-                _verdict(signed.passes(name)),
-                _verdict(expected),
-            )
-        )
+        verdicts = _verdict(found.passes(name)), _verdict(expected)
+        rows.append((name, last.count, first.value, last.value, found.magnitudes[name][-1].value, *verdicts))
     table = Table(
-        ("method", "top layer random", "all random", "all random, magnitudes", "measured", "expected"),
+        ("method", "images", "top layer random", "all random", "all random, magnitudes", "measured", "expected"),
         tuple(rows),
-        f"{signed.count} images; rank correlation with the maps of the trained network; passes: below {THRESHOLD} when all weights are "
-        f"random; expected: Adebayo et al. 2018, DeconvNet Sixt et al. 2020; {_settings(setting, samples)}",
+        f"{found.count} images; rank correlation with the maps of the trained network; passes: below {THRESHOLD} when all weights are "
+        "random; expected: Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images whose map is constant do not count; "
+        f"{_settings(setting, samples, ranking=False)}",
     )
-    surprises = [f"{row[0]} {row[4]}, expected: {row[5]}" for row in rows if row[5] not in (NOTHING, row[4])]
+    surprises = [f"{row[0]} {row[5]}, expected: {row[6]}" for row in rows if row[6] not in (NOTHING, row[5])]
     record = {
-        "stages": list(signed.stages),
-        "signed": {name: [mean.value for mean in means] for name, means in signed.correlations.items()},
-        "magnitude": {name: [mean.value for mean in means] for name, means in magnitude.correlations.items()},
+        "stages": list(found.stages),
+        "signed": {name: [mean.value for mean in means] for name, means in found.correlations.items()},
+        "magnitudes": {name: [mean.value for mean in means] for name, means in found.magnitudes.items()},
         "notes": [*left_out, *surprises],
     }
-    return Outcome(table, record, {"correlations": correlations_figure(signed)})
+    return Outcome(table, record, {"correlations": correlations_figure(found)})
 
 
 def _verdict(passes: bool | None) -> str:
@@ -202,9 +190,9 @@ def _place(names: tuple[str, ...], name: str) -> list[int]:
     return [names.index(name)] if name in names else []
 
 
-def _settings(setting: Setting, samples: int) -> str:
+def _settings(setting: Setting, samples: int, *, ranking: bool = True) -> str:
     arguments = setting.arguments
-    return (
-        f"{arguments.points} points of integrated gradients, {samples} samples of noise level {arguments.noise_level:g}, "
-        f"{arguments.ranking} ranking"
+    told = (
+        f"{arguments.points} points of integrated gradients, {samples} samples of noise level {arguments.noise_level:g}"
     )
+    return f"{told}, {arguments.ranking} ranking" if ranking else told

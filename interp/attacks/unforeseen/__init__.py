@@ -1,0 +1,10 @@
+"""Unforeseen attacks: fog, gabor noise, snow, JPEG and elastic deformation (Kang et al. 2019)."""
+
+from interp.attacks.unforeseen.elastic import Elastic
+from interp.attacks.unforeseen.fog import Fog
+from interp.attacks.unforeseen.gabor import Gabor
+from interp.attacks.unforeseen.jpeg import JPEG
+from interp.attacks.unforeseen.snow import Snow
+from interp.attacks.unforeseen.unforeseen import GOALS, UnforeseenAttack
+
+__all__ = ["GOALS", "JPEG", "Elastic", "Fog", "Gabor", "Snow", "UnforeseenAttack"]

@@ -1,0 +1,105 @@
+"""Finished retrainings on disk, and what they are about."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.attributions import Attribution, RandomBaseline
+from interp.core.errors import InputError
+from interp.core.files import write_json
+from interp.core.json_values import parse_json
+
+# Of an attribution, what does not belong to its settings.
+_NO_SETTING = ("model", "attribution", "_compiled", "_chunk_size")
+
+
+class RetrainingRecord:
+    """Accuracies by the names of retrainings. Raises InputError for a file that is none or is about something else.
+
+    Without a path nothing is kept. `made_of` are JSON values that all retrainings of a file share.
+    """
+
+    def __init__(self, path: Path | None, made_of: dict[str, Any]) -> None:
+        self._path, self._made_of = path, made_of
+        self.accuracies: dict[str, float] = {}
+        self._methods: dict[str, Any] = {}
+        if path is None or not path.exists():
+            return
+        try:
+            kept = parse_json(path.read_text(encoding="utf-8"))
+            accuracies, methods = kept["accuracies"], kept["methods"]
+            sound = all(isinstance(value, float) and 0 <= value <= 1 for value in accuracies.values())
+            same = kept["made_of"] == json.loads(json.dumps(made_of))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} cannot be read as a record of retrainings: remove it") from error
+        if not sound or not isinstance(methods, dict):
+            raise InputError(f"{path} is no record of retrainings: remove it")
+        if not same:
+            raise InputError(
+                f"{path} holds retrainings of other data, protocol, ranking or training: choose another folder, or remove it"
+            )
+        self.accuracies, self._methods = accuracies, methods
+
+    def check_method(self, name: str, identity: dict[str, Any]) -> None:
+        """Note what a method is. Raises InputError if the record is about another one of this name."""
+        kept = self._methods.setdefault(name, identity)
+        if kept != identity:
+            told = kept.get("method") if isinstance(kept, dict) else kept
+            raise InputError(
+                f"{self._path} holds retrainings of another {name} ({told}, now {identity['method']}, or another model): choose "
+                "another folder, or remove it"
+            )
+
+    def keep(self, name: str, figure: float) -> None:
+        """Add a retraining."""
+        self.accuracies[name] = figure
+        if self._path is not None:
+            write_json(self._path, {"made_of": self._made_of, "methods": self._methods, "accuracies": self.accuracies})
+
+
+def identify_method(method: Attribution) -> dict[str, Any]:
+    """What a method is: its settings, and the layers and weights of its model; the random baseline's maps are nobody's."""
+    model = None if isinstance(method, RandomBaseline) else _model(method.model)
+    return {"method": describe_method(method), "model": model}
+
+
+def describe_method(method: Attribution) -> str:
+    """The method with its settings."""
+    told = []
+    inner = vars(method).get("attribution")
+    if isinstance(inner, Attribution):
+        told.append(describe_method(inner))
+    for name, value in sorted(vars(method).items()):
+        if name not in _NO_SETTING and value is not None:
+            shown = digest([value]) if isinstance(value, np.ndarray) and value.ndim else str(value)
+            told.append(f"{name.lstrip('_')}={shown}")
+    return f"{type(method).__name__}({', '.join(told)})"
+
+
+def digest(arrays: Sequence[Any]) -> str:
+    """A short hash of arrays and their shapes."""
+    found = hashlib.sha256()
+    for array in map(np.asarray, arrays):
+        found.update(f"{array.shape} {array.dtype}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+def _model(model: keras.Model) -> str:
+    layers = hashlib.sha256(json.dumps(_layers(model)).encode()).hexdigest()[:16]
+    return f"{type(model).__name__} {layers} {digest(model.get_weights())}"
+
+
+def _layers(model: keras.Model) -> list[Any]:
+    """Kinds and activations of all layers: the same weights may stand in another network."""
+    found: list[Any] = []
+    for layer in model.layers:
+        inner = _layers(layer) if isinstance(layer, keras.Model) else []
+        activation = getattr(layer, "activation", None)
+        found.append([type(layer).__name__, layer.name, getattr(activation, "__name__", None), inner])
+    return found
