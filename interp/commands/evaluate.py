@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from interp.commands.experiments.results import Results
     from interp.commands.experiments.sections import Section
     from interp.commands.tasks.setting import Outcome
-    from interp.data import Dataset
 
 
 def parser() -> argparse.ArgumentParser:
@@ -121,12 +120,14 @@ def _evaluate_network(
     name: str, section: "Section", network: "Chosen", folder: Path, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """Run the task of a section in all its variants on one network and return its record."""
+    from interp import data
     from interp.commands import evaluate_network
     from interp.commands.networks import network_stem, open_network
     from interp.commands.tasks.listing import LISTING
     from interp.commands.tasks.setting import Setting
     from interp.core.files import replacing
     from interp.core.provenance import describe_run
+    from interp.evaluation import sample_images
 
     line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
     task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
@@ -135,9 +136,9 @@ def _evaluate_network(
     # What takes long is kept beside the results, shared by sections that need the same.
     task_arguments.output_dir = folder
     task_arguments.protocol = task_arguments.protocol or LISTING[section.task].protocols[0]
-    sample, targets = _sample(
-        network.dataset, arguments.data_dir, arguments.num_image or LISTING[section.task].images, arguments.seed
-    )
+    test = data.load(network.dataset, "test", data_dir=arguments.data_dir)
+    count = arguments.num_image or min(LISTING[section.task].images, len(test))
+    sample, targets = sample_images(test, count, seed=arguments.seed)
     model = open_network(network.path, sample)
     method = LISTING[section.task].methods[0]
     outcomes: list[tuple[int, Outcome]] = []
@@ -192,13 +193,6 @@ def _show(name: str, results: "Results") -> None:
             with replacing(path) as temporary:
                 PICTURES[name](group).savefig(temporary, dpi=130)
             print(f"wrote {path}")
-
-
-def _sample(dataset: str, data_dir: Path | None, count: int, seed: int) -> "tuple[Dataset, Any]":
-    from interp import data
-    from interp.evaluation import sample_images
-
-    return sample_images(data.load(dataset, "test", data_dir=data_dir), count, seed=seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -205,7 +205,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     task = LISTING[arguments.task]
     arguments.seed = task.seed if arguments.seed is None else arguments.seed
     test = data.load(arguments.dataset, "test", data_dir=arguments.data_dir)
-    sample, targets = sample_images(test, arguments.num_image or task.images, seed=arguments.seed)
+    sample, targets = sample_images(test, arguments.num_image or min(task.images, len(test)), seed=arguments.seed)
     path = locate_network(arguments.network, arguments.networks_dir)
     model = open_network(path, sample, arguments.network_type)
     check_writable(arguments.output_dir)

@@ -36,8 +36,8 @@ TRAININGS: dict[str, dict[str, Any]] = {
 }
 VALIDATION_IMAGES = 500
 CAUTION = (
-    "ROAR favours blurred maps (arXiv 2304.13836), and the shape of what is erased can itself tell the class: read a method beside "
-    "the random baseline only"
+    "ROAR favours blurred maps (arXiv 2304.13836), and maps are of the true label, on test images too, so the shape of what is erased "
+    "can itself tell the class: read a method beside the random baseline only"
 )
 
 
