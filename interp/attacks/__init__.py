@@ -7,12 +7,18 @@ from interp.attacks.minimum_epsilon import MinimumEpsilon
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
 from interp.attacks.square import Square
 from interp.attacks.top_k_interpretation import TopKInterpretation
+from interp.attacks.unforeseen import JPEG, Elastic, Fog, Gabor, Snow
 
 __all__ = [
+    "JPEG",
     "AutoPGD",
+    "Elastic",
+    "Fog",
+    "Gabor",
     "InterpretabilitySneaking",
     "MinimumEpsilon",
     "ProjectedGradientDescent",
+    "Snow",
     "Square",
     "TopKInterpretation",
     "accuracy",

@@ -57,6 +57,21 @@ def parser() -> argparse.ArgumentParser:
     attack.add_argument(
         "--penalties", type=numbers, default="1.25,1.5,1.75,2.0", help="radii of ISA as multiples of the smallest"
     )
+    unforeseen = parser.add_argument_group("unforeseen attacks")
+    unforeseen.add_argument(
+        "--attacks",
+        type=words,
+        help="fog, snow, gabor, jpeg_linf, jpeg_l2, jpeg_l1, elastic; all but elastic without it",
+    )
+    unforeseen.add_argument("--budgets", default="default", help="default, or all six of each attack")
+    unforeseen.add_argument(
+        "--goal", default="random_target", help="random_target (the published one), untargeted or both"
+    )
+    unforeseen.add_argument(
+        "--calibration",
+        type=Path,
+        help="JSON rows of attack, eps and ata: evaluates at those budgets and gives the UAR score",
+    )
     saliency = parser.add_argument_group("attributions")
     saliency.add_argument(
         "--methods",
@@ -105,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
 
 def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
     """The functions behind the names of the listing."""
-    from interp.commands.tasks import accuracy, agreement, pictures, retraining, saliency, sneaking
+    from interp.commands.tasks import accuracy, agreement, pictures, retraining, saliency, sneaking, unforeseen
 
     return {
         "pgd_attack": accuracy.pgd_attack,
@@ -119,6 +134,7 @@ def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
         "vis_cam": pictures.vis_cam,
         "intr_topk": agreement.intr_topk,
         "aai_topk": agreement.aai_topk,
+        "uar_attack": unforeseen.uar_attack,
         "saliency": saliency.saliency,
         "coherence": saliency.coherence,
         "selectivity": saliency.selectivity,
@@ -132,6 +148,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     """Check what argparse cannot; return the interpretation to look at. Raises InputError."""
     from interp.attacks.projected_gradient_descent import ITERATES
     from interp.attacks.targeted import DIRECTIONS
+    from interp.attacks.unforeseen import GOALS, UNFORESEEN
     from interp.attributions import RANKINGS
     from interp.data import ALIASES, DATASETS
     from interp.discrepancy import NORMS, SELECTIONS
@@ -149,6 +166,10 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         fitting = " and ".join(task for task, listed in LISTING.items() if arguments.protocol in listed.protocols)
         raise InputError(f"--protocol {arguments.protocol} is for {fitting}: leave it out for {arguments.task}")
     check_choice("--ranking", arguments.ranking, RANKINGS)
+    check_choice("--goal", arguments.goal, (*GOALS, "both"))
+    check_choice("--budgets", arguments.budgets, ("default", "all"))
+    for name in arguments.attacks or ():
+        check_choice("unforeseen attack", name, UNFORESEEN)
     for name in arguments.methods or ():
         _check_method(name)
     check_choice("--direction", arguments.direction, DIRECTIONS)
@@ -160,6 +181,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     for option, given, task in (
         ("--rep_l", arguments.rep_l != -1, "tradeoff_repr"),
         ("--against", arguments.against is not None, "intr_topk"),
+        ("--attacks", arguments.attacks is not None, "uar_attack"),
+        ("--calibration", arguments.calibration is not None, "uar_attack"),
         ("--ray", arguments.ray is not None, "roar and kar"),
         ("--train_image", arguments.train_image is not None, "roar and kar"),
         ("--epochs", arguments.epochs is not None, "roar and kar"),
@@ -173,6 +196,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     method = str(arguments.inp_method or methods[0])
     if method not in methods:
         check_choice("--inp_method", method, ("cam", "cam++", "ig"))
+        if arguments.task == "uar_attack":
+            raise InputError(f"{arguments.task} looks at predictions, --inp_method came as {method}: leave it out")
         if methods == SALIENCY:
             raise InputError(
                 f"{arguments.task} takes attributions, --inp_method came as {method}: choose with --methods"

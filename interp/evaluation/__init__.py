@@ -11,6 +11,13 @@ from interp.evaluation.sanity_check import SanityCheck, sanity_check
 from interp.evaluation.selectivity import Selectivity, selectivity
 from interp.evaluation.sneaking import Sneaking, check_penalties, sneaking
 from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.unforeseen_accuracy import (
+    UnforeseenAccuracy,
+    calibrated_budgets,
+    read_calibration,
+    uar_scores,
+    unforeseen_accuracy,
+)
 from interp.evaluation.validity import Flag, StrongAccuracy, StrongProtocol, Validity, validity
 
 __all__ = [
@@ -28,10 +35,12 @@ __all__ = [
     "Sneaking",
     "StrongAccuracy",
     "StrongProtocol",
+    "UnforeseenAccuracy",
     "Validity",
     "accuracy_curve",
     "agreement_under_attack",
     "bound_check",
+    "calibrated_budgets",
     "check_penalties",
     "check_ratio",
     "coherence",
@@ -39,10 +48,13 @@ __all__ = [
     "ink",
     "mean_of",
     "overlap_of_networks",
+    "read_calibration",
     "roar_kar",
     "sample_images",
     "sanity_check",
     "selectivity",
     "sneaking",
+    "uar_scores",
+    "unforeseen_accuracy",
     "validity",
 ]

@@ -13,6 +13,7 @@ from interp.report.saliency_figures import (
     selectivity_figure,
 )
 from interp.report.table import NOTHING, Cell, Table, spread, tab_separated
+from interp.report.unforeseen_figures import gallery_figure, unforeseen_figure
 
 __all__ = [
     "NOTHING",
@@ -26,6 +27,7 @@ __all__ = [
     "class_maps_figure",
     "correlations_figure",
     "erased_images_figure",
+    "gallery_figure",
     "history_figure",
     "maps_figure",
     "retraining_figure",
@@ -35,5 +37,6 @@ __all__ = [
     "tab_separated",
     "targeted_maps_figure",
     "tradeoff_figure",
+    "unforeseen_figure",
     "validity_figure",
 ]

@@ -4,7 +4,19 @@ from interp.attacks.unforeseen.elastic import Elastic
 from interp.attacks.unforeseen.fog import Fog
 from interp.attacks.unforeseen.gabor import Gabor
 from interp.attacks.unforeseen.jpeg import JPEG
+from interp.attacks.unforeseen.listing import SCORED, UNFORESEEN, make_unforeseen
 from interp.attacks.unforeseen.snow import Snow
 from interp.attacks.unforeseen.unforeseen import GOALS, UnforeseenAttack
 
-__all__ = ["GOALS", "JPEG", "Elastic", "Fog", "Gabor", "Snow", "UnforeseenAttack"]
+__all__ = [
+    "GOALS",
+    "JPEG",
+    "SCORED",
+    "UNFORESEEN",
+    "Elastic",
+    "Fog",
+    "Gabor",
+    "Snow",
+    "UnforeseenAttack",
+    "make_unforeseen",
+]

@@ -61,7 +61,7 @@ def snow_layer(intensities: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
     for grid in range(GRIDS):
         row, column = (0, grid) if grid < PITCH else (grid - PITCH + 1, 0)
         cells[grid, row, column] = 1
-    placed = strong[:, :, :, None, :, None] * cells[None, :, None, :, None, :]
+    placed = tf.einsum("nghw,grc->nghrwc", strong, cells)
     return filtered(tf.reshape(placed, (-1, GRIDS, PITCH * height, PITCH * width)), kernels)
 
 

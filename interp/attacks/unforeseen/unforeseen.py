@@ -16,6 +16,7 @@ from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
 
 GOALS = ("random_target", "untargeted")
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,5 +116,7 @@ class UnforeseenAttack(Attack):
 
 
 def sign_step(latents: tf.Tensor, gradient: tf.Tensor, step_size: tf.Tensor) -> tf.Tensor:
-    """A step of the same size in every latent."""
-    return latents + step_size * tf.sign(gradient)
+    """A step of the same size in every latent, but for those whose gradient is nothing but rounding beside the image's largest."""
+    sizes = tf.abs(gradient)
+    noise = ROUNDING * tf.reduce_max(sizes, range(1, len(gradient.shape)), keepdims=True)
+    return latents + step_size * tf.where(sizes > noise, tf.sign(gradient), 0.0)

@@ -68,6 +68,8 @@ def _families(section: Section, dataset: str | None) -> Iterable[tuple[str, str]
     """Names without epochs, each with its dataset, in the order of the scripts."""
     wanted = "cifar" if dataset == "cifar10" else dataset
     rows = [row for script in section.scripts for row in recipes(script) if row.objective not in section.without]
+    if section.datasets and wanted is None:
+        rows = [row for row in rows if row.dataset in section.datasets]
     prefixes = {row.dataset for row in rows}
     if wanted is not None:
         rows = (

@@ -17,6 +17,8 @@ class Section:
     arguments: tuple[str, ...] = ()
     # Objectives that the section leaves out.
     without: tuple[str, ...] = ()
+    # Datasets it is for, unless one is asked for; all without them.
+    datasets: tuple[str, ...] = ()
 
 
 SECTIONS: dict[int, dict[str, Section]] = {
@@ -29,6 +31,9 @@ SECTIONS: dict[int, dict[str, Section]] = {
         "topk": Section("strongest positions shared with the Normal network", "intr_topk", without=("normal",)),
         "validity": Section(
             "accuracy under the strong protocol, and what is flagged", "pgd_attack", arguments=("--protocol", "strong")
+        ),
+        "uar": Section(
+            "accuracy under unforeseen attacks", "uar_attack", scripts=(1, 3, 4, 5), datasets=("cifar", "restimagenet")
         ),
     },
     2: {

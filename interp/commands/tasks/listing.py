@@ -18,6 +18,8 @@ class Listed:
 
 # The saliency suite looks at attributions, which --methods chooses.
 SALIENCY = ("saliency",)
+# Attacks on predictions alone.
+UNFORESEEN = ("unforeseen",)
 ATTRIBUTIONS = (
     "random",
     "gradient",
@@ -49,6 +51,9 @@ LISTING = {
     "vis_cam": Listed("maps of clean and attacked images, in a picture", 8),
     "intr_topk": Listed("strongest positions shared with the maps of another network (--against)", 200),
     "aai_topk": Listed("top-k attack on the maps: agreement of clean and attacked ones", 200),
+    "uar_attack": Listed(
+        "accuracy under fog, snow, gabor, JPEG and elastic attacks, and the UAR score", 200, UNFORESEEN
+    ),
     "saliency": Listed("attribution maps of every method, in a picture", 8, SALIENCY),
     "coherence": Listed("are attributions on the object, and do methods agree; the grid of all methods", 100, SALIENCY),
     "selectivity": Listed("probability of the class while the strongest pixels are erased", 50, SALIENCY),

@@ -1,0 +1,122 @@
+"""Accuracy under unforeseen attacks, and the UAR score (Kang et al. 2019)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.attacks import accuracy
+from interp.attacks.unforeseen import GOALS, UNFORESEEN, make_unforeseen
+from interp.core.errors import InputError, check_choice
+from interp.core.json_values import parse_json
+
+Calibration = Mapping[tuple[str, float], float]
+
+
+@dataclass(frozen=True)
+class UnforeseenAccuracy:
+    """Accuracy of `count` images under an attack at a budget, for one goal."""
+
+    attack: str
+    epsilon: float
+    goal: str
+    accuracy: float
+    count: int
+
+    @property
+    def standard_error(self) -> float:
+        """One standard error of the accuracy."""
+        return float(np.sqrt(self.accuracy * (1 - self.accuracy) / self.count))
+
+
+def unforeseen_accuracy(
+    model: keras.Model,
+    images: Any,
+    labels: Any,
+    budgets: Mapping[str, Sequence[float]],
+    *,
+    goals: Sequence[str] = ("random_target",),
+    steps: int = 200,
+    restarts: int = 1,
+    seed: int = 0,
+    batch_size: int = 250,
+    report: Callable[[], None] = lambda: None,
+) -> list[UnforeseenAccuracy]:
+    """Return the accuracy under each attack (by name) at each of its budgets, for each goal; `report` is called after each.
+
+    Attacks that differ in their budget share one compiled graph. Raises InputError.
+    """
+    for name in budgets:
+        check_choice("unforeseen attack", name, UNFORESEEN)
+    for goal in goals:
+        check_choice("goal", goal, GOALS)
+    found = []
+    for name, radii in budgets.items():
+        for goal in goals:
+            shared = make_unforeseen(name, radii[0], steps=steps, restarts=restarts, goal=goal)
+            for epsilon in radii:
+                attack = make_unforeseen(
+                    name, epsilon, steps=steps, restarts=restarts, goal=goal, _compiled=shared._compiled
+                )
+                pictures = attack(model, images, labels, seed=seed, batch_size=batch_size)
+                right = accuracy(model, pictures, labels, batch_size=batch_size)
+                found.append(UnforeseenAccuracy(name, float(epsilon), goal, right, len(labels)))
+                report()
+    return found
+
+
+def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
+    """Return accuracies of adversarially trained networks (ATA) by attack and budget from a JSON file.
+
+    The file holds rows {"attack": "fog", "eps": 128, "ata": 0.86}, accuracies in [0, 1]. Raises InputError.
+    """
+    example = 'expected a list of rows such as {"attack": "fog", "eps": 128, "ata": 0.86}'
+    try:
+        rows = parse_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"the calibration {path} cannot be read: {error}; {example}") from error
+    if not isinstance(rows, list) or not rows:
+        raise InputError(f"the calibration {path} holds no rows: {example}")
+    found: dict[tuple[str, float], float] = {}
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or {"attack", "eps", "ata"} - set(row):
+            raise InputError(f"row {number} of the calibration {path} is {str(row)[:60]}: {example}")
+        name = check_choice(f"attack in row {number} of the calibration", row["attack"], UNFORESEEN)
+        numbers = row["eps"], row["ata"]
+        if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):
+            raise InputError(
+                f"row {number} of the calibration {path} has eps {row['eps']!r} and ata {row['ata']!r}: {example}"
+            )
+        if not numbers[0] > 0 or not 0 < numbers[1] <= 1:
+            raise InputError(
+                f"row {number} of the calibration {path} has eps {numbers[0]} and ata {numbers[1]}: {example}"
+            )
+        found[name, float(numbers[0])] = float(numbers[1])
+    return found
+
+
+def calibrated_budgets(calibration: Calibration, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """The budgets that a calibration has of each attack. Raises InputError where it has none."""
+    budgets = {name: tuple(sorted(epsilon for other, epsilon in calibration if other == name)) for name in names}
+    missing = [name for name, found in budgets.items() if not found]
+    if missing:
+        raise InputError(f"the calibration has no rows of {', '.join(missing)}: add them, or leave those attacks out")
+    return budgets
+
+
+def uar_scores(found: Sequence[UnforeseenAccuracy], calibration: Calibration) -> dict[tuple[str, str], float]:
+    """UAR by attack and goal: 100 times the sum of accuracies over the budgets, over that of the calibration. Raises InputError."""
+    missing = sorted({(row.attack, row.epsilon) for row in found} - set(calibration))
+    if missing:
+        told = ", ".join(f"{name} at eps {epsilon:g}" for name, epsilon in missing)
+        raise InputError(f"the calibration has no row for {told}: add it, or evaluate at the budgets it has")
+    scores = {}
+    for key in dict.fromkeys((row.attack, row.goal) for row in found):
+        rows = [row for row in found if (row.attack, row.goal) == key]
+        scores[key] = (
+            100 * sum(row.accuracy for row in rows) / sum(calibration[row.attack, row.epsilon] for row in rows)
+        )
+    return scores

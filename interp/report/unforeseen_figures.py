@@ -1,0 +1,47 @@
+"""Pictures of unforeseen attacks and curves over their budgets; each function returns a matplotlib figure."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from interp.evaluation import UnforeseenAccuracy
+from interp.report.figures import COLOURS, plain_text
+
+
+def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
+    """Images (n, height, width, channels) down, clean and under each attack and budget across; `titles` (n,) name the rows."""
+    columns = {"clean": images, **pictures}
+    figure = Figure(figsize=(0.85 * len(columns), 0.85 * len(images) + 0.5), layout="constrained")
+    grid = figure.subplots(len(images), len(columns), squeeze=False)
+    for index, row in enumerate(grid):
+        for axes, (name, shown) in zip(row, columns.items(), strict=True):
+            picture = shown[index]
+            axes.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if index == 0:
+                axes.set_title(plain_text(name), fontsize=7)
+        row[0].set_ylabel(plain_text(titles[index]), fontsize=7)
+    return figure
+
+
+def unforeseen_figure(found: Sequence[UnforeseenAccuracy]) -> Figure:
+    """Accuracy against the budget, a panel an attack, a line a goal, one standard error as a band."""
+    names = list(dict.fromkeys(row.attack for row in found))
+    figure = Figure(figsize=(2.6 * len(names), 2.8), layout="constrained")
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        goals = list(dict.fromkeys(row.goal for row in found if row.attack == name))
+        for goal, colour in zip(goals, COLOURS, strict=False):
+            rows = [row for row in found if (row.attack, row.goal) == (name, goal)]
+            radii = [row.epsilon for row in rows]
+            values = np.array([row.accuracy for row in rows])
+            errors = np.array([row.standard_error for row in rows])
+            axes.plot(radii, values, marker="o", ms=3, color=colour, label=goal.replace("_", " "))
+            axes.fill_between(radii, values - errors, values + errors, color=colour, alpha=0.15, lw=0)
+        axes.set(title=plain_text(name), xlabel="budget", xscale="log", ylim=(-0.02, 1.02))
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("accuracy")
+    panels[-1].legend(frameon=False, fontsize=8)
+    return figure
