@@ -202,6 +202,8 @@ def _write_report(
             f"{title}: each image clean and attacked at eps {arguments.epsilon:g}, and on both the maps of its class and of "
             "the strongest other class. Red speaks for the class, blue against it; a row shares its colours.",
         )
+        if trained.objective.tag == "adv":
+            continue
         for name, picture in add_attributions(page, title, trained.network, shown).items():
             pictures[f"{name}_{trained.objective.tag}"] = picture
     for name, figure in pictures.items():

@@ -66,6 +66,9 @@ def test_every_method_explains_every_kind_of_model(models, kind):
     images, labels = images_for(model)
     before = fingerprint(model)
     for name, method in METHODS.items():
+        if name in ("SmoothGrad", "SmoothGradSquared"):
+            # Their graph is that of SmoothGradVar.
+            continue
         explanation = method(model).explain(images, labels)
         maps = explanation.maps
         assert isinstance(maps, np.ndarray), name

@@ -26,6 +26,10 @@ def test_a_short_run_writes_everything(tmp_path):
         "cam_normal.png",
         "cam_adv.png",
         "cam_int.png",
+        "attributions_normal.png",
+        "attributions_int.png",
+        "selectivity_normal.png",
+        "selectivity_int.png",
         "report.html",
         "results.json",
     }

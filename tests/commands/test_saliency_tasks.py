@@ -74,7 +74,7 @@ QUICK = {
 }
 
 
-@pytest.mark.parametrize("protocol", ["paper", "whitebox"])
+@pytest.mark.parametrize("protocol", ["paper", pytest.param("whitebox", marks=pytest.mark.slow)])
 def test_roar_and_kar_share_their_maps_and_go_on(call, network, tmp_path, protocol):
     roar = call(main, arguments(network, tmp_path, task="roar", protocol=protocol, **QUICK))
     assert roar.returncode == 0, roar.stderr
@@ -117,7 +117,7 @@ def softmax_model(folder, *end):
         ({"task": "saliency", "methods": "gradient,,"}, "is no list of names"),
         ({"task": "saliency", "methods": "smooth:gradient"}, "unknown ensemble 'smooth'"),
         ({"task": "saliency", "methods": "smooth_grad:nothing"}, "unknown method 'nothing'"),
-        ({"task": "saliency", "layer": "conv9"}, "unknown layer 'conv9': did you mean 'conv"),
+        ({"task": "saliency", "layer": "conv9", "methods": "grad_cam"}, "unknown layer 'conv9': did you mean 'conv"),
         ({"task": "saliency", "samples": 0}, "0 is less than 1"),
         ({"task": "saliency", "inp_method": "cam"}, "choose with --methods"),
         ({"task": "saliency", "protocol": "strong"}, "--protocol strong is for pgd_attack: leave it out"),

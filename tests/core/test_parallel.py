@@ -75,11 +75,6 @@ def test_what_a_job_raises_here_is_raised():
         list(run_jobs(workers, refuse, jobs(4)))
 
 
-def test_a_worker_that_dies_is_told():
-    with pytest.raises(ComputationError, match="a worker process was killed"), open_workers(2) as workers:
-        list(run_jobs(workers, die, jobs(3)))
-
-
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     """A script whose workers note their numbers and then sleep is killed; nobody is left."""
     script = tmp_path / "script.py"
