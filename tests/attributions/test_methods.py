@@ -4,7 +4,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import attributions
@@ -199,6 +199,8 @@ def _bent(seed):
     return model
 
 
+# A baseline of its own is a graph of its own, so few examples.
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
 def test_integrated_gradients_are_complete(seed):
     model = _BENT

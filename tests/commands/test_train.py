@@ -47,6 +47,7 @@ def test_a_network_its_picture_and_its_logs(tmp_path):
     assert "seed was 99 and is 3" in other.stderr
 
 
+@pytest.mark.slow
 def test_the_whitebox_network_tells_its_accuracy_per_class(tmp_path):
     result = run(tmp_path, "8", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_simplecnn_normal")
     assert result.returncode == 0, result.stderr

@@ -59,7 +59,7 @@ def test_kills_do_not_change_the_result(tmp_path, undisturbed):
     assert len(output.splitlines()) < TOTAL - 20
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_polite_signal_saves_first(tmp_path, undisturbed, number):
     process = start(tmp_path / "run", every=1000)
     for _ in range(12):

@@ -64,6 +64,7 @@ def two_workers(tmp_path, *what):
     ]
 
 
+@pytest.mark.slow
 def test_two_worker_processes(tmp_path):
     alone = weights(run("none", tmp_path / "one.npz"), tmp_path / "one.npz", 1)
     for index, worker in enumerate(two_workers(tmp_path, "small", "small")):

@@ -34,7 +34,13 @@ def small(seed=99):
     return build_network("small", (28, 28, 1), 10, seed=seed)
 
 
-@pytest.mark.parametrize("tag", OBJECTIVES)
+# Those that differentiate integrals take ten seconds each; two of the kind are enough for every day.
+LONG = ("ig", "igsum", "intigadv", "intadv", "intone")
+
+
+@pytest.mark.parametrize(
+    "tag", [pytest.param(tag, marks=pytest.mark.slow) if tag in LONG else tag for tag in OBJECTIVES]
+)
 def test_every_objective_learns_and_repeats_itself(digits, tag):
     # The integrated gradients of all logits cost ten times the others; they get fewer images and batches.
     costly = tag in ("intig", "intigadv")
