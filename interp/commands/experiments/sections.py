@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 MAIN, WHITEBOX = (1, 2, 3, 4, 5), (8,)
+# Scripts and datasets of the networks that unforeseen attacks are for.
+UAR_SCRIPTS, UAR_DATASETS = (1, 3, 4, 5), ("cifar", "restimagenet")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,13 @@ SECTIONS: dict[int, dict[str, Section]] = {
         "validity": Section(
             "accuracy under the strong protocol, and what is flagged", "pgd_attack", arguments=("--protocol", "strong")
         ),
-        "uar": Section(
-            "accuracy under unforeseen attacks", "uar_attack", scripts=(1, 3, 4, 5), datasets=("cifar", "restimagenet")
+        "uar": Section("accuracy under unforeseen attacks", "uar_attack", scripts=UAR_SCRIPTS, datasets=UAR_DATASETS),
+        "uar_budgets": Section(
+            "accuracy under unforeseen attacks over their budgets",
+            "uar_attack",
+            scripts=UAR_SCRIPTS,
+            datasets=UAR_DATASETS,
+            arguments=("--budgets", "all"),
         ),
     },
     2: {
