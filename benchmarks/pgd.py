@@ -6,12 +6,9 @@ The cost does not depend on weights or images, so untrained weights and noise se
 
 import argparse
 
-import numpy as np
-from unit import against_unit
+from unit import against_unit, images_and_labels
 
-from interp import data
 from interp.attacks import ProjectedGradientDescent, accuracy
-from interp.evaluation import sample_images
 from interp.models import build_network, load_model
 
 
@@ -20,10 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", help="a trained MNIST small network; untrained weights without it")
     path = parser.parse_args().network
-    images, labels = np.random.RandomState(0).rand(200, 28, 28, 1).astype(np.float32), np.arange(200) % 10
-    if path:
-        sample, _ = sample_images(data.load("mnist", "test"), 200)
-        images, labels = np.asarray(sample.images), sample.labels
+    images, labels = images_and_labels(path is not None)
     attack = ProjectedGradientDescent(epsilon=0.3, step_size=0.01, steps=40)
     for fold in (True, False):
         network = load_model(path, fold_tail=fold) if path else build_network("small", (28, 28, 1), 10, fold_tail=fold)

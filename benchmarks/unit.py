@@ -11,7 +11,17 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from interp import data
+from interp.evaluation import sample_images
 from interp.models import build_network
+
+
+def images_and_labels(real: bool) -> tuple[np.ndarray, np.ndarray]:
+    """200 images of 28x28: of the MNIST test set in INTERP_DATA_DIR, or noise, which costs the same."""
+    if not real:
+        return np.random.RandomState(0).rand(200, 28, 28, 1).astype(np.float32), np.arange(200) % 10
+    sample, _ = sample_images(data.load("mnist", "test"), 200)
+    return np.asarray(sample.images), sample.labels
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:

@@ -80,6 +80,12 @@ class Attribution(ABC):
             raise InputError(f"the model runs, but not in a compiled function: {reason(error)}") from error
         rows = tf.range(first, first + len(batch))
         maps, *values = run_in_batches(compiled, (batch, chosen, rows), self._images_at_a_time(shape))
+        broken = tf.where(~tf.reduce_all(tf.math.is_finite(maps), (1, 2, 3)))[:, 0]
+        if len(broken):
+            raise InputError(
+                f"the maps of {len(broken)} of {len(batch)} images are NaN or infinite (the first is image {int(broken[0])}): look for "
+                "damaged weights, or divisions, roots and logarithms at 0 in the model"
+            )
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}
         return Explanation(like(images, maps), self.name, layer, named)
 

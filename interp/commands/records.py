@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from interp.commands.tasks.listing import SALIENCY, UNFORESEEN
+from interp.commands.tasks.listing import PREDICTIONS, SALIENCY
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.core.files import locked, replacing, write_json, write_text
@@ -69,7 +69,7 @@ def keep_outcome(setting: Setting, outcome: Outcome) -> list[Path]:
 def _record_path(setting: Setting) -> Path:
     arguments = setting.arguments
     task = arguments.task + ("_strong" if arguments.protocol == "strong" and arguments.task == "pgd_attack" else "")
-    if setting.method in (*SALIENCY, *UNFORESEEN):
+    if setting.method in (*SALIENCY, *PREDICTIONS):
         protocol = f"_{arguments.protocol}" if arguments.task in ("roar", "kar") else ""
         return Path(arguments.output_dir) / f"{task}_{arguments.dataset}{protocol}.json"
     stem = f"{arguments.norm}_{arguments.num_class}_{task}_{arguments.dataset}_{setting.method}"

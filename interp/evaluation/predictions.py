@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.classification import margin
 from interp.core.errors import InputError
 from interp.models.model_check import run_model
 
@@ -26,7 +27,4 @@ def predict(model: keras.Model, images: Any, *, batch_size: int = 250) -> np.nda
 
 def is_right(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether no other class has as much as the label's, (n,)."""
-    rows = np.arange(len(labels))
-    others = outputs.copy()
-    others[rows, labels] = -np.inf
-    return outputs[rows, labels] > others.max(1)
+    return margin(tf.constant(outputs), tf.constant(labels, tf.int64)).numpy() < 0

@@ -203,3 +203,13 @@ def test_settings(model, make, said):
         make(model)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_maps_that_are_not_finite_are_told():
+    """Only some images meet the root of 0."""
+    inputs = keras.Input((8, 8, 1))
+    flat = L.Flatten()(inputs)
+    model = keras.Model(inputs, L.Dense(2)(keras.ops.sqrt(flat)))
+    images = np.concatenate([IMAGES + 0.01, np.zeros((1, 8, 8, 1), np.float32)]).clip(0, 1)
+    with pytest.raises(InputError, match=r"the maps of 1 of 3 images are NaN or infinite \(the first is image 2\)"):
+        VanillaGradient(model)(images, [0, 1, 0])

@@ -19,7 +19,7 @@ class Listed:
 # The saliency suite looks at attributions, which --methods chooses.
 SALIENCY = ("saliency",)
 # Attacks on predictions alone.
-UNFORESEEN = ("unforeseen",)
+PREDICTIONS = ("predictions",)
 ATTRIBUTIONS = (
     "random",
     "gradient",
@@ -52,7 +52,7 @@ LISTING = {
     "intr_topk": Listed("strongest positions shared with the maps of another network (--against)", 200),
     "aai_topk": Listed("top-k attack on the maps: agreement of clean and attacked ones", 200),
     "uar_attack": Listed(
-        "accuracy under fog, snow, gabor, JPEG and elastic attacks, and the UAR score", 200, UNFORESEEN
+        "accuracy under fog, snow, gabor, JPEG and elastic attacks, and the UAR score", 200, PREDICTIONS
     ),
     "saliency": Listed("attribution maps of every method, in a picture", 8, SALIENCY),
     "coherence": Listed("are attributions on the object, and do methods agree; the grid of all methods", 100, SALIENCY),

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from interp.attacks import accuracy
 from interp.attacks.unforeseen import JPEG, Elastic, Fog, Gabor, Snow, canvas
@@ -191,15 +192,14 @@ def _halved_chroma(images):
 
 def test_jpeg_agrees_with_another_coder():
     """Pillow at the standard tables with 4:2:0 rounds coefficients, which moves each by at most half a step of its table."""
-    image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     smooth = cv2.GaussianBlur(COLOUR[0], (0, 0), 4)
     smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min())
     buffer = io.BytesIO()
-    picture = image_module.fromarray(np.uint8(255 * smooth + 0.5))
+    picture = Image.fromarray(np.uint8(255 * smooth + 0.5))
     tables = [LUMINANCE.astype(int).ravel().tolist(), CHROMINANCE.astype(int).ravel().tolist()]
     picture.save(buffer, "JPEG", quality=50, subsampling="4:2:0")
-    decoded = np.asarray(image_module.open(buffer), np.float32) / 255
-    opened = image_module.open(buffer)
+    decoded = np.asarray(Image.open(buffer), np.float32) / 255
+    opened = Image.open(buffer)
     assert sorted(opened.quantization) == [0, 1]
     assert sorted(opened.quantization[0]) == sorted(tables[0])
     assert sorted(opened.quantization[1]) == sorted(tables[1])
