@@ -6,6 +6,8 @@ TensorFlow is imported when a name that needs it is first used, so help texts an
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from interp.core.threads import share_cores_among_streams
+
 if TYPE_CHECKING:
     from interp import attacks as attacks
     from interp import attributions as attributions
@@ -19,7 +21,7 @@ __version__ = "0.1.0"
 _MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
 _FROM_MODELS = ("build_network", "load_model", "save_model")
 
-__all__ = ["__version__", *_MODULES, *_FROM_MODELS]
+__all__ = ["__version__", "share_cores_among_streams", *_MODULES, *_FROM_MODELS]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,8 +21,7 @@ class TopKInterpretation(Attack):
 
     Starts uniformly in the l_inf ball of radius `epsilon` and returns the last iterate. `interpretation` is cam, cam++, ig or
     representation; all but ig need a model that ends in average pooling and a dense layer. The prediction may change: what is reported
-    of this attack
-    is over images whose prediction did not. Raises InputError.
+    of this attack is over images whose prediction did not. Raises InputError.
     """
 
     epsilon: float
@@ -58,14 +57,14 @@ class TopKInterpretation(Attack):
         forward = prepare_forward(model, rearrange=True)
         interpretation = prepare_interpretation(self.interpretation, forward)
         project = ball.projection(images, epsilon, forward.enter)
-        clean = interpretation.maps(forward.enter(images), labels[:, None])[:, 0]
+        entered = forward.enter(images)
+        clean = interpretation.maps(entered, labels[:, None])[:, 0]
         if clean.shape[-1] is not None and self.k > clean.shape[-1]:
             raise InputError(f"k came as {self.k}, the maps have {clean.shape[-1]} positions: choose a smaller k")
-        strongest = tf.math.top_k(clean, self.k).indices
+        strength = interpretation.sums_at(entered, labels, tf.math.top_k(clean, self.k).indices)
 
         def objective(points: tf.Tensor) -> Evaluation:
-            maps = interpretation.maps(points, labels[:, None])[:, 0]
-            value = -tf.reduce_sum(tf.gather(maps, strongest, batch_dims=1), -1)
+            value = -strength(points)
             return Evaluation(value, value)
 
         def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:

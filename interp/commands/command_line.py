@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interp.core.errors import ComputationError, InputError
 from interp.core.quiet_import import import_tensorflow
+from interp.core.threads import share_cores_among_streams
 
 if TYPE_CHECKING:
     from interp.training import Progress
@@ -42,6 +43,7 @@ def run(
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process
     parsed = parser.parse_args(arguments)
     try:
+        share_cores_among_streams()
         import_tensorflow()
         code = main(parsed)
         sys.stdout.flush()

@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from interp.core.streams import count_streams, side_by_side
+
+# Fewer rows are not worth a stream of their own.
+FEWEST_ROWS = 4
+
 
 class CompiledFunctions:
     """Compiled functions of one attack and its variants, for the model used last.
@@ -65,14 +70,20 @@ class CompiledFunctions:
 def run_in_batches(
     function: Callable[..., tuple[tf.Tensor, ...]], arrays: Sequence[Any], batch_size: int
 ) -> tuple[tf.Tensor, ...]:
-    """Call `function` on `batch_size` rows of all `arrays` at a time and join each of its results."""
+    """Call `function` on at most `batch_size` rows of all `arrays` at a time and join each of its results.
+
+    Those rows are shared out to streams that run side by side.
+    """
     total = arrays[0].shape[0]
-    if total <= batch_size:
-        return function(*arrays)
-    parts = [
-        function(*(array[first : first + batch_size] for array in arrays)) for first in range(0, total, batch_size)
-    ]
-    return tuple(tf.concat(part, 0) for part in zip(*parts, strict=True))
+    together = min(total, batch_size)
+    streams = min(count_streams(), max(1, together // FEWEST_ROWS))
+    size = -(-together // streams)
+
+    def run(first: int) -> tuple[tf.Tensor, ...]:
+        return function(*(array[first : first + size] for array in arrays))
+
+    parts = list(side_by_side(run, range(0, total, size), streams))
+    return parts[0] if len(parts) == 1 else tuple(tf.concat(part, 0) for part in zip(*parts, strict=True))
 
 
 def like(given: Any, result: tf.Tensor) -> Any:

@@ -49,6 +49,15 @@ class Interpretation(ABC):
         """The flat maps alone."""
         return self.maps_and_logits(points, classes)[0]
 
+    def sums_at(self, points: tf.Tensor, classes: tf.Tensor, positions: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+        """A function of points: the sum (n,) of the flat map of each image's class of `classes` (n,) at its `positions` (n, k).
+
+        `points` are some at which it is going to be asked.
+        """
+        return lambda points: tf.reduce_sum(
+            tf.gather(self.maps(points, classes[:, None])[:, 0], positions, batch_dims=1), -1
+        )
+
 
 class ClassActivation(Interpretation):
     """CAM, or Grad-CAM++ in its closed form for average pooling where `rectified`."""
@@ -59,8 +68,20 @@ class ClassActivation(Interpretation):
 
     def pictures_and_logits(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         activations = self.forward.activations(points)
-        maps = tf.transpose(self.tail.maps(activations), (0, 3, 1, 2))
-        return tf.gather(maps, classes, batch_dims=1), self.forward.logits_of(activations)
+        return self._pictures_of(activations, classes), self.forward.logits_of(activations)
+
+    def _pictures_of(self, activations: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.transpose(self.tail.maps(activations), (0, 3, 1, 2)), classes, batch_dims=1)
+
+    def sums_at(self, points: tf.Tensor, classes: tf.Tensor, positions: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+        # Linear in the activations, so what multiplies them is computed once, and no map in any step.
+        activations = tf.zeros_like(self.forward.activations(points))
+        with tf.GradientTape() as tape:
+            tape.watch(activations)
+            maps = tf.reshape(self._pictures_of(activations, classes[:, None]), (tf.shape(classes)[0], -1))
+            constant = tf.reduce_sum(tf.gather(maps, positions, batch_dims=1), -1)
+        factors = tape.gradient(constant, activations)
+        return lambda points: tf.reduce_sum(self.forward.activations(points) * factors, (1, 2, 3)) + constant
 
 
 class Representation(Interpretation):

@@ -1,5 +1,6 @@
 """One training step, inner attack and update, as one compiled function."""
 
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from interp.attacks.classification import margin
 from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import LinfBall
+from interp.core.streams import count_streams
 from interp.models.forward import NetworkForward
 from interp.models.network import Network
 from interp.training.objectives import Objective
@@ -70,9 +72,11 @@ def make_step(
     optimizer.build(variables)
     strategy = tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
+    # Of one graph, parts that do not need each other run side by side.
+    streams = count_streams() if replicas == 1 else 1
 
     def replica_step(
-        images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, stop: tf.Tensor
+        streams: int, images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, stop: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         context = tf.distribute.get_replica_context()
         batch = tf.shape(images)[0]
@@ -84,23 +88,31 @@ def make_step(
             images, labels, start = images[mine], labels[mine], start[mine]
         before = [tf.identity(variable) for variable in network.non_trainable_variables]
         share = 1 / tf.cast(batch, tf.float32)
-        moved = attack_batch(network, objective, images, labels, start, epsilon, schedule, penalty_weight)
+        shares = list(zip(*(_share_out(array, streams) for array in (images, labels, start)), strict=True))
+        moved = [
+            attack_batch(network, objective, images, labels, start, epsilon, schedule, penalty_weight)
+            for images, labels, start in shares
+        ]
+        if network.normalises_batches:
+            shares, moved = [(images, labels, start)], [tf.concat(moved, 0)]
         with tf.GradientTape() as tape:
             forward = NetworkForward(network)
-            clean = View(forward, forward.enter(images), training=True)
-            attacked = clean if objective.attack is None else clean.at(forward.enter(moved))
-            loss = share * tf.reduce_sum(objective.loss(Pair(clean, attacked, labels, penalty_weight)))
+            pairs = [
+                _make_pair(forward, objective, images, labels, found, penalty_weight)
+                for (images, labels, _), found in zip(shares, moved, strict=True)
+            ]
+            loss = share * tf.add_n([tf.reduce_sum(objective.loss(pair)) for pair in pairs])
         gradients = tape.gradient(loss, variables)
         finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
         broken = 1 - tf.cast(tf.reduce_all(finite), tf.float32)
         sums = {
             "loss": loss,
-            "accuracy": share * _count_correct(clean, labels),
+            "accuracy": share * tf.add_n([_count_correct(pair.clean, pair.labels) for pair in pairs]),
             "broken": broken,
             "stop": tf.identity(stop),
         }
         if objective.attack is not None:
-            sums["robust_accuracy"] = share * _count_correct(attacked, labels)
+            sums["robust_accuracy"] = share * tf.add_n([_count_correct(pair.attacked, pair.labels) for pair in pairs])
         if replicas > 1:
             sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
             optimizer.apply(gradients, variables)
@@ -113,14 +125,39 @@ def make_step(
             )
         return sums
 
-    def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        results = strategy.run(replica_step, batch)
-        return {name: strategy.experimental_local_results(value)[0] for name, value in results.items()}
+    @cache
+    def compile_step(streams: int) -> Any:
+        def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
+            results = strategy.run(partial(replica_step, streams), batch)
+            return {name: strategy.experimental_local_results(value)[0] for name, value in results.items()}
 
-    shape = [None, *network.image_shape]
-    scalar = tf.TensorSpec([])
-    signature = [tf.TensorSpec(shape), tf.TensorSpec([None], tf.int64), scalar, tf.TensorSpec([2], tf.int64), scalar]
-    return tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
+        scalar = tf.TensorSpec([])
+        rows = [tf.TensorSpec([None, *network.image_shape]), tf.TensorSpec([None], tf.int64)]
+        signature = [*rows, scalar, tf.TensorSpec([2], tf.int64), scalar]
+        return tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
+
+    compile_step(streams)
+    # A batch of fewer images than streams, such as the last of an epoch may be, leaves no stream empty.
+    return lambda images, *numbers: compile_step(min(streams, len(images)))(images, *numbers)
+
+
+def _make_pair(
+    forward: NetworkForward,
+    objective: Objective,
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    moved: tf.Tensor,
+    penalty_weight: float,
+) -> Pair:
+    clean = View(forward, forward.enter(images), training=True)
+    attacked = clean if objective.attack is None else clean.at(forward.enter(moved))
+    return Pair(clean, attacked, labels, penalty_weight)
+
+
+def _share_out(array: tf.Tensor, parts: int) -> list[tf.Tensor]:
+    """The rows of an array in so many parts, as equal as they can be."""
+    rows = tf.shape(array)[0]
+    return [array[rows * part // parts : rows * (part + 1) // parts] for part in range(parts)]
 
 
 def _count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:

@@ -45,6 +45,23 @@ def test_representation(net):
     np.testing.assert_allclose(maps(net, "representation")[:, 0], tf.reshape(net.features(IMAGES), (3, -1)), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cam", "cam++", "ig", "representation"])
+def test_sums_at_positions_are_those_of_the_maps(net, name):
+    """And so are their gradients, however they are computed."""
+    forward = prepare_forward(net, rearrange=True)
+    interpretation = prepare_interpretation(name, forward)
+    classes, positions = tf.constant([3, 0, 2]), tf.constant([[0, 5], [48, 7], [24, 30]])
+    points = forward.enter(tf.constant(IMAGES))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(points)
+        found = interpretation.sums_at(0.3 * points, classes, positions)(points)
+        expected = tf.reduce_sum(
+            tf.gather(interpretation.maps(points, classes[:, None])[:, 0], positions, batch_dims=1), -1
+        )
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(tape.gradient(found, points), tape.gradient(expected, points), atol=1e-5)
+
+
 def test_other_models_have_integrated_gradients_only():
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(5)])
     assert maps(model, "ig").shape == (3, 2, 784)

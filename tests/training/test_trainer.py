@@ -143,6 +143,24 @@ def test_the_inner_attack_starts_at_random(digits, tag):
     assert losses[0] > clean + 0.001
 
 
+@pytest.mark.parametrize(("tag", "architecture"), [("normal", "small"), ("int", "small"), ("adv", "simple_cnn")])
+@pytest.mark.parametrize("rows", [1, 7])
+def test_a_batch_shared_out_to_streams_gives_the_same_step(tag, architecture, rows, digits, monkeypatch):
+    images, labels = tf.constant(digits["train"].images[:rows]), tf.constant(digits["train"].labels[:rows])
+    found = []
+    for streams in (1, 2):
+        monkeypatch.setattr("interp.training.step.count_streams", lambda streams=streams: streams)
+        net = build_network(architecture, (28, 28, 1), 10, seed=3)
+        step = make_step(net, find_objective(tag), keras.optimizers.SGD(0.1), SHORT, penalty_weight=0.5)
+        measures = step(images, labels, tf.constant(0.1), tf.constant([0, 0], tf.int64), tf.constant(0.0))
+        found.append((measures, net.get_weights()))
+    (one, weights), (two, others) = found
+    for name, value in one.items():
+        assert float(two[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-6), name
+    for weight, other in zip(weights, others, strict=True):
+        np.testing.assert_allclose(other, weight, atol=1e-5)
+
+
 @pytest.mark.parametrize("tag", ["normal", "adv"])
 def test_batch_normalisation_learns_from_the_pass_of_the_loss_alone(digits, tag):
     images, labels = tf.constant(digits["train"].images[:20]), tf.constant(digits["train"].labels[:20])
