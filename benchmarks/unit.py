@@ -1,43 +1,64 @@
-"""The unit of cost U, and how anything is timed against it.
+"""The unit of cost U, measured by a process of its own: `python unit.py` answers each line on its input with a time in seconds.
 
-U is one compiled forward-and-input-gradient pass of the unfolded MNIST `small` network over 50 images, float32. Times of two
-machines, or of two hours on a shared machine, do not compare; ratios to U measured in the same run do.
+U is one compiled forward-and-input-gradient pass of the unfolded MNIST `small` network over 50 images in float32, with TensorFlow's
+default threads. A process of its own, so that whatever threads or libraries a row of the benchmark uses, U is the same.
 """
 
-import statistics
-import time
+import os
+import subprocess
+import sys
 from collections.abc import Callable
-
-import numpy as np
-import tensorflow as tf
-
-from interp import data
-from interp.evaluation import sample_images
-from interp.models import build_network
+from pathlib import Path
+from types import TracebackType
 
 
-def images_and_labels(real: bool) -> tuple[np.ndarray, np.ndarray]:
-    """200 images of 28x28: of the MNIST test set in INTERP_DATA_DIR, or noise, which costs the same."""
-    if not real:
-        return np.random.RandomState(0).rand(200, 28, 28, 1).astype(np.float32), np.arange(200) % 10
-    sample, _ = sample_images(data.load("mnist", "test"), 200)
-    return np.asarray(sample.images), sample.labels
+class UnitProcess:
+    """A process that measures U when asked, run by the interpreter `python`, which has the package installed."""
+
+    def __init__(self, python: str = sys.executable) -> None:
+        quiet = {name: value for name, value in os.environ.items() if not name.startswith("TF_NUM_")}
+        command = [python, str(Path(__file__).resolve())]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=quiet | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self.peak = self._answer()
+
+    def seconds(self) -> float:
+        """U, now."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("now\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> float:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process that measures U has ended")
+        return float(line)
+
+    def __enter__(self) -> "UnitProcess":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
-def median_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median time of `work` after two runs that warm it up."""
-    work()
-    work()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
-
-
-def unit_work() -> Callable[[], object]:
+def make_unit() -> Callable[[], object]:
     """The work whose time is U."""
+    import numpy as np
+    import tensorflow as tf
+
+    from interp.models import build_network
+
     network = build_network("small", (28, 28, 1), 10, fold_tail=False)
     images = tf.constant(np.random.RandomState(0).rand(50, 28, 28, 1), tf.float32)
     labels = tf.constant(np.arange(50) % 10)
@@ -52,8 +73,25 @@ def unit_work() -> Callable[[], object]:
     return gradient
 
 
-def against_unit(work: Callable[[], object], rounds: int = 5) -> tuple[float, float]:
-    """Return the time of `work` in U and in seconds: medians over rounds that measure U and `work` in turn."""
-    unit = unit_work()
-    pairs = [(median_seconds(unit, 30), median_seconds(work, 3)) for _ in range(rounds)]
-    return statistics.median(seconds / u for u, seconds in pairs), statistics.median(seconds for _, seconds in pairs)
+def matrix_peak() -> float:
+    """GFLOP/s of a float32 product of 2048x2048 matrices."""
+    import tensorflow as tf
+    from timing import median_seconds
+
+    matrix = tf.random.stateless_uniform((2048, 2048), (0, 0))
+    return 2 * 2048**3 / median_seconds(lambda: tf.linalg.matmul(matrix, matrix), 8) / 1e9
+
+
+def main() -> None:
+    """Print the matrix peak, then U for each line that comes in."""
+    from timing import median_seconds
+
+    unit = make_unit()
+    unit()
+    print(matrix_peak(), flush=True)
+    for _ in sys.stdin:
+        print(median_seconds(unit, 30), flush=True)
+
+
+if __name__ == "__main__":
+    main()

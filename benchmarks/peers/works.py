@@ -1,0 +1,197 @@
+"""What each peer does on the exported network and images: a work, and what is to be said of its result."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from networks import Arrays, keras_network, torch_images, torch_network
+
+EPSILON, SIZE, STEPS = 0.3, 0.01, 40
+POINTS, SAMPLES, NOISE = 100, 50, 0.15
+
+Made = tuple[Callable[[], Any], Callable[[Any], dict[str, float]]]
+
+
+def torchattacks_pgd(arrays: Arrays) -> Made:
+    import torch
+    import torchattacks
+
+    network = torch_network(arrays)
+    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    attack = torchattacks.PGD(network, eps=EPSILON, alpha=SIZE, steps=STEPS, random_start=False)
+    return lambda: attack(images, labels), lambda found: _accuracy(arrays, network(found).numpy())
+
+
+def foolbox_pgd(arrays: Arrays) -> Made:
+    import foolbox
+    import torch
+
+    network = torch_network(arrays)
+    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    model = foolbox.PyTorchModel(network, bounds=(0, 1))
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=SIZE, steps=STEPS, random_start=False)
+    return (
+        lambda: attack(model, images, labels, epsilons=EPSILON)[1],
+        lambda found: _accuracy(arrays, network(found).numpy()),
+    )
+
+
+def foolbox_pgd_tensorflow(arrays: Arrays) -> Made:
+    import foolbox
+    import tensorflow as tf
+
+    network = keras_network(arrays)
+    images, labels = tf.constant(arrays["images"]), tf.constant(arrays["labels"])
+    model = foolbox.TensorFlowModel(network, bounds=(0, 1), device="/CPU:0")
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=SIZE, steps=STEPS, random_start=False)
+    return (
+        lambda: attack(model, images, labels, epsilons=EPSILON)[1],
+        lambda found: _accuracy(arrays, network(found).numpy()),
+    )
+
+
+def art_pgd(arrays: Arrays) -> Made:
+    from art.attacks.evasion import ProjectedGradientDescent
+
+    return _art(
+        arrays,
+        lambda peer: ProjectedGradientDescent(
+            peer, eps=EPSILON, eps_step=SIZE, max_iter=STEPS, batch_size=200, verbose=False
+        ),
+    )
+
+
+def art_pgd_tensorflow(arrays: Arrays) -> Made:
+    import keras
+    from art.attacks.evasion import ProjectedGradientDescent
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    network = keras_network(arrays)
+    peer = TensorFlowV2Classifier(
+        model=network,
+        nb_classes=10,
+        input_shape=(28, 28, 1),
+        loss_object=keras.losses.CategoricalCrossentropy(from_logits=True),
+        clip_values=(0.0, 1.0),
+    )
+    attack = ProjectedGradientDescent(peer, eps=EPSILON, eps_step=SIZE, max_iter=STEPS, batch_size=200, verbose=False)
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    return (
+        lambda: attack.generate(arrays["images"], truth),
+        lambda found: _accuracy(arrays, network(found).numpy()),
+    )
+
+
+def art_auto_pgd(arrays: Arrays) -> Made:
+    from art.attacks.evasion import AutoProjectedGradientDescent
+
+    def make(peer: Any) -> Any:
+        return AutoProjectedGradientDescent(
+            peer,
+            eps=EPSILON,
+            eps_step=2 * EPSILON,
+            max_iter=100,
+            nb_random_init=1,
+            batch_size=200,
+            loss_type="cross_entropy",
+            verbose=False,
+        )
+
+    return _art(arrays, make)
+
+
+def art_square(arrays: Arrays) -> Made:
+    from art.attacks.evasion import SquareAttack
+
+    return _art(
+        arrays,
+        lambda peer: SquareAttack(
+            peer, eps=EPSILON, max_iter=1000, nb_restarts=1, batch_size=200, p_init=0.8, verbose=False
+        ),
+    )
+
+
+def captum_integrated_gradients(arrays: Arrays) -> Made:
+    import torch
+    from captum.attr import IntegratedGradients
+
+    method = IntegratedGradients(torch_network(arrays))
+    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    return (
+        lambda: method.attribute(images, target=labels, n_steps=POINTS, internal_batch_size=2000),
+        lambda found: _maps(arrays, found.numpy().transpose(0, 2, 3, 1), "integrated_gradients"),
+    )
+
+
+def captum_smooth_grad(arrays: Arrays) -> Made:
+    import torch
+    from captum.attr import NoiseTunnel, Saliency
+
+    method = NoiseTunnel(Saliency(torch_network(arrays)))
+    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    return (
+        lambda: method.attribute(
+            images,
+            nt_type="smoothgrad",
+            nt_samples=SAMPLES,
+            nt_samples_batch_size=10,
+            stdevs=NOISE,
+            target=labels,
+            abs=False,
+        ),
+        lambda found: _maps(arrays, found.numpy().transpose(0, 2, 3, 1), "smooth_grad"),
+    )
+
+
+def xplique_integrated_gradients(arrays: Arrays) -> Made:
+    from xplique.attributions import IntegratedGradients
+
+    method = IntegratedGradients(keras_network(arrays), steps=POINTS, batch_size=2000, reducer=None)
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    return (
+        lambda: method(arrays["images"], truth),
+        lambda found: _maps(arrays, np.asarray(found).reshape(arrays["images"].shape), "integrated_gradients"),
+    )
+
+
+def xplique_smooth_grad(arrays: Arrays) -> Made:
+    from xplique.attributions import SmoothGrad
+
+    method = SmoothGrad(keras_network(arrays), nb_samples=SAMPLES, noise=NOISE, batch_size=2000, reducer=None)
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    return (
+        lambda: method(arrays["images"], truth),
+        lambda found: _maps(arrays, np.asarray(found).reshape(arrays["images"].shape), "smooth_grad"),
+    )
+
+
+def _art(arrays: Arrays, make: Callable[[Any], Any]) -> Made:
+    import torch
+    from art.estimators.classification import PyTorchClassifier
+
+    network = torch_network(arrays)
+    peer = PyTorchClassifier(
+        network, torch.nn.CrossEntropyLoss(), (1, 28, 28), 10, clip_values=(0.0, 1.0), device_type="cpu"
+    )
+    attack, images = make(peer), torch_images(arrays)
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    return (
+        lambda: attack.generate(images, truth),
+        lambda found: _accuracy(arrays, network(torch.tensor(found)).numpy()),
+    )
+
+
+def _accuracy(arrays: Arrays, logits: np.ndarray) -> dict[str, float]:
+    return {"robust accuracy": float((logits.argmax(1) == arrays["labels"]).mean())}
+
+
+def _maps(arrays: Arrays, maps: np.ndarray, name: str) -> dict[str, float]:
+    """Mean difference from our finest map, of its largest value, and for integrated gradients the largest completeness gap."""
+    ours = arrays[name]
+    largest = np.abs(ours).max((1, 2, 3), keepdims=True)
+    result = {"mean difference": float((np.abs(maps - ours) / largest).mean())}
+    if name == "integrated_gradients":
+        # The finest map's sum is f(image) - f(black) to within its own gap.
+        result["largest gap"] = float(np.abs((maps - ours).sum((1, 2, 3))).max())
+    return result

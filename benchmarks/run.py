@@ -1,0 +1,123 @@
+"""Measure every row in a process of its own, print a table, and write benchmarks/results/bench.json and bench.png: `make bench`.
+
+Costs are in U (unit.py), medians over rounds that measure U and the work in turn. Rows that name a trained network need it
+(INTERP_NETWORKS_DIR) and MNIST (INTERP_DATA_DIR), and are skipped without. `--check` compares with the last accepted table,
+`--accept` makes this run the accepted one.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rows import ROWS, Row
+
+from interp.core.errors import InputError
+from interp.core.files import write_json
+from interp.core.json_values import parse_json
+from interp.core.provenance import describe_run
+
+HERE = Path(__file__).resolve().parent
+RESULTS, ACCEPTED = HERE / "results", HERE / "accepted.json"
+SLOWER = 1.25
+
+
+def main() -> int:
+    """Run the chosen rows; return 1 if a row became too slow, 2 after an error."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", metavar="PART", help="rows whose names hold one of these parts")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each row (default 5)")
+    parser.add_argument("--check", action="store_true", help="compare with the accepted table; write nothing")
+    parser.add_argument("--accept", action="store_true", help="make what is measured the accepted table")
+    arguments = parser.parse_args()
+    try:
+        return run(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print, keep or compare."""
+    chosen = [row for row in ROWS if not arguments.only or any(part in row.name for part in arguments.only)]
+    if not chosen or arguments.rounds < 1:
+        raise InputError(f"nothing to measure with --only {arguments.only} and --rounds {arguments.rounds}")
+    accepted = parse_json(ACCEPTED.read_text())["rows"] if ACCEPTED.exists() else {}
+    print(HEADER)
+    began, results = time.monotonic(), {}
+    for number, row in enumerate(chosen, 1):
+        results[row.name] = measure(row, arguments.rounds)
+        passed = time.monotonic() - began
+        left = passed / number * (len(chosen) - number)
+        print(f"{line(row, results[row.name])}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
+    record = {"rows": results, "run": describe_run(vars(arguments))}
+    if arguments.check:
+        return compare(results, accepted)
+    if arguments.accept:
+        write_json(ACCEPTED, {**record, "rows": accepted | {name: keep(row) for name, row in results.items()}})
+    if not arguments.only:
+        from chart import draw
+
+        write_json(RESULTS / "bench.json", record)
+        draw(results, RESULTS / "bench.png")
+        print(f"written: {RESULTS / 'bench.json'}, {RESULTS / 'bench.png'}")
+    return 0
+
+
+def measure(row: Row, rounds: int) -> dict[str, Any]:
+    """What a process of its own found of a row."""
+    command = [sys.executable, str(HERE / "measure.py"), row.name, str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"{row.name} ended with code {done.returncode}: {last}")
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+HEADER = (
+    f"{'':62s} {'seconds':>8s} {'U':>8s} {'(range)':>15s} {'limit':>6s} {'naive/ours':>10s} {'of peak':>8s} {'GiB':>5s}"
+)
+
+
+def line(row: Row, result: dict[str, Any]) -> str:
+    """A row of the table."""
+    if "skipped" in result:
+        return f"{row.name:62s} skipped: {result['skipped']}"
+    spread = f"({result['lowest']:.1f}-{result['highest']:.1f})"
+    naive = f"{result['naive_units'] / result['units']:.1f}" if "naive_units" in result else ""
+    share = f"{result['useful_gflops'] / result['matrix_peak_gflops']:.0%}" if "useful_gflops" in result else ""
+    found = ", ".join(f"{name} {value}" for name, value in result["found"].items())
+    limit = "" if row.limit is None else f"{row.limit:g}"
+    return (
+        f"{row.name:62s} {result['seconds']:8.3f} {result['units']:8.1f} {spread:>15s} {limit:>6s} {naive:>10s} {share:>8s} "
+        f"{result['peak_gib']:5.2f} {found}"
+    )
+
+
+def keep(result: dict[str, Any]) -> dict[str, Any]:
+    """What the accepted table says of a row."""
+    return {name: result[name] for name in ("units", "seconds", "skipped") if name in result}
+
+
+def compare(results: dict[str, Any], accepted: dict[str, Any]) -> int:
+    """Say which rows became slower than the accepted table allows; return 1 if any did."""
+    slower = []
+    for name, result in results.items():
+        before = accepted.get(name, {}).get("units")
+        if before is None or "units" not in result:
+            print(f"not compared: {name}")
+        elif result["units"] > SLOWER * before:
+            slower.append(name)
+            print(
+                f"slower: {name}: {result['units']:.1f} U, accepted {before:.1f} U ({result['units'] / before:.2f} times)"
+            )
+    print(f"{len(slower)} of {len(results)} rows are more than {SLOWER - 1:.0%} slower than accepted")
+    return 1 if slower else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""What the rows of the benchmark do, made from a setting: networks, images and labels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import naive
+import numpy as np
+import tensorflow as tf
+from timing import Work
+
+from interp import attributions, data
+from interp.attacks import (
+    AutoPGD,
+    InterpretabilitySneaking,
+    MinimumEpsilon,
+    ProjectedGradientDescent,
+    Square,
+    TopKInterpretation,
+    accuracy,
+)
+from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
+from interp.evaluation import accuracy_curve, sample_images
+from interp.models import Network, build_network, load_model
+from interp.models.linear_tail import FoldedTail
+from interp.training import PAPER, Retraining, find_objective, plain_schedule
+from interp.training.step import make_step
+
+EPSILONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4)
+PENALTIES = (1.25, 1.5, 1.75, 2.0)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A work, the same written naively, how many floating-point operations of it are of use, and what it found."""
+
+    work: Work
+    naive: Work | None = None
+    flops: float | None = None
+    found: Callable[[], dict[str, Any]] = field(default=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Network and images of a row: the named network and real MNIST images where there are any, else random ones."""
+
+    network: Network
+    images: np.ndarray
+    labels: np.ndarray
+    targets: np.ndarray
+
+
+def setting(architecture: str, kind: str, count: int, network: str | None = None) -> Setting:
+    """Random weights and images of mnist or cifar; or real ones, for a row that looks at what it finds."""
+    if network is not None:
+        sample, targets = sample_images(data.load("mnist", "test"), count)
+        return Setting(load_model(network), np.asarray(sample.images), sample.labels, targets)
+    shape = {"mnist": (28, 28, 1), "cifar": (32, 32, 3)}[kind]
+    images = np.random.RandomState(0).rand(count, *shape).astype(np.float32)
+    labels = np.arange(count) % 10
+    return Setting(build_network(architecture, shape, 10), images, labels, (labels + 1) % 10)
+
+
+def flops_of_pass(network: Network) -> float:
+    """Floating-point operations of one forward pass and one gradient with respect to the image, an image, its tail folded."""
+    *body, tail, head = network.kernel_layers()
+    folds = isinstance(network.tail(), FoldedTail)
+    total = sum(_products(layer) for layer in (body if folds else [*body, tail]))
+    # Folded, the tail is one dense layer on what it reads.
+    total += int(np.prod(tail.input.shape[1:])) * network.classes if folds else _products(head)
+    return 4.0 * total
+
+
+def _products(layer: Any) -> int:
+    positions = int(np.prod(layer.output.shape[1:3])) if isinstance(layer, keras.layers.Conv2D) else 1
+    return positions * int(np.prod(layer.kernel.shape))
+
+
+def step_of(tag: str, kind: str, architecture: str, inner: int | None = None) -> Prepared:
+    """One training step, batch and inner steps of the paper, or `inner` steps."""
+    schedule = PAPER[kind]
+    if inner is not None:
+        schedule = replace(schedule, attack_steps=inner)
+    objective = find_objective(tag)
+    place = setting(architecture, kind, schedule.batch_size)
+    step = make_step(
+        place.network,
+        objective,
+        keras.optimizers.Adam(1e-4),
+        schedule,
+        penalty_weight=objective.penalty_weight or 0.0,
+    )
+    images, labels = tf.constant(place.images), tf.constant(place.labels, tf.int64)
+    numbers = tf.constant(schedule.epsilon), tf.constant([99, 0], tf.int64), tf.constant(0.0)
+    passes = schedule.batch_size * (schedule.attack_steps if objective.attack else 0)
+    # The update's gradient with respect to weights costs about as much again as a pass.
+    flops = flops_of_pass(place.network) * (passes + 1.5 * schedule.batch_size) if tag in ("normal", "adv") else None
+    plain = naive.training_step(place.network, images, labels, schedule) if tag == "adv" else None
+    return Prepared(lambda: step(images, labels, *numbers), plain, flops)
+
+
+def pgd(kind: str, architecture: str, count: int, steps: int, **changes: Any) -> Prepared:
+    """PGD within 0.3 (MNIST) or 8/255 (CIFAR)."""
+    name = changes.pop("network", None)
+    place = setting(architecture, kind, count, name)
+    epsilon, size = (0.3, 0.01) if kind == "mnist" else (8 / 255, 2 / 255)
+    attack = ProjectedGradientDescent(epsilon=epsilon, step_size=size, steps=steps, **changes)
+    images = tf.constant(place.images)
+
+    def found() -> dict[str, Any]:
+        return {"robust accuracy": accuracy(place.network, attack(place.network, images, place.labels), place.labels)}
+
+    flops = flops_of_pass(place.network) * count * steps if attack.iterate == "last" else None
+    plain = naive.pgd(place.network, images, place.labels, epsilon, size, steps) if attack.iterate == "last" else None
+    return Prepared(
+        lambda: attack(place.network, images, place.labels), plain, flops, found if name is not None else dict
+    )
+
+
+def curve(network: str, iterate: str) -> Prepared:
+    """Accuracy over seven radii, PGD of 200 steps on 200 images; with the first success counting it is carried to larger radii."""
+    place = setting("small", "mnist", 200, network)
+    attack = ProjectedGradientDescent(epsilon=0.3, step_size=0.01, steps=200, iterate=iterate)
+
+    def work() -> Any:
+        return accuracy_curve(place.network, place.images, place.labels, attack, EPSILONS, carry=iterate == "first")
+
+    passes = 200 * 200 * (len(EPSILONS) - 1)
+    flops = flops_of_pass(place.network) * passes if iterate == "last" else None
+    return Prepared(work, None, flops, lambda: {"accuracies": " ".join(f"{value:.3f}" for value in work().accuracies)})
+
+
+def attack_row(attack: Any, count: int, network: str | None) -> Prepared:
+    """Any attack on classification or maps over `count` images."""
+    place = setting("small", "mnist", count, network)
+
+    def found() -> dict[str, Any]:
+        return {
+            "robust accuracy": accuracy(place.network, attack(place.network, place.images, place.labels), place.labels)
+        }
+
+    judged = network is not None and not isinstance(attack, TopKInterpretation)
+    return Prepared(lambda: attack(place.network, place.images, place.labels), None, None, found if judged else dict)
+
+
+def minimum_epsilon(direction: str, steps: int, network: str) -> Prepared:
+    """The smallest radius of 100 images."""
+    place, attack = setting("small", "mnist", 100, network), MinimumEpsilon(direction=direction, steps=steps)
+
+    def work() -> Any:
+        return attack(place.network, place.images, place.targets)
+
+    return Prepared(work, found=lambda: {"broken": int(work().broken.sum())})
+
+
+def sneaking(direction: str, steps: int, network: str) -> Prepared:
+    """ISA on 50 images at four penalties, the search for their smallest radius included."""
+    place = setting("small", "mnist", 50, network)
+    minimum = MinimumEpsilon(direction=direction, steps=steps)
+    sneak = InterpretabilitySneaking(direction=direction, steps=steps)
+
+    def work() -> Any:
+        smallest = minimum(place.network, place.images, place.targets)
+        radii = np.outer(PENALTIES, smallest.epsilons)
+        return sneak(place.network, place.images, place.labels, place.targets, radii, start=smallest.adversarial)
+
+    return Prepared(work, found=lambda: {"succeeded": int(work().succeeded.sum())})
+
+
+def attribution(make: Callable[[Any], Any], count: int, network: str | None, passes: int | None = None) -> Prepared:
+    """An attribution of `count` images."""
+    place = setting("small", "mnist", count, network)
+    method = make(place.network)
+    flops = None if passes is None else flops_of_pass(place.network) * passes * count
+
+    def found() -> dict[str, Any]:
+        values = method.explain(place.images, place.labels).values
+        return {f"largest {name}": float(value.max()) for name, value in values.items() if name in ("gap", "points")}
+
+    return Prepared(lambda: method(place.images, place.labels), None, flops, found)
+
+
+def integrated_gradients_to_the_gap_of_peers(network: str) -> Prepared:
+    """Integrated gradients whose largest completeness gap is that of 100 midpoint points."""
+    place = setting("small", "mnist", 200, network)
+    peers = attributions.IntegratedGradients(place.network, steps=100, rule="midpoint")
+    gap = float(peers.explain(place.images, place.labels).values["gap"].max())
+    return attribution(lambda model: attributions.IntegratedGradients(model, steps=512, tolerance=gap), 200, network)
+
+
+def unforeseen(name: str, steps: int) -> Prepared:
+    """An unforeseen attack on 200 images of 32x32."""
+    place = setting("small", "cifar", 200)
+    attack = make_unforeseen(name, UNFORESEEN[name].budget, steps=steps, goal="untargeted")
+    return Prepared(lambda: attack(place.network, place.images, place.labels))
+
+
+def retraining_epoch(architecture: str, count: int) -> Prepared:
+    """One epoch of a retraining as ROAR runs it."""
+    place = setting(architecture, "mnist", count)
+    images = data.Dataset(
+        images=place.images,
+        labels=place.labels.astype(np.int64),
+        class_names=tuple("0123456789"),
+        source="random numbers",
+        split="train",
+        name="mnist",
+    )
+    retrain = Retraining(architecture, plain_schedule(epochs=1, batch_size=50, learning_rate=1e-3))
+    return Prepared(lambda: retrain(images, images, 0))
+
+
+SQUARE, APGD = Square(epsilon=0.3, steps=1000), AutoPGD(epsilon=0.3, steps=100)
