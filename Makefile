@@ -25,13 +25,18 @@ export KERAS_BACKEND := tensorflow
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check clean
+PEERS := .venv-peers
+
+.PHONY: help demo test test-slow check bench bench-check bench-peers clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom'
+	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
+	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
+	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
 demo: $(STAMP)
@@ -49,6 +54,23 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_import_directions.py
 
+bench: $(STAMP)
+	@$(BIN)/python benchmarks/run.py
+
+bench-check: $(STAMP)
+	@$(BIN)/python benchmarks/run.py --check
+
+bench-peers: $(STAMP) $(PEERS)/.installed
+	@$(BIN)/python benchmarks/run_peers.py $(PEERS)/bin/python
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	@echo 'Installing peers into $(PEERS): about 3 GB, a few minutes, once'
+	@rm -rf $(PEERS)
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) --no-deps torchattacks==3.5.1
+	@touch $@
+
 # An installation that was interrupted leaves $(BROKEN) and no stamp: the next one starts from an empty folder, because
 # pip takes a half-copied package for an installed one.
 $(STAMP): pyproject.toml setup.py constraints.txt
@@ -65,5 +87,5 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -95,9 +95,9 @@ ROWS = (
         60,
     ),
     Row(
-        "SmoothGrad, 50 samples",
-        _explain(lambda methods, model: methods.SmoothGrad(methods.VanillaGradient(model), samples=50), passes=50),
-        None,
+        "SmoothGrad, 50 samples, Adv",
+        _explain(lambda methods, model: methods.SmoothGrad(methods.VanillaGradient(model), samples=50), ADV, 50),
+        ADV,
         60,
     ),
     Row("Grad-CAM", _explain(lambda methods, model: methods.GradCAM(model))),

@@ -13,7 +13,7 @@ from interp.core.checks import MOST_STEPS, check_images, check_labels, check_num
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.forward import prepare_forward
-from interp.models.model_check import check_model
+from interp.models.model_check import check_model_once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Attack(ABC):
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        truth = check_labels(labels, originals, check_model(model, originals))
+        truth = check_labels(labels, originals, check_model_once(self._compiled, model, originals))
         starts = self._starts(originals, seed)
         worst, most_harm = self._attack(model, (originals, truth, *next(starts)), batch_size)
         for draws in starts:

@@ -17,7 +17,7 @@ from interp.core.errors import InputError, check_choice
 from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
 from interp.discrepancy.interpretations import INTERPRETATIONS, LAST_LAYER, prepare_interpretation
 from interp.models.forward import prepare_forward
-from interp.models.model_check import check_model
+from interp.models.model_check import check_model_once
 
 FIRST_WEIGHT = 5e-5
 
@@ -78,7 +78,7 @@ class InterpretabilitySneaking:
         """
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        count = check_model(model, originals)
+        count = check_model_once(self._compiled, model, originals)
         truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
         if bool(tf.reduce_any(truth == wanted)):
             raise InputError("a target is the true class of its image: choose another class")

@@ -15,7 +15,7 @@ from interp.core.checks import MOST_STEPS, check_images, check_labels, check_num
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.models.forward import prepare_forward
-from interp.models.model_check import check_model
+from interp.models.model_check import check_model_once
 
 FIRST_RADIUS, RESTART_RADIUS = 0.05, 0.5
 
@@ -61,7 +61,7 @@ class MinimumEpsilon:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        wanted = check_labels(targets, originals, check_model(model, originals))
+        wanted = check_labels(targets, originals, check_model_once(self._compiled, model, originals))
         found, radii = self._run(model, originals, wanted, _offsets(originals, seed), batch_size)
         rows = np.flatnonzero(np.isinf(radii))
         if len(rows) and self.direction == "sign" and self.restarts:

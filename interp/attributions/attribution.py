@@ -62,9 +62,11 @@ class Attribution(ABC):
         `first` is the place of the first image among images explained by several calls, which random draws depend on.
         """
         batch = check_images(images)
-        softmax, classes = ends_in_softmax(self.model, batch[:2])
-        chosen = check_labels(labels, batch, classes)
         shape = tuple(batch.shape[1:])
+        softmax, classes = self._compiled.keep(
+            self.model, ("outputs", shape), lambda: ends_in_softmax(self.model, batch[:2])
+        )
+        chosen = check_labels(labels, batch, classes)
         recorded, layer = self._compiled.keep(self.model, ("layers", shape), lambda: self._look_inside(batch[:2]))
 
         def run(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -11,7 +11,7 @@ from interp.attributions.attribution import Attribution
 from interp.attributions.explained import Explained, of_labels
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
-from interp.core.path_gradients import RULES, path_maps, quadrature
+from interp.core.path_gradients import RULES, chunked_path_gradient, quadrature
 
 # With a tolerance the number of points starts here and doubles.
 FEWEST = 8
@@ -64,33 +64,36 @@ class IntegratedGradients(Attribution):
                 f"the baseline came with shape {tuple(baseline.shape)}, the images have {tuple(shape)}: give an image of that "
                 "shape or a number"
             )
-        start = forward.enter(tf.broadcast_to(baseline, [1, *shape]))
-        ways = forward.enter(images) - start
+        ways = images - baseline
+        start, end = forward.lift(tf.broadcast_to(baseline, [1, *shape])), forward.lift(images)
         chunk_size = self.chunk_size(tuple(shape))
 
         def score_of(labels: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-            return lambda points, at: of_labels(forward.logits(start + points), tf.gather(labels, at))
+            return lambda points, at: of_labels(forward.logits_of_lifted(points), tf.gather(labels, at))
 
         everything = tf.range(tf.shape(images)[0])
-        change = score_of(labels)(ways, everything) - score_of(labels)(tf.zeros_like(ways), everything)
+        starts = start + tf.zeros_like(end)
+        change = score_of(labels)(end, everything) - score_of(labels)(starts, everything)
         maps, gaps = tf.zeros_like(ways), tf.fill(tf.shape(everything), np.float32(np.inf))
         points = tf.zeros_like(everything)
         goal = 0.0 if self.tolerance is None else self.tolerance
         for positions, weights in (quadrature(self.rule, number) for number in self._numbers_of_points()):
             # Those whose gap is small enough leave.
             chosen = tf.where(gaps > goal)[:, 0] if self.tolerance is not None else tf.cast(everything, tf.int64)
-            found = path_maps(
+            mean = chunked_path_gradient(
                 score_of(tf.gather(labels, chosen)),
-                tf.gather(ways, chosen),
+                tf.gather(starts, chosen),
+                tf.gather(end, chosen),
                 tf.constant(positions),
                 tf.constant(weights),
-                chunk_size=chunk_size,
+                chunk_size,
             )
+            found = tf.gather(ways, chosen) * forward.pull_back(tf.gather(images, chosen), mean)
             found_gaps = tf.abs(tf.reduce_sum(found, range(1, len(found.shape))) - tf.gather(change, chosen))
             maps = tf.tensor_scatter_nd_update(maps, chosen[:, None], found)
             gaps = tf.tensor_scatter_nd_update(gaps, chosen[:, None], found_gaps)
             points = tf.tensor_scatter_nd_update(points, chosen[:, None], tf.fill(tf.shape(chosen), len(positions)))
-        return forward.leave(maps), gaps, points
+        return maps, gaps, points
 
 
 def _check_baseline(baseline: Any) -> np.ndarray:

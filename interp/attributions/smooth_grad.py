@@ -7,8 +7,9 @@ from typing import ClassVar
 import tensorflow as tf
 
 from interp.attributions.attribution import VALUES, Attribution
-from interp.attributions.explained import Explained
+from interp.attributions.explained import Explained, gradient_of, of_labels
 from interp.attributions.recorded_model import RecordedModel
+from interp.attributions.vanilla_gradient import VanillaGradient
 from interp.core.checks import check_number
 from interp.core.errors import InputError
 
@@ -21,6 +22,7 @@ class NoiseEnsemble(Attribution):
     """
 
     centred: ClassVar[bool] = False
+    sums_gradients: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -78,6 +80,8 @@ class NoiseEnsemble(Attribution):
         shape = tuple(images.shape[1:])
         together, chunk = self._samples_at_a_time(shape), self.chunk_size(shape)
         sigma = self.noise_level * (tf.reduce_max(images, (1, 2, 3)) - tf.reduce_min(images, (1, 2, 3)))
+        if self.sums_gradients and isinstance(self.attribution, VanillaGradient):
+            return (self._mean_gradient(explained, images, labels, rows, sigma),)
 
         def explain(*noisy: tf.Tensor) -> tf.Tensor:
             return self.attribution._maps(explained, *noisy)[0]
@@ -88,10 +92,7 @@ class NoiseEnsemble(Attribution):
         centre = clean if self.centred else zero
 
         def add(first: tf.Tensor, total: tf.Tensor, squares: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            count = tf.minimum(together, self.samples - first)
-            noise = self._noise(rows, first // together, together, shape)[:, :count]
-            noisy = images[:, None] + sigma[:, None, None, None, None] * noise
-            flat = tf.reshape(noisy, [-1, *shape])
+            flat, count = self._noisy(images, rows, sigma, first)
             # Who draws numbers of its own, such as the random baseline, draws the same ones for all copies of an image.
             arrays = flat, tf.repeat(labels, count), tf.repeat(rows, count)
             maps = explain(*arrays) if together <= chunk else _in_chunks(explain, arrays, chunk)
@@ -102,6 +103,41 @@ class NoiseEnsemble(Attribution):
             lambda first, *_: first < self.samples, add, (tf.constant(0), zero, zero), parallel_iterations=1
         )
         return (self._statistic(total / self.samples, squares / self.samples),)
+
+    def _mean_gradient(
+        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, sigma: tf.Tensor
+    ) -> tf.Tensor:
+        """The mean of plain gradients, summed before they are brought back to pixels."""
+        forward, shape = explained.forward, tuple(images.shape[1:])
+        together, chunk = self._samples_at_a_time(shape), self.chunk_size(shape)
+
+        def gradient(noisy: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            lifted = forward.lift(noisy)
+            return gradient_of(of_labels(forward.logits_of_lifted(lifted), labels), lifted)
+
+        zero = tf.zeros_like(forward.lift(images))
+
+        def add(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            flat, count = self._noisy(images, rows, sigma, first)
+            arrays = flat, tf.repeat(labels, count)
+            gradients = gradient(*arrays) if together <= chunk else _in_chunks(gradient, arrays, chunk)
+            gradients = tf.reshape(gradients, tf.concat([[tf.shape(images)[0], count], tf.shape(zero)[1:]], 0))
+            return first + count, total + tf.reduce_sum(gradients, 1)
+
+        total = tf.while_loop(
+            lambda first, _: first < self.samples, add, (tf.constant(0), zero), parallel_iterations=1
+        )[1]
+        return forward.pull_back(images, total / self.samples)
+
+    def _noisy(
+        self, images: tf.Tensor, rows: tf.Tensor, sigma: tf.Tensor, first: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The block of samples that begins at `first`, (n * count, height, width, channels), and how many it has of each image."""
+        shape = tuple(images.shape[1:])
+        together = self._samples_at_a_time(shape)
+        count = tf.minimum(together, self.samples - first)
+        noise = self._noise(rows, first // together, together, shape)[:, :count]
+        return tf.reshape(images[:, None] + sigma[:, None, None, None, None] * noise, [-1, *shape]), count
 
     def _noise(self, rows: tf.Tensor, block: tf.Tensor, together: int, shape: tuple[int, ...]) -> tf.Tensor:
         """Standard normal (n, together, height, width, channels); a draw for each image and block of samples."""
@@ -131,6 +167,8 @@ def _in_chunks(function: Callable[..., tf.Tensor], arrays: tuple[tf.Tensor, ...]
 
 class SmoothGrad(NoiseEnsemble):
     """Mean of the maps of noisy copies (Smilkov et al. 2017)."""
+
+    sums_gradients = True
 
     def _statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         return mean

@@ -68,8 +68,9 @@ def chunked_path_gradient(
 
     At least one position goes into a pass, so memory is bounded by max(n, chunk_size) points.
     """
-    total = tf.shape(positions)[0]
-    group = tf.clip_by_value(chunk_size // tf.maximum(tf.shape(start)[0], 1), 1, total)
+    # Of no images there is no pass: many operations refuse empty batches.
+    total = tf.where(tf.shape(start)[0] > 0, tf.shape(positions)[0], 0)
+    group = tf.maximum(chunk_size // tf.maximum(tf.shape(start)[0], 1), 1)
 
     def add_group(first: tf.Tensor, summed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         chunk = slice(first, first + group)

@@ -30,6 +30,24 @@ class Forward(ABC):
         """Logits (n, K) of images, in inference mode."""
         return self.logits(self.enter(images))
 
+    def lift(self, images: tf.Tensor) -> tf.Tensor:
+        """Images after the affine part that a model begins with, where it is known.
+
+        Sums of gradients with respect to many images are taken there, and brought back to pixels once.
+        """
+        return images
+
+    def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
+        """Logits (n, K) of lifted images, in inference mode."""
+        return self.classify(lifted)
+
+    def pull_back(self, images: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """The gradient with respect to `images`, the same at all images, from one with respect to lifted images."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            lifted = self.lift(images)
+        return tape.gradient(lifted, images, output_gradients=gradient)
+
 
 class KerasForward(Forward):
     """Any Keras model, called as it is."""
@@ -108,7 +126,8 @@ class NetworkForward(MappedForward):
 
     def __init__(self, network: Network, *, rearrange: bool = True) -> None:
         self.network = network
-        self.layout = network.layout if rearrange else PlainLayout(network.first_layer.strides[0])
+        self._plain = PlainLayout(network.first_layer.strides[0])
+        self.layout = network.layout if rearrange else self._plain
         self.kernel = self.layout.kernel(tf.convert_to_tensor(network.first_layer.kernel))
         self.bias = tf.convert_to_tensor(network.first_layer.bias)
         self.tail = network.tail()
@@ -122,8 +141,18 @@ class NetworkForward(MappedForward):
     def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """Outputs of the last nonlinearity, what the tail reads."""
         first = self.layout.convolve(points, self.kernel) + self.bias
+        return self._activations_after(first, training=training)
+
+    def _activations_after(self, first: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         # The tail's weights are float32, whatever the layers compute in.
         return tf.cast(self.network.activations_after_first(first, training=training), tf.float32)
+
+    def lift(self, images: tf.Tensor) -> tf.Tensor:
+        # For a single pass each, rearranging the pixels does not pay.
+        return self._plain.convolve(images, tf.convert_to_tensor(self.network.first_layer.kernel)) + self.bias
+
+    def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
+        return self.logits_of(self._activations_after(lifted))
 
     def rectified_tail(self) -> Tail:
         return self.network.tail(rectified=True)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from interp.core.checks import check_logits
+from interp.core.compiled import CompiledFunctions
 from interp.core.errors import InputError
 
 
@@ -23,6 +24,13 @@ def check_model(model: Any, images: tf.Tensor) -> int:
             f"the model returned {logits.shape[0]} rows for {few.shape[0]} images, expected one row of logits per image"
         )
     return classes
+
+
+def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor) -> int:
+    """`check_model`, asked once of a model and a shape of images, as long as `compiled` keeps anything for that model."""
+    if not isinstance(model, keras.Model):
+        return check_model(model, images)
+    return int(compiled.keep(model, ("classes", tuple(images.shape[1:])), lambda: check_model(model, images)))
 
 
 def run_model(model: Any, images: tf.Tensor) -> Any:

@@ -1,0 +1,125 @@
+"""Measure this package and its peers on the same weights, images and steps, and print how many times as fast it is: `make bench-peers`.
+
+Needs MNIST (INTERP_DATA_DIR) and the network mnist_smallgap_adv_100 (INTERP_NETWORKS_DIR). Every row runs in a process of its own
+beside one that measures U, ours before and after the peers of each comparison; what a row found stands beside its time.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rows import ADV
+
+from interp.core.errors import InputError
+from interp.core.files import write_json
+from interp.core.provenance import describe_run
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "peers.json"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Our row, and the peers' works with how many times as fast ours should be."""
+
+    ours: str
+    peers: dict[str, float | None]
+
+
+COMPARISONS = (
+    Comparison(
+        "PGD, 200 images, 40 steps, Adv",
+        {
+            "torchattacks_pgd": 10,
+            "foolbox_pgd_tensorflow": 12,
+            "art_pgd_tensorflow": 12,
+            "foolbox_pgd": None,
+            "art_pgd": None,
+        },
+    ),
+    Comparison("AutoPGD, 200 images, 100 steps, Adv", {"art_auto_pgd": None}),
+    Comparison("Square, 200 images, 1000 queries, Adv", {"art_square": None}),
+    Comparison(
+        "integrated gradients, largest gap of 100 midpoint points, Adv",
+        {"captum_integrated_gradients": 5, "xplique_integrated_gradients": 5},
+    ),
+    Comparison("SmoothGrad, 50 samples, Adv", {"captum_smooth_grad": 5, "xplique_smooth_grad": 5}),
+)
+
+
+def main() -> int:
+    """Run the comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("python", help="the interpreter of the peers' environment")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each row (default 3)")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts")
+    arguments = parser.parse_args()
+    try:
+        return run(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, measure, print, keep."""
+    chosen = [row for row in COMPARISONS if not arguments.only or any(part in row.ours for part in arguments.only)]
+    if not chosen or arguments.rounds < 1 or not Path(arguments.python).exists():
+        raise InputError(f"nothing to measure: no comparison, no round, or no interpreter at {arguments.python}")
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        exported = f"{folder}/exported.npz"
+        _run([sys.executable, str(HERE / "peers" / "export.py"), ADV, exported])
+        print(f"{'':64s} {'seconds':>8s} {'U':>7s} {'times':>6s} {'wanted':>6s} {'GiB':>5s}  found")
+        for comparison in chosen:
+            ours = [_ours(comparison, arguments.rounds)]
+            peers = {}
+            for name in comparison.peers:
+                command = [arguments.python, str(HERE / "peers" / "measure.py"), name, exported]
+                peers[name] = _run([*command, str(arguments.rounds), sys.executable])
+            ours.append(_ours(comparison, arguments.rounds))
+            mean = {"units": statistics.mean(part["units"] for part in ours)}
+            _print(comparison.ours, {**ours[0], **mean}, "", "")
+            for name, peer in peers.items():
+                peer["times"] = peer["units"] / mean["units"]
+                wanted = comparison.peers[name]
+                _print(f"    {name}", peer, f"{peer['times']:.1f}", "" if wanted is None else f"{wanted:g}")
+            results[comparison.ours] = {"ours": ours, "peers": peers}
+    if not arguments.only:
+        write_json(RESULTS, {"rows": results, "run": describe_run(vars(arguments))})
+        print(f"written: {RESULTS}")
+    return 0
+
+
+def _ours(comparison: Comparison, rounds: int) -> dict[str, Any]:
+    result = _run([sys.executable, str(HERE / "measure.py"), comparison.ours, str(rounds)])
+    if "skipped" in result:
+        raise InputError(result["skipped"])
+    return result
+
+
+def _run(command: list[str]) -> dict[str, Any]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"{' '.join(command[1:3])} ended with code {done.returncode}: {last}")
+    lines = done.stdout.strip().splitlines()
+    return json.loads(lines[-1]) if lines else {}
+
+
+def _print(name: str, result: dict[str, Any], times: str, wanted: str) -> None:
+    found = ", ".join(f"{key} {value:.3g}" for key, value in result["found"].items())
+    print(
+        f"{name:64s} {result['seconds']:8.3f} {result['units']:7.1f} {times:>6s} {wanted:>6s} {result['peak_gib']:5.2f}  {found}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
