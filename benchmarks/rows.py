@@ -61,9 +61,23 @@ ROWS = (
         _work("pgd", "mnist", "small", 200, 40, network=NORMAL, iterate="first"),
         NORMAL,
     ),
-    Row("PGD, 100 images, 20 steps, MNIST pool", _work("pgd", "mnist", "pool", 100, 20)),
-    Row("PGD, 200 images, 40 steps, CIFAR small", _work("pgd", "cifar", "small", 200, 40)),
-    Row("PGD, 100 images, 10 steps, CIFAR wresnet", _work("pgd", "cifar", "wresnet", 100, 10)),
+    Row(
+        "PGD, bfloat16, 200 images, 40 steps, Adv",
+        _work("pgd", "mnist", "small", 200, 40, network=ADV, precision="bfloat16"),
+        ADV,
+    ),
+    *(
+        Row(
+            f"PGD{tag}, {count} images, {steps} steps, {title}",
+            _work("pgd", kind, architecture, count, steps, precision=precision),
+        )
+        for title, kind, architecture, count, steps in (
+            ("MNIST pool", "mnist", "pool", 100, 20),
+            ("CIFAR small", "cifar", "small", 200, 40),
+            ("CIFAR wresnet", "cifar", "wresnet", 100, 10),
+        )
+        for tag, precision in (("", "float32"), (", bfloat16", "bfloat16"))
+    ),
     Row("accuracy curve, paper's protocol, Adv", _work("curve", ADV, "last"), ADV),
     Row("accuracy curve, first success, Adv", _work("curve", ADV, "first"), ADV, 600),
     Row("accuracy curve, first success, Normal", _work("curve", NORMAL, "first"), NORMAL),

@@ -4,6 +4,7 @@ from interp.attacks.accuracy import accuracy, correct
 from interp.attacks.auto_pgd import AutoPGD
 from interp.attacks.interpretability_sneaking import InterpretabilitySneaking
 from interp.attacks.minimum_epsilon import MinimumEpsilon
+from interp.attacks.precision import faster_precision
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
 from interp.attacks.square import Square
 from interp.attacks.top_k_interpretation import TopKInterpretation
@@ -23,4 +24,5 @@ __all__ = [
     "TopKInterpretation",
     "accuracy",
     "correct",
+    "faster_precision",
 ]

@@ -49,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
         "--iterate", default="last", help="which iterate of PGD counts: last, worst or first (to succeed)"
     )
     attack.add_argument(
+        "--attack-precision",
+        default="float32",
+        help="of pgd_attack by the reference protocol: float32, bfloat16, or auto, which times both once",
+    )
+    attack.add_argument(
         "--protocol",
         help="pgd_attack: reference (the paper's) or strong, which also flags; roar, kar: paper or whitebox; the first without it",
     )
@@ -153,12 +158,14 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     from interp.data import ALIASES, DATASETS
     from interp.discrepancy import NORMS, SELECTIONS
     from interp.evaluation import check_penalties
+    from interp.models.low_precision import PRECISIONS
 
     check_choice("--task", arguments.task, LISTING)
     check_choice("--dataset", arguments.dataset, [*DATASETS, *ALIASES])
     check_choice("--num_class", arguments.num_class, SELECTIONS)
     check_choice("--norm", arguments.norm, NORMS)
     check_choice("--iterate", arguments.iterate, ITERATES)
+    check_choice("--attack-precision", arguments.attack_precision, (*PRECISIONS, "auto"))
     protocols = LISTING[arguments.task].protocols
     known = dict.fromkeys(name for task in LISTING.values() for name in task.protocols)
     arguments.protocol = check_choice("--protocol", arguments.protocol or protocols[0], known)
@@ -180,6 +187,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     check_penalties(arguments.penalties)
     for option, given, task in (
         ("--rep_l", arguments.rep_l != -1, "tradeoff_repr"),
+        ("--attack-precision", arguments.attack_precision != "float32", "pgd_attack"),
         ("--against", arguments.against is not None, "intr_topk"),
         ("--attacks", arguments.attacks is not None, "uar_attack"),
         ("--calibration", arguments.calibration is not None, "uar_attack"),
@@ -190,6 +198,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     ):
         if given and arguments.task not in task.split(" and "):
             raise InputError(f"{option} is for {task}: leave it out for {arguments.task}")
+    if arguments.protocol == "strong" and arguments.attack_precision != "float32":
+        raise InputError("--protocol strong searches in float32: leave --attack-precision out")
     if arguments.protocol == "strong" and arguments.restarts == 0:
         raise InputError("--protocol strong needs random starts: leave --restarts out, or give at least 1")
     methods = LISTING[arguments.task].methods

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the last checkpoint"
     )
     parser.add_argument(
+        "--attack-precision",
+        default="float32",
+        help="of inner attacks: float32, bfloat16, or auto, which times both once for each network",
+    )
+    parser.add_argument(
         "--strategy", default="none", help="none, mirrored (GPUs or logical CPUs), multiworker (TF_CONFIG)"
     )
     parser.add_argument("--replicas", type=whole_number(2), help="logical CPUs of --strategy mirrored without a GPU")
@@ -66,9 +71,11 @@ class Outcome:
 def train_numbered(arguments: argparse.Namespace) -> int:
     """Train what the arguments choose; return the exit code."""
     from interp.core.errors import check_choice
+    from interp.models.low_precision import PRECISIONS
     from interp.training.recipes import DESCRIPTIONS, PROFILES
 
     check_choice("profile", arguments.profile, PROFILES)
+    check_choice("attack precision", arguments.attack_precision, (*PRECISIONS, "auto"))
     if arguments.number is None:
         if not arguments.list:
             known = "; ".join(f"{number}: {text}" for number, text in DESCRIPTIONS.items())
@@ -171,6 +178,7 @@ def _train(
         splits = {**splits, **fewer}
     chief, images = is_chief(strategy), splits["train"]
     objective = training.find_objective(row.objective)
+    row = _with_attack_precision(row, arguments.attack_precision, images)
     description = {
         **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
         "augment": row.augment,
@@ -223,6 +231,21 @@ def _train(
             _export(row, arguments, network, splits, {**description, "history": history, "seconds": seconds})
             checkpoints.remove()
     return Outcome(row.name, seconds, history[-1])
+
+
+def _with_attack_precision(row: "Recipe", precision: str, images: "Dataset") -> "Recipe":
+    """The recipe with the precision of its inner attack, found by timing an untrained network for auto."""
+    from interp import models, training
+    from interp.attacks import ProjectedGradientDescent, faster_precision
+
+    if training.find_objective(row.objective).attack is None:
+        return row
+    if precision == "auto":
+        network = models.build_network(row.architecture, images.image_shape, images.classes)
+        sample = images.take(min(row.schedule.batch_size, len(images)))
+        attack = ProjectedGradientDescent(epsilon=row.schedule.epsilon, step_size=row.schedule.attack_step_size)
+        precision = faster_precision(attack, network, sample.images, sample.labels)
+    return replace(row, schedule=replace(row.schedule, attack_precision=precision))
 
 
 def _export(

@@ -79,5 +79,6 @@ def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
         if not attack.random_start
         else f"worst of {attack.restarts} random start{'s' * (attack.restarts > 1)}"
     )
+    gradients = "" if attack.precision == "float32" else f", gradients in {attack.precision}"
     kept = "found attacks carried to larger eps" if carry else "each eps alone"
-    return f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept})"
+    return f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept}{gradients})"

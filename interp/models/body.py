@@ -20,12 +20,17 @@ class Shortcut(keras.layers.Layer):
         self.stride, self.filters = stride, filters
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        missing = self.filters - inputs.shape[-1]
-        pooled = tf.nn.avg_pool2d(inputs, self.stride, self.stride, "SAME") if self.stride > 1 else inputs
-        return tf.pad(pooled, [[0, 0], [0, 0], [0, 0], [missing // 2, missing - missing // 2]])
+        return pool_and_pad(inputs, self.stride, self.filters)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "stride": self.stride, "filters": self.filters}
+
+
+def pool_and_pad(inputs: tf.Tensor, stride: int, filters: int) -> tf.Tensor:
+    """What `Shortcut` computes."""
+    missing = filters - inputs.shape[-1]
+    pooled = tf.nn.avg_pool2d(inputs, stride, stride, "SAME") if stride > 1 else inputs
+    return tf.pad(pooled, [[0, 0], [0, 0], [0, 0], [missing // 2, missing - missing // 2]])
 
 
 class Body:
@@ -89,8 +94,12 @@ class _ResidualLayers:
         self.shortcut = Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
         self.add = keras.layers.Add(name=f"{name}_add")
 
+    def keeps_shape(self, inputs: Any) -> bool:
+        """Whether the outputs have the shape of the inputs."""
+        return bool(inputs.shape[-1] == self.filters and self.stride == 1)
+
     def __call__(self, inputs: Any, activation: Activation | None, training: bool) -> Any:
-        kept = inputs if inputs.shape[-1] == self.filters and self.stride == 1 else self.shortcut(inputs)
+        kept = inputs if self.keeps_shape(inputs) else self.shortcut(inputs)
         return self.add([self.inner(inputs, activation=activation, training=training), kept])
 
 

@@ -5,7 +5,9 @@ from abc import ABC, abstractmethod
 import keras
 import tensorflow as tf
 
+from interp.core.errors import InputError
 from interp.models.linear_tail import LayeredTail, Tail
+from interp.models.low_precision import check_precision
 from interp.models.network import Network
 from interp.models.pixel_layout import PlainLayout
 from interp.models.pooled_head import PooledHead, find_pooled_head
@@ -121,11 +123,15 @@ class PooledForward(MappedForward):
 class NetworkForward(MappedForward):
     """One of the package's networks with its present weights; the tail is folded and the first kernel arranged here, once.
 
-    `training` turns batch normalisation to the batch's statistics in `activations`.
+    `training` turns batch normalisation to the batch's statistics in `activations`. With the `precision` bfloat16 passes in inference
+    mode compute in it up to the tail.
     """
 
-    def __init__(self, network: Network, *, rearrange: bool = True) -> None:
+    def __init__(self, network: Network, *, rearrange: bool = True, precision: str = "float32") -> None:
         self.network = network
+        self._cast = None
+        if check_precision(precision) != "float32":
+            self._cast = network.cast_after_first(tf.as_dtype(precision)), tf.as_dtype(precision)
         self._plain = PlainLayout(network.first_layer.strides[0])
         self.layout = network.layout if rearrange else self._plain
         self.kernel = self.layout.kernel(tf.convert_to_tensor(network.first_layer.kernel))
@@ -140,6 +146,10 @@ class NetworkForward(MappedForward):
 
     def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """Outputs of the last nonlinearity, what the tail reads."""
+        if self._cast is not None and not training:
+            run, dtype = self._cast
+            kernel, bias = tf.cast(self.kernel, dtype), tf.cast(self.bias, dtype)
+            return tf.cast(run(tf.nn.bias_add(self.layout.convolve(tf.cast(points, dtype), kernel), bias)), tf.float32)
         first = self.layout.convolve(points, self.kernel) + self.bias
         return self._activations_after(first, training=training)
 
@@ -164,14 +174,19 @@ class NetworkForward(MappedForward):
         return self.tail.logits(activations)
 
 
-def prepare_forward(model: keras.Model, *, rearrange: bool) -> Forward:
+def prepare_forward(model: keras.Model, *, rearrange: bool, precision: str = "float32") -> Forward:
     """Return the forward pass of `model`; call this inside a compiled function and outside of its loop.
 
     With `rearrange` points may be images with their pixels in another order and zeros added: only for use that treats every pixel
-    alone.
+    alone. The `precision` bfloat16 is for networks of this package; raises InputError for others.
     """
     # A subclass may compute something else in its call.
     if type(model) is Network:
-        return NetworkForward(model, rearrange=rearrange)
+        return NetworkForward(model, rearrange=rearrange, precision=precision)
+    if check_precision(precision) != "float32":
+        raise InputError(
+            f"precision came as {precision} for {type(model).__name__}, which computes in the precision it was built with: use float32, "
+            "or a network of this package"
+        )
     head = find_pooled_head(model)
     return KerasForward(model) if head is None else PooledForward(head)

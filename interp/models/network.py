@@ -1,5 +1,6 @@
 """The Keras network of the package: logits, features and the maps that explain them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from interp.core.path_gradients import chunked_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
 from interp.models.body import Activation, Body
 from interp.models.linear_tail import DenseTail, FoldedTail, LayeredTail, Tail
+from interp.models.low_precision import cast_layers
 from interp.models.pixel_layout import fastest_layout
 
 # What may stand in for ReLU in a map.
@@ -109,6 +111,10 @@ class Network(keras.Model):
     def activations_after_first(self, outputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """Outputs of the last nonlinearity from those of the first convolution."""
         return self._body(outputs, training=training, first=1, last=self._depth)
+
+    def cast_after_first(self, precision: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+        """`activations_after_first` in inference mode and another precision, the weights cast once."""
+        return cast_layers(self._body, first=1, last=self._depth, precision=precision)
 
     def tail(self, *, rectified: bool = False) -> Tail:
         """The linear rest of the network with its present weights; `rectified` takes the positive part of the head."""

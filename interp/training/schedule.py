@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from interp.core.checks import check_number
 from interp.core.errors import InputError
+from interp.models.low_precision import check_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +12,8 @@ class Schedule:
     """Length, learning rates and inner attack of a training.
 
     `learning_rates` holds (first step, rate) in order. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
-    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size`. Raises InputError.
+    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size`, computed in float32 or bfloat16
+    (`attack_precision`). Raises InputError.
     """
 
     epochs: int
@@ -21,10 +23,12 @@ class Schedule:
     ramp: tuple[int, int]
     attack_steps: int
     attack_step_size: float
+    attack_precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
+        check_precision(self.attack_precision)
         check_number("epsilon", self.epsilon, minimum=0)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
         if not all(isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates):

@@ -36,7 +36,7 @@ def attack_batch(
     term, ball = objective.attack, LinfBall()
 
     def search() -> tf.Tensor:
-        forward = NetworkForward(network)
+        forward = NetworkForward(network, precision=schedule.attack_precision)
         clean = View(forward, forward.enter(images))
         project = ball.projection(images, epsilon, forward.enter)
 

@@ -1,6 +1,8 @@
 """pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
 
-from interp.attacks import ProjectedGradientDescent
+from dataclasses import replace
+
+from interp.attacks import ProjectedGradientDescent, faster_precision
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.evaluation import StrongProtocol, Validity, accuracy_curve, validity
 from interp.report import NOTHING, Cell, Table, accuracy_figure, validity_figure
@@ -21,6 +23,11 @@ def pgd_attack(setting: Setting) -> Outcome:
         restarts=max(arguments.restarts or 0, 1),
         iterate=arguments.iterate,
     )
+    if arguments.attack_precision == "auto":
+        precision = faster_precision(attack, setting.model, setting.images, setting.labels)
+    else:
+        precision = arguments.attack_precision
+    attack = replace(attack, precision=precision)
     with setting.progress(len(setting.epsilons)) as tick:
         curve = accuracy_curve(
             setting.model,
