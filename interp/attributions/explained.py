@@ -56,6 +56,10 @@ class Explained:
         self.model, self._softmax, self._recorded = model, softmax, recorded
         self.forward: Forward = CutForward(model) if softmax else prepare_forward(model, rearrange=True)
 
+    def forward_of_images(self) -> Forward:
+        """A forward pass whose points are images as they are: where most of the work begins after the first layer."""
+        return self.forward if self._softmax else prepare_forward(self.model, rearrange=False)
+
     def scores(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Logits (n,) of the labels."""
         return of_labels(self.forward.classify(images), labels)

@@ -57,7 +57,7 @@ class IntegratedGradients(Attribution):
     def _maps(
         self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        forward, shape = explained.forward, images.shape[1:]
+        forward, shape = explained.forward_of_images(), images.shape[1:]
         baseline = tf.constant(self.baseline, tf.float32)
         if baseline.shape.rank and not baseline.shape.is_compatible_with(shape):
             raise InputError(

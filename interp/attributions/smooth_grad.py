@@ -108,7 +108,7 @@ class NoiseEnsemble(Attribution):
         self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, sigma: tf.Tensor
     ) -> tf.Tensor:
         """The mean of plain gradients, summed before they are brought back to pixels."""
-        forward, shape = explained.forward, tuple(images.shape[1:])
+        forward, shape = explained.forward_of_images(), tuple(images.shape[1:])
         together, chunk = self._samples_at_a_time(shape), self.chunk_size(shape)
 
         def gradient(noisy: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

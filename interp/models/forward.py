@@ -32,23 +32,23 @@ class Forward(ABC):
         """Logits (n, K) of images, in inference mode."""
         return self.logits(self.enter(images))
 
-    def lift(self, images: tf.Tensor) -> tf.Tensor:
-        """Images after the affine part that a model begins with, where it is known.
+    def lift(self, points: tf.Tensor) -> tf.Tensor:
+        """Points after the affine part that a model begins with, where it is known.
 
-        Sums of gradients with respect to many images are taken there, and brought back to pixels once.
+        Sums of gradients with respect to many points are taken there, and brought back to pixels once.
         """
-        return images
+        return points
 
     def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
-        """Logits (n, K) of lifted images, in inference mode."""
-        return self.classify(lifted)
+        """Logits (n, K) of lifted points, in inference mode."""
+        return self.logits(lifted)
 
-    def pull_back(self, images: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-        """The gradient with respect to `images`, the same at all images, from one with respect to lifted images."""
+    def pull_back(self, points: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """The gradient with respect to points, the same at all of them, from one with respect to lifted points."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
-            lifted = self.lift(images)
-        return tape.gradient(lifted, images, output_gradients=gradient)
+            tape.watch(points)
+            lifted = self.lift(points)
+        return tape.gradient(lifted, points, output_gradients=gradient)
 
 
 class KerasForward(Forward):
@@ -132,8 +132,7 @@ class NetworkForward(MappedForward):
         self._cast = None
         if check_precision(precision) != "float32":
             self._cast = network.cast_after_first(tf.as_dtype(precision)), tf.as_dtype(precision)
-        self._plain = PlainLayout(network.first_layer.strides[0])
-        self.layout = network.layout if rearrange else self._plain
+        self.layout = network.layout if rearrange else PlainLayout(network.first_layer.strides[0])
         self.kernel = self.layout.kernel(tf.convert_to_tensor(network.first_layer.kernel))
         self.bias = tf.convert_to_tensor(network.first_layer.bias)
         self.tail = network.tail()
@@ -146,23 +145,29 @@ class NetworkForward(MappedForward):
 
     def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """Outputs of the last nonlinearity, what the tail reads."""
-        if self._cast is not None and not training:
+        return self._activations_of_lifted(self._first(points), training=training)
+
+    def lift(self, points: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._first(points), tf.float32)
+
+    def _first(self, points: tf.Tensor) -> tf.Tensor:
+        kernel, bias = self.kernel, self.bias
+        if self._cast is not None:
+            _, dtype = self._cast
+            points, kernel, bias = (tf.cast(part, dtype) for part in (points, kernel, bias))
+        return self.layout.convolve(points, kernel) + bias
+
+    def _activations_of_lifted(self, lifted: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+        if self._cast is None:
+            outputs = self.network.activations_after_first(lifted, training=training)
+        else:
             run, dtype = self._cast
-            kernel, bias = tf.cast(self.kernel, dtype), tf.cast(self.bias, dtype)
-            return tf.cast(run(tf.nn.bias_add(self.layout.convolve(tf.cast(points, dtype), kernel), bias)), tf.float32)
-        first = self.layout.convolve(points, self.kernel) + self.bias
-        return self._activations_after(first, training=training)
-
-    def _activations_after(self, first: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+            outputs = run(tf.cast(lifted, dtype))
         # The tail's weights are float32, whatever the layers compute in.
-        return tf.cast(self.network.activations_after_first(first, training=training), tf.float32)
-
-    def lift(self, images: tf.Tensor) -> tf.Tensor:
-        # For a single pass each, rearranging the pixels does not pay.
-        return self._plain.convolve(images, tf.convert_to_tensor(self.network.first_layer.kernel)) + self.bias
+        return tf.cast(outputs, tf.float32)
 
     def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
-        return self.logits_of(self._activations_after(lifted))
+        return self.logits_of(self._activations_of_lifted(lifted))
 
     def rectified_tail(self) -> Tail:
         return self.network.tail(rectified=True)

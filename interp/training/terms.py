@@ -68,12 +68,15 @@ def _attribution_norms(
     The gradient of a logit of a ReLU network is `piecewise_constant` in the image: while an attack searches the image, it need
     not be differentiated again, which would give the same at twice the cost.
     """
-    start, end = pair.clean.points, pair.attacked.points
     positions, weights = tf.constant(PATH_POSITIONS), tf.constant(PATH_WEIGHTS)
-    gradients = path_gradients(scores, start, end, positions, weights)
+    # Along the lifted path, so that the first convolution is passed once each way and not at every point.
+    means = path_gradients(scores, pair.clean.lifted, pair.attacked.lifted, positions, weights)
+    end = pair.attacked.points
+    gradients = [pair.attacked.forward.pull_back(end, mean) for mean in means]
     if piecewise_constant and pair.searching:
         gradients = [tf.stop_gradient(gradient) for gradient in gradients]
-    return tf.stack([tf.reduce_sum(tf.abs((end - start) * gradient), (1, 2, 3)) for gradient in gradients], -1)
+    way = end - pair.clean.points
+    return tf.stack([tf.reduce_sum(tf.abs(way * gradient), (1, 2, 3)) for gradient in gradients], -1)
 
 
 def penalised(classification: Term, penalty: Term) -> Term:

@@ -17,6 +17,11 @@ class View:
         self.forward, self.points, self.training = forward, points, training
 
     @cached_property
+    def lifted(self) -> tf.Tensor:
+        """The points after the first convolution, which is affine."""
+        return self.forward.lift(self.points)
+
+    @cached_property
     def activations(self) -> tf.Tensor:
         return self.forward.activations(self.points, training=self.training)
 
@@ -41,9 +46,9 @@ class View:
         """The same network's view of other points."""
         return View(self.forward, points, training=self.training)
 
-    def logits_along(self, points: tf.Tensor) -> tf.Tensor:
-        """Logits on the points of a path, in inference mode: what is integrated belongs to each image alone."""
-        return View(self.forward, points).logits
+    def logits_along(self, lifted: tf.Tensor) -> tf.Tensor:
+        """Logits on lifted points of a path, in inference mode: what is integrated belongs to each image alone."""
+        return self.forward.logits_of_lifted(lifted)
 
 
 class Pair:
