@@ -9,12 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from timing import time_in_turn
 from unit import UnitProcess
 
+from interp.core.files import write_json
+from interp.core.provenance import describe_run
+
+RESULTS = Path(__file__).resolve().parent / "results" / "levers.json"
 THREADS = {"default threads": [], "cores shared among streams": ["shared"]}
 
 
@@ -27,6 +32,7 @@ def main() -> None:
         if done.returncode:
             sys.exit(f"error: {name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
         found[name] = json.loads(done.stdout.splitlines()[-1])
+    write_json(RESULTS, {"units": found, "run": describe_run({})})
     print(f"{'U':64s}" + "".join(f"{name:>28s}" for name in THREADS))
     for row in found["default threads"]:
         print(f"{row:64s}" + "".join(f"{found[name][row]:28.1f}" for name in THREADS))

@@ -1,4 +1,4 @@
-"""Measure one row in this process and print what was found as a line of JSON: `python measure.py NAME ROUNDS`."""
+"""Measure one row in this process and print what was found as a line of JSON: `python measure.py NAME ROUNDS [naive]`."""
 
 import json
 import sys
@@ -13,9 +13,11 @@ from interp.core.errors import InputError
 
 
 def main() -> None:
-    """Measure the row named by the first argument over as many rounds as the second says."""
+    """Measure the row named by the first argument over as many rounds as the second says; a third, naive, its naive version."""
     row = next(row for row in ROWS if row.name == sys.argv[1])
-    share_cores_among_streams()  # as the package's own commands do
+    naive = sys.argv[3:] == ["naive"]
+    if not naive:
+        share_cores_among_streams()  # as the package's own commands do; written naively there are no streams to share them
     import works
 
     try:
@@ -23,17 +25,16 @@ def main() -> None:
     except InputError as error:
         print(json.dumps({"skipped": str(error)}))
         return
+    work = prepared.naive if naive else prepared.work
     with UnitProcess() as unit:
-        named = {"work": prepared.work} | ({} if prepared.naive is None else {"naive": prepared.naive})
-        prepared.work()
-        found = prepared.found()
+        work()
+        found = {} if naive else prepared.found()
         peak = peak_gibibytes()
-        timings = time_in_turn(named, unit, rounds=int(sys.argv[2]))
-        result = {**asdict(timings["work"]), "peak_gib": peak, "found": found, "matrix_peak_gflops": unit.peak}
-        if prepared.naive is not None:
-            result["naive_units"] = timings["naive"].units
-        if prepared.flops is not None:
-            result["useful_gflops"] = prepared.flops / timings["work"].seconds / 1e9
+        timing = time_in_turn({"work": work}, unit, rounds=int(sys.argv[2]))["work"]
+        result = {**asdict(timing), "peak_gib": peak, "found": found, "matrix_peak_gflops": unit.peak}
+    result["has_naive"] = prepared.naive is not None
+    if prepared.flops is not None:
+        result["useful_gflops"] = prepared.flops / timing.seconds / 1e9
     print(json.dumps(result))
 
 

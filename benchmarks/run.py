@@ -21,7 +21,7 @@ from interp.core.json_values import parse_json
 from interp.core.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
-RESULTS, ACCEPTED = HERE / "results", HERE / "accepted.json"
+FILE, PICTURE, ACCEPTED = HERE / "results" / "bench.json", HERE / "results" / "bench.png", HERE / "accepted.json"
 SLOWER = 1.25
 
 
@@ -49,27 +49,33 @@ def run(arguments: argparse.Namespace) -> int:
     print(HEADER)
     began, results = time.monotonic(), {}
     for number, row in enumerate(chosen, 1):
-        results[row.name] = measure(row, arguments.rounds)
+        results[row.name] = result = measure(row, arguments.rounds)
+        if result.get("has_naive"):
+            # With TensorFlow's default threads, which it needs to use more than one core.
+            result["naive_units"] = measure(row, arguments.rounds, "naive")["units"]
         passed = time.monotonic() - began
         left = passed / number * (len(chosen) - number)
         print(f"{line(row, results[row.name])}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
-    record = {"rows": results, "run": describe_run(vars(arguments))}
     if arguments.check:
         return compare(results, accepted)
+    made = describe_run(vars(arguments))
     if arguments.accept:
-        write_json(ACCEPTED, {**record, "rows": accepted | {name: keep(row) for name, row in results.items()}})
-    if not arguments.only:
-        from chart import draw
+        write_json(ACCEPTED, {"rows": accepted | {name: keep(row) for name, row in results.items()}, "run": made})
+    from chart import draw
 
-        write_json(RESULTS / "bench.json", record)
-        draw(results, RESULTS / "bench.png")
-        print(f"written: {RESULTS / 'bench.json'}, {RESULTS / 'bench.png'}")
+    # Rows that were not measured now stay, each with the run that it is of.
+    kept = parse_json(FILE.read_text())["rows"] if FILE.exists() else {}
+    kept |= {name: {**result, "run": made} for name, result in results.items()}
+    rows = {row.name: kept[row.name] for row in ROWS if row.name in kept}
+    write_json(FILE, {"rows": rows})
+    draw(rows, PICTURE)
+    print(f"written: {FILE}, {PICTURE}")
     return 0
 
 
-def measure(row: Row, rounds: int) -> dict[str, Any]:
-    """What a process of its own found of a row."""
-    command = [sys.executable, str(HERE / "measure.py"), row.name, str(rounds)]
+def measure(row: Row, rounds: int, *version: str) -> dict[str, Any]:
+    """What a process of its own found of a row, or of its naive version."""
+    command = [sys.executable, str(HERE / "measure.py"), row.name, str(rounds), *version]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

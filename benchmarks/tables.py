@@ -1,0 +1,75 @@
+"""Write the tables of docs/performance.md from benchmarks/results/*.json: `python benchmarks/tables.py`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from interp.core.files import write_text
+from interp.core.json_values import parse_json
+
+RESULTS = Path(__file__).resolve().parent / "results"
+PAGE = RESULTS.parents[1] / "docs" / "performance.md"
+
+
+def main() -> None:
+    """Replace what stands between the marks of each table whose results are there."""
+    from rows import ROWS
+
+    limits = {row.name: row.limit for row in ROWS}
+    text = PAGE.read_text()
+    for name, table in (("bench", lambda record: _bench(record, limits)), ("peers", _peers), ("levers", _levers)):
+        file = RESULTS / f"{name}.json"
+        if file.exists():
+            lines = "\n".join(table(parse_json(file.read_text())))
+            pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+            text = pattern.sub(lambda match, lines=lines: f"{match[1]}{lines}\n{match[2]}", text)
+    write_text(PAGE, text)
+
+
+def _bench(record: dict[str, Any], limits: dict[str, float | None]) -> Iterator[str]:
+    yield "| work | U | range | limit | seconds | naive / ours | of peak | GiB |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, row in record["rows"].items():
+        if "skipped" in row:
+            continue
+        naive = f"{row['naive_units'] / row['units']:.1f}" if "naive_units" in row else ""
+        share = f"{row['useful_gflops'] / row['matrix_peak_gflops']:.0%}" if "useful_gflops" in row else ""
+        limit = "" if limits.get(name) is None else f"{limits[name]:g}"
+        cells = (name, _three(row["units"]), f"{_three(row['lowest'])} to {_three(row['highest'])}", limit)
+        yield _line(*cells, _three(row["seconds"]), naive, share, f"{row['peak_gib']:.2f}")
+
+
+def _peers(record: dict[str, Any]) -> Iterator[str]:
+    yield "| work | U | times ours | found | ours |"
+    yield "|---|---|---|---|---|"
+    for name, row in record["rows"].items():
+        units = sum(part["units"] for part in row["ours"]) / len(row["ours"])
+        yield _line(f"**{name}**", f"**{_three(units)}**", "", "", _found(row["ours"][0]))
+        for peer, result in row["peers"].items():
+            yield _line(peer.replace("_", " "), _three(result["units"]), f"{result['times']:.1f}", _found(result), "")
+
+
+def _levers(record: dict[str, Any]) -> Iterator[str]:
+    names = list(record["units"])
+    yield _line("U", *names)
+    yield "|---" * (len(names) + 1) + "|"
+    for row in record["units"][names[0]]:
+        yield _line(row, *(_three(record["units"][name][row]) for name in names))
+
+
+def _found(result: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in result["found"].items())
+
+
+def _three(value: float) -> str:
+    """A number to three digits, without an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
