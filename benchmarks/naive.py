@@ -27,18 +27,24 @@ def training_step(network: Network, images: tf.Tensor, labels: tf.Tensor, schedu
     optimizer.build(model.trainable_variables)
 
     @tf.function
-    def step() -> tf.Tensor:
+    def step() -> tuple[tf.Tensor, ...]:
         start = tf.clip_by_value(
             images + tf.random.uniform(tf.shape(images), -schedule.epsilon, schedule.epsilon), 0.0, 1.0
         )
         moved = _climb(model, images, start, labels, schedule.epsilon, schedule.attack_step_size, schedule.attack_steps)
         with tf.GradientTape() as tape:
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, model(moved, training=True))
-            loss = tf.reduce_mean(losses)
+            logits = model(moved, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        # The accuracies that a training shows are part of the step.
+        clean = model(images, training=False)
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        return loss
+        return loss, _accuracy(clean, labels), _accuracy(logits, labels)
 
     return step
+
+
+def _accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
 
 
 def _climb(
