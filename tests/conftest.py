@@ -12,8 +12,9 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # two workers cannot both take the whole GPU
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # One thread an operation in each of the two workers: on two cores about a tenth faster than two, which wait for each other.
+    # One thread an operation and one stream in each of the two workers: on two cores faster than two, which wait for each other.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 logging.getLogger("absl").setLevel(logging.ERROR)
 

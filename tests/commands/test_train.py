@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def test_an_interrupted_run_goes_on(tmp_path):
     process = subprocess.Popen(command(tmp_path, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "networks" / ".runs" / "digits_smallgap_adv_2" / "log.jsonl"
     while process.poll() is None and not log.exists():
-        pass
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
@@ -136,7 +137,7 @@ def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
 def test_lists_name_what_is_trained(tmp_path):
     everything = run(tmp_path, "--list")
     assert [line[0] for line in everything.stdout.splitlines()[:8]] == list("12345678")
-    some = run(tmp_path, "4", "--list", "--only", "mnist_smallgap_int2", "cifar_smallgap_int2adv")
+    some = run(tmp_path, "4", "--list", "--only", "mnist_smallgap_int2")
     assert some.returncode == 0, some.stderr
     assert "mnist_smallgap_int2_100" in some.stdout
     assert any(unit in some.stdout for unit in (" min", " h", " days"))
