@@ -29,7 +29,8 @@ class Attack(ABC):
         """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor.
 
         `model` is any Keras model that returns logits; `labels` (n,) are the true classes. Randomness depends on `seed` and
-        the position of an image among `images`, not on `batch_size`, which bounds memory. Raises InputError.
+        the position of an image among `images`, not on `batch_size`, which bounds memory. A model that draws numbers of its own in
+        inference gives no result twice. No gradient flows through the result. Raises InputError.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

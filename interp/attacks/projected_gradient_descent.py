@@ -86,7 +86,7 @@ class ProjectedGradientDescent(Attack):
         def evaluate(points: tf.Tensor, labels: tf.Tensor) -> Evaluation:
             outputs = forward.logits(points)
             harm = margin(outputs, labels)
-            if self.precision != "float32":
+            if self.precision != "float32" and self.iterate == "first":
                 harm -= ROUNDING * tf.reduce_max(tf.abs(outputs), -1)
             return Evaluation(cross_entropy(outputs, labels), harm)
 

@@ -14,6 +14,7 @@ from interp.attributions.recorded_model import RecordedModel, Use, find_use
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
+from interp.core.streams import count_streams
 from interp.models.model_check import reason
 
 # Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
@@ -52,7 +53,8 @@ class Attribution(ABC):
     def __call__(self, images: Any, labels: Any) -> Any:
         """Return maps of the `labels` (n,): (n, height, width, channels), or (n, height, width, 1) of methods that look at a layer.
 
-        `images` are float32 (n, height, width, channels) in [0, 1]; an array gives an array, a tensor a tensor. Raises InputError.
+        `images` are float32 (n, height, width, channels) in [0, 1]; an array gives an array, a tensor a tensor, through which no gradient
+        flows. Raises InputError.
         """
         return self.explain(images, labels).maps
 
@@ -63,9 +65,7 @@ class Attribution(ABC):
         """
         batch = check_images(images)
         shape = tuple(batch.shape[1:])
-        softmax, classes = self._compiled.keep(
-            self.model, ("outputs", shape), lambda: ends_in_softmax(self.model, batch[:2])
-        )
+        softmax, classes = ends_in_softmax(self.model, batch[:2])
         chosen = check_labels(labels, batch, classes)
         recorded, layer = self._compiled.keep(self.model, ("layers", shape), lambda: self._look_inside(batch[:2]))
 
@@ -97,8 +97,8 @@ class Attribution(ABC):
         return type(self).__name__
 
     def chunk_size(self, shape: tuple[int, ...]) -> int:
-        """Images of this shape (height, width, channels) in memory at a time."""
-        return self._chunk_size or max(1, VALUES // int(np.prod(shape)))
+        """Images of this shape (height, width, channels) in memory at a time, in each of the streams that run side by side."""
+        return max(1, (self._chunk_size or VALUES // int(np.prod(shape))) // count_streams())
 
     def _look_inside(self, few: tf.Tensor) -> tuple[RecordedModel | None, str | None]:
         """The model run layer by layer, where the method needs it, and the name of the layer it looks at. Raises InputError."""

@@ -32,9 +32,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(
-    parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None = None
+    parser: argparse.ArgumentParser,
+    main: Callable[[argparse.Namespace], int],
+    arguments: Sequence[str] | None = None,
+    *,
+    has_streams: Callable[[argparse.Namespace], bool] = lambda _: True,
 ) -> int:
-    """Parse, call `main`, and return the exit code: its own, 2 after an InputError, 1 after a failed computation, 130 after Ctrl-C."""
+    """Parse, call `main`, and return the exit code: its own, 2 after an InputError, 1 after a failed computation, 130 after Ctrl-C.
+
+    `has_streams` says whether what was asked for shares its work out to streams.
+    """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     for stream in ("stdout", "stderr"):
@@ -43,7 +50,8 @@ def run(
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process
     parsed = parser.parse_args(arguments)
     try:
-        share_cores_among_streams()
+        if has_streams(parsed):
+            share_cores_among_streams()
         import_tensorflow()
         code = main(parsed)
         sys.stdout.flush()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from interp.data import Dataset
     from interp.models import Network
-    from interp.training import Progress
+    from interp.training import CheckpointFolder, Progress
     from interp.training.recipes import Recipe
     from interp.training.signals import StopRequest
 
@@ -76,6 +76,8 @@ def train_numbered(arguments: argparse.Namespace) -> int:
 
     check_choice("profile", arguments.profile, PROFILES)
     check_choice("attack precision", arguments.attack_precision, (*PRECISIONS, "auto"))
+    if arguments.attack_precision == "auto" and arguments.strategy == "multiworker":
+        raise InputError("workers may time differently: choose --attack-precision float32 or bfloat16 for all of them")
     if arguments.number is None:
         if not arguments.list:
             known = "; ".join(f"{number}: {text}" for number, text in DESCRIPTIONS.items())
@@ -178,15 +180,16 @@ def _train(
         splits = {**splits, **fewer}
     chief, images = is_chief(strategy), splits["train"]
     objective = training.find_objective(row.objective)
-    row = _with_attack_precision(row, arguments.attack_precision, images)
+    target = arguments.networks_dir / f"{row.name}.safetensors"
+    folder = arguments.networks_dir / RUNS / row.name
+    checkpoints = training.CheckpointFolder(folder / "checkpoints")
+    made_before = _made_before(target, checkpoints) if arguments.resume else {}
+    row = _with_attack_precision(row, arguments.attack_precision, images, made_before)
     description = {
         **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
         "augment": row.augment,
         "data": images.source,
     }
-    target = arguments.networks_dir / f"{row.name}.safetensors"
-    folder = arguments.networks_dir / RUNS / row.name
-    checkpoints = training.CheckpointFolder(folder / "checkpoints")
     # With checkpoints about, a training goes on, or its last files are written once more.
     if arguments.resume and target.exists() and checkpoints.is_empty():
         made = models.load_model(target).metadata
@@ -233,14 +236,26 @@ def _train(
     return Outcome(row.name, seconds, history[-1])
 
 
-def _with_attack_precision(row: "Recipe", precision: str, images: "Dataset") -> "Recipe":
-    """The recipe with the precision of its inner attack, found by timing an untrained network for auto."""
+def _made_before(target: Path, checkpoints: "CheckpointFolder") -> dict[str, Any]:
+    """How the training that goes on, or is finished, was made; nothing where there is none."""
+    from interp import models
+
+    newest = checkpoints.load_newest(lambda message: None)
+    if newest is not None:
+        return dict(newest.arguments)
+    return dict(models.load_model(target).metadata) if target.exists() else {}
+
+
+def _with_attack_precision(row: "Recipe", precision: str, images: "Dataset", made_before: dict[str, Any]) -> "Recipe":
+    """The recipe with the precision of its inner attack: for auto that of the training that goes on, else the faster one."""
     from interp import models, training
     from interp.attacks import ProjectedGradientDescent, faster_precision
 
     if training.find_objective(row.objective).attack is None:
         return row
-    if precision == "auto":
+    if precision == "auto" and made_before:
+        precision = made_before["schedule"].get("attack_precision", "float32")
+    elif precision == "auto":
         network = models.build_network(row.architecture, images.image_shape, images.classes)
         sample = images.take(min(row.schedule.batch_size, len(images)))
         attack = ProjectedGradientDescent(epsilon=row.schedule.epsilon, step_size=row.schedule.attack_step_size)
@@ -291,7 +306,8 @@ def _print_table(outcomes: list[Outcome]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `train.py` from the command line."""
-    return run(parser(), train_numbered, arguments)
+    # Replicas share a batch out themselves.
+    return run(parser(), train_numbered, arguments, has_streams=lambda parsed: parsed.strategy == "none")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Sub-batches that run side by side, because small operations alone cannot keep all cores busy."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from threading import Event
 from typing import TypeVar
 
 import tensorflow as tf
@@ -18,7 +19,7 @@ def count_streams() -> int:
     An operation of a small network takes less time than waking and joining the threads that share it, so two halves of a batch
     finish sooner side by side than one after the other, and sooner still when each operation stays on its thread.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         return 1
     per_operation = tf.config.threading.get_intra_op_parallelism_threads() or from_environment(PER_OPERATION)
     at_once = tf.config.threading.get_inter_op_parallelism_threads() or from_environment(AT_ONCE) or count_cores()
@@ -28,12 +29,29 @@ def count_streams() -> int:
 
 
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], streams: int) -> Iterator[Result]:
-    """Yield `function` of each item in order, computed in so many threads; after an error nothing more is begun."""
+    """Yield `function` of each item in order, computed in so many threads; once one fails nothing more is begun."""
     if streams == 1:
         yield from map(function, items)
         return
+    failed = Event()
+
+    def run(item: Item) -> Result:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return function(item)
+        except BaseException:
+            failed.set()
+            raise
+
     executor = ThreadPoolExecutor(streams)
+    futures = [executor.submit(run, item) for item in items]
     try:
-        yield from executor.map(function, items)
+        wait(futures, return_when=FIRST_EXCEPTION)
+        for future in futures:
+            if failed.is_set() and isinstance(future.exception(), CancelledError):
+                continue
+            yield future.result()
     finally:
+        failed.set()
         executor.shutdown(wait=True, cancel_futures=True)

@@ -181,4 +181,8 @@ def describe(
 ) -> dict[str, Any]:
     """What made a network, for its file's metadata."""
     weight = resolve_penalty(objective, penalty_weight)
-    return {"method": objective.tag, "schedule": asdict(schedule), "seed": seed, "penalty_weight": weight}
+    described = asdict(schedule)
+    if schedule.attack_precision == "float32":
+        # As in files of before there was a choice.
+        del described["attack_precision"]
+    return {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}

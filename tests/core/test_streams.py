@@ -69,3 +69,19 @@ def test_sharing_keeps_what_is_set(monkeypatch):
     share_cores_among_streams()
     assert streams.from_environment(PER_OPERATION) == 7
     assert streams.from_environment(AT_ONCE) == count_cores()
+
+
+def test_a_slow_first_item_does_not_let_others_begin_after_an_error():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 1:
+            raise ValueError("second")
+        threading.Event().wait(0.3)
+        return item
+
+    results = streams.side_by_side(work, range(50), 2)
+    with pytest.raises(ValueError, match="second"):
+        list(results)
+    assert len(begun) <= 3
