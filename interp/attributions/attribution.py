@@ -98,7 +98,10 @@ class Attribution(ABC):
 
     def chunk_size(self, shape: tuple[int, ...]) -> int:
         """Images of this shape (height, width, channels) in memory at a time, in each of the streams that run side by side."""
-        return max(1, (self._chunk_size or VALUES // int(np.prod(shape))) // count_streams())
+        if self._chunk_size is None:
+            return max(1, VALUES // int(np.prod(shape)))
+        # What a caller asked for holds for all streams together.
+        return max(1, self._chunk_size // count_streams())
 
     def _look_inside(self, few: tf.Tensor) -> tuple[RecordedModel | None, str | None]:
         """The model run layer by layer, where the method needs it, and the name of the layer it looks at. Raises InputError."""

@@ -9,9 +9,6 @@ import tensorflow as tf
 
 from interp.core.streams import count_streams, side_by_side
 
-# Fewer rows are not worth a stream of their own.
-FEWEST_ROWS = 4
-
 
 class CompiledFunctions:
     """Compiled functions of one attack and its variants, for the model used last.
@@ -76,7 +73,7 @@ def run_in_batches(
     """
     total = arrays[0].shape[0]
     together = min(total, batch_size)
-    streams = min(count_streams(), max(1, together // FEWEST_ROWS))
+    streams = min(count_streams(), together)
     size = -(-together // streams)
 
     def run(first: int) -> tuple[tf.Tensor, ...]:

@@ -47,8 +47,7 @@ def test_batches_keep_rows_and_bound(rows, batch_size, monkeypatch):
     doubled, kept = compiled.run_in_batches(double, (values, labels), batch_size)
     np.testing.assert_array_equal(doubled, 2 * values)
     np.testing.assert_array_equal(kept, labels)
-    shared = min(rows, batch_size) >= 2 * compiled.FEWEST_ROWS
-    assert max(sizes) <= (-(-min(rows, batch_size) // 2) if shared else batch_size)
+    assert max(sizes) <= -(-min(rows, batch_size) // 2)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_two_worker_processes(tmp_path):
             np.testing.assert_allclose(one, two, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_workers_that_start_from_different_steps_all_refuse(tmp_path):
     for worker in two_workers(tmp_path, "from step 0", "from step 122"):
         _, errors = worker.communicate(timeout=120)
