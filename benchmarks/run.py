@@ -15,6 +15,7 @@ from typing import Any
 
 from rows import ROWS, Row
 
+from interp.commands.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
@@ -27,7 +28,7 @@ SLOWER = 1.25
 
 def main() -> int:
     """Run the chosen rows; return 1 if a row became too slow, 2 after an error."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--only", nargs="+", metavar="PART", help="rows whose names hold one of these parts")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each row (default 5)")
     parser.add_argument("--check", action="store_true", help="compare with the accepted table; write nothing")
@@ -75,13 +76,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def measure(row: Row, rounds: int, *version: str) -> dict[str, Any]:
     """What a process of its own found of a row, or of its naive version."""
-    command = [sys.executable, str(HERE / "measure.py"), row.name, str(rounds), *version]
+    return result_of([sys.executable, str(HERE / "measure.py"), row.name, str(rounds), *version])
+
+
+def result_of(command: list[str]) -> dict[str, Any]:
+    """The last line that a command prints, as JSON values; nothing where it prints nothing. Raises InputError when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InputError(f"{row.name} ended with code {done.returncode}: {last}")
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return result
+        raise InputError(f"{' '.join(command[1:3])} ended with code {done.returncode}: {last}")
+    lines = done.stdout.strip().splitlines()
+    return dict(json.loads(lines[-1])) if lines else {}
 
 
 HEADER = (

@@ -5,9 +5,7 @@ beside one that measures U, ours before and after the peers of each comparison; 
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -15,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rows import ADV
+from run import result_of
 
+from interp.commands.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.provenance import describe_run
@@ -55,7 +55,7 @@ COMPARISONS = (
 
 def main() -> int:
     """Run the comparisons."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each row (default 3)")
     parser.add_argument("--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts")
@@ -75,14 +75,14 @@ def run(arguments: argparse.Namespace) -> int:
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         exported = f"{folder}/exported.npz"
-        _run([sys.executable, str(HERE / "peers" / "export.py"), ADV, exported])
+        result_of([sys.executable, str(HERE / "peers" / "export.py"), ADV, exported])
         print(f"{'':64s} {'seconds':>8s} {'U':>7s} {'times':>6s} {'wanted':>6s} {'GiB':>5s}  found")
         for comparison in chosen:
             ours = [_ours(comparison, arguments.rounds)]
             peers = {}
             for name in comparison.peers:
                 command = [arguments.python, str(HERE / "peers" / "measure.py"), name, exported]
-                peers[name] = _run([*command, str(arguments.rounds), sys.executable])
+                peers[name] = result_of([*command, str(arguments.rounds), sys.executable])
             ours.append(_ours(comparison, arguments.rounds))
             mean = {"units": statistics.mean(part["units"] for part in ours)}
             _print(comparison.ours, {**ours[0], **mean}, "", "")
@@ -98,19 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _ours(comparison: Comparison, rounds: int) -> dict[str, Any]:
-    result = _run([sys.executable, str(HERE / "measure.py"), comparison.ours, str(rounds)])
+    result = result_of([sys.executable, str(HERE / "measure.py"), comparison.ours, str(rounds)])
     if "skipped" in result:
         raise InputError(result["skipped"])
     return result
-
-
-def _run(command: list[str]) -> dict[str, Any]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InputError(f"{' '.join(command[1:3])} ended with code {done.returncode}: {last}")
-    lines = done.stdout.strip().splitlines()
-    return json.loads(lines[-1]) if lines else {}
 
 
 def _print(name: str, result: dict[str, Any], times: str, wanted: str) -> None:

@@ -183,7 +183,8 @@ def _train(
     target = arguments.networks_dir / f"{row.name}.safetensors"
     folder = arguments.networks_dir / RUNS / row.name
     checkpoints = training.CheckpointFolder(folder / "checkpoints")
-    made_before = _made_before(target, checkpoints) if arguments.resume else {}
+    is_asked = arguments.resume and arguments.attack_precision == "auto"
+    made_before = _made_before(target, checkpoints) if is_asked else {}
     row = _with_attack_precision(row, arguments.attack_precision, images, made_before)
     description = {
         **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
