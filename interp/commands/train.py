@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="networks of the list, with or without their epochs")
     parser.add_argument(
-        "--profile", default="paper", help="paper, cpu (two cores: a tenth of the epochs) or smoke (seconds)"
+        "--profile", default="paper", help="paper, cpu (two cores: minutes a network) or smoke (seconds)"
     )
     parser.add_argument(
         "--epochs", type=whole_number(1), help="epochs instead of the profile's; ramp and rates scale with them"
@@ -72,7 +72,8 @@ def train_numbered(arguments: argparse.Namespace) -> int:
     """Train what the arguments choose; return the exit code."""
     from interp.core.errors import check_choice
     from interp.models.low_precision import PRECISIONS
-    from interp.training.recipes import DESCRIPTIONS, PROFILES
+    from interp.training.profiles import PROFILES
+    from interp.training.recipes import DESCRIPTIONS
 
     check_choice("profile", arguments.profile, PROFILES)
     check_choice("attack precision", arguments.attack_precision, (*PRECISIONS, "auto"))
@@ -116,7 +117,8 @@ def _choose(arguments: argparse.Namespace) -> "list[Recipe]":
     """The recipes of the number, changed by profile, dataset and epochs, and of those the ones that were named."""
     from interp.core.errors import check_choice
     from interp.data import ALIASES, DATASETS
-    from interp.training.recipes import choose, for_epochs, on_dataset, recipes, with_profile
+    from interp.training.profiles import for_epochs, on_dataset, with_profile
+    from interp.training.recipes import choose, recipes
 
     pairs = []
     for row in recipes(arguments.number):

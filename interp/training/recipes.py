@@ -27,8 +27,6 @@ DESCRIPTIONS = {
 }
 # Training images per dataset prefix, without the 5,000 for validation where there are that many.
 TRAINING_IMAGES = {"digits": 1_197, "mnist": 55_000, "cifar": 45_000, "restimagenet": 252_000}
-PROFILES = ("paper", "cpu", "smoke")
-SMOKE_IMAGES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,44 +111,6 @@ _RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
     7: _grid,
     8: _whitebox,
 }
-
-
-def with_profile(recipe: Recipe, profile: str) -> Recipe:
-    """Return the recipe with the schedule of a profile: paper as it is, cpu for two cores, smoke for seconds.
-
-    cpu keeps the radius of the inner attack and takes a tenth of the epochs, with the same shape of ramp and rates ten times as
-    high, up to 1e-3. Raises InputError for another profile.
-    """
-    check_choice("profile", profile, PROFILES)
-    schedule = recipe.schedule
-    if profile == "cpu" and schedule.epochs > 1:
-        shorter = for_epochs(recipe, max(1, schedule.epochs // 10)).schedule
-        faster = tuple((start, min(10 * rate, 1e-3)) for start, rate in shorter.learning_rates)
-        shorter = replace(shorter, learning_rates=faster)
-        return replace(recipe, schedule=shorter)
-    if profile == "smoke":
-        fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=50)
-        return replace(recipe, schedule=fewer, images=SMOKE_IMAGES)
-    return recipe
-
-
-def on_dataset(row: Recipe, dataset: str) -> Recipe:
-    """The recipe on another dataset (prefix of its file), its schedule scaled to that dataset's size."""
-    moved = replace(row, dataset=dataset, augment=row.augment and dataset == "cifar")
-    return replace(moved, schedule=_scaled(row.schedule, TRAINING_IMAGES[dataset] / TRAINING_IMAGES[row.dataset]))
-
-
-def for_epochs(row: Recipe, epochs: int) -> Recipe:
-    """The recipe with another number of epochs; the ramp and the steps of the rates shrink or grow with it."""
-    return replace(row, schedule=replace(_scaled(row.schedule, epochs / row.schedule.epochs), epochs=epochs))
-
-
-def _scaled(schedule: Schedule, factor: float) -> Schedule:
-    first, last = (round(factor * step) for step in schedule.ramp)
-    rates: dict[int, float] = {}
-    for start, rate in schedule.learning_rates:
-        rates.setdefault(round(factor * start), rate)
-    return replace(schedule, ramp=(first, last), learning_rates=tuple(rates.items()))
 
 
 def choose(rows: list[tuple[Recipe, Recipe]], names: list[str] | None) -> list[Recipe]:

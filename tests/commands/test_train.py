@@ -125,7 +125,7 @@ def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
     def wild(row, epochs):
         return replace(row, schedule=replace(row.schedule, epochs=epochs, learning_rates=((0, 1e30),)))
 
-    monkeypatch.setattr("interp.training.recipes.for_epochs", wild)
+    monkeypatch.setattr("interp.training.profiles.for_epochs", wild)
     result = call(main, [*SMOKE, "--epochs", "3", "--only", "mnist_smallgap_adv", *command(tmp_path)[2:]])
     assert result.returncode == 1
     assert result.stderr.startswith("failed: ")

@@ -4,7 +4,8 @@ import pytest
 
 from interp.core.errors import InputError
 from interp.training import OBJECTIVES
-from interp.training.recipes import DESCRIPTIONS, choose, for_epochs, on_dataset, recipes, with_profile
+from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
+from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
 
 def names(number):
@@ -41,19 +42,31 @@ def test_numbers_five_to_eight():
 
 @pytest.mark.parametrize("number", DESCRIPTIONS)
 def test_names_are_unique_in_every_profile(number):
-    for profile in ("paper", "cpu", "smoke"):
+    for profile in PROFILES:
         rows = [with_profile(row, profile) for row in recipes(number)]
         assert len({row.name for row in rows}) == len(rows)
 
 
 def test_profiles_keep_the_radius():
-    paper = recipes(1)[3]
-    cpu, smoke = with_profile(paper, "cpu"), with_profile(paper, "smoke")
-    assert with_profile(paper, "paper") == paper
-    assert cpu.schedule.epsilon == smoke.schedule.epsilon == paper.schedule.epsilon == 0.3
-    assert cpu.schedule.epochs == 10
-    assert cpu.schedule.ramp == (200, 1000)
-    assert smoke.images == 200
+    for number in (1, 2, 4, 7):
+        for paper in recipes(number):
+            cpu, smoke = with_profile(paper, "cpu"), with_profile(paper, "smoke")
+            assert with_profile(paper, "paper") == paper
+            assert cpu.schedule.epsilon == smoke.schedule.epsilon == paper.schedule.epsilon
+            assert smoke.images == 200
+
+
+def test_the_cpu_profile_is_short_and_reaches_beyond_the_radius():
+    rows = {row.name: row.schedule for row in (with_profile(row, "cpu") for row in [*recipes(1), *recipes(2)])}
+    adv, slow = rows["mnist_smallgap_adv_20"], rows["mnist_smallgap_intig_4"]
+    assert adv.learning_rates == ((0, 2e-3), (13_200, 2e-4))
+    assert adv.ramp == slow.ramp == (220, 2_200)
+    assert adv.attack_steps * adv.attack_step_size == pytest.approx(2.5 * 0.3)
+
+
+def test_the_cpu_profile_leaves_what_was_not_measured():
+    for number in (5, 6, 8):
+        assert all(with_profile(row, "cpu") == row for row in recipes(number))
 
 
 def pairs(number, change):
@@ -62,11 +75,11 @@ def pairs(number, change):
 
 def test_rows_are_chosen_by_old_and_new_names_with_or_without_epochs():
     rows = pairs(1, lambda row: with_profile(row, "cpu"))
-    for name in ("mnist_pool_int", "mnist_pool_int_100", "mnist_pool_int_10"):
-        assert [row.name for row in choose(rows, [name])] == ["mnist_pool_int_10"]
+    for name in ("mnist_pool_int", "mnist_pool_int_100", "mnist_pool_int_20"):
+        assert [row.name for row in choose(rows, [name])] == ["mnist_pool_int_20"]
     assert len(choose(rows, None)) == 18
     assert len(choose(rows, ["mnist_pool_int", "mnist_pool_int_100"])) == 1
-    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_10'"):
+    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_20'"):
         choose(rows, ["mnist_pool_imt"])
 
 

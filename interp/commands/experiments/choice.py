@@ -10,7 +10,8 @@ from interp.commands.networks import locate_network, network_stem
 from interp.core.errors import InputError
 from interp.data import ALIASES, DATASETS
 from interp.models.loading import SUFFIXES, find_network, network_folders
-from interp.training.recipes import on_dataset, recipes
+from interp.training.profiles import on_dataset
+from interp.training.recipes import recipes
 
 
 @dataclass(frozen=True)

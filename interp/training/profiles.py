@@ -1,0 +1,93 @@
+"""Schedules of the training scripts for a purpose: the paper's, one for two cores, one for trying things out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from interp.core.errors import check_choice
+from interp.training.recipes import TRAINING_IMAGES, Recipe
+from interp.training.schedule import Schedule
+
+PROFILES = ("paper", "cpu", "smoke")
+SMOKE_IMAGES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuSchedule:
+    """A short training: its epochs, with those of objectives whose steps cost more, and what replaces the paper's slow start.
+
+    The ramp is in epochs. From the share `slower_from` of all steps on, the learning rate is a tenth. The inner attack takes fewer
+    and larger steps, `reach` times the radius together.
+    """
+
+    epochs: int
+    of_objectives: Mapping[str, int] = field(default_factory=dict)
+    learning_rate: float
+    slower_from: float = 0.6
+    ramp: tuple[float, float]
+    attack_steps: int
+    reach: float = 2.5
+
+    def shorten(self, row: Recipe) -> Schedule:
+        """The recipe's schedule at this length; its radius and batch size stay."""
+        epochs = self.of_objectives.get(row.objective, self.epochs)
+        steps = TRAINING_IMAGES[row.dataset] // row.schedule.batch_size
+        first, last = (round(epoch * steps) for epoch in self.ramp)
+        return replace(
+            row.schedule,
+            epochs=epochs,
+            learning_rates=(
+                (0, self.learning_rate),
+                (round(self.slower_from * epochs * steps), self.learning_rate / 10),
+            ),
+            ramp=(first, last),
+            attack_steps=self.attack_steps,
+            attack_step_size=self.reach * row.schedule.epsilon / self.attack_steps,
+        )
+
+
+# Found by measurement (docs/results.md): the shortest that come near the published networks, at most 30 minutes each on MNIST small.
+CPU = {
+    "mnist": CpuSchedule(
+        epochs=20,
+        of_objectives={"ig": 10, "igsum": 10, "intig": 4, "intigadv": 4},
+        learning_rate=2e-3,
+        ramp=(0.2, 2),
+        attack_steps=10,
+    ),
+    "cifar": CpuSchedule(epochs=20, learning_rate=2e-3, ramp=(1, 10), attack_steps=10),
+}
+
+
+def with_profile(row: Recipe, profile: str) -> Recipe:
+    """Return the recipe with the schedule of a profile: paper as it is, cpu for two cores, smoke for seconds.
+
+    All keep the radius of the inner attack. cpu leaves trainings of one epoch, and Restricted ImageNet, as they are, and of
+    simple_cnn's. Raises InputError for another profile.
+    """
+    check_choice("profile", profile, PROFILES)
+    schedule = row.schedule
+    if profile == "cpu" and schedule.epochs > 1 and row.dataset in CPU and row.architecture != "simple_cnn":
+        return replace(row, schedule=CPU[row.dataset].shorten(row))
+    if profile == "smoke":
+        fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=50)
+        return replace(row, schedule=fewer, images=SMOKE_IMAGES)
+    return row
+
+
+def on_dataset(row: Recipe, dataset: str) -> Recipe:
+    """The recipe on another dataset (prefix of its file), its schedule scaled to that dataset's size."""
+    moved = replace(row, dataset=dataset, augment=row.augment and dataset == "cifar")
+    return replace(moved, schedule=_scaled(row.schedule, TRAINING_IMAGES[dataset] / TRAINING_IMAGES[row.dataset]))
+
+
+def for_epochs(row: Recipe, epochs: int) -> Recipe:
+    """The recipe with another number of epochs; the ramp and the steps of the rates shrink or grow with it."""
+    return replace(row, schedule=replace(_scaled(row.schedule, epochs / row.schedule.epochs), epochs=epochs))
+
+
+def _scaled(schedule: Schedule, factor: float) -> Schedule:
+    first, last = (round(factor * step) for step in schedule.ramp)
+    rates: dict[int, float] = {}
+    for start, rate in schedule.learning_rates:
+        rates.setdefault(round(factor * start), rate)
+    return replace(schedule, ramp=(first, last), learning_rates=tuple(rates.items()))
