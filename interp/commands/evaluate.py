@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,18 +99,20 @@ def _evaluate_section(
     failed: dict[str, str],
 ) -> None:
     from interp.commands.command_line import progress_bar
+    from interp.commands.networks import beside
 
     print(f"\n{name}: {section.help}")
     with progress_bar(name, len(chosen)) as tick:
         for network in chosen:
-            made_of = {"dataset": network.dataset, "file": str(network.path), "section": asdict(section)}
+            made_of = {"dataset": network.dataset, "file": network.path.name, "section": asdict(section)}
             # JSON has lists only.
             made_of = json.loads(json.dumps(made_of))
+            find = partial(beside, network.path, networks_dir=arguments.networks_dir)
             try:
-                if results.read(name, network.name, made_of) is None:
+                if results.read(name, network.name, made_of, find) is None:
                     record = _evaluate_network(name, section, network, results.folder, arguments)
-                    files = [network.path, *([Path(record["against"])] if "against" in record else [])]
-                    results.keep(name, network.name, made_of, files, record)
+                    files = [network.path.name, *([record["against"]] if "against" in record else [])]
+                    results.keep(name, network.name, made_of, map(find, files), record)
             except (InputError, ComputationError) as error:
                 failed[f"{name} of {network.name}"] = str(error)
             tick()

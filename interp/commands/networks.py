@@ -21,6 +21,12 @@ def locate_network(name: str, networks_dir: Path | None = None) -> Path:
     return Path(name) if name.endswith((WHOLE, WEIGHTS)) else find_network(name, networks_dir)
 
 
+def beside(network: Path, name: str, networks_dir: Path | None = None) -> Path:
+    """The file `name` in the folder of a network, else in the network folders. Raises InputError."""
+    path = network.with_name(name)
+    return path if path.is_file() else locate_network(name, networks_dir)
+
+
 def open_network(path: Path, data: Dataset, network_type: str | None = None) -> keras.Model:
     """Return the network in a file, checked against the images and classes of `data`. Raises InputError."""
     name = path.name

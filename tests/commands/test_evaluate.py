@@ -43,11 +43,48 @@ def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_pa
     assert (out / "pgd_digits_smallgap.png").stat().st_size > 10_000
     # The table of a program has a row for each figure.
     assert len((out / "pgd.tsv").read_text().splitlines()) == 1 + 3 * 4 * 4
-    # Nobody is compared with a Normal network that is not there, or with one of another folder.
+    # Without a Normal network of as many epochs, the only one there is the one to compare with.
+    for name in ("digits_smallgap_int_1", "digits_smallgap_int_20"):
+        overlap = json.loads((out / "topk" / f"{name}.json").read_text())
+        assert overlap["against"] == "digits_smallgap_normal_1.safetensors"
+
+
+def test_one_of_several_normal_networks_is_not_guessed(call, networks, tmp_path):
+    normal = networks / "digits_smallgap_normal_1.safetensors"
+    normal.with_name("digits_smallgap_normal_2.safetensors").write_bytes(normal.read_bytes())
+    arguments = options(
+        networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1", "digits_smallgap_int_20"
+    )
+    result = call(main, arguments)
+    assert result.returncode == 1
     assert "topk of digits_smallgap_int_20" in result.stderr
     assert "normal_20" in result.stderr
-    overlap = json.loads((out / "topk" / "digits_smallgap_int_1.json").read_text())
-    assert overlap["against"] == str(networks / "digits_smallgap_normal_1.safetensors")
+    assert "topk of digits_smallgap_int_1:" not in result.stderr
+
+
+def test_results_name_no_folder_and_are_current_in_another(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
+    assert call(main, arguments).returncode == 0
+    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
+    before = file.read_bytes()
+    record = json.loads(before)
+    del record["arguments"]
+    assert str(tmp_path) not in json.dumps(record)
+    moved = tmp_path / "moved"
+    networks.rename(moved)
+    assert call(main, options(moved, tmp_path, *arguments[5:])).returncode == 0
+    assert file.read_bytes() == before
+
+
+def test_a_network_whose_metadata_changed_is_the_same_network(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    assert call(main, arguments).returncode == 0
+    file = tmp_path / "out" / "aai" / "digits_smallgap_int_1.json"
+    before = file.read_bytes()
+    path = networks / "digits_smallgap_int_1.safetensors"
+    interp.save_model(interp.load_model(path), path, metadata={"said": "more"})
+    assert call(main, arguments).returncode == 0
+    assert file.read_bytes() == before
 
 
 def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):

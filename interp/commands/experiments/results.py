@@ -1,6 +1,7 @@
 """Results of an experiment on disk, one file a network and section, so that a stopped run goes on where it was."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,28 @@ class Results:
             raise InputError(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
         write_json(path, settings)
 
-    def read(self, section: str, name: str, made_of: dict[str, Any]) -> dict[str, Any] | None:
-        """The result of a network, None if there is none or if it was made of something else than `made_of` or since changed files."""
+    def read(
+        self, section: str, name: str, made_of: dict[str, Any], find: Callable[[str], Path]
+    ) -> dict[str, Any] | None:
+        """The result of a network, None if there is none or if it was made of something else than `made_of` or since changed files.
+
+        `find` gives the path of a network's file by its name, so that results may be read from another folder.
+        """
         path = self._path(section, name)
         record = _read_result(path) if path.exists() else None
         if record is None or record.get("made_of") != made_of:
             return None
-        current = all(
-            Path(file).is_file() and fingerprint(Path(file)) == digest for file, digest in record["files"].items()
-        )
+        try:
+            current = all(fingerprint(find(file)) == digest for file, digest in record["files"].items())
+        except (InputError, OSError):
+            return None
         return record if current else None
 
-    def keep(self, section: str, name: str, made_of: dict[str, Any], files: list[Path], record: dict[str, Any]) -> None:
+    def keep(
+        self, section: str, name: str, made_of: dict[str, Any], files: Iterable[Path], record: dict[str, Any]
+    ) -> None:
         """Write the result of a network, made of settings and `files`."""
-        digests = {str(file): fingerprint(file) for file in files}
+        digests = {file.name: fingerprint(file) for file in files}
         write_json(self._path(section, name), json_values({**record, "made_of": made_of, "files": digests}))
 
     def all(self, section: str) -> dict[str, dict[str, Any]]:
@@ -54,8 +63,17 @@ class Results:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file; of a safetensors file, of its weights, whatever its metadata says of them.
+
+    Raises OSError, or InputError for a damaged file.
+    """
     with open(path, "rb") as file:
+        if path.suffix == ".safetensors":
+            # The length of the header, which holds the metadata, and the header come first.
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size - 8:
+                raise InputError(f"{path} is not a readable safetensors file: get or train it again")
+            file.seek(8 + length)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -45,7 +45,14 @@ SECTIONS: dict[int, dict[str, Section]] = {
     },
     2: {
         "grid": Section("accuracy under PGD over penalty weights and training radii", "pgd_attack", scripts=(7,)),
-        "bound": Section("margin against discrepancy at the smallest radius", "min_pgd_attack", scripts=(1, 3, 4)),
+        "bound": Section("margin against discrepancy at the smallest radius", "min_pgd_attack", scripts=MAIN),
+        "isa": Section("discrepancy that sneaking attacks are left with", "isa_cam", scripts=MAIN),
+        "isa_reference": Section(
+            "the same along the direction of the paper's code",
+            "isa_cam",
+            scripts=MAIN,
+            arguments=("--direction", "reference"),
+        ),
     },
     3: {
         "saliency": Section("attribution maps of every method", "saliency", scripts=WHITEBOX),

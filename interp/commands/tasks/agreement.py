@@ -1,5 +1,6 @@
 """aai_topk and intr_topk: do maps agree after an attack, and with those of another network?"""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,24 +66,29 @@ def intr_topk(setting: Setting) -> Outcome:
     error = NOTHING if mean.standard_error is None else mean.standard_error
     row = (network_stem(other.name), arguments.k, mean.count, mean.value, error)
     caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
-    return Outcome(Table(header, (row,), caption), {"against": str(other)})
+    return Outcome(Table(header, (row,), caption), {"against": other.name})
 
 
-def normal_counterpart(name: str) -> str:
-    """The name of the Normal network beside a network of the paper's naming. Raises InputError where the name is another."""
-    dataset, _, rest = name.partition("_")
-    architecture, _, rest = rest.partition("_")
-    method, _, epochs = rest.rpartition("_")
-    if method not in OBJECTIVES or not epochs.isdigit():
-        raise InputError(f"--against is needed: the name {name} does not say which Normal network to compare with")
-    return f"{dataset}_{architecture}_normal_{epochs}"
+def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:
+    """The Normal network to compare a network of the paper's naming with.
+
+    It has as many epochs and is in the same folder or in the network folders; else it is the only one of other epochs in the same
+    folder. Raises InputError.
+    """
+    stem = network_stem(path.name)
+    found = re.fullmatch(r"([^_]+_[^_]+)_([^_]+)_(\d+)", stem)
+    if found is None or found[2] not in OBJECTIVES:
+        raise InputError(f"--against is needed: the name {stem} does not say which Normal network to compare with")
+    family, name = f"{found[1]}_normal", f"{found[1]}_normal_{found[3]}"
+    others = [file for suffix in SUFFIXES for file in sorted(path.parent.glob(f"{family}_*{suffix}"))]
+    same = [file for file in others if file.stem == name]
+    if same or len(others) != 1:
+        return same[0] if same else locate_network(name, networks_dir)
+    return others[0]
 
 
 def _other(setting: Setting) -> Path:
-    """The network to compare with: the one asked for, else the Normal one beside this one, else that of the network folders."""
     arguments = setting.arguments
     if arguments.against:
         return locate_network(arguments.against, arguments.networks_dir)
-    name = normal_counterpart(setting.name)
-    beside = [setting.path.with_name(f"{name}{suffix}") for suffix in SUFFIXES]
-    return next((file for file in beside if file.is_file()), None) or locate_network(name, arguments.networks_dir)
+    return normal_counterpart(setting.path, arguments.networks_dir)
