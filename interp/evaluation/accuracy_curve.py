@@ -1,7 +1,7 @@
 """Accuracy under attack against the radius of the attack."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -14,12 +14,16 @@ from interp.core.errors import InputError
 
 @dataclass(frozen=True)
 class AccuracyCurve:
-    """Accuracy of a network on `count` images under attack, one value per radius; `protocol` says how it was attacked."""
+    """Accuracy of a network on `count` images under attack, one value per radius; `protocol` says how it was attacked.
+
+    `right` (radii, count) says of each image whether the network gets it right; empty where only accuracies are known.
+    """
 
     epsilons: tuple[float, ...]
     accuracies: tuple[float, ...]
     count: int
     protocol: str
+    right: np.ndarray = field(default_factory=lambda: np.empty((0, 0), bool), compare=False, repr=False)
 
     @property
     def standard_errors(self) -> tuple[float, ...]:
@@ -48,7 +52,7 @@ def accuracy_curve(
     radii = check_epsilons(epsilons)
     images, labels = check_images(images).numpy(), np.asarray(labels)
     standing = correct(model, images, labels, batch_size=batch_size)
-    accuracies = []
+    found = []
     for epsilon in radii:
         rows = np.flatnonzero(standing) if carry else np.arange(len(images))
         right = standing.copy()
@@ -57,10 +61,11 @@ def accuracy_curve(
                 model, images[rows], labels[rows], seed=seed, batch_size=batch_size
             )
             right[rows] = correct(model, adversarial, labels[rows], batch_size=batch_size)
-        accuracies.append(float(right.mean()))
+        found.append(right)
         standing = right if carry else standing
         report()
-    return AccuracyCurve(radii, tuple(accuracies), len(images), describe_protocol(attack, carry=carry))
+    accuracies = tuple(float(right.mean()) for right in found)
+    return AccuracyCurve(radii, accuracies, len(images), describe_protocol(attack, carry=carry), np.array(found))
 
 
 def check_epsilons(epsilons: Sequence[float]) -> tuple[float, ...]:

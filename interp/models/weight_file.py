@@ -53,15 +53,16 @@ def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | No
     return path
 
 
+def weight_metadata(path: Path) -> dict[str, Any]:
+    """What a file of `save_model` says of its network, without the weights. Raises InputError."""
+    description, _ = _read(path, with_tensors=False)
+    _image_shape(path, description)
+    return description
+
+
 def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     """Read a file of `save_model`; names, shapes and values are checked before use. Raises InputError."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            description = parse_json((file.metadata() or {}).get("interp", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = repr(str(error).split("\n")[0][:120])
-        raise InputError(f"{path} is not a readable safetensors file ({reason}): get or train it again") from error
+    description, tensors = _read(path, with_tensors=True)
     shape = _image_shape(path, description)
     # Compared before the network is built: a small file may claim a huge one.
     head = tensors.get("head/kernel")
@@ -83,6 +84,17 @@ def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     network.set_weights([tensors[name] for name in names])
     network.metadata = description
     return network
+
+
+def _read(path: Path, *, with_tensors: bool) -> tuple[Any, dict[str, np.ndarray]]:
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            description = parse_json((file.metadata() or {}).get("interp", "null"))
+            names = file.keys() if with_tensors else ()
+            return description, {name: file.get_tensor(name) for name in names}
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = repr(str(error).split("\n")[0][:120])
+        raise InputError(f"{path} is not a readable safetensors file ({reason}): get or train it again") from error
 
 
 def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:

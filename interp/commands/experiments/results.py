@@ -50,7 +50,7 @@ class Results:
 
     def all(self, section: str) -> dict[str, dict[str, Any]]:
         """Every kept result of a section by network."""
-        return {path.stem: _read_result(path) for path in sorted((self.folder / section).glob("*.json"))}
+        return read_all(self.folder, section)
 
     def write_table(self, section: str, header: list[str], rows: list[list[Any]]) -> Path:
         """Write a section's table and return its file."""
@@ -60,6 +60,11 @@ class Results:
 
     def _path(self, section: str, name: str) -> Path:
         return self.folder / section / f"{name}.json"
+
+
+def read_all(folder: Path, section: str) -> dict[str, dict[str, Any]]:
+    """Every kept result of a section by network. Raises InputError for a damaged one."""
+    return {path.stem: _read_result(path) for path in sorted((folder / section).glob("*.json"))}
 
 
 def fingerprint(path: Path) -> str:

@@ -34,7 +34,13 @@ SECTIONS: dict[int, dict[str, Section]] = {
         "validity": Section(
             "accuracy under the strong protocol, and what is flagged", "pgd_attack", arguments=("--protocol", "strong")
         ),
-        "uar": Section("accuracy under unforeseen attacks", "uar_attack", scripts=UAR_SCRIPTS, datasets=UAR_DATASETS),
+        "uar": Section(
+            "accuracy under unforeseen attacks",
+            "uar_attack",
+            scripts=UAR_SCRIPTS,
+            datasets=UAR_DATASETS,
+            arguments=("--goal", "both"),
+        ),
         "uar_budgets": Section(
             "accuracy under unforeseen attacks over their budgets",
             "uar_attack",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from interp.attacks import ProjectedGradientDescent, faster_precision
 from interp.commands.tasks.setting import Outcome, Setting
+from interp.core.bits import hex_bits
 from interp.evaluation import StrongProtocol, Validity, accuracy_curve, validity
 from interp.report import NOTHING, Cell, Table, accuracy_figure, validity_figure
 
@@ -42,7 +43,10 @@ def pgd_attack(setting: Setting) -> Outcome:
         )
     rows = tuple(zip(curve.epsilons, curve.accuracies, curve.standard_errors, strict=True))
     table = Table(("eps", "accuracy", "standard error"), rows, f"{curve.count} images; {curve.protocol}")
-    return Outcome(table, {"protocol": curve.protocol}, {"accuracy": accuracy_figure({setting.name: curve})})
+    # Image by image, so that networks can be compared on the same images, and a figure be checked on a few.
+    right = [hex_bits(row) for row in curve.right]
+    record = {"protocol": curve.protocol, "right": right}
+    return Outcome(table, record, {"accuracy": accuracy_figure({setting.name: curve})})
 
 
 def strong_protocol(setting: Setting) -> Outcome:

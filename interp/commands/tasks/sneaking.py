@@ -27,7 +27,7 @@ def min_pgd_attack(setting: Setting) -> Outcome:
     )
     table = Table(BOUND_HEADER, (bound_row(found),), f"{found.count} images; {_protocol(setting)}")
     record = {name: getattr(found, name).tolist() for name in ("broken", "epsilons", "margins", "discrepancies")}
-    record["bounded"] = found.bounded
+    record |= {"bounded": found.bounded, "protocol": _protocol(setting)}
     return Outcome(table, record, {"bound": bound_figure({setting.name: found})} if len(found.broken) else {})
 
 
@@ -71,6 +71,8 @@ def isa(setting: Setting) -> Outcome:
         "slope",
     )
     record = {
+        "protocol": _protocol(setting),
+        "standard_error": found.discrepancy.standard_error,
         "qualified": found.qualified.tolist(),
         "epsilons": found.epsilons.tolist(),
         "discrepancies": found.discrepancies.tolist(),

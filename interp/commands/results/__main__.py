@@ -1,0 +1,70 @@
+"""Write the results page and the listing of the networks from the records of `eval.py`: `python -m interp.commands.results`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from interp.commands.command_line import Parser, run
+from interp.core.errors import InputError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(prog="python -m interp.commands.results", description=__doc__)
+    parser.add_argument(
+        "--records",
+        type=Path,
+        nargs="+",
+        default=[Path("docs/results") / name for name in ("accuracy", "interpretation", "additional", "whitebox")],
+        help="folders that eval.py wrote with --out",
+    )
+    parser.add_argument("--networks-dir", type=Path, default=Path("networks"), help="folder of the networks")
+    parser.add_argument(
+        "--pages",
+        type=Path,
+        nargs="+",
+        default=[Path("docs/results.md"), Path("networks/README.md")],
+        help="pages whose tables are written anew",
+    )
+    parser.add_argument(
+        "--stamp", action="store_true", help="also put measured accuracies into the metadata of the networks"
+    )
+    return parser
+
+
+def write_pages(arguments: argparse.Namespace) -> int:
+    """Fill in the tables of the pages; return the exit code. Nothing is written where a record is missing."""
+    from interp.commands.results.evidence import Sources
+    from interp.commands.results.listing import stamp_networks
+    from interp.commands.results.tables import make_table
+    from interp.core.files import write_text
+    from interp.report.markdown import fill_marks
+
+    for folder in (*arguments.records, arguments.networks_dir):
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder: correct it, or run eval.py with --out {folder}")
+    sources = Sources(tuple(arguments.records), arguments.networks_dir)
+    if arguments.stamp:
+        for name in stamp_networks(sources):
+            print(f"measured figures put into {name}")
+    texts = {}
+    for page in arguments.pages:
+        try:
+            text = page.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot read the page {page}: {error.strerror}") from error
+        texts[page] = fill_marks(text, lambda words: make_table(sources, words))
+    for page, text in texts.items():
+        write_text(page, text)
+        print(f"wrote {page}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it from the command line."""
+    return run(parser(), write_pages, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The records that the page is made of: which network they are of, and in which order networks are told."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interp.commands.experiments.results import read_all
+from interp.core.errors import InputError
+from interp.training.objectives import OBJECTIVES
+
+_NAME = re.compile(r"(?P<family>[^_]+_[^_]+)_(?P<objective>[^_]+)_(?P<epochs>\d+)")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders of results of `eval.py`, and of the networks they are of."""
+
+    records: tuple[Path, ...]
+    networks_dir: Path
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A network and what one section of `eval.py` found of it."""
+
+    name: str
+    objective: str
+    epochs: int
+    published: bool
+    record: Mapping[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Its training method, and whose network it is."""
+        who = "published" if self.published else "here"
+        return OBJECTIVES[self.objective].title, f"{who}, {self.epochs} epochs"
+
+    def values(self, *columns: str) -> list[tuple[Any, ...]]:
+        """The rows of its table, these columns only. Raises InputError for a record of another table."""
+        header = self.record["header"]
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise InputError(f"the record of {self.name} has no column {missing[0]!r}: evaluate it again")
+        return [tuple(row[header.index(column)] for column in columns) for row in self.record["rows"]]
+
+
+def of_family(sources: Sources, section: str, family: str) -> list[Evaluated]:
+    """What was found of the networks of a dataset and architecture, such as mnist_smallgap: by method, this project's own first.
+
+    Raises InputError where there is nothing.
+    """
+    found = []
+    for folder in sources.records:
+        for name, record in read_all(folder, section).items():
+            match = _NAME.fullmatch(name)
+            if match is not None and match["family"] == family and match["objective"] in OBJECTIVES:
+                published = f"{name}.pkl" in record["files"]
+                found.append(Evaluated(name, match["objective"], int(match["epochs"]), published, record))
+    if not found:
+        told = ", ".join(map(str, sources.records))
+        raise InputError(f"no record of {section} for {family} in {told}: run eval.py, or take the mark from the page")
+    order = list(OBJECTIVES)
+    return sorted(found, key=lambda one: (order.index(one.objective), one.published, one.epochs))
+
+
+def caption(found: list[Evaluated]) -> str:
+    """On what and how this was measured, for all of them; more than once where they differ."""
+    told = []
+    for one in found:
+        protocol = one.record.get("protocol") or one.record["caption"]
+        counted = (
+            protocol
+            if protocol.startswith(f"{one.record['images']} ")
+            else f"{one.record['images']} images; {protocol}"
+        )
+        told.append(f"{counted}; {one.record['data']}")
+    return " / ".join(dict.fromkeys(told))

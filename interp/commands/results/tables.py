@@ -1,0 +1,242 @@
+"""The tables of the results page, each by the name that marks it, from records alone."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from interp.commands.results.evidence import Evaluated, Sources, caption, of_family
+from interp.commands.results.listing import classes, networks, times
+from interp.core.errors import InputError, check_choice
+from interp.report.markdown import markdown_table
+from interp.report.table import NOTHING
+
+WHO = ("method", "trained")
+# Losses of accuracy that are told in words under a table.
+TOLD = 0.05
+
+
+def pgd(sources: Sources, family: str) -> list[str]:
+    """Accuracy under the paper's protocol over all radii, with standard errors."""
+    found = of_family(sources, "pgd", family)
+    steps = max(step for one in found for (step,) in one.values("steps"))
+    rows = []
+    for one in found:
+        cells = {eps: _spread(accuracy, error) for step, eps, accuracy, error in _accuracies(one) if step == steps}
+        rows.append((one, cells))
+    return _across(found, rows, "eps")
+
+
+def steps(sources: Sources, family: str, epsilon: str) -> list[str]:
+    """Accuracy at one radius over the number of steps of the paper's attack."""
+    found = of_family(sources, "pgd", family)
+    at = _radius(found[0], epsilon)
+    rows = []
+    for one in found:
+        cells = {step: _spread(accuracy, error) for step, eps, accuracy, error in _accuracies(one) if eps == at}
+        rows.append((one, cells))
+    return _across(found, rows, "steps")
+
+
+def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
+    """The paper's protocol beside the strong one at one radius, what was lost, and what was flagged."""
+    found = of_family(sources, "validity", family)
+    rows, lost = [], []
+    for one in found:
+        columns = ("eps", "PGD", "random starts", "worst case", "standard error", "flags")
+        at = _radius(one, epsilon)
+        [(_, plain, started, worst, error, flags)] = [row for row in one.values(*columns) if row[0] == at]
+        lost.append((plain - worst, one, plain, worst))
+        cells = (f"{plain:.3f}", f"{started:.3f}", _spread(worst, error), f"{plain - worst:.3f}", flags)
+        rows.append((*one.labels, *cells))
+    header = (*WHO, f"PGD-200, eps {epsilon}", "random starts", "worst case", "lost", "flagged")
+    lines = markdown_table(header, rows)
+    worst_first = [entry for entry in sorted(lost, key=lambda entry: entry[0], reverse=True) if entry[0] > TOLD]
+    if worst_first:
+        told = "; ".join(
+            f"{one.labels[0]} ({one.labels[1]}) {plain:.2f} -> {worst:.2f}" for _, one, plain, worst in worst_first
+        )
+        lines += ["", f"Does not hold (more than {TOLD:g} lost): {told}."]
+    kept = [one for loss, one, _, worst in lost if loss <= TOLD and worst > TOLD]
+    if kept:
+        lines += ["", f"Holds: {', '.join(f'{one.labels[0]} ({one.labels[1]})' for one in kept)}."]
+    return [*lines, "", _small(found)]
+
+
+def aai(sources: Sources, family: str) -> list[str]:
+    """Kendall tau of maps before and after the top-k attack, and how many images kept their prediction."""
+    found = of_family(sources, "aai", family)
+    columns = ("eps", "Kendall tau", "standard error", "unchanged", "images")
+    rows = []
+    for one in found:
+        cells = {
+            eps: f"{_spread(tau, error)} ({unchanged} of {images})"
+            for eps, tau, error, unchanged, images in one.values(*columns)
+        }
+        rows.append((one, cells))
+    return _across(found, rows, "eps")
+
+
+def topk(sources: Sources, family: str) -> list[str]:
+    """Share of the strongest positions that a network has in common with the Normal one."""
+    found = of_family(sources, "topk", family)
+    columns = ("against", "top-k overlap", "standard error")
+    rows = []
+    for one in found:
+        [(against, overlap, error)] = one.values(*columns)
+        rows.append((*one.labels, _spread(overlap, error), against))
+    return [*markdown_table((*WHO, "top-k overlap", "with"), rows), "", _small(found)]
+
+
+def isa(sources: Sources, family: str) -> list[str]:
+    """Normalised discrepancy that sneaking attacks are left with, along both directions."""
+    rows = []
+    all_found: list[Evaluated] = []
+    both = [of_family(sources, section, family) for section in ("isa", "isa_reference")]
+    names = [one.name for one in both[0]]
+    if names != [one.name for one in both[1]]:
+        raise InputError(f"isa and isa_reference of {family} are of other networks: evaluate what is missing")
+    for found in zip(*both, strict=True):
+        cells: list[str] = []
+        for one in found:
+            columns = ("penalty", "qualified", "discrepancy")
+            [(_, count, value)] = [row for row in one.values(*columns) if row[0] == "all"]
+            cells += [str(count), _spread(value, one.record["standard_error"], digits=2)]
+        rows.append((*found[0].labels, *cells))
+        all_found += found
+    header = (*WHO, "images (sign)", "discrepancy", "images (reference)", "discrepancy")
+    return [*markdown_table(header, rows), "", _small(all_found)]
+
+
+def bound(sources: Sources, family: str) -> list[str]:
+    """Smallest radii with margin and discrepancy there."""
+    found = of_family(sources, "bound", family)
+    columns = ("broken", "images", "mean eps", "mean margin", "mean discrepancy", "discrepancy below margin")
+    rows = []
+    for one in found:
+        [(broken, images, *means)] = one.values(*columns)
+        rows.append((*one.labels, f"{broken} of {images}", *(_short(value) for value in means)))
+    return [*markdown_table((*WHO, *columns[:1], *columns[2:]), rows), "", _small(found)]
+
+
+def uar(sources: Sources, family: str, goal: str) -> list[str]:
+    """Accuracy under unforeseen attacks of one goal at their default budgets."""
+    found = of_family(sources, "uar", family)
+    columns = ("attack", "goal", "budget", "accuracy", "standard error")
+    rows = []
+    for one in found:
+        cells = {
+            f"{attack.replace('_', ' ')} {budget:g}": _spread(accuracy, error)
+            for attack, towards, budget, accuracy, error in one.values(*columns)
+            if towards == goal
+        }
+        if not cells:
+            raise InputError(f"the record of {one.name} has no goal {goal!r}: correct the mark in the page")
+        rows.append((one, cells))
+    return _across(found, rows, "")
+
+
+def erasing(sources: Sources, family: str, section: str) -> list[str]:
+    """ROAR or KAR: accuracy after retraining, a method a row, ratios across; what beats the random baseline is bold."""
+    found = of_family(sources, section, family)
+    lines = []
+    for one in found:
+        table: dict[str, dict[float, str]] = {}
+        columns = ("method", "ratio", "accuracy", "standard error", "beats random")
+        for method, ratio, accuracy, error, beats in one.values(*columns):
+            cell = _spread(accuracy, error)
+            table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
+        ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
+        rows = [(_words(method), *(cells[ratio] for ratio in ratios)) for method, cells in table.items()]
+        lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
+    return [*lines, "", _small(found)]
+
+
+def selectivity(sources: Sources, family: str) -> list[str]:
+    """The probability of the class while the strongest pixels are erased, a method a row, smallest area first."""
+    found = of_family(sources, "selectivity", family)
+    lines = []
+    for one in found:
+        names = tuple(name for name in one.record["header"] if name != "method")
+        rows = sorted(one.values("method", *names), key=lambda row: float(row[1]))
+        lines += markdown_table(
+            ("method", *names), [(_words(method), *(f"{value:.3f}" for value in values)) for method, *values in rows]
+        )
+    return [*lines, "", _small(found)]
+
+
+def _accuracies(one: Evaluated) -> list[tuple[Any, ...]]:
+    return one.values("steps", "eps", "accuracy", "standard error")
+
+
+def _radius(one: Evaluated, text: str) -> float:
+    """The radius of a record that a mark means: 0.3, or 8/255. Raises InputError."""
+    over, _, under = text.partition("/")
+    radii = {eps for (eps,) in one.values("eps")}
+    try:
+        wanted = float(over) / float(under or 1)
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"the radius {text!r} of a mark is no number: correct it in the page") from error
+    near = [eps for eps in radii if abs(eps - wanted) < 1e-6]
+    if not near:
+        raise InputError(f"the record of {one.name} has no radius {text}: correct the mark in the page")
+    return near[0]
+
+
+def _across(found: list[Evaluated], rows: list[tuple[Evaluated, dict[Any, str]]], what: str) -> list[str]:
+    """A row a network, a column each key of the cells."""
+    keys = list(dict.fromkeys(key for _, cells in rows for key in cells))
+    header = (*WHO, *(f"{what} {_key(key)}".strip() for key in keys))
+    body = [(*one.labels, *(cells.get(key, NOTHING) for key in keys)) for one, cells in rows]
+    return [*markdown_table(header, body), "", _small(found)]
+
+
+def _key(key: Any) -> str:
+    """A radius as people write it: those of colour images over 255."""
+    if isinstance(key, float) and 0 < key < 0.05 and abs(255 * key - round(255 * key)) < 1e-6:
+        return f"{round(255 * key)}/255"
+    return f"{key:g}" if isinstance(key, float) else str(key)
+
+
+def _spread(value: float | None, error: Any, *, digits: int = 3) -> str:
+    if value is None:
+        return "none qualified"
+    return f"{value:.{digits}f}" if error in (None, NOTHING) else f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def _short(value: Any) -> str:
+    return "none" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _words(method: str) -> str:
+    return method.replace("_", " ")
+
+
+def _small(found: list[Evaluated]) -> str:
+    return f"<small>{caption(found)}</small>"
+
+
+TABLES: dict[str, Callable[..., list[str]]] = {
+    "pgd": pgd,
+    "steps": steps,
+    "strong": strong,
+    "aai": aai,
+    "topk": topk,
+    "isa": isa,
+    "bound": bound,
+    "uar": uar,
+    "erasing": erasing,
+    "selectivity": selectivity,
+    "networks": networks,
+    "times": times,
+    "classes": classes,
+}
+
+
+def make_table(sources: Sources, words: list[str]) -> list[str]:
+    """The lines that the words of a mark ask for: the table, the family of networks, and what else it takes. Raises InputError."""
+    name, *arguments = words
+    table = TABLES[check_choice("table of the page", name, TABLES)]
+    expected = [one for one in inspect.signature(table).parameters if one != "sources"]
+    if len(arguments) != len(expected):
+        raise InputError(f"the mark 'table {' '.join(words)}' should be: table {name} {' '.join(expected).upper()}")
+    return table(sources, *arguments)
