@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow check bench bench-check bench-peers clean
+.PHONY: help demo test test-slow check bench bench-check bench-peers results clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
@@ -37,6 +37,7 @@ help:
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
+	@echo 'make results    write docs/results.md and networks/README.md from the records in docs/results'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
 demo: $(STAMP)
@@ -62,6 +63,9 @@ bench-check: $(STAMP)
 
 bench-peers: $(STAMP) $(PEERS)/.installed
 	@$(BIN)/python benchmarks/run_peers.py $(PEERS)/bin/python
+
+results: $(STAMP)
+	@$(BIN)/python -m interp.commands.results
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt
 	@echo 'Installing peers into $(PEERS): about 3 GB, a few minutes, once'

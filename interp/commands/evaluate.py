@@ -131,6 +131,7 @@ def _evaluate_network(
     from interp.core.files import replacing
     from interp.core.provenance import describe_run
     from interp.evaluation import sample_images
+    from interp.report import note_source
 
     line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
     task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
@@ -158,7 +159,7 @@ def _evaluate_network(
             variant = f"_{section.option}{value}" if section.option else ""
             pictures.append(f"{network.name}_{shown}{variant}.png")
             with replacing(folder / name / pictures[-1]) as temporary:
-                figure.savefig(temporary, dpi=130)
+                note_source(figure, sample.source).savefig(temporary, dpi=130)
     last = outcomes[-1][1]
     lead = [section.option] if section.option else []
     return {
@@ -176,15 +177,16 @@ def _evaluate_network(
 def _show(name: str, results: "Results") -> None:
     """Print the section's table, of all networks evaluated so far, and write it with its pictures."""
     from interp.commands.experiments.pictures import PICTURES, families
-    from interp.commands.experiments.tables import remarks, section_table, shown_table
+    from interp.commands.experiments.tables import captions, remarks, section_table, shown_table, sources
     from interp.core.files import replacing
+    from interp.report import note_source
 
     records = results.all(name)
     if not records:
         print("no network of this section was evaluated")
         return
     table = section_table(records)
-    for caption in dict.fromkeys(record["caption"] for record in records.values()):
+    for caption in captions(records):
         print(caption)
     print(shown_table(table).text())
     for line in remarks(records):
@@ -194,7 +196,7 @@ def _show(name: str, results: "Results") -> None:
         for family, group in families(records).items():
             path = results.folder / f"{name}_{family}.png"
             with replacing(path) as temporary:
-                PICTURES[name](group).savefig(temporary, dpi=130)
+                note_source(PICTURES[name](group), "; ".join(sources(group))).savefig(temporary, dpi=130)
             print(f"wrote {path}")
 
 

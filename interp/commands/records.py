@@ -9,7 +9,7 @@ from interp.core.errors import InputError
 from interp.core.files import locked, replacing, write_json, write_text
 from interp.core.json_values import is_table, json_values, parse_json
 from interp.core.provenance import describe_run
-from interp.report import tab_separated
+from interp.report import note_source, tab_separated
 
 # What may differ between networks of one table.
 OWN = (
@@ -41,7 +41,7 @@ def keep_outcome(setting: Setting, outcome: Outcome) -> list[Path]:
     pictures = [arguments.picture_dir / f"{record_path.stem}_{setting.name}_{shown}.png" for shown in outcome.pictures]
     for path, figure in zip(pictures, outcome.pictures.values(), strict=True):
         with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=130)
+            note_source(figure, setting.sample.source).savefig(temporary, dpi=130)
     with locked(arguments.output_dir / ".lock", wait=True):
         check_record(setting)
         records = _read(record_path)

@@ -277,13 +277,13 @@ def _export(
     from interp import models
     from interp.core.files import replacing
     from interp.core.provenance import describe_run
-    from interp.report import history_figure
+    from interp.report import history_figure, note_source
 
     metadata = {"dataset": row.dataset, **description, "run": describe_run(vars(arguments))}
     if row.architecture == "simple_cnn":
         metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
     with replacing(arguments.pictures_dir / f"{row.name}.png") as temporary:
-        history_figure(description["history"]).savefig(temporary, dpi=130)
+        note_source(history_figure(description["history"]), description["data"]).savefig(temporary, dpi=130)
     models.save_model(network, arguments.networks_dir / f"{row.name}.safetensors", metadata)
 
 
@@ -294,7 +294,7 @@ def _accuracy_per_class(test: "Dataset", network: "Network") -> dict[str, float]
     right = correct(network, test.images, test.labels)
     shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
     shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
-    print(f"accuracy on {len(test)} test images {right.mean():.4f}; {shown}")
+    print(f"accuracy on {len(test)} test images ({test.source}) {right.mean():.4f}; {shown}")
     return {"all": float(right.mean()), **shares}
 
 

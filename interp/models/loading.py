@@ -17,7 +17,9 @@ def network_folders(networks_dir: str | Path | None = None) -> list[Path]:
         return [Path(networks_dir)]
     named = os.environ.get("INTERP_NETWORKS_DIR")
     folders = [Path(named)] if named else []
-    folders += [Path("networks"), Path(__file__).resolve().parents[2] / "networks"]
+    root = Path(__file__).resolve().parents[2]
+    # Installed from a wheel, the package has no checkout around it.
+    folders += [Path("networks"), *([root / "networks"] if (root / "train.py").is_file() else [])]
     seen: dict[Path, Path] = {folder.resolve(): folder for folder in reversed(folders)}
     return [folder for folder in folders if seen.pop(folder.resolve(), None) is not None]
 

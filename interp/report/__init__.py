@@ -1,9 +1,15 @@
 """Tables, pictures and pages of results."""
 
 from interp.report.class_maps import class_maps_figure, targeted_maps_figure
-from interp.report.figures import accuracy_figure, history_figure, maps_figure
+from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.page import Page
-from interp.report.robustness_figures import bound_figure, sneaking_figure, tradeoff_figure, validity_figure
+from interp.report.robustness_figures import (
+    bound_figure,
+    panels_figure,
+    sneaking_figure,
+    tradeoff_figure,
+    validity_figure,
+)
 from interp.report.saliency_figures import (
     agreement_figure,
     attributions_figure,
@@ -30,6 +36,8 @@ __all__ = [
     "gallery_figure",
     "history_figure",
     "maps_figure",
+    "note_source",
+    "panels_figure",
     "retraining_figure",
     "selectivity_figure",
     "sneaking_figure",

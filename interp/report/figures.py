@@ -44,6 +44,12 @@ def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: fl
     return figure
 
 
+def note_source(figure: Figure, source: str) -> Figure:
+    """Write below a picture which images it was made of, and return it."""
+    figure.supxlabel(plain_text(source), fontsize=7, color="grey")
+    return figure
+
+
 def maps_figure(rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None]]]) -> Figure:
     """A grid of pictures, each (title, image (height, width, channels), signed map (h, w) or None).
 

@@ -1,8 +1,9 @@
 """Curves and scatter plots of attacks on interpretations; each function returns a matplotlib figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,6 +32,32 @@ def validity_figure(found: Mapping[str, Validity]) -> Figure:
                 *zip(*flagged, strict=True), "x", color="#D55E00", ms=9, mew=2, label=f"{plain_text(name)}: flagged"
             )
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def panels_figure(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]]) -> Figure:
+    """Panels by title, two beside each other, each of lines by name: eps and accuracies. A name has one look in all of them."""
+    figure = Figure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
+    grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False).ravel()
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    looks = {
+        name: {"color": COLOURS[index % len(COLOURS)], "ls": ("-", "--")[index // len(COLOURS) % 2]}
+        for index, name in enumerate(names)
+    }
+    handles: dict[str, Artist] = {}
+    for axes, (title, lines) in zip(grid, panels.items(), strict=False):
+        for name, (radii, values) in lines.items():
+            (handles[name],) = axes.plot(radii, values, marker="o", ms=3, lw=1.3, **looks[name])
+        axes.set(title=plain_text(title), xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.legend(
+        [handles[name] for name in names],
+        [plain_text(name) for name in names],
+        loc="outside right upper",
+        frameon=False,
+    )
     return figure
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from interp.commands.experiments.pictures import PICTURES, families
 from interp.commands.experiments.results import Results
 from interp.commands.experiments.sections import DESCRIPTIONS, SECTIONS
-from interp.commands.experiments.tables import remarks, section_table, shown_table
+from interp.commands.experiments.tables import captions, remarks, section_table, shown_table
 from interp.report import Page
 
 
@@ -20,8 +20,7 @@ def write_report(path: Path, number: int, results: Results) -> Path:
             continue
         page.heading(f"{name}: {section.help}")
         table = shown_table(section_table(records))
-        captions = dict.fromkeys(record["caption"] for record in records.values())
-        page.table(table.header, table.texts(), "; ".join(captions))
+        page.table(table.header, table.texts(), "; ".join(captions(records)))
         for line in remarks(records):
             page.text(line)
         for family in families(records) if name in PICTURES else ():

@@ -95,6 +95,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _read_result(path: Path) -> dict[str, Any]:
     record = _read(path)
     files = record.get("files")
-    if not is_table(record) or not isinstance(files, dict) or not isinstance(record.get("images"), int):
+    has_source = isinstance(record.get("images"), int) and isinstance(record.get("data"), str)
+    if not is_table(record) or not isinstance(files, dict) or not has_source:
         raise InputError(f"{path} is no result of eval.py: remove it")
     return record

@@ -26,6 +26,16 @@ def shown_table(table: Table) -> Table:
     return spread(table, "eps", "accuracy") if {"eps", "accuracy"} <= set(table.header) else table
 
 
+def captions(records: Records) -> list[str]:
+    """How and on which images the figures were measured, each once."""
+    return list(dict.fromkeys(f"{record['caption']}; {record['data']}" for record in records.values()))
+
+
+def sources(records: Records) -> list[str]:
+    """Which images the records are of, each once."""
+    return list(dict.fromkeys(record["data"] for record in records.values()))
+
+
 def remarks(records: Records) -> list[str]:
     """What is flagged and what else there is to say, by network."""
     lines = []

@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
         "--records",
         type=Path,
         nargs="+",
-        default=[Path("docs/results") / name for name in ("accuracy", "interpretation", "additional", "whitebox")],
+        default=[Path("docs/results") / name for name in ("accuracy", "main", "additional", "whitebox")],
         help="folders that eval.py wrote with --out",
     )
     parser.add_argument("--networks-dir", type=Path, default=Path("networks"), help="folder of the networks")
@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stamp", action="store_true", help="also put measured accuracies into the metadata of the networks"
     )
+    parser.add_argument("--pictures", type=Path, help="also draw the pictures into this folder")
+    parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
     return parser
 
 
@@ -48,6 +50,11 @@ def write_pages(arguments: argparse.Namespace) -> int:
     if arguments.stamp:
         for name in stamp_networks(sources):
             print(f"measured figures put into {name}")
+    if arguments.pictures is not None:
+        from interp.commands.results.pictures import draw_pictures
+
+        for path in draw_pictures(sources, arguments.pictures, arguments.data_dir):
+            print(f"wrote {path}")
     texts = {}
     for page in arguments.pages:
         try:

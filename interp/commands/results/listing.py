@@ -24,7 +24,7 @@ def stamp_networks(sources: Sources) -> list[str]:
     Raises InputError where a record is missing or is of other weights.
     """
     changed = []
-    for path in _files(sources):
+    for path in network_files(sources):
         network = models.load_model(path)
         measured = _measured(path, network.metadata, _record(sources, "pgd", path), _record(sources, "validity", path))
         if network.metadata.get("measured") != measured:
@@ -36,7 +36,7 @@ def stamp_networks(sources: Sources) -> list[str]:
 def networks(sources: Sources) -> list[str]:
     """All networks with their accuracies and how they were made. Raises InputError for one that was not measured."""
     rows, data = [], {}
-    for path in _files(sources):
+    for path in network_files(sources):
         metadata = weight_metadata(path)
         measured = metadata.get("measured")
         if measured is None:
@@ -45,15 +45,15 @@ def networks(sources: Sources) -> list[str]:
         rows.append(
             (
                 f"`{path.stem}`",
-                *(_spread(measured[name], measured["images"]) for name in ("clean", *PROTOCOLS)),
+                *(_spread(measured[name], measured["images"][name]) for name in ACCURACIES),
                 _radius(measured["epsilon"]),
-                str(measured["images"]),
+                "{reference} / {strong}".format(**measured["images"]),
                 str(metadata["seed"]),
                 f"{metadata['seconds'] / 60:.1f}",
                 f"`{_command(metadata['run']['arguments'])}`",
             )
         )
-    header = ("network", "clean", *PROTOCOLS, "eps", "test images", "seed", "minutes", "command")
+    header = ("network", *ACCURACIES, "eps", "test images", "seed", "minutes", "command")
     told = "; ".join(f"{dataset}: {source}" for dataset, source in data.items())
     return [*markdown_table(header, rows), "", f"<small>{told}</small>"]
 
@@ -61,7 +61,7 @@ def networks(sources: Sources) -> list[str]:
 def times(sources: Sources) -> list[str]:
     """Training times by method, a column each dataset and architecture: minutes, and seconds an epoch."""
     found: dict[str, dict[str, str]] = {}
-    for path in _files(sources):
+    for path in network_files(sources):
         dataset, architecture, objective, epochs = path.stem.split("_")
         seconds = weight_metadata(path)["seconds"]
         cell = f"{seconds / 60:.1f} ({seconds / int(epochs):.0f} s)"
@@ -79,7 +79,7 @@ def classes(sources: Sources, architecture: str) -> list[str]:
     rows = []
     header: tuple[str, ...] = ()
     told = {}
-    for path in _files(sources):
+    for path in network_files(sources):
         metadata = weight_metadata(path)
         if path.stem.split("_")[1] != architecture:
             continue
@@ -96,10 +96,11 @@ def classes(sources: Sources, architecture: str) -> list[str]:
     return [*markdown_table(header, rows), "", f"<small>all test images; {'; '.join(told.values())}</small>"]
 
 
-PROTOCOLS = ("reference", "strong")
+ACCURACIES = ("clean", "reference", "strong")
 
 
-def _files(sources: Sources) -> list[Path]:
+def network_files(sources: Sources) -> list[Path]:
+    """The files of this project's own kind, by name."""
     return sorted(sources.networks_dir.glob("*.safetensors"))
 
 
@@ -127,7 +128,7 @@ def _measured(path: Path, metadata: Mapping[str, Any], pgd: dict[str, Any], vali
         row[validity["header"].index("eps")]: row[validity["header"].index("worst case")] for row in validity["rows"]
     }
     return {
-        "images": pgd["images"],
+        "images": {"clean": pgd["images"], "reference": pgd["images"], "strong": validity["images"]},
         "sample": {"seed": pgd["arguments"]["seed"], "data": pgd["data"]},
         "epsilon": epsilon,
         "clean": at[0.0],

@@ -1,0 +1,92 @@
+"""The pictures of the results page: curves from records, and what a top-k attack makes of the maps of each network."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from interp import data, models
+from interp.attacks import TopKInterpretation, correct
+from interp.commands.results.evidence import Evaluated, Sources, caption, of_family
+from interp.commands.results.listing import network_files
+from interp.commands.tasks.listing import MAP_EPSILONS
+from interp.core.errors import InputError
+from interp.core.files import replacing
+from interp.discrepancy import InterpretationMaps
+from interp.discrepancy.agreement import kendall_tau
+from interp.evaluation import sample_images
+from interp.report import maps_figure, note_source, panels_figure
+from interp.training.objectives import OBJECTIVES
+
+SEED, CANDIDATES, COLUMNS = 99, 50, 2
+
+
+def draw_pictures(sources: Sources, folder: Path, data_dir: Path | None = None) -> list[Path]:
+    """Draw curves and maps of every family of networks that has records, and return the files. Raises InputError."""
+    families = dict.fromkeys("_".join(path.stem.split("_")[:2]) for path in network_files(sources))
+    drawn = []
+    for family in families:
+        figures = {}
+        try:
+            figures["accuracy"] = curves_figure(sources, family)
+            figures["cam"] = attacked_maps_figure(sources, family, data_dir)
+        except InputError:
+            # Networks for the saliency suite alone.
+            if "simplecnn" not in family:
+                raise
+        for name, figure in figures.items():
+            drawn.append(folder / f"results_{name}_{family}.png")
+            with replacing(drawn[-1]) as temporary:
+                figure.savefig(temporary, dpi=110)
+    return drawn
+
+
+def curves_figure(sources: Sources, family: str) -> Figure:
+    """Accuracy against eps: the paper's protocol and the strong one across, networks of here and published ones down."""
+    pgd, validity = (of_family(sources, section, family) for section in ("pgd", "validity"))
+    panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+    for is_published, who in ((False, "trained here"), (True, "published")):
+        for title, found in (("the paper's protocol", pgd), ("strong protocol", validity)):
+            panels[f"{who}: {title}"] = {one.labels[0]: _curve(one) for one in found if one.published == is_published}
+    figure = panels_figure({title: curves for title, curves in panels.items() if curves})
+    return note_source(figure, caption(pgd).partition(";")[2].strip())
+
+
+def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -> Figure:
+    """A network a row: an image, its class activation map, and both after a top-k attack on the map, for a few images."""
+    dataset = family.split("_")[0]
+    epsilon = max(MAP_EPSILONS[dataset])
+    files = [path for path in network_files(sources) if path.stem.startswith(f"{family}_")]
+    files.sort(key=lambda path: list(OBJECTIVES).index(path.stem.split("_")[2]))
+    networks = {path: models.load_model(path) for path in files}
+    sample, _ = sample_images(data.load(dataset, "test", data_dir=data_dir), CANDIDATES, seed=SEED)
+    right = np.all([correct(network, sample.images, sample.labels) for network in networks.values()], 0)
+    shown = np.flatnonzero(right)[:COLUMNS]
+    if len(shown) < COLUMNS:
+        raise InputError(f"the networks of {family} agree on too few images to show")
+    images, labels = np.asarray(sample.images)[shown], sample.labels[shown]
+    attack, maps = TopKInterpretation(epsilon=epsilon), InterpretationMaps(name="cam")
+    rows = []
+    for path, network in networks.items():
+        attacked = attack(network, images, labels, seed=SEED)
+        clean_maps, moved_maps = (maps(network, batch, labels[:, None])[:, 0] for batch in (images, attacked))
+        taus = kendall_tau(*(batch.reshape(len(images), -1) for batch in (clean_maps, moved_maps)))
+        row: list[tuple[str, np.ndarray, np.ndarray | None]] = []
+        for index in range(len(images)):
+            title = OBJECTIVES[path.stem.split("_")[2]].title
+            row.append((title, images[index], None))
+            row.append(("CAM", images[index], clean_maps[index]))
+            row.append((f"attacked, eps {epsilon:.2g}", attacked[index], None))
+            row.append((f"CAM, tau {taus[index]:.2f}", attacked[index], moved_maps[index]))
+        rows.append(row)
+    return note_source(maps_figure(rows), sample.source)
+
+
+def _curve(one: Evaluated) -> tuple[list[float], list[float]]:
+    """Radii and accuracies of a record of pgd, of the most steps, or of validity, of the worst case."""
+    if "steps" in one.record["header"]:
+        rows = one.values("steps", "eps", "accuracy")
+        points = [(eps, accuracy) for steps, eps, accuracy in rows if steps == rows[-1][0]]
+    else:
+        points = one.values("eps", "worst case")
+    return [eps for eps, _ in points], [accuracy for _, accuracy in points]

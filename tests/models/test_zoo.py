@@ -1,0 +1,84 @@
+"""The networks of the repository: all load, and a few images give the figures in their metadata."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import interp
+from interp import data
+from interp.attacks import ProjectedGradientDescent, correct
+from interp.core.bits import bits_of_hex
+from interp.core.errors import InputError
+from interp.evaluation import sample_images
+
+FOLDER = Path(__file__).parents[2] / "networks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+IMAGES = 20
+
+
+def few(network):
+    """The first images of the sample that the network was measured on, which the reader of the data may not have."""
+    measured = network.metadata["measured"]
+    try:
+        test = data.load(network.metadata["dataset"], "test")
+    except InputError as error:
+        pytest.skip(str(error))
+    if test.source != measured["sample"]["data"]:
+        pytest.skip(f"measured on {measured['sample']['data']}, here is {test.source}")
+    sample, _ = sample_images(test, measured["images"]["reference"], seed=measured["sample"]["seed"])
+    return np.asarray(sample.images)[:IMAGES], sample.labels[:IMAGES]
+
+
+def test_together_they_are_small():
+    assert len(NAMES) >= 8
+    assert sum(path.stat().st_size for path in FOLDER.iterdir() if path.is_file()) < 40e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clean_images_give_the_measured_predictions(name, data_dir):
+    network = interp.load_model(name, networks_dir=FOLDER)
+    images, labels = few(network)
+    expected = bits_of_hex(network.metadata["measured"]["right"]["clean"], IMAGES)
+    assert correct(network, images, labels).tolist() == expected.tolist()
+
+
+def attacked(name):
+    network = interp.load_model(name, networks_dir=FOLDER)
+    images, labels = few(network)
+    measured = network.metadata["measured"]
+    attack = ProjectedGradientDescent(epsilon=measured["epsilon"], step_size=0.01, steps=200)
+    found = correct(network, attack(network, images, labels), labels)
+    return found, bits_of_hex(measured["right"]["reference"], IMAGES)
+
+
+def check(name):
+    found, expected = attacked(name)
+    # Signs of tiny gradients differ between machines: an image may.
+    assert np.sum(found != expected) <= 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name.startswith(("mnist_smallgap_int_", "mnist_smallgap_adv_"))]
+)
+def test_attacked_images_give_the_measured_accuracy(name, data_dir):
+    check(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_attacked_images_of_every_network_give_the_measured_accuracy(name, data_dir):
+    check(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_says_how_each_was_made(name):
+    metadata = interp.load_model(name, networks_dir=FOLDER).metadata
+    dataset, _, objective, epochs = name.split("_")
+    assert (metadata["dataset"], metadata["method"]) == (dataset, objective)
+    assert metadata["schedule"]["epochs"] == int(epochs) == len(metadata["history"])
+    assert metadata["run"]["commit"]
+    assert not metadata["run"]["commit"].endswith("+")
+    assert metadata["seconds"] > 0
+    if dataset == "cifar":
+        assert "JPEG re-encoded" in metadata["data"]
