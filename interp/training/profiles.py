@@ -16,23 +16,24 @@ class CpuSchedule:
     """A short training: its epochs, with those of objectives whose steps cost more, and what replaces the paper's slow start.
 
     The ramp is in epochs. From the share `slower_from` of all steps on, the learning rate is a tenth. The inner attack takes fewer
-    and larger steps, `reach` times the radius together.
+    and larger steps, `reach` times the radius together. `penalty_weights` replace the usual ones.
     """
 
     epochs: int
     of_objectives: Mapping[str, int] = field(default_factory=dict)
+    penalty_weights: Mapping[str, float] = field(default_factory=dict)
     learning_rate: float
     slower_from: float = 0.6
     ramp: tuple[float, float]
     attack_steps: int
     reach: float = 2.5
 
-    def shorten(self, row: Recipe) -> Schedule:
-        """The recipe's schedule at this length; its radius and batch size stay."""
+    def shorten(self, row: Recipe) -> Recipe:
+        """The recipe at this length; its radius and batch size stay."""
         epochs = self.of_objectives.get(row.objective, self.epochs)
         steps = TRAINING_IMAGES[row.dataset] // row.schedule.batch_size
         first, last = (round(epoch * steps) for epoch in self.ramp)
-        return replace(
+        schedule = replace(
             row.schedule,
             epochs=epochs,
             learning_rates=(
@@ -44,7 +45,14 @@ class CpuSchedule:
             # Without a radius there is no attack, and the size stays.
             attack_step_size=self.reach * row.schedule.epsilon / self.attack_steps or row.schedule.attack_step_size,
         )
+        return replace(
+            row, schedule=schedule, penalty_weight=self.penalty_weights.get(row.objective, row.penalty_weight)
+        )
 
+
+# The published networks come from a code that divides this penalty by its batch of 50. With a weight of 1, MNIST small did not learn at
+# eps 0.3: clean .71, attacked .52 after three epochs of IG-Sum-Norm, and falling.
+IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 
 # Found by measurement (docs/results.md): the shortest that come near the published networks, at most 30 minutes each on MNIST small.
 # An architecture that is not here takes the schedule of small.
@@ -52,13 +60,18 @@ CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,
         of_objectives={"ig": 10, "igsum": 10, "intig": 4, "intigadv": 4},
+        penalty_weights=IG_PENALTIES,
         learning_rate=2e-3,
         ramp=(0.2, 2),
         attack_steps=10,
     ),
-    ("mnist", "pool"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0.2, 1), attack_steps=10),
+    ("mnist", "pool"): CpuSchedule(
+        epochs=5, penalty_weights=IG_PENALTIES, learning_rate=1e-3, ramp=(0.2, 1), attack_steps=10
+    ),
     ("mnist", "simple_cnn"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
-    ("cifar", "small"): CpuSchedule(epochs=20, learning_rate=2e-3, ramp=(1, 6), attack_steps=10),
+    ("cifar", "small"): CpuSchedule(
+        epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 6), attack_steps=10
+    ),
     ("cifar", "simple_cnn"): CpuSchedule(epochs=20, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
 }
 
@@ -73,7 +86,7 @@ def with_profile(row: Recipe, profile: str) -> Recipe:
     schedule = row.schedule
     if profile == "cpu" and schedule.epochs > 1 and (row.dataset, "small") in CPU:
         short = CPU.get((row.dataset, row.architecture), CPU[row.dataset, "small"])
-        return replace(row, schedule=short.shorten(row))
+        return short.shorten(row)
     if profile == "smoke":
         fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=50)
         return replace(row, schedule=fewer, images=SMOKE_IMAGES)

@@ -1,5 +1,10 @@
 """The networks of the repository: all load, and a few images give the figures in their metadata."""
 
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +87,27 @@ def test_metadata_says_how_each_was_made(name):
     assert metadata["seconds"] > 0
     if dataset == "cifar":
         assert "JPEG re-encoded" in metadata["data"]
+
+
+def test_an_installed_package_finds_them_where_the_variable_says(tmp_path):
+    """As from a wheel: the package alone in a folder of its own, and nothing of the checkout around it."""
+    shutil.copytree(
+        FOLDER.parent / "interp", tmp_path / "site" / "interp", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    script = """
+        import os, interp
+        try:
+            interp.load_model("mnist_smallgap_int_20")
+        except ValueError as error:
+            print(error)
+        os.environ["INTERP_NETWORKS_DIR"] = os.environ["FOLDER"]
+        print(interp.__file__, interp.load_model("mnist_smallgap_int_20").metadata["method"])
+    """
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "FOLDER": str(FOLDER)}
+    environment.pop("INTERP_NETWORKS_DIR", None)
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    message, found = result.stdout.splitlines()
+    assert message.startswith("no network 'mnist_smallgap_int_20': looked in networks, ")
+    assert "INTERP_NETWORKS_DIR" in message
+    assert found == f"{tmp_path / 'site' / 'interp' / '__init__.py'} int"

@@ -61,6 +61,8 @@ def test_the_cpu_profile_is_short_and_reaches_beyond_the_radius():
     adv, slow = rows["mnist_smallgap_adv_20"], rows["mnist_smallgap_intig_4"]
     assert adv.learning_rates == ((0, 2e-3), (13_200, 2e-4))
     assert adv.ramp == slow.ramp == (220, 2_200)
+    weights = {row.objective: row.penalty_weight for row in (with_profile(row, "cpu") for row in recipes(2))}
+    assert weights == {"ig": 0.02, "igsum": 0.02, "intig": None, "intigadv": None}
     assert adv.attack_steps * adv.attack_step_size == pytest.approx(2.5 * 0.3)
 
 
