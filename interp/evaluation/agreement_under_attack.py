@@ -17,7 +17,8 @@ from interp.evaluation.statistics import Mean, mean_of
 class Agreement:
     """Agreement of clean and attacked maps of the true class, over the `unchanged` images of `count` that kept their prediction.
 
-    Each mean is over those of them on which it is defined: a constant map has no rank correlation.
+    `kendall_tau_of_all` is over all images, also where the prediction changed: an attack may leave none that did not. Each mean is over
+    those images on which it is defined: a constant map has no rank correlation.
     """
 
     count: int
@@ -25,6 +26,7 @@ class Agreement:
     kendall_tau: Mean
     pearson_r: Mean
     top_k_overlap: Mean
+    kendall_tau_of_all: Mean
 
 
 def agreement_under_attack(
@@ -40,17 +42,17 @@ def agreement_under_attack(
     images, labels = check_images(images).numpy(), np.asarray(labels)
     attacked = attack(model, images, labels, seed=seed, batch_size=batch_size)
     predictions = [np.argmax(model.predict(batch, batch_size, verbose=0), -1) for batch in (images, attacked)]
-    kept = np.flatnonzero(predictions[0] == predictions[1])
-    if not len(kept):
-        return Agreement(len(images), 0, mean_of([]), mean_of([]), mean_of([]))
+    kept = predictions[0] == predictions[1]
     maps = InterpretationMaps(name=attack.interpretation)
-    clean, moved = (maps.flat(model, batch[kept], labels[kept, None])[:, 0] for batch in (images, attacked))
+    clean, moved = (maps.flat(model, batch, labels[:, None])[:, 0] for batch in (images, attacked))
+    tau = kendall_tau(clean, moved)
     return Agreement(
         len(images),
-        len(kept),
-        mean_of(kendall_tau(clean, moved)),
-        mean_of(pearson_r(clean, moved)),
-        mean_of(top_k_overlap(clean, moved, attack.k)),
+        int(kept.sum()),
+        mean_of(tau[kept]),
+        mean_of(pearson_r(clean, moved)[kept]),
+        mean_of(top_k_overlap(clean, moved, attack.k)[kept]),
+        mean_of(tau),
     )
 
 

@@ -139,6 +139,7 @@ def test_agreement_rests_on_images_that_kept_their_prediction(net, images, label
     found = agreement_under_attack(net, images, labels, attack)
     assert 0 < found.unchanged <= found.count == 8
     assert found.kendall_tau.count == found.unchanged
+    assert found.kendall_tau_of_all.count == 8
     still = agreement_under_attack(net, images, labels, dataclasses.replace(attack, epsilon=0.0))
     assert still.unchanged == 8
     assert still.kendall_tau.value == pytest.approx(1)

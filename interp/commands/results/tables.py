@@ -63,15 +63,15 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
 
 
 def aai(sources: Sources, family: str) -> list[str]:
-    """Kendall tau of maps before and after the top-k attack, and how many images kept their prediction."""
+    """Kendall tau of maps before and after the top-k attack: of images that kept their prediction, how many did, and of all."""
     found = of_family(sources, "aai", family)
-    columns = ("eps", "Kendall tau", "standard error", "unchanged", "images")
+    columns = ("eps", "Kendall tau", "standard error", "unchanged", "tau of all", "its standard error")
     rows = []
     for one in found:
-        cells = {
-            eps: f"{_spread(tau, error)} ({unchanged} of {images})"
-            for eps, tau, error, unchanged, images in one.values(*columns)
-        }
+        cells = {}
+        for eps, tau, error, unchanged, tau_of_all, error_of_all in one.values(*columns):
+            cells[f"{_key(eps)}: kept"] = f"{_spread(tau, error)} ({unchanged})"
+            cells[f"{_key(eps)}: all"] = _spread(tau_of_all, error_of_all)
         rows.append((one, cells))
     return _across(found, rows, "eps")
 

@@ -8,12 +8,22 @@ from interp.attacks import TopKInterpretation
 from interp.commands.networks import locate_network, network_stem, open_network
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
-from interp.evaluation import Agreement, agreement_under_attack, overlap_of_networks
+from interp.evaluation import Agreement, Mean, agreement_under_attack, overlap_of_networks
 from interp.models.loading import SUFFIXES
 from interp.report import NOTHING, Cell, Table
 from interp.training.objectives import OBJECTIVES
 
-AAI_HEADER = ("eps", "images", "unchanged", "Kendall tau", "standard error", "Pearson r", "top-k overlap")
+AAI_HEADER = (
+    "eps",
+    "images",
+    "unchanged",
+    "Kendall tau",
+    "standard error",
+    "Pearson r",
+    "top-k overlap",
+    "tau of all",
+    "its standard error",
+)
 
 
 def aai_topk(setting: Setting) -> Outcome:
@@ -41,17 +51,26 @@ def aai_topk(setting: Setting) -> Outcome:
             tick()
     caption = (
         f"{len(setting.labels)} images; top-{attack.k} attack on {setting.method} from a random start, {attack.steps} steps of "
-        f"{attack.step_size:g}; means over images whose prediction did not change"
+        f"{attack.step_size:g}; means over images whose prediction did not change, tau also over all"
     )
     return Outcome(Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption})
 
 
 def aai_row(epsilon: float, found: Agreement) -> tuple[Cell, ...]:
     """A radius's row under AAI_HEADER."""
-    tau = found.kendall_tau
-    error = NOTHING if tau.standard_error is None else tau.standard_error
-    means = (tau.value, error, found.pearson_r.value, found.top_k_overlap.value)
-    return epsilon, found.count, found.unchanged, *means
+    means = (found.pearson_r.value, found.top_k_overlap.value)
+    return (
+        epsilon,
+        found.count,
+        found.unchanged,
+        *_spread(found.kendall_tau),
+        *means,
+        *_spread(found.kendall_tau_of_all),
+    )
+
+
+def _spread(mean: Mean) -> tuple[Cell, Cell]:
+    return mean.value, NOTHING if mean.standard_error is None else mean.standard_error
 
 
 def intr_topk(setting: Setting) -> Outcome:
