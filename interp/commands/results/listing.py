@@ -45,15 +45,27 @@ def networks(sources: Sources) -> list[str]:
         rows.append(
             (
                 f"`{path.stem}`",
-                *(_spread(measured[name], measured["images"][name]) for name in ACCURACIES),
+                *(_spread(measured[name], measured["images"][name]) for name in ("clean", "reference")),
+                # Both on the same images, which may be fewer.
+                f"{measured['plain']:.3f} -> {_spread(measured['strong'], measured['images']['strong'])}",
                 _radius(measured["epsilon"]),
-                "{reference} / {strong}".format(**measured["images"]),
+                "{reference}, {strong}".format(**measured["images"]),
                 str(metadata["seed"]),
                 f"{metadata['seconds'] / 60:.1f}",
                 f"`{_command(metadata['run']['arguments'])}`",
             )
         )
-    header = ("network", *ACCURACIES, "eps", "test images", "seed", "minutes", "command")
+    header = (
+        "network",
+        "clean",
+        "reference",
+        "reference -> strong",
+        "eps",
+        "test images",
+        "seed",
+        "minutes",
+        "command",
+    )
     told = "; ".join(f"{dataset}: {source}" for dataset, source in data.items())
     return [*markdown_table(header, rows), "", f"<small>{told}</small>"]
 
@@ -96,9 +108,6 @@ def classes(sources: Sources, architecture: str) -> list[str]:
     return [*markdown_table(header, rows), "", f"<small>all test images; {'; '.join(told.values())}</small>"]
 
 
-ACCURACIES = ("clean", "reference", "strong")
-
-
 def network_files(sources: Sources) -> list[Path]:
     """The files of this project's own kind, by name."""
     return sorted(sources.networks_dir.glob("*.safetensors"))
@@ -113,7 +122,10 @@ def _record(sources: Sources, section: str, path: Path) -> dict[str, Any]:
 
 
 def _measured(path: Path, metadata: Mapping[str, Any], pgd: dict[str, Any], validity: dict[str, Any]) -> dict[str, Any]:
-    """Clean accuracy and that under both protocols at the radius of the training, and which images are right, by the record of pgd."""
+    """Clean accuracy and that under both protocols at the radius of the training, and which images are right, by the record of pgd.
+
+    `plain` is the reference protocol on the images of the strong one.
+    """
     dataset = path.stem.split("_")[0]
     epsilon = metadata["schedule"]["epsilon"] or USUAL_RADIUS[dataset]
     header = pgd["header"]
@@ -124,16 +136,16 @@ def _measured(path: Path, metadata: Mapping[str, Any], pgd: dict[str, Any], vali
             f"the record of pgd of {path.stem} has no eps {epsilon:g}: {EPSILONS[dataset]} are the usual ones"
         )
     at = {eps: row[header.index("accuracy")] for eps, row in zip(radii, last, strict=True)}
-    strong = {
-        row[validity["header"].index("eps")]: row[validity["header"].index("worst case")] for row in validity["rows"]
-    }
+    names = validity["header"]
+    [strong] = [dict(zip(names, row, strict=True)) for row in validity["rows"] if row[names.index("eps")] == epsilon]
     return {
         "images": {"clean": pgd["images"], "reference": pgd["images"], "strong": validity["images"]},
         "sample": {"seed": pgd["arguments"]["seed"], "data": pgd["data"]},
         "epsilon": epsilon,
         "clean": at[0.0],
         "reference": at[epsilon],
-        "strong": strong[epsilon],
+        "plain": strong["PGD"],
+        "strong": strong["worst case"],
         "flags": [flag["kind"] for flag in validity["flags"] if flag.get("eps", epsilon) == epsilon],
         "protocols": {"reference": pgd["protocol"], "strong": validity["protocol"]},
         "right": {"clean": pgd["right"][radii.index(0.0)], "reference": pgd["right"][radii.index(epsilon)]},
