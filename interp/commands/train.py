@@ -1,26 +1,18 @@
 """Train the networks of a numbered script: the paper's (1 to 7) and WhiteBox's (8)."""
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interp.commands.command_line import Parser, run, training_bar, whole_number
+from interp.commands.command_line import Parser, run, whole_number
 from interp.core.errors import InputError
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
+    from interp.commands.train_network import Outcome
     from interp.data import Dataset
-    from interp.models import Network
-    from interp.training import CheckpointFolder, Progress
     from interp.training.recipes import Recipe
-    from interp.training.signals import StopRequest
-
-RUNS = ".runs"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,15 +51,6 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one network of the list."""
-
-    name: str
-    seconds: float
-    measures: dict[str, float]
-
-
 def train_numbered(arguments: argparse.Namespace) -> int:
     """Train what the arguments choose; return the exit code."""
     from interp.core.errors import check_choice
@@ -87,6 +70,7 @@ def train_numbered(arguments: argparse.Namespace) -> int:
             print(f"{number}  {text}")
         print("train.py NUMBER --list adds schedules and times")
         return 0
+    from interp.commands.train_network import train_network
     from interp.core.files import check_writable
     from interp.training import TrainingInterrupted
     from interp.training.replicas import is_chief, make_strategy
@@ -104,7 +88,7 @@ def train_numbered(arguments: argparse.Namespace) -> int:
     with strategy.scope(), stop_requests() as stop:
         for place, row in enumerate(rows, 1):
             label = f"[{place}/{len(rows)}] {row.name}"
-            outcomes.append(_train(row, arguments, strategy, datasets[row.dataset], stop, label))
+            outcomes.append(train_network(row, arguments, strategy, datasets[row.dataset], stop, label))
             if stop.signal and place < len(rows):
                 message = f"stopped after network {place} of {len(rows)}; start again to go on with the next"
                 raise TrainingInterrupted(message, stop.signal.value)
@@ -163,142 +147,7 @@ def _list(rows: "list[Recipe]") -> int:
     return 0
 
 
-def _train(
-    row: "Recipe",
-    arguments: argparse.Namespace,
-    strategy: "tf.distribute.Strategy",
-    splits: "dict[str, Dataset]",
-    stop: "StopRequest",
-    label: str,
-) -> Outcome:
-    from interp import models, training
-    from interp.core.files import locked
-    from interp.training.checkpoints import check_arguments
-    from interp.training.replicas import is_chief
-    from interp.training.run_log import RunLog
-
-    if row.images is not None:
-        fewer = {split: splits[split].take(min(row.images, len(splits[split]))) for split in ("train", "validation")}
-        splits = {**splits, **fewer}
-    chief, images = is_chief(strategy), splits["train"]
-    objective = training.find_objective(row.objective)
-    target = arguments.networks_dir / f"{row.name}.safetensors"
-    folder = arguments.networks_dir / RUNS / row.name
-    checkpoints = training.CheckpointFolder(folder / "checkpoints")
-    is_asked = arguments.resume and arguments.attack_precision == "auto"
-    made_before = _made_before(target, checkpoints) if is_asked else {}
-    row = _with_attack_precision(row, arguments.attack_precision, images, made_before)
-    description = {
-        **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
-        "augment": row.augment,
-        "data": images.source,
-    }
-    # With checkpoints about, a training goes on, or its last files are written once more.
-    if arguments.resume and target.exists() and checkpoints.is_empty():
-        made = models.load_model(target).metadata
-        check_arguments(str(target), {name: made.get(name) for name in description}, description)
-        print(f"{label}: is there already; --no-resume trains it anew")
-        return Outcome(row.name, made["seconds"], made["history"][-1])
-    checkpointing = training.Checkpointing(
-        folder=checkpoints,
-        resume=arguments.resume,
-        writer=chief,
-        warn=lambda message: print(f"warning: {message}", file=sys.stderr),
-    )
-    total_steps = len(images) // row.schedule.batch_size * row.schedule.epochs
-    with contextlib.ExitStack() as open_for_the_run:
-        log = None
-        if chief:
-            open_for_the_run.enter_context(locked(folder))
-            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder)))
-        bar = open_for_the_run.enter_context(training_bar(label, total_steps, shown=chief))
-
-        def report(progress: "Progress") -> None:
-            bar(progress)
-            if log is not None:
-                log(progress)
-
-        network = models.build_network(row.architecture, images.image_shape, images.classes, seed=arguments.seed)
-        history = training.train(
-            network,
-            objective,
-            row.schedule,
-            images,
-            validation=splits["validation"],
-            seed=arguments.seed,
-            penalty_weight=row.penalty_weight,
-            augment=row.augment,
-            checkpointing=checkpointing,
-            stop=stop,
-            report=report,
-        )
-        seconds = history[-1]["seconds"]
-        if chief:
-            _export(row, arguments, network, splits, {**description, "history": history, "seconds": seconds})
-            checkpoints.remove()
-    return Outcome(row.name, seconds, history[-1])
-
-
-def _made_before(target: Path, checkpoints: "CheckpointFolder") -> dict[str, Any]:
-    """How the training that goes on, or is finished, was made; nothing where there is none."""
-    from interp import models
-
-    newest = checkpoints.load_newest(lambda message: None)
-    if newest is not None:
-        return dict(newest.arguments)
-    return dict(models.load_model(target).metadata) if target.exists() else {}
-
-
-def _with_attack_precision(row: "Recipe", precision: str, images: "Dataset", made_before: dict[str, Any]) -> "Recipe":
-    """The recipe with the precision of its inner attack: for auto that of the training that goes on, else the faster one."""
-    from interp import models, training
-    from interp.attacks import ProjectedGradientDescent, faster_precision
-
-    if training.find_objective(row.objective).attack is None:
-        return row
-    if precision == "auto" and made_before:
-        precision = made_before["schedule"].get("attack_precision", "float32")
-    elif precision == "auto":
-        network = models.build_network(row.architecture, images.image_shape, images.classes)
-        sample = images.take(min(row.schedule.batch_size, len(images)))
-        attack = ProjectedGradientDescent(epsilon=row.schedule.epsilon, step_size=row.schedule.attack_step_size)
-        precision = faster_precision(attack, network, sample.images, sample.labels)
-    return replace(row, schedule=replace(row.schedule, attack_precision=precision))
-
-
-def _export(
-    row: "Recipe",
-    arguments: argparse.Namespace,
-    network: "Network",
-    splits: "dict[str, Dataset]",
-    description: dict[str, Any],
-) -> None:
-    """Write the picture and then the network, whose presence says that all is done."""
-    from interp import models
-    from interp.core.files import replacing
-    from interp.core.provenance import describe_run
-    from interp.report import history_figure, note_source
-
-    metadata = {"dataset": row.dataset, **description, "run": describe_run(vars(arguments))}
-    if row.architecture == "simple_cnn":
-        metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
-    with replacing(arguments.pictures_dir / f"{row.name}.png") as temporary:
-        note_source(history_figure(description["history"]), description["data"]).savefig(temporary, dpi=130)
-    models.save_model(network, arguments.networks_dir / f"{row.name}.safetensors", metadata)
-
-
-def _accuracy_per_class(test: "Dataset", network: "Network") -> dict[str, float]:
-    """Print and return the share of test images of each class that the network gets right."""
-    from interp.attacks import correct
-
-    right = correct(network, test.images, test.labels)
-    shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
-    shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
-    print(f"accuracy on {len(test)} test images ({test.source}) {right.mean():.4f}; {shown}")
-    return {"all": float(right.mean()), **shares}
-
-
-def _print_table(outcomes: list[Outcome]) -> None:
+def _print_table(outcomes: "list[Outcome]") -> None:
     print(f"\n{'network':40s} {'seconds':>8s} {'clean':>6s} {'attacked':>8s}   (validation images)")
     for outcome in outcomes:
         clean, robust = (outcome.measures.get(f"validation_{name}") for name in ("accuracy", "robust_accuracy"))

@@ -18,7 +18,7 @@ def describe_run(arguments: dict[str, Any]) -> dict[str, Any]:
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "commit": _commit(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "platform": sys.platform,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -70,7 +70,7 @@ CPU = {
     ),
     ("mnist", "simple_cnn"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
     ("cifar", "small"): CpuSchedule(
-        epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 6), attack_steps=10
+        epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 18), attack_steps=10
     ),
     ("cifar", "simple_cnn"): CpuSchedule(epochs=20, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.commands import train, training_times
+from interp.commands import train_network, training_times
 from interp.commands.train import main
 from interp.core.files import locked
 from interp.training import signals
@@ -107,7 +107,7 @@ def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, ca
     """The signal comes with the very last thing that is done for the first network."""
     stop = signals.StopRequest()
     monkeypatch.setattr(signals, "stop_requests", lambda: contextlib.nullcontext(stop))
-    monkeypatch.setattr(train, "_export", lambda *_: setattr(stop, "signal", signal.SIGTERM))
+    monkeypatch.setattr(train_network, "_export", lambda *_: setattr(stop, "signal", signal.SIGTERM))
     result = call(main, [*SMOKE, "--only", "mnist_smallgap_normal", "mnist_pool_normal", *command(tmp_path)[2:]])
     assert result.returncode == 143
     assert "stopped after network 1 of 2" in result.stderr

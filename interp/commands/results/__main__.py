@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 def write_pages(arguments: argparse.Namespace) -> int:
     """Fill in the tables of the pages; return the exit code. Nothing is written where a record is missing."""
     from interp.commands.results.evidence import Sources
-    from interp.commands.results.listing import stamp_networks
+    from interp.commands.results.measured import stamp_networks
     from interp.commands.results.tables import make_table
     from interp.core.files import write_text
     from interp.report.markdown import fill_marks

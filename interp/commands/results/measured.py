@@ -1,0 +1,69 @@
+"""Measured figures, put into the files of the networks they are of."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from interp import models
+from interp.commands.experiments.results import fingerprint, read_all
+from interp.commands.results.evidence import Sources
+from interp.commands.results.listing import network_files
+from interp.commands.tasks.listing import EPSILONS
+from interp.core.errors import InputError
+
+# Radii at which a network that was trained without any is told.
+USUAL_RADIUS = {"mnist": 0.3, "cifar": 8 / 255}
+
+
+def stamp_networks(sources: Sources) -> list[str]:
+    """Put what the records of pgd and validity say of each network into its metadata, as `measured`; return the changed names.
+
+    Raises InputError where a record is missing or is of other weights.
+    """
+    changed = []
+    for path in network_files(sources):
+        network = models.load_model(path)
+        measured = _measured(path, network.metadata, _record(sources, "pgd", path), _record(sources, "validity", path))
+        if network.metadata.get("measured") != measured:
+            models.save_model(network, path, {"measured": measured})
+            changed.append(path.stem)
+    return changed
+
+
+def _record(sources: Sources, section: str, path: Path) -> dict[str, Any]:
+    for folder in sources.records:
+        record = read_all(folder, section).get(path.stem)
+        if record is not None and record["files"].get(path.name) == fingerprint(path):
+            return record
+    raise InputError(f"no record of {section} of the weights in {path}: run eval.py 1 --only {section} on it")
+
+
+def _measured(path: Path, metadata: Mapping[str, Any], pgd: dict[str, Any], validity: dict[str, Any]) -> dict[str, Any]:
+    """Clean accuracy and that under both protocols at the radius of the training, and which images are right, by the record of pgd.
+
+    `plain` is the reference protocol on the images of the strong one.
+    """
+    dataset = path.stem.split("_")[0]
+    epsilon = metadata["schedule"]["epsilon"] or USUAL_RADIUS[dataset]
+    header = pgd["header"]
+    last = [row for row in pgd["rows"] if row[0] == pgd["rows"][-1][0]]
+    radii = [row[header.index("eps")] for row in last]
+    if epsilon not in radii or 0.0 not in radii:
+        raise InputError(
+            f"the record of pgd of {path.stem} has no eps {epsilon:g}: {EPSILONS[dataset]} are the usual ones"
+        )
+    at = {eps: row[header.index("accuracy")] for eps, row in zip(radii, last, strict=True)}
+    names = validity["header"]
+    [strong] = [dict(zip(names, row, strict=True)) for row in validity["rows"] if row[names.index("eps")] == epsilon]
+    return {
+        "images": {"clean": pgd["images"], "reference": pgd["images"], "strong": validity["images"]},
+        "sample": {"seed": pgd["arguments"]["seed"], "data": pgd["data"]},
+        "epsilon": epsilon,
+        "clean": at[0.0],
+        "reference": at[epsilon],
+        "plain": strong["PGD"],
+        "strong": strong["worst case"],
+        "flags": [flag["kind"] for flag in validity["flags"] if flag.get("eps", epsilon) == epsilon],
+        "protocols": {"reference": pgd["protocol"], "strong": validity["protocol"]},
+        "right": {"clean": pgd["right"][radii.index(0.0)], "reference": pgd["right"][radii.index(epsilon)]},
+    }
