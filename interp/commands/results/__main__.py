@@ -16,8 +16,8 @@ def parser() -> argparse.ArgumentParser:
         "--records",
         type=Path,
         nargs="+",
-        default=[Path("docs/results") / name for name in ("accuracy", "main", "additional", "whitebox")],
-        help="folders that eval.py wrote with --out",
+        default=[Path("docs/results")],
+        help="folders that eval.py wrote with --out, or folders of such folders",
     )
     parser.add_argument("--networks-dir", type=Path, default=Path("networks"), help="folder of the networks")
     parser.add_argument(
@@ -37,16 +37,15 @@ def parser() -> argparse.ArgumentParser:
 
 def write_pages(arguments: argparse.Namespace) -> int:
     """Fill in the tables of the pages; return the exit code. Nothing is written where a record is missing."""
-    from interp.commands.results.evidence import Sources
+    from interp.commands.results.evidence import Sources, find_results
     from interp.commands.results.measured import stamp_networks
     from interp.commands.results.tables import make_table
     from interp.core.files import write_text
     from interp.report.markdown import fill_marks
 
-    for folder in (*arguments.records, arguments.networks_dir):
-        if not folder.is_dir():
-            raise InputError(f"{folder} is no folder: correct it, or run eval.py with --out {folder}")
-    sources = Sources(tuple(arguments.records), arguments.networks_dir)
+    if not arguments.networks_dir.is_dir():
+        raise InputError(f"{arguments.networks_dir} is no folder: correct --networks-dir")
+    sources = Sources(find_results(arguments.records), arguments.networks_dir)
     if arguments.stamp:
         for name in stamp_networks(sources):
             print(f"measured figures put into {name}")

@@ -1,7 +1,7 @@
 """The records that the page is made of: which network they are of, and in which order networks are told."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,17 @@ class Sources:
 
     records: tuple[Path, ...]
     networks_dir: Path
+
+
+def find_results(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The folders that `eval.py` wrote among these and right below them. Raises InputError for one without any."""
+    found: list[Path] = []
+    for folder in folders:
+        here = [each for each in (folder, *sorted(folder.glob("*/"))) if (each / "settings.json").is_file()]
+        if not here:
+            raise InputError(f"{folder} holds no results: run eval.py with --out {folder}, or correct it")
+        found += here
+    return tuple(found)
 
 
 @dataclass(frozen=True)
