@@ -124,8 +124,9 @@ def _evaluate_network(
 ) -> dict[str, Any]:
     """Run the task of a section in all its variants on one network and return its record."""
     from interp import data
-    from interp.commands import evaluate_network
+    from interp.commands.evaluate_network import tasks
     from interp.commands.networks import network_stem, open_network
+    from interp.commands.task_arguments import parser as task_parser
     from interp.commands.tasks.listing import LISTING
     from interp.commands.tasks.setting import Setting
     from interp.core.files import replacing
@@ -134,7 +135,7 @@ def _evaluate_network(
     from interp.report import note_source
 
     line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
-    task_arguments = evaluate_network.parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
+    task_arguments = task_parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
     for option in ("networks_dir", "data_dir", "workers", "ray"):
         setattr(task_arguments, option, getattr(arguments, option))
     # What takes long is kept beside the results, shared by sections that need the same.
@@ -152,7 +153,7 @@ def _evaluate_network(
         setting = Setting(
             network_stem(network.path.name), network.path, model, sample, targets, method, task_arguments, quiet=True
         )
-        outcomes.append((value, evaluate_network.tasks()[section.task](setting)))
+        outcomes.append((value, tasks()[section.task](setting)))
     pictures = []
     for value, outcome in outcomes:
         for shown, figure in outcome.pictures.items():
