@@ -171,7 +171,7 @@ def _write_report(
 ) -> None:
     from interp.commands.demo_attributions import add_attributions
     from interp.core.files import replacing
-    from interp.report import Page, accuracy_figure, class_maps_figure
+    from interp.report import Curve, Page, accuracy_figure, class_maps_figure, map_gallery
 
     curves = {trained.objective.title: trained.curve for trained in finished}
     pictures = {"accuracy": accuracy_figure(curves, training_epsilon=arguments.epsilon)}
@@ -191,9 +191,27 @@ def _write_report(
         f"{first.protocol}; {first.count} test images, one standard error at most {error:.3f}. "
         "Gradient attacks alone give an upper bound of robust accuracy.",
     )
-    page.figure(pictures["accuracy"], "Accuracy under attack against its radius; bands are one standard error.")
+    page.curves(
+        {title: Curve(curve.epsilons, curve.accuracies, curve.standard_errors) for title, curve in curves.items()},
+        "eps",
+        "accuracy",
+        "Accuracy under attack against its radius; bands are one standard error.",
+    )
+    shown = sample.take(len(finished[0].attacked))
+    page.heading("Maps before and after the attack")
+    page.text(
+        f"Each image clean and attacked at eps {arguments.epsilon:g}, with the map of its class on both. Red speaks for the class, blue "
+        "against it; the two maps share their colours."
+    )
+    page.gallery(
+        [
+            entry
+            for trained in finished
+            for entry in map_gallery(trained.objective.title, trained.network, shown, trained.attacked)
+        ]
+    )
     for trained in finished:
-        title, shown = trained.objective.title, sample.take(len(trained.attacked))
+        title = trained.objective.title
         figure = class_maps_figure(trained.network, shown, trained.attacked)
         pictures[f"cam_{trained.objective.tag}"] = figure
         page.heading(f"Class activation maps of {title}")

@@ -129,7 +129,7 @@ def _evaluate_network(
     from interp.commands.task_arguments import parser as task_parser
     from interp.commands.tasks.listing import LISTING
     from interp.commands.tasks.setting import Setting
-    from interp.core.files import replacing
+    from interp.core.files import replacing, write_bytes
     from interp.core.provenance import describe_run
     from interp.evaluation import sample_images
     from interp.report import note_source
@@ -162,6 +162,11 @@ def _evaluate_network(
             with replacing(folder / name / pictures[-1]) as temporary:
                 note_source(figure, sample.source).savefig(temporary, dpi=130)
     last = outcomes[-1][1]
+    gallery = []
+    for place, entry in enumerate(last.gallery, 1):
+        file = f"{network.name}_gallery_{place}.webp"
+        write_bytes(folder / name / file, entry.picture)
+        gallery.append({"image": entry.image, "method": entry.method, "caption": entry.caption, "file": file})
     lead = [section.option] if section.option else []
     return {
         **describe_run(vars(arguments)),
@@ -172,6 +177,7 @@ def _evaluate_network(
         "rows": [[*([value] if lead else []), *row] for value, outcome in outcomes for row in outcome.table.rows],
         **last.record,
         "pictures": pictures,
+        **({"gallery": gallery} if gallery else {}),
     }
 
 

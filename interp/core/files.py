@@ -79,6 +79,12 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` completely or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON to `path` completely or not at all; NaN is refused, it is not JSON."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -1,8 +1,9 @@
 """Tables, pictures and pages of results."""
 
-from interp.report.class_maps import class_maps_figure, targeted_maps_figure
+from interp.report.class_maps import class_maps_figure, map_gallery, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
-from interp.report.page import Page
+from interp.report.map_strip import map_strip
+from interp.report.page import GalleryEntry, Page
 from interp.report.robustness_figures import (
     bound_figure,
     panels_figure,
@@ -18,12 +19,15 @@ from interp.report.saliency_figures import (
     retraining_figure,
     selectivity_figure,
 )
+from interp.report.svg_curves import Curve
 from interp.report.table import NOTHING, Cell, Table, spread, tab_separated
 from interp.report.unforeseen_figures import gallery_figure, unforeseen_figure
 
 __all__ = [
     "NOTHING",
     "Cell",
+    "Curve",
+    "GalleryEntry",
     "Page",
     "Table",
     "accuracy_figure",
@@ -35,6 +39,8 @@ __all__ = [
     "erased_images_figure",
     "gallery_figure",
     "history_figure",
+    "map_gallery",
+    "map_strip",
     "maps_figure",
     "note_source",
     "panels_figure",

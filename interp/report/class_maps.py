@@ -6,9 +6,12 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.discrepancy import InterpretationMaps
 from interp.report.figures import maps_figure
+from interp.report.map_strip import map_strip
+from interp.report.page import GalleryEntry
 
 Cell = tuple[str, np.ndarray, np.ndarray | None]
 # What a map is called in a title.
@@ -40,6 +43,33 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
             row.append(("the same, attacked", attacked[index], attacked_maps[index, place]))
         rows.append(row)
     return maps_figure(rows)
+
+
+def map_gallery(network: str, model: keras.Model, sample: Dataset, attacked: np.ndarray) -> list[GalleryEntry]:
+    """Entries of a gallery: each image clean and `attacked`, each with the map of its class, by every method that the model has."""
+    images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
+    predicted = np.argmax(model.predict(attacked, verbose=0), -1)
+    entries = []
+    for method, title in TITLES.items():
+        maps = InterpretationMaps(name=method)
+        try:
+            clean, moved = (_flat_colours(maps(model, batch, labels[:, None]))[:, 0] for batch in (images, attacked))
+        except InputError:
+            # Without average pooling and one dense layer at its end, a model has no class activation maps.
+            continue
+        for index, label in enumerate(labels):
+            shown = (
+                (images[index], None),
+                (images[index], clean[index]),
+                (attacked[index], None),
+                (attacked[index], moved[index]),
+            )
+            caption = (
+                f"{names[label]}, {network}: image, {title} of {names[label]}, the image attacked (seen as {names[predicted[index]]}), "
+                f"{title} there"
+            )
+            entries.append(GalleryEntry(f"{index + 1}: {names[label]}", network, title, map_strip(shown), caption))
+    return entries
 
 
 def targeted_maps_figure(

@@ -12,8 +12,8 @@ from interp.report import accuracy_figure, bound_figure
 Records = Mapping[str, dict[str, Any]]
 
 
-def accuracies(records: Records) -> Figure:
-    """Accuracy against eps for the last variant, the one of most steps."""
+def accuracy_curves(records: Records) -> dict[str, AccuracyCurve]:
+    """Accuracy against eps for the last variant, the one of most steps, by network."""
     curves = {}
     for name, record in records.items():
         header, rows = record["header"], record["rows"]
@@ -21,7 +21,12 @@ def accuracies(records: Records) -> Figure:
         last = [row for row in rows if row[0] == rows[-1][0]] if header[0] != "eps" else rows
         epsilons, values = (tuple(row[column] for row in last) for column in at)
         curves[name] = AccuracyCurve(epsilons, values, record["images"], record["caption"])
-    return accuracy_figure(curves)
+    return curves
+
+
+def accuracies(records: Records) -> Figure:
+    """The same as a picture."""
+    return accuracy_figure(accuracy_curves(records))
 
 
 def bounds(records: Records) -> Figure:

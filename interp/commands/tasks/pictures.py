@@ -3,7 +3,7 @@
 from interp.attacks import ProjectedGradientDescent, correct
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.evaluation import describe_protocol
-from interp.report import Table, class_maps_figure
+from interp.report import Table, class_maps_figure, map_gallery
 
 
 def vis_cam(setting: Setting) -> Outcome:
@@ -28,4 +28,5 @@ def vis_cam(setting: Setting) -> Outcome:
         f"maps of {setting.method}; {describe_protocol(attack, carry=False)}",
     )
     figure = class_maps_figure(setting.model, setting.sample, attacked, setting.method)
-    return Outcome(table, {}, {"maps": figure})
+    gallery = map_gallery(setting.name, setting.model, setting.sample, attacked)
+    return Outcome(table, {}, {"maps": figure}, gallery)

@@ -1,7 +1,7 @@
 """What a task works on and what it hands back."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from interp.commands.command_line import progress_bar
 from interp.commands.tasks.listing import EPSILONS, MAP_EPSILONS
 from interp.data import Dataset
 from interp.models import Network
-from interp.report import Table
+from interp.report import GalleryEntry, Table
 
 # Attacks hold a few copies of what a network computes for a batch; so many images, and so many values in them, at a time keep even
 # 31 layers on 224x224 pixels below 4 GiB.
@@ -85,8 +85,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task found: a table, more of it for the record, and pictures by what they show."""
+    """What a task found: a table, more of it for the record, pictures by what they show, and entries of a gallery of all networks."""
 
     table: Table
     record: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Figure] = field(default_factory=dict)
+    gallery: Sequence[GalleryEntry] = ()

@@ -1,0 +1,40 @@
+"""Images and maps beside each other as one small picture, for a gallery of many."""
+
+from collections.abc import Sequence
+
+import cv2
+import matplotlib
+import numpy as np
+
+# Pixels of a tile's longer side, at least, and between tiles.
+SIDE, GAP = 112, 4
+# How much of the picture a map lets through.
+OPACITY = 0.6
+# A page holds hundreds of strips, which would be ten times larger as PNG.
+QUALITY = 80
+
+
+def map_strip(tiles: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> bytes:
+    """A WebP picture of tiles, each an image (height, width, channels) in [0, 1] with a signed map (h, w) over it, or None.
+
+    Red speaks for the class, blue against it; all maps of a strip share their scale.
+    """
+    scale = max((float(np.abs(map_).max()) for _, map_ in tiles if map_ is not None), default=0.0) or 1.0
+    pictures = [_tile(image, None if map_ is None else map_ / scale) for image, map_ in tiles]
+    gap = np.ones((pictures[0].shape[0], GAP, 3), np.float32)
+    parts = [part for picture in pictures for part in (picture, gap)][:-1]
+    pixels = np.round(255 * np.concatenate(parts, 1)).astype(np.uint8)
+    return cv2.imencode(".webp", pixels[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
+
+
+def _tile(image: np.ndarray, map_: np.ndarray | None) -> np.ndarray:
+    height, width = image.shape[:2]
+    times = max(1, -(-SIDE // max(height, width)))
+    size = (times * width, times * height)
+    shown = np.repeat(image.mean(-1, keepdims=True), 3, -1) if map_ is not None or image.shape[-1] == 1 else image
+    shown = cv2.resize(np.clip(shown, 0, 1).astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+    if map_ is None:
+        return shown
+    smooth = cv2.resize(map_.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    colours = matplotlib.colormaps["seismic"](0.5 + smooth / 2)[..., :3]
+    return OPACITY * colours.astype(np.float32) + (1 - OPACITY) * shown
