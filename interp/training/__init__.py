@@ -5,6 +5,7 @@ from interp.training.errors import TrainingDiverged, TrainingInterrupted
 from interp.training.objectives import OBJECTIVES, Objective, find_objective
 from interp.training.resuming import Checkpointing
 from interp.training.retraining import Retraining
+from interp.training.robust_model import RobustModel
 from interp.training.schedule import PAPER, Schedule, plain_schedule
 from interp.training.trainer import Progress, describe, train
 
@@ -16,6 +17,7 @@ __all__ = [
     "Objective",
     "Progress",
     "Retraining",
+    "RobustModel",
     "Schedule",
     "TrainingDiverged",
     "TrainingInterrupted",

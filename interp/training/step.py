@@ -98,7 +98,7 @@ def make_step(
         with tf.GradientTape() as tape:
             forward = NetworkForward(network)
             pairs = [
-                _make_pair(forward, objective, images, labels, found, penalty_weight)
+                make_pair(forward, objective, images, labels, found, penalty_weight)
                 for (images, labels, _), found in zip(shares, moved, strict=True)
             ]
             loss = share * tf.add_n([tf.reduce_sum(objective.loss(pair)) for pair in pairs])
@@ -107,12 +107,12 @@ def make_step(
         broken = 1 - tf.cast(tf.reduce_all(finite), tf.float32)
         sums = {
             "loss": loss,
-            "accuracy": share * tf.add_n([_count_correct(pair.clean, pair.labels) for pair in pairs]),
+            "accuracy": share * tf.add_n([count_correct(pair.clean, pair.labels) for pair in pairs]),
             "broken": broken,
             "stop": tf.identity(stop),
         }
         if objective.attack is not None:
-            sums["robust_accuracy"] = share * tf.add_n([_count_correct(pair.attacked, pair.labels) for pair in pairs])
+            sums["robust_accuracy"] = share * tf.add_n([count_correct(pair.attacked, pair.labels) for pair in pairs])
         if replicas > 1:
             sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
             optimizer.apply(gradients, variables)
@@ -141,15 +141,18 @@ def make_step(
     return lambda images, *numbers: compile_step(min(streams, len(images)))(images, *numbers)
 
 
-def _make_pair(
+def make_pair(
     forward: NetworkForward,
     objective: Objective,
     images: tf.Tensor,
     labels: tf.Tensor,
     moved: tf.Tensor,
     penalty_weight: float,
+    *,
+    training: bool = True,
 ) -> Pair:
-    clean = View(forward, forward.enter(images), training=True)
+    """The views of clean and `moved` images that the objective's loss is computed from."""
+    clean = View(forward, forward.enter(images), training=training)
     attacked = clean if objective.attack is None else clean.at(forward.enter(moved))
     return Pair(clean, attacked, labels, penalty_weight)
 
@@ -160,7 +163,8 @@ def _share_out(array: tf.Tensor, parts: int) -> list[tf.Tensor]:
     return [array[rows * part // parts : rows * (part + 1) // parts] for part in range(parts)]
 
 
-def _count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:
+def count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:
+    """How many images of a view the network gets right."""
     return tf.reduce_sum(tf.cast(margin(view.measured_logits, labels) < 0, tf.float32))
 
 
