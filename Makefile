@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow check bench bench-check bench-peers results clean
+.PHONY: help demo test test-slow check bench bench-check bench-peers results docs clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
@@ -38,6 +38,7 @@ help:
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
 	@echo 'make results    write docs/results.md and networks/README.md from the records in docs/results'
+	@echo 'make docs       build the documentation into build/site (mkdocs)'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
 demo: $(STAMP)
@@ -63,6 +64,15 @@ bench-check: $(STAMP)
 
 bench-peers: $(STAMP) $(PEERS)/.installed
 	@$(BIN)/python benchmarks/run_peers.py $(PEERS)/bin/python
+
+docs: $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo 'wrote build/site/index.html'
+
+$(VENV)/.docs: $(STAMP)
+	@echo 'Installing mkdocs into $(VENV)'
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[docs]'
+	@touch $@
 
 results: $(STAMP)
 	@$(BIN)/python -m interp.commands.results
