@@ -28,7 +28,7 @@ SLOWER = 1.25
 
 def main() -> int:
     """Run the chosen rows; return 1 if a row became too slow, 2 after an error."""
-    parser = Parser(description=__doc__)
+    parser = Parser("benchmarks/run.py", __doc__)
     parser.add_argument("--only", nargs="+", metavar="PART", help="rows whose names hold one of these parts")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each row (default 5)")
     parser.add_argument("--check", action="store_true", help="compare with the accepted table; write nothing")

@@ -55,7 +55,7 @@ COMPARISONS = (
 
 def main() -> int:
     """Run the comparisons."""
-    parser = Parser(description=__doc__)
+    parser = Parser("benchmarks/run_peers.py", __doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each row (default 3)")
     parser.add_argument("--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts")

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from interp.core.errors import ComputationError, InputError
 from interp.core.quiet_import import import_tensorflow
@@ -21,11 +21,29 @@ LARGEST = 1e6
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line; exit code 2."""
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, where there is one, and the lines of examples as they are written."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False, **arguments)
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        has_default = bool(action.option_strings) and action.default not in (None, False, True, argparse.SUPPRESS)
+        return f"{action.help} (default: %(default)s)" if has_default else action.help
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, exit code 2, and whose help ends with `examples`.
+
+    `script` is its name, unless it was started as one of the console commands of an installed package.
+    """
+
+    def __init__(self, script: str, description: str | None, examples: Sequence[str] = ()) -> None:
+        started = os.path.basename(sys.argv[0])
+        prog = started if started.startswith("interp-") else script
+        super().__init__(
+            prog=prog, description=description, formatter_class=HelpFormatter, allow_abbrev=False, epilog=None
+        )
+        if examples:
+            command = f"python {prog}" if prog.endswith(".py") else prog
+            self.epilog = "\n".join(["examples:", *(f"  {command} {line}" for line in examples)])
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, one_line(f"error: {message} (see {self.prog} --help)") + "\n")

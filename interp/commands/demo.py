@@ -29,7 +29,7 @@ EPSILON_FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
 def parser() -> argparse.ArgumentParser:
     """The command line of the demo."""
-    parser = Parser(prog="python -m interp.commands.demo", description=__doc__)
+    parser = Parser("python -m interp.commands.demo", __doc__)
     parser.add_argument("--dataset", default="digits", help="digits comes with scikit-learn; mnist needs its files")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
     parser.add_argument("--epochs", type=whole_number(1), default=40, help="epochs of each training")

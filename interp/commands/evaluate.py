@@ -22,27 +22,38 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `eval.py`."""
-    parser = Parser(prog="eval.py", description=__doc__)
-    parser.add_argument("number", type=int, help=", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()))
+    parser = Parser(
+        "eval.py",
+        __doc__,
+        (
+            "1 --only pgd aai --networks mnist_smallgap_normal_20 mnist_smallgap_int_20",
+            "1 --only validity --dataset mnist --num-image 1000 --out gen_images/validity",
+            "3 --dataset digits --networks gen_images/demo/digits_smallgap_int_40.safetensors",
+        ),
+    )
+    what = parser.add_argument_group("what")
+    what.add_argument("number", type=int, help=", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()))
     sections = "; ".join(
         f"{name} ({number}): {section.help}" for number, group in SECTIONS.items() for name, section in group.items()
     )
-    parser.add_argument("--only", nargs="+", metavar="SECTION", help=sections)
-    parser.add_argument(
+    what.add_argument("--only", nargs="+", metavar="SECTION", help=sections)
+    what.add_argument(
         "--networks", nargs="+", metavar="NAME", help="names or paths; all networks of the training scripts without it"
     )
-    parser.add_argument(
-        "--networks-dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
-    )
-    parser.add_argument("--dataset", help="only networks on this one: digits, mnist, cifar10 or restimagenet")
-    parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    parser.add_argument("--num-image", type=whole_number(1), help="test images for each; that of the task without it")
-    parser.add_argument("--seed", type=whole_number(0), default=99, help="of the sample and of random starts")
-    parser.add_argument(
+    what.add_argument("--dataset", help="only networks on this one: digits, mnist, cifar10 or restimagenet")
+    how = parser.add_argument_group("how")
+    how.add_argument("--num-image", type=whole_number(1), help="test images for each; that of the task without it")
+    how.add_argument("--seed", type=whole_number(0), default=99, help="of the sample and of random starts")
+    how.add_argument(
         "--workers", type=whole_number(1), help="processes that retrain in roar and kar; one a core without it"
     )
-    parser.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster that retrains; local starts one here")
-    parser.add_argument("--out", type=Path, help="folder of results; gen_images/eval_NUMBER without it")
+    how.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster that retrains; local starts one here")
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--networks-dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
+    )
+    where.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
+    where.add_argument("--out", type=Path, help="folder of results; gen_images/eval_NUMBER without it")
     return parser
 
 

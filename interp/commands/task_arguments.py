@@ -14,14 +14,25 @@ NETWORK_TYPES = ("small", "pool", "wresnet", "simple_cnn")
 def parser() -> argparse.ArgumentParser:
     """The command line of `eval_cmd.py`."""
     parser = Parser(
-        prog="eval_cmd.py",
-        description="Evaluate one network: accuracy under attack, and how well its interpretations hold up.",
+        "eval_cmd.py",
+        "Evaluate one network: accuracy under attack, and how well its interpretations hold up.",
+        (
+            "--task pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
+            "--task isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num_class two_class --penalties 1.2,1.4",
+            "--task saliency --dataset digits --network my_model.keras --methods gradient,grad_cam",
+        ),
     )
     tasks = "; ".join(f"{name}: {task.help}" for name, task in LISTING.items())
     what = parser.add_argument_group("what")
     what.add_argument("--task", required=True, metavar="TASK", help=tasks)
     what.add_argument("--dataset", required=True, help=DATASETS)
-    what.add_argument("--network", required=True, help="see the end of this help")
+    what.add_argument(
+        "--network",
+        required=True,
+        help="a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it is run), "
+        "of a .weights.h5 file (with --network_type), or of a .keras model, which should be one that you trust: it says which classes "
+        "to build; results of networks with the same task and options collect in one table",
+    )
     what.add_argument(
         "--network_type", help=f"{', '.join(NETWORK_TYPES)}; the file says it, except for weights alone", default=None
     )
@@ -112,11 +123,6 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--picture_dir", type=Path, default=Path("gen_images"), help="pictures")
     where.add_argument(
         "--batch_size", type=whole_number(1), help="images in memory at a time; by their size without it"
-    )
-    parser.epilog = (
-        "NETWORK is a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it "
-        "is run), of a .weights.h5 file (with --network_type), or of a .keras model, which should be one that you trust: it says "
-        "which classes to build. Results of several networks with the same task and options collect in one table."
     )
     return parser
 

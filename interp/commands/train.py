@@ -17,37 +17,49 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `train.py`."""
-    parser = Parser(prog="train.py", description=__doc__)
-    parser.add_argument("number", type=int, nargs="?", help="1 to 8; --list says what each trains")
-    parser.add_argument(
+    parser = Parser(
+        "train.py",
+        __doc__,
+        (
+            "1 --list",
+            "1 --only mnist_smallgap_int --dataset digits --profile cpu",
+            "2 --profile cpu --data-dir FOLDER_WITH_MNIST",
+        ),
+    )
+    what = parser.add_argument_group("what")
+    what.add_argument("number", type=int, nargs="?", help="1 to 8; --list says what each trains")
+    what.add_argument(
         "--list", action="store_true", help="print what is trained, with schedule and time on this machine"
     )
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="networks of the list, with or without their epochs")
-    parser.add_argument(
-        "--profile", default="paper", help="paper, cpu (two cores: minutes a network) or smoke (seconds)"
-    )
-    parser.add_argument(
+    what.add_argument("--only", nargs="+", metavar="NAME", help="networks of the list, with or without their epochs")
+    what.add_argument("--dataset", help="train on this dataset instead, for example digits, which needs no files")
+    how = parser.add_argument_group("how")
+    how.add_argument("--profile", default="paper", help="paper, cpu (two cores: minutes a network) or smoke (seconds)")
+    how.add_argument(
         "--epochs", type=whole_number(1), help="epochs instead of the profile's; ramp and rates scale with them"
     )
-    parser.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order and attacks")
-    parser.add_argument("--dataset", help="train on this dataset instead, for example digits, which needs no files")
-    parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    parser.add_argument("--networks-dir", type=Path, default=Path("networks"), help="folder of the trained networks")
-    parser.add_argument(
-        "--pictures-dir", type=Path, default=Path("gen_images/training"), help="folder of the loss plots"
+    how.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order and attacks")
+    how.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on from the last checkpoint, which is what happens without either",
     )
-    parser.add_argument(
-        "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the last checkpoint"
-    )
-    parser.add_argument(
+    how.add_argument(
         "--attack-precision",
         default="float32",
         help="of inner attacks: float32, bfloat16, or auto, which times both once for each network",
     )
-    parser.add_argument(
+    how.add_argument(
         "--strategy", default="none", help="none, mirrored (GPUs or logical CPUs), multiworker (TF_CONFIG)"
     )
-    parser.add_argument("--replicas", type=whole_number(2), help="logical CPUs of --strategy mirrored without a GPU")
+    how.add_argument("--replicas", type=whole_number(2), help="logical CPUs of --strategy mirrored without a GPU")
+    where = parser.add_argument_group("where")
+    where.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
+    where.add_argument("--networks-dir", type=Path, default=Path("networks"), help="folder of the trained networks")
+    where.add_argument(
+        "--pictures-dir", type=Path, default=Path("gen_images/training"), help="folder of the loss plots"
+    )
     return parser
 
 

@@ -11,7 +11,7 @@ from interp.core.errors import InputError
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = Parser(prog="python -m interp.commands.results", description=__doc__)
+    parser = Parser("python -m interp.commands.results", __doc__)
     parser.add_argument(
         "--records",
         type=Path,
