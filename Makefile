@@ -27,12 +27,13 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow check bench bench-check bench-peers results docs clean
+.PHONY: help demo test test-slow fuzz check bench bench-check bench-peers results docs clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
+	@echo 'make fuzz       weight files, pickles, data files, records and command lines damaged at random'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom'
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
@@ -49,6 +50,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
+
+fuzz: $(STAMP)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m fuzz tests/fuzz $(PYTEST_FLAGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check

@@ -4,12 +4,16 @@ import fcntl
 import json
 import os
 import tempfile
+import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
+
+# What NumPy raises for a damaged array file: it reads headers as Python literals, which may be no syntax, or a number too large.
+DAMAGED_ARRAY = (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, tokenize.TokenError)
 
 
 @contextmanager

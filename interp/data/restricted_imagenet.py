@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.core.files import DAMAGED_ARRAY
 from interp.data.folders import VARIABLE, below, complete_set, data_folder
 from interp.data.pixels import ScaledPixels
 from interp.data.prepared import Prepared
@@ -76,7 +77,7 @@ def read_arrays(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.nd
 def _read(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except DAMAGED_ARRAY as error:
         reason = str(error).splitlines()[0] if str(error) else "it is empty"
         raise InputError(f"{path} is not a readable .npy array ({reason}): get the file again") from error
     if not isinstance(array, np.ndarray):

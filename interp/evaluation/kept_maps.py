@@ -1,13 +1,14 @@
 """Maps of many images on disk, computed once."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from interp.attributions import Attribution
-from interp.core.files import replacing
+from interp.core.files import DAMAGED_ARRAY, replacing
 from interp.data import Dataset
 
 # Images between two ticks of the progress bar.
@@ -48,5 +49,5 @@ def _read(path: Path, made_of: str, count: int) -> np.ndarray | None:
             maps = arrays["maps"]
             same = str(arrays["made_of"]) == made_of and len(maps) == count
             return maps if same and np.isfinite(maps).all() else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (*DAMAGED_ARRAY, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None
