@@ -3,7 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -14,6 +14,16 @@ from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model_once
+
+
+class Batch(NamedTuple):
+    """What an attack works on inside its compiled function: n images, what was drawn for each, and its settings that are numbers."""
+
+    model: keras.Model
+    images: tf.Tensor
+    labels: tf.Tensor
+    draws: tuple[tf.Tensor, ...]
+    numbers: tuple[tf.Tensor, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +67,7 @@ class Attack(ABC):
 
         def run(images: tf.Tensor, labels: tf.Tensor, *arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             draws, numbers = arguments[: len(arrays) - 2], arguments[len(arrays) - 2 :]
-            found = self._run(model, images, labels, draws, *numbers)
+            found = self._run(Batch(model, images, labels, draws, numbers))
             return found, margin(prepare_forward(model, rearrange=True).classify(found), labels)
 
         key = type(self), self._structure(), tuple(arrays[0].shape[1:])
@@ -82,17 +92,10 @@ class Attack(ABC):
 
     @abstractmethod
     def _numbers(self) -> tuple[float | int, ...]:
-        """The other settings, handed to `_run` as scalar tensors."""
+        """The other settings, handed to `_run` as scalar tensors of its batch."""
 
     @abstractmethod
-    def _run(
-        self,
-        model: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        draws: tuple[tf.Tensor, ...],
-        *numbers: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run(self, batch: Batch) -> tf.Tensor:
         """Attack one batch inside a compiled function."""
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks.attack import Attack
+from interp.attacks.attack import Attack, Batch
 from interp.attacks.classification import cross_entropy, difference_of_logits_ratio, margin
 from interp.attacks.loop import Evaluation, Rows, choose, until_broken, value_and_gradient, worse
 from interp.core.balls import LinfBall
@@ -53,14 +52,8 @@ class AutoPGD(Attack):
     def _numbers(self) -> tuple[float | int, ...]:
         return (float(self.epsilon),)
 
-    def _run(
-        self,
-        model: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        draws: tuple[tf.Tensor, ...],
-        *numbers: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run(self, batch: Batch) -> tf.Tensor:
+        model, images, labels, draws, numbers = batch
         (epsilon,) = numbers
         ball, loss = LinfBall(), LOSSES[self.loss]
         forward = prepare_forward(model, rearrange=True)

@@ -3,10 +3,9 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-import keras
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, check_steps
+from interp.attacks.attack import Attack, Batch, check_steps
 from interp.attacks.classification import cross_entropy, margin
 from interp.attacks.loop import Evaluation, Rows, ascend, until_broken, value_and_gradient, worse
 from interp.core.balls import find_ball
@@ -69,14 +68,8 @@ class ProjectedGradientDescent(Attack):
     def _numbers(self) -> tuple[float | int, ...]:
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
-    def _run(
-        self,
-        model: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        draws: tuple[tf.Tensor, ...],
-        *numbers: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run(self, batch: Batch) -> tf.Tensor:
+        model, images, labels, draws, numbers = batch
         epsilon, step_size, steps = numbers
         ball = find_ball(self.norm)
         forward = prepare_forward(model, rearrange=ball.pixelwise, precision=self.precision)

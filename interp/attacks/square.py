@@ -3,11 +3,10 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks.attack import Attack
+from interp.attacks.attack import Attack, Batch
 from interp.attacks.classification import margin
 from interp.attacks.loop import Rows, choose, until_broken, worse
 from interp.core.balls import LinfBall
@@ -55,14 +54,8 @@ class Square(Attack):
     def _numbers(self) -> tuple[float | int, ...]:
         return (float(self.epsilon),)
 
-    def _run(
-        self,
-        model: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        draws: tuple[tf.Tensor, ...],
-        *numbers: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run(self, batch: Batch) -> tf.Tensor:
+        model, images, labels, draws, numbers = batch
         forward = prepare_forward(model, rearrange=True)
         stripes, squares = draws
         height, width, channels = images.shape[1:]

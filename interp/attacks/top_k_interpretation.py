@@ -3,10 +3,9 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-import keras
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, check_steps
+from interp.attacks.attack import Attack, Batch, check_steps
 from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import LinfBall
 from interp.core.checks import check_number
@@ -44,14 +43,8 @@ class TopKInterpretation(Attack):
     def _numbers(self) -> tuple[float | int, ...]:
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
-    def _run(
-        self,
-        model: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        draws: tuple[tf.Tensor, ...],
-        *numbers: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run(self, batch: Batch) -> tf.Tensor:
+        model, images, labels, draws, numbers = batch
         epsilon, step_size, steps = numbers
         ball = LinfBall()
         forward = prepare_forward(model, rearrange=True)

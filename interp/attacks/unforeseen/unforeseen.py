@@ -4,10 +4,9 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-import keras
 import tensorflow as tf
 
-from interp.attacks.attack import Attack
+from interp.attacks.attack import Attack, Batch
 from interp.attacks.classification import cross_entropy, margin
 from interp.attacks.loop import Evaluation, ascend
 from interp.attacks.unforeseen import canvas
@@ -64,14 +63,8 @@ class UnforeseenAttack(Attack):
         size = self.epsilon / self.steps**0.5 if self.step_size is None else self.step_size
         return float(self.epsilon), float(size), self.steps
 
-    def _run(
-        self,
-        model: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        draws: tuple[tf.Tensor, ...],
-        *numbers: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run(self, batch: Batch) -> tf.Tensor:
+        model, images, labels, draws, numbers = batch
         epsilon, step_size, steps = numbers
         drawn, start, *fixed = draws
         forward = prepare_forward(model, rearrange=True)
