@@ -78,7 +78,7 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     assert "6 images; PGD-200" in text
     assert record["data"] in text
     assert "| Int | here, 1 epochs | 0.900 | 0.800 | 0.450 ± 0.100 | 0.450 | - |" in text
-    assert "Int (here, 1 epochs) 0.90 -> 0.45" in text
+    assert "Int (here, 1 epochs) 0.900 -> 0.450" in text
     again = page.read_bytes()
     assert call(main, options(made, page)).returncode == 0
     assert page.read_bytes() == again

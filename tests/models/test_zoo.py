@@ -36,7 +36,7 @@ def few(network):
 
 
 def test_together_they_are_small():
-    assert len(NAMES) >= 7
+    assert len(NAMES) >= 9
     assert sum(path.stat().st_size for path in FOLDER.iterdir() if path.is_file()) < 40e6
 
 

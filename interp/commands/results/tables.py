@@ -53,12 +53,12 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
     worst_first = [entry for entry in sorted(lost, key=lambda entry: entry[0], reverse=True) if entry[0] > TOLD]
     if worst_first:
         told = "; ".join(
-            f"{one.labels[0]} ({one.labels[1]}) {plain:.2f} -> {worst:.2f}" for _, one, plain, worst in worst_first
+            f"{one.labels[0]} ({one.labels[1]}) {plain:.3f} -> {worst:.3f}" for _, one, plain, worst in worst_first
         )
         lines += ["", f"Does not hold (more than {TOLD:g} lost): {told}."]
     kept = [one for loss, one, _, worst in lost if loss <= TOLD and worst > TOLD]
     if kept:
-        lines += ["", f"Holds: {', '.join(f'{one.labels[0]} ({one.labels[1]})' for one in kept)}."]
+        lines += ["", f"Lose no more: {', '.join(f'{one.labels[0]} ({one.labels[1]})' for one in kept)}."]
     return [*lines, "", _small(found)]
 
 
