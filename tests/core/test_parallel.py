@@ -125,6 +125,7 @@ def test_an_address_without_a_cluster_is_told_at_once(address):
         pass
 
 
+@pytest.mark.slow
 def test_on_ray():
     pytest.importorskip("ray", reason="Ray is not installed")
     with open_workers(1, "local") as workers:

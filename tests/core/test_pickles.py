@@ -143,17 +143,17 @@ def nested(levels, width):
 )
 def test_crafted_files_are_done_with_at_once(tmp_path, content):
     before = dict(vars(pickles))
-    began = time.monotonic()
+    began = time.process_time()
     with contextlib.suppress(InputError):
         read_array_pickle(write(tmp_path, content))
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert dict(vars(pickles)) == before
 
 
 def test_shared_lists_cost_no_more_than_they_are_long(tmp_path):
-    began = time.monotonic()
+    began = time.process_time()
     value = read_array_pickle(write(tmp_path, pickle.dumps(nested(60, 30), protocol=3)))
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert len(value) == 30
 
 

@@ -35,7 +35,7 @@ def small(seed=99):
 
 
 # Those that differentiate integrals take ten seconds each; two of the kind are enough for every day.
-LONG = ("ig", "igsum", "intigadv", "intadv", "intone")
+LONG = ("ig", "intig", "intigadv", "intadv", "intone")
 
 
 @pytest.mark.parametrize(
