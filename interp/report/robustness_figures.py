@@ -35,11 +35,17 @@ def validity_figure(found: Mapping[str, Validity]) -> Figure:
     return figure
 
 
-def panels_figure(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]]) -> Figure:
-    """Panels by title, two beside each other, each of lines by name: eps and accuracies. A name has one look in all of them."""
+def panels_figure(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], order: Sequence[str]
+) -> Figure:
+    """Panels by title, two beside each other, each of lines by name: eps and accuracies.
+
+    A name has one look in all of them; `order` is that of all names that there may be.
+    """
     figure = Figure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
     grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False).ravel()
-    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    drawn = {name for lines in panels.values() for name in lines}
+    names = [name for name in order if name in drawn]
     looks = {
         name: {"color": COLOURS[index % len(COLOURS)], "ls": ("-", "--")[index // len(COLOURS) % 2]}
         for index, name in enumerate(names)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from interp import data, models
 from interp.attacks import TopKInterpretation, correct
-from interp.commands.results.evidence import Evaluated, Sources, caption, of_family
+from interp.commands.results.evidence import Evaluated, Sources, of_family
 from interp.commands.results.listing import network_files
 from interp.commands.tasks.listing import MAP_EPSILONS
 from interp.core.errors import InputError
@@ -48,8 +48,9 @@ def curves_figure(sources: Sources, family: str) -> Figure:
     for is_published, who in ((False, "trained here"), (True, "published")):
         for title, found in (("the paper's protocol", pgd), ("strong protocol", validity)):
             panels[f"{who}: {title}"] = {one.labels[0]: _curve(one) for one in found if one.published == is_published}
-    figure = panels_figure({title: curves for title, curves in panels.items() if curves})
-    return note_source(figure, caption(pgd).partition(";")[2].strip())
+    titles = [objective.title for objective in OBJECTIVES.values()]
+    figure = panels_figure({title: curves for title, curves in panels.items() if curves}, titles)
+    return note_source(figure, "; ".join(dict.fromkeys(one.record["data"] for one in pgd)))
 
 
 def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -> Figure:
