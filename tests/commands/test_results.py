@@ -9,7 +9,10 @@ import pytest
 import interp
 from interp.commands.evaluate import main as evaluate
 from interp.commands.results.__main__ import main
+from interp.commands.results.evidence import Sources, find_results
+from interp.commands.results.pictures import attacked_maps_figure, curves_figure
 from interp.core.bits import bits_of_hex
+from interp.core.errors import InputError
 from interp.models import build_network
 from interp.training import Schedule, describe, find_objective
 
@@ -108,6 +111,27 @@ def test_stamped_networks_carry_what_was_measured_once(call, made, tmp_path):
     assert (file.read_bytes(), page.read_bytes()) == written
     assert "`train.py 1 --profile cpu --only mnist_smallgap_int`" in page.read_text()
     assert "| Int | 1.5 (90 s) |" in page.read_text()
+
+
+def test_curves_show_both_protocols(made):
+    figure = curves_figure(Sources(find_results([made / "records"]), made / "networks"), "mnist_smallgap")
+    plain, strong = figure.axes
+    assert [axes.get_title() for axes in (plain, strong)] == [
+        "trained here: the paper's protocol",
+        "trained here: strong protocol",
+    ]
+    assert set(strong.lines[0].get_ydata()) == {0.45}
+    record = json.loads((made / "records" / "pgd" / f"{NAMES[1]}.json").read_text())
+    expected = [row[2] for row in record["rows"] if row[0] == 200]
+    # Normal first, as in the table of methods, though Int comes first by name.
+    assert list(plain.lines[1].get_ydata()) == expected
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Normal", "Int"]
+
+
+def test_attacked_maps_are_drawn_for_every_network(made, data_dir, tmp_path):
+    # Networks that were not trained agree on hardly an image.
+    with pytest.raises(InputError, match="agree on too few images"):
+        attacked_maps_figure(Sources(find_results([made / "records"]), made / "networks"), "mnist_smallgap", data_dir)
 
 
 def test_other_weights_are_not_stamped(call, made, tmp_path):
