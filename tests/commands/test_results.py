@@ -128,10 +128,30 @@ def test_curves_show_both_protocols(made):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Normal", "Int"]
 
 
-def test_attacked_maps_are_drawn_for_every_network(made, data_dir, tmp_path):
+def test_attacked_maps_need_images_that_all_networks_get_right(made, data_dir):
     # Networks that were not trained agree on hardly an image.
     with pytest.raises(InputError, match="agree on too few images"):
         attacked_maps_figure(Sources(find_results([made / "records"]), made / "networks"), "mnist_smallgap", data_dir)
+
+
+@pytest.mark.slow
+def test_attacked_maps_are_drawn_for_every_network(data_dir):
+    sources = Sources(find_results([ROOT / "docs" / "results"]), ROOT / "networks")
+    figure = attacked_maps_figure(sources, "mnist_smallgap", data_dir)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:4] == ["Normal", "CAM", "attacked, eps 0.3", titles[3]]
+    assert sum(title.startswith("CAM, tau ") for title in titles) == 2 * 9
+
+
+def test_networks_of_elsewhere_are_named(call, made, tmp_path):
+    page = tmp_path / "page.md"
+    marks(page, "times")
+    interp.save_model(build_network("small", (28, 28, 1), 10), tmp_path / "networks" / "mine.safetensors", {})
+    for more in ([], ["--stamp"]):
+        result = call(main, [*options(made, page, *more), f"--networks-dir={tmp_path / 'networks'}"])
+        assert result.returncode == 2
+        assert "is no network of train.py" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 def test_other_weights_are_not_stamped(call, made, tmp_path):

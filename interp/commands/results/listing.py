@@ -19,7 +19,7 @@ def networks(sources: Sources) -> list[str]:
     """All networks with their accuracies and how they were made. Raises InputError for one that was not measured."""
     rows, data = [], {}
     for path in network_files(sources):
-        metadata = weight_metadata(path)
+        metadata = trained_metadata(path)
         measured = metadata.get("measured")
         if measured is None:
             raise InputError(f"{path} was not measured: run eval.py on it, then `make results`")
@@ -30,7 +30,7 @@ def networks(sources: Sources) -> list[str]:
                 *(_spread(measured[name], measured["images"][name]) for name in ("clean", "reference")),
                 # Both on the same images, which may be fewer.
                 f"{measured['plain']:.3f} -> {_spread(measured['strong'], measured['images']['strong'])}",
-                _radius(measured["epsilon"]),
+                radius_text(measured["epsilon"]),
                 "{reference}, {strong}".format(**measured["images"]),
                 str(metadata["seed"]),
                 f"{metadata['seconds'] / 60:.1f}",
@@ -56,8 +56,8 @@ def times(sources: Sources) -> list[str]:
     """Training times by method, a column each dataset and architecture: minutes, and seconds an epoch."""
     found: dict[str, dict[str, str]] = {}
     for path in network_files(sources):
+        seconds = trained_metadata(path)["seconds"]
         dataset, architecture, objective, epochs = path.stem.split("_")
-        seconds = weight_metadata(path)["seconds"]
         cell = f"{seconds / 60:.1f} ({seconds / int(epochs):.0f} s)"
         found.setdefault(f"{dataset} {architecture}", {})[objective] = cell
     rows = [
@@ -74,7 +74,7 @@ def classes(sources: Sources, architecture: str) -> list[str]:
     header: tuple[str, ...] = ()
     told = {}
     for path in network_files(sources):
-        metadata = weight_metadata(path)
+        metadata = trained_metadata(path)
         if path.stem.split("_")[1] != architecture:
             continue
         shares = metadata["accuracy_per_class"]
@@ -88,6 +88,15 @@ def classes(sources: Sources, architecture: str) -> list[str]:
             f"no network of {architecture} in {sources.networks_dir}: train one, or take the mark from the page"
         )
     return [*markdown_table(header, rows), "", f"<small>all test images; {'; '.join(told.values())}</small>"]
+
+
+def trained_metadata(path: Path) -> dict[str, Any]:
+    """The metadata of a network of `train.py`. Raises InputError for one of elsewhere, or of another name."""
+    metadata = weight_metadata(path)
+    needed = ("seconds", "seed", "data", "schedule", "run")
+    if path.stem.count("_") != 3 or any(key not in metadata for key in needed):
+        raise InputError(f"{path} is no network of train.py: keep it in another folder")
+    return metadata
 
 
 def network_files(sources: Sources) -> list[Path]:
@@ -105,9 +114,10 @@ def _command(arguments: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _radius(epsilon: float) -> str:
+def radius_text(epsilon: float) -> str:
+    """A radius as people write it: those of colour images over 255."""
     level = 255 * epsilon
-    return f"{round(level)}/255" if epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
+    return f"{round(level)}/255" if 0 < epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
 
 
 def _spread(value: float, count: int) -> str:

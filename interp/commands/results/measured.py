@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from interp import models
+from interp.commands.experiments.pictures import accuracy_curves
 from interp.commands.experiments.results import fingerprint, read_all
 from interp.commands.results.evidence import Sources
-from interp.commands.results.listing import network_files
+from interp.commands.results.listing import network_files, trained_metadata
 from interp.commands.tasks.listing import EPSILONS
 from interp.core.errors import InputError
 
@@ -22,10 +23,10 @@ def stamp_networks(sources: Sources) -> list[str]:
     """
     changed = []
     for path in network_files(sources):
-        network = models.load_model(path)
-        measured = _measured(path, network.metadata, _record(sources, "pgd", path), _record(sources, "validity", path))
-        if network.metadata.get("measured") != measured:
-            models.save_model(network, path, {"measured": measured})
+        metadata = trained_metadata(path)
+        measured = _measured(path, metadata, _record(sources, "pgd", path), _record(sources, "validity", path))
+        if metadata.get("measured") != measured:
+            models.save_model(models.load_model(path), path, {"measured": measured})
             changed.append(path.stem)
     return changed
 
@@ -45,14 +46,13 @@ def _measured(path: Path, metadata: Mapping[str, Any], pgd: dict[str, Any], vali
     """
     dataset = path.stem.split("_")[0]
     epsilon = metadata["schedule"]["epsilon"] or USUAL_RADIUS[dataset]
-    header = pgd["header"]
-    last = [row for row in pgd["rows"] if row[0] == pgd["rows"][-1][0]]
-    radii = [row[header.index("eps")] for row in last]
+    curve = accuracy_curves({path.stem: pgd})[path.stem]
+    radii = list(curve.epsilons)
     if epsilon not in radii or 0.0 not in radii:
         raise InputError(
             f"the record of pgd of {path.stem} has no eps {epsilon:g}: {EPSILONS[dataset]} are the usual ones"
         )
-    at = {eps: row[header.index("accuracy")] for eps, row in zip(radii, last, strict=True)}
+    at = dict(zip(radii, curve.accuracies, strict=True))
     names = validity["header"]
     [strong] = [dict(zip(names, row, strict=True)) for row in validity["rows"] if row[names.index("eps")] == epsilon]
     return {

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from interp import data, models
 from interp.attacks import TopKInterpretation, correct
+from interp.commands.experiments.pictures import accuracy_curves
 from interp.commands.results.evidence import Evaluated, Sources, of_family
 from interp.commands.results.listing import network_files
 from interp.commands.tasks.listing import MAP_EPSILONS
@@ -15,6 +16,8 @@ from interp.core.files import replacing
 from interp.discrepancy import InterpretationMaps
 from interp.discrepancy.agreement import kendall_tau
 from interp.evaluation import sample_images
+from interp.models.architectures import find_architecture
+from interp.models.weight_file import weight_metadata
 from interp.report import maps_figure, note_source, panels_figure
 from interp.training.objectives import OBJECTIVES
 
@@ -23,17 +26,13 @@ SEED, CANDIDATES, COLUMNS = 99, 50, 2
 
 def draw_pictures(sources: Sources, folder: Path, data_dir: Path | None = None) -> list[Path]:
     """Draw curves and maps of every family of networks that has records, and return the files. Raises InputError."""
-    families = dict.fromkeys("_".join(path.stem.split("_")[:2]) for path in network_files(sources))
+    families = {"_".join(path.stem.split("_")[:2]): path for path in network_files(sources)}
     drawn = []
-    for family in families:
-        figures = {}
-        try:
-            figures["accuracy"] = curves_figure(sources, family)
+    for family, path in families.items():
+        figures = {"accuracy": curves_figure(sources, family)}
+        # Only networks that end in average pooling and one dense layer have class activation maps.
+        if find_architecture(weight_metadata(path)["architecture"]).average_pooled:
             figures["cam"] = attacked_maps_figure(sources, family, data_dir)
-        except InputError:
-            # Networks for the saliency suite alone.
-            if "simplecnn" not in family:
-                raise
         for name, figure in figures.items():
             drawn.append(folder / f"results_{name}_{family}.png")
             with replacing(drawn[-1]) as temporary:
@@ -86,8 +85,7 @@ def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -
 def _curve(one: Evaluated) -> tuple[list[float], list[float]]:
     """Radii and accuracies of a record of pgd, of the most steps, or of validity, of the worst case."""
     if "steps" in one.record["header"]:
-        rows = one.values("steps", "eps", "accuracy")
-        points = [(eps, accuracy) for steps, eps, accuracy in rows if steps == rows[-1][0]]
-    else:
-        points = one.values("eps", "worst case")
+        curve = accuracy_curves({one.name: dict(one.record)})[one.name]
+        return list(curve.epsilons), list(curve.accuracies)
+    points = one.values("eps", "worst case")
     return [eps for eps, _ in points], [accuracy for _, accuracy in points]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interp.commands.results.evidence import Evaluated, Sources, caption, of_family
-from interp.commands.results.listing import classes, networks, times
+from interp.commands.results.listing import classes, networks, radius_text, times
 from interp.core.errors import InputError, check_choice
 from interp.report.markdown import markdown_table
 from interp.report.table import NOTHING
@@ -16,25 +16,16 @@ TOLD = 0.05
 
 
 def pgd(sources: Sources, family: str) -> list[str]:
-    """Accuracy under the paper's protocol over all radii, with standard errors."""
+    """Accuracy under the paper's protocol, of the most steps, over all radii, with standard errors."""
     found = of_family(sources, "pgd", family)
-    steps = max(step for one in found for (step,) in one.values("steps"))
-    rows = []
-    for one in found:
-        cells = {eps: _spread(accuracy, error) for step, eps, accuracy, error in _accuracies(one) if step == steps}
-        rows.append((one, cells))
-    return _across(found, rows, "eps")
+    most = max(steps for one in found for (steps,) in one.values("steps"))
+    return _accuracies(found, "eps", "steps", most)
 
 
 def steps(sources: Sources, family: str, epsilon: str) -> list[str]:
     """Accuracy at one radius over the number of steps of the paper's attack."""
     found = of_family(sources, "pgd", family)
-    at = _radius(found[0], epsilon)
-    rows = []
-    for one in found:
-        cells = {step: _spread(accuracy, error) for step, eps, accuracy, error in _accuracies(one) if eps == at}
-        rows.append((one, cells))
-    return _across(found, rows, "steps")
+    return _accuracies(found, "steps", "eps", _radius(found[0], epsilon))
 
 
 def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
@@ -164,8 +155,13 @@ def selectivity(sources: Sources, family: str) -> list[str]:
     return [*lines, "", _small(found)]
 
 
-def _accuracies(one: Evaluated) -> list[tuple[Any, ...]]:
-    return one.values("steps", "eps", "accuracy", "standard error")
+def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -> list[str]:
+    """Accuracies over one setting of the attack, where the other has a value."""
+    rows = []
+    for one in found:
+        columns = one.values(across, fixed, "accuracy", "standard error")
+        rows.append((one, {key: _spread(*figures) for key, other, *figures in columns if other == value}))
+    return _across(found, rows, across)
 
 
 def _radius(one: Evaluated, text: str) -> float:
@@ -191,10 +187,7 @@ def _across(found: list[Evaluated], rows: list[tuple[Evaluated, dict[Any, str]]]
 
 
 def _key(key: Any) -> str:
-    """A radius as people write it: those of colour images over 255."""
-    if isinstance(key, float) and 0 < key < 0.05 and abs(255 * key - round(255 * key)) < 1e-6:
-        return f"{round(255 * key)}/255"
-    return f"{key:g}" if isinstance(key, float) else str(key)
+    return radius_text(key) if isinstance(key, float) else str(key)
 
 
 def _spread(value: float | None, error: Any, *, digits: int = 3) -> str:
