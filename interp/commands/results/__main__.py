@@ -59,7 +59,7 @@ def write_pages(arguments: argparse.Namespace) -> int:
         try:
             text = page.read_text(encoding="utf-8")
         except OSError as error:
-            raise InputError(f"cannot read the page {page}: {error.strerror}") from error
+            raise InputError(f"cannot read the page {page}: {error.strerror}; correct --pages") from error
         texts[page] = fill_marks(text, lambda words: make_table(sources, words))
     for page, text in texts.items():
         write_text(page, text)
