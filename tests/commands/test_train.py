@@ -177,11 +177,11 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, argu
 def test_the_precision_of_inner_attacks_stays_when_a_training_goes_on(tmp_path, monkeypatch, call):
     """What auto found once is not asked again: another load of the machine may give another answer."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_adv", "--attack-precision", "auto", *command(tmp_path)[2:]]
-    monkeypatch.setattr("interp.attacks.faster_precision", lambda *_: "bfloat16")
+    monkeypatch.setattr("interp.commands.train_network.faster_precision", lambda *_: "bfloat16")
     assert call(main, arguments).returncode == 0
     target = tmp_path / "networks" / "digits_smallgap_adv_1.safetensors"
     assert interp.load_model(target).metadata["schedule"]["attack_precision"] == "bfloat16"
-    monkeypatch.setattr("interp.attacks.faster_precision", lambda *_: "float32")
+    monkeypatch.setattr("interp.commands.train_network.faster_precision", lambda *_: "float32")
     again = call(main, arguments)
     assert again.returncode == 0, again.stderr
     assert "is there already" in again.stdout
