@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
             "1 --only pgd aai --networks mnist_smallgap_normal_20 mnist_smallgap_int_20",
             "1 --only validity --dataset mnist --num-image 1000 --out gen_images/validity",
             "3 --dataset digits --networks gen_images/demo/digits_smallgap_int_40.safetensors",
+            "3 --only roar kar --dataset mnist --task-options '--ratios 0.5,0.9 --seeds 2'",
         ),
     )
     what = parser.add_argument_group("what")
@@ -48,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=whole_number(1), help="processes that retrain in roar and kar; one a core without it"
     )
     how.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster that retrains; local starts one here")
+    how.add_argument(
+        "--task-options", default="", metavar="OPTIONS", help="further ones of eval_cmd.py for each section, in quotes"
+    )
     where = parser.add_argument_group("where")
     where.add_argument(
         "--networks-dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
@@ -62,6 +66,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from interp.commands.experiments.choice import is_left_out, named_networks, networks_of
     from interp.commands.experiments.report import write_report
     from interp.commands.experiments.results import Results
+    from interp.commands.experiments.task_options import with_options
     from interp.core.files import check_writable, locked
     from interp.data import ALIASES, DATASETS
 
@@ -69,8 +74,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"no experiment {arguments.number}: {', '.join(f'{key} = {text}' for key, text in DESCRIPTIONS.items())}"
         )
-    group = SECTIONS[arguments.number]
-    names = [check_choice("section", name, group) for name in arguments.only or group]
+    listed = SECTIONS[arguments.number]
+    names = [check_choice("section", name, listed) for name in arguments.only or listed]
+    group = {name: with_options(listed[name], arguments.task_options) for name in names}
     if arguments.dataset is not None:
         check_choice("--dataset", arguments.dataset, [*DATASETS, *ALIASES])
     for option, folder in (("--networks-dir", arguments.networks_dir), ("--data-dir", arguments.data_dir)):
@@ -136,8 +142,8 @@ def _evaluate_network(
     """Run the task of a section in all its variants on one network and return its record."""
     from interp import data
     from interp.commands.evaluate_network import tasks
+    from interp.commands.experiments.task_options import parse
     from interp.commands.networks import network_stem, open_network
-    from interp.commands.task_arguments import parser as task_parser
     from interp.commands.tasks.listing import LISTING
     from interp.commands.tasks.setting import Setting
     from interp.core.files import replacing, write_bytes
@@ -145,18 +151,15 @@ def _evaluate_network(
     from interp.evaluation import sample_images
     from interp.report import note_source
 
-    line = ["--task", section.task, "--dataset", network.dataset, "--network", str(network.path)]
-    task_arguments = task_parser().parse_args([*line, "--seed", str(arguments.seed), *section.arguments])
+    task_arguments, method = parse(section, network.dataset, str(network.path), arguments.seed)
     for option in ("networks_dir", "data_dir", "workers", "ray"):
         setattr(task_arguments, option, getattr(arguments, option))
     # What takes long is kept beside the results, shared by sections that need the same.
     task_arguments.output_dir = folder
-    task_arguments.protocol = task_arguments.protocol or LISTING[section.task].protocols[0]
     test = data.load(network.dataset, "test", data_dir=arguments.data_dir)
     count = arguments.num_image or min(LISTING[section.task].images, len(test))
     sample, targets = sample_images(test, count, seed=arguments.seed)
     model = open_network(network.path, sample)
-    method = LISTING[section.task].methods[0]
     outcomes: list[tuple[int, Outcome]] = []
     for value in section.values:
         if section.option is not None:

@@ -236,3 +236,33 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, argu
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_further_options_reach_the_task_and_are_part_of_what_a_record_is_made_of(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
+    assert call(main, [*arguments, "--task-options", "--k 3 --inp_method ig"]).returncode == 0
+    path = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
+    record = json.loads(path.read_text())
+    assert "class's ig on" in record["caption"]
+    assert record["rows"][0][record["header"].index("k")] == 3
+    assert record["made_of"]["section"]["arguments"] == ["--k", "3", "--inp_method", "ig"]
+    assert call(main, arguments).returncode == 0
+    assert json.loads(path.read_text())["made_of"]["section"]["arguments"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("--seed 4", "which eval.py gives to intr_topk itself"),
+        ("--output_dir=x", "which eval.py gives to intr_topk itself"),
+        ("--ratios '0.5", "no closing quotation"),
+        ("--k no", "'no' is no whole number"),
+        ("--calibration x", "is for uar_attack"),
+    ],
+)
+def test_options_that_the_task_does_not_take_are_refused_before_anything_runs(call, networks, tmp_path, given, told):
+    result = call(main, options(networks, tmp_path, "--only", "topk", f"--task-options={given}"))
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
