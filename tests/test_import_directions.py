@@ -6,6 +6,7 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -25,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "report": FOUNDATIONS | {"data", "attacks", "training", "evaluation"},
     "commands": FOUNDATIONS | {"data", "attacks", "training", "evaluation", "report"},
 }
+SVG = "{http://www.w3.org/2000/svg}"
 PRIVATE = ("keras.src", "tensorflow.python", "tf.python", "tf_keras")
 
 
@@ -86,6 +88,23 @@ def _is_private(name: str) -> bool:
 
 def test_the_package_keeps_the_rules() -> None:
     assert violations(PACKAGE) == []
+
+
+def test_the_picture_of_the_architecture_shows_the_rules() -> None:
+    picture = ElementTree.parse(PACKAGE.parent / "docs" / "images" / "architecture.svg")
+    rooms = [group.attrib["id"] for group in picture.iter(f"{SVG}g") if "id" in group.attrib]
+    arrows = [
+        (path.attrib["data-from"], path.attrib["data-to"])
+        for path in picture.iter(f"{SVG}path")
+        if "data-from" in path.attrib
+    ]
+
+    def reached(room: str) -> set[str]:
+        nearest = {to for start, to in arrows if start == room}
+        return nearest.union(*map(reached, nearest))
+
+    assert sorted(rooms) == sorted(ROOMS)
+    assert {room: reached(room) for room in rooms} == ROOMS
 
 
 def test_it_looks_in_the_right_place() -> None:
