@@ -27,12 +27,13 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow fuzz check bench bench-check bench-peers results docs clean
+.PHONY: help demo test test-slow test-peers fuzz check bench bench-check bench-peers results docs clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
+	@echo 'make test-peers Foolbox and ART on a network of this project, in .venv-peers (3 GB more)'
 	@echo 'make fuzz       weight files, pickles, data files, records and command lines damaged at random'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom'
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
@@ -50,6 +51,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
+
+test-peers: $(PEERS)/.installed
+	@$(PEERS)/bin/python -m pytest tests/interoperation $(PYTEST_FLAGS)
 
 fuzz: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m fuzz tests/fuzz $(PYTEST_FLAGS)
@@ -81,12 +85,13 @@ $(VENV)/.docs: $(STAMP)
 results: $(STAMP)
 	@$(BIN)/python -m interp.commands.results
 
-$(PEERS)/.installed: benchmarks/peers/requirements.txt
+$(PEERS)/.installed: benchmarks/peers/requirements.txt pyproject.toml
 	@echo 'Installing peers into $(PEERS): about 3 GB, a few minutes, once'
 	@rm -rf $(PEERS)
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -r $<
 	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) --no-deps torchattacks==3.5.1
+	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@
 
 # An installation that was interrupted leaves $(BROKEN) and no stamp: the next one starts from an empty folder, because
