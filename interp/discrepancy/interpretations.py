@@ -173,6 +173,10 @@ class InterpretationMaps:
         compiled = self._compiled.bind(model, (tuple(batch.shape[1:]), chosen.shape[1]), run, rows, ())
         return run_in_batches(compiled, (batch, chosen), batch_size)[0].numpy()
 
+    def check(self, model: keras.Model) -> None:
+        """Raise InputError where the model has no such interpretation: before a search, not after it."""
+        prepare_interpretation(self.name, prepare_forward(model, rearrange=False), layer=self.layer)
+
     def flat(self, model: keras.Model, images: Any, classes: Any) -> np.ndarray:
         """The same maps, flat: (n, m, positions)."""
         maps = self(model, images, classes)

@@ -66,6 +66,8 @@ def bound_check(
     integrated gradients is the logit already.
     """
     images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
+    maps = InterpretationMaps(name=interpretation)
+    maps.check(model)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
     bounded = (classes, norm) == ("two_class", "l1") and interpretation in ("cam", "ig")
@@ -76,7 +78,6 @@ def bound_check(
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
     shown = np.asarray(select_classes(classes, labels[broken], targets[broken], logits.shape[-1]))
-    maps = InterpretationMaps(name=interpretation)
     clean = maps(model, images[broken], shown)
     positions = 1 if interpretation == "ig" else clean.shape[2] * clean.shape[3]
     moved = maps.flat(model, smallest.adversarial[broken], shown)

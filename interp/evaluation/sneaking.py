@@ -73,6 +73,8 @@ def sneaking(
     """
     factors = check_penalties(penalties)
     images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
+    maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
+    maps.check(model)
     smallest = smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
     logits = model.predict(images, batch_size, verbose=0)
     rows = np.arange(len(images))
@@ -85,7 +87,6 @@ def sneaking(
         nothing = np.zeros((len(factors), 0))
         return Sneaking(*count, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified])
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
-    maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
     clean = maps.flat(model, images[qualified], shown)
     distances = np.full((len(factors), len(qualified)), np.inf)
     taus, correlations = np.full(distances.shape, np.nan), np.full(distances.shape, np.nan)

@@ -188,3 +188,16 @@ def test_the_bound_holds_on_published_networks(reference_dir, data_dir, method):
     assert len(found.broken) >= 190
     assert (found.epsilons < 1).all()
     assert found.below_margin == 0
+
+
+def test_a_model_without_such_maps_is_refused_even_where_nothing_is_broken(images):
+    constant = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(4, kernel_initializer="zeros")]
+    )
+    constant.layers[-1].bias.assign([9.0, 0.0, 0.0, 0.0])
+    truth, targets = np.zeros(8, int), np.ones(8, int)
+    assert bound_check(constant, images, truth, targets, MINIMUM, interpretation="ig").epsilon.count == 0
+    with pytest.raises(InputError, match="use ig for others"):
+        bound_check(constant, images, truth, targets, MINIMUM)
+    with pytest.raises(InputError, match="use ig for others"):
+        sneaking(constant, images, truth, targets, ATTACK, MINIMUM, (1.5,))
