@@ -134,10 +134,10 @@ def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
     assert not list((tmp_path / "networks").glob("*.safetensors"))
 
 
-def test_lists_name_what_is_trained(tmp_path):
-    everything = run(tmp_path, "--list")
+def test_lists_name_what_is_trained(tmp_path, call):
+    everything = call(main, command(tmp_path, "--list")[2:])
     assert [line[0] for line in everything.stdout.splitlines()[:8]] == list("12345678")
-    some = run(tmp_path, "4", "--list", "--only", "mnist_smallgap_int2")
+    some = call(main, command(tmp_path, "4", "--list", "--only", "mnist_smallgap_int2")[2:])
     assert some.returncode == 0, some.stderr
     assert "mnist_smallgap_int2_100" in some.stdout
     assert any(unit in some.stdout for unit in (" min", " h", " days"))

@@ -111,8 +111,6 @@ class Misleading(keras.Model):
 
 def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     network, images, labels = digits
-    found = validity(Misleading(network), images, labels, (0.25,), dataclasses.replace(PROTOCOL, queries=300))
-    assert "black box" in kinds(found)
     # What the black box found at a smaller radius does not hide what it finds at a larger one.
     both = validity(Misleading(network), images, labels, (0.2, 0.25), dataclasses.replace(PROTOCOL, queries=300))
     assert all("black box" in {flag.kind for flag in row.flags} for row in both.rows)
