@@ -149,12 +149,18 @@ def whole_number(minimum: int) -> Callable[[str], int]:
     return parse
 
 
+def fraction(text: str) -> float:
+    """A number such as 0.3 or 8/255. Raises ValueError, ZeroDivisionError."""
+    over, slash, under = text.partition("/")
+    return float(over) / float(under) if slash else float(over)
+
+
 def numbers(text: str) -> list[float]:
-    """An argument type: finite numbers of at least 0, separated by commas."""
+    """An argument type: finite numbers of at least 0, fractions such as 8/255 among them, separated by commas."""
     try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 0,0.1,0.3") from None
+        values = [fraction(part) for part in text.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 0,0.1,8/255") from None
     if not all(0 <= value <= LARGEST for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} holds a number that is negative, too large or not finite")
     return values

@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     maps.add_argument("--k", type=whole_number(1), default=8, help="strongest positions of the top-k tasks")
     maps.add_argument("--against", help="the other network of intr_topk; its Normal counterpart without it")
     attack = parser.add_argument_group("attacks")
-    attack.add_argument("--epsilons", type=numbers, help="radii, separated by commas; those of the paper without it")
+    attack.add_argument("--epsilons", type=numbers, help="radii, such as 0,0.1 or 8/255; those of the paper without it")
     attack.add_argument(
         "--steps", type=whole_number(1), help="200; for targeted attacks 20 a round, or 10 in the reference direction"
     )

@@ -59,20 +59,25 @@ IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,
-        of_objectives={"ig": 10, "igsum": 10, "intig": 4, "intigadv": 4},
+        of_objectives={"ig": 10, "igsum": 10, "intig": 3, "intigadv": 3},
         penalty_weights=IG_PENALTIES,
         learning_rate=2e-3,
         ramp=(0.2, 2),
         attack_steps=10,
     ),
     ("mnist", "pool"): CpuSchedule(
-        epochs=5, penalty_weights=IG_PENALTIES, learning_rate=1e-3, ramp=(0.2, 1), attack_steps=10
+        epochs=5,
+        of_objectives={"int": 3},
+        penalty_weights=IG_PENALTIES,
+        learning_rate=1e-3,
+        ramp=(0.2, 1),
+        attack_steps=10,
     ),
     ("mnist", "simple_cnn"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
     ("cifar", "small"): CpuSchedule(
         epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 18), attack_steps=10
     ),
-    ("cifar", "simple_cnn"): CpuSchedule(epochs=20, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
+    ("cifar", "simple_cnn"): CpuSchedule(epochs=6, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
 }
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import interp
+from interp.commands.command_line import numbers, ratios
 from interp.commands.evaluate import main
 from interp.commands.experiments.choice import networks_of
 from interp.commands.experiments.sections import SECTIONS
@@ -266,3 +267,8 @@ def test_options_that_the_task_does_not_take_are_refused_before_anything_runs(ca
     assert told in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_radii_may_be_fractions():
+    assert numbers("0,8/255,1e-1") == [0.0, 8 / 255, 0.1]
+    assert ratios("1/2,0.9") == [0.5, 0.9]

@@ -253,6 +253,8 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--dataset": "cifar10", "--data_dir": "/nonexistent"}, "/nonexistent"),
         ({"--epsilons": "-0.1"}, "negative"),
         ({"--epsilons": "a,b"}, "no list of numbers"),
+        ({"--epsilons": "8/0"}, "no list of numbers"),
+        ({"--epsilons": "8/"}, "no list of numbers"),
         ({"--steps": "0"}, "less than 1"),
         ({"--num_image": "999999"}, "ask for fewer"),
         ({"--output_dir": "/proc/nothing"}, "cannot write"),

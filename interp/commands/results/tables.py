@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from interp.commands.command_line import fraction
 from interp.commands.results.evidence import Evaluated, Sources, caption, of_family
 from interp.commands.results.listing import classes, networks, radius_text, times
 from interp.core.errors import InputError, check_choice
@@ -166,10 +167,9 @@ def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -
 
 def _radius(one: Evaluated, text: str) -> float:
     """The radius of a record that a mark means: 0.3, or 8/255. Raises InputError."""
-    over, _, under = text.partition("/")
     radii = {eps for (eps,) in one.values("eps")}
     try:
-        wanted = float(over) / float(under or 1)
+        wanted = fraction(text)
     except (ValueError, ZeroDivisionError) as error:
         raise InputError(f"the radius {text!r} of a mark is no number: correct it in the page") from error
     near = [eps for eps in radii if abs(eps - wanted) < 1e-6]
