@@ -1,16 +1,13 @@
 """The records that the page is made of: which network they are of, and in which order networks are told."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interp.commands.experiments.results import read_all
+from interp.commands.network_name import NetworkName, parse_name
 from interp.core.errors import InputError
-from interp.training.objectives import OBJECTIVES
-
-_NAME = re.compile(r"(?P<family>[^_]+_[^_]+)_(?P<objective>[^_]+)_(?P<epochs>\d+)")
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,7 @@ def find_results(folders: Sequence[Path]) -> tuple[Path, ...]:
 class Evaluated:
     """A network and what one section of `eval.py` found of it."""
 
-    name: str
-    objective: str
-    epochs: int
+    name: NetworkName
     published: bool
     record: Mapping[str, Any]
 
@@ -46,7 +41,7 @@ class Evaluated:
     def labels(self) -> tuple[str, str]:
         """Its training method, and whose network it is."""
         who = "published" if self.published else "here"
-        return OBJECTIVES[self.objective].title, f"{who}, {self.epochs} epochs"
+        return self.name.objective.title, f"{who}, {self.name.epochs} epochs"
 
     def values(self, *columns: str) -> list[tuple[Any, ...]]:
         """The rows of its table, these columns only. Raises InputError for a record of another table."""
@@ -64,16 +59,14 @@ def of_family(sources: Sources, section: str, family: str) -> list[Evaluated]:
     """
     found = []
     for folder in sources.records:
-        for name, record in read_all(folder, section).items():
-            match = _NAME.fullmatch(name)
-            if match is not None and match["family"] == family and match["objective"] in OBJECTIVES:
-                published = f"{name}.pkl" in record["files"]
-                found.append(Evaluated(name, match["objective"], int(match["epochs"]), published, record))
+        for stem, record in read_all(folder, section).items():
+            name = parse_name(stem)
+            if name is not None and name.family == family:
+                found.append(Evaluated(name, f"{stem}.pkl" in record["files"], record))
     if not found:
         told = ", ".join(map(str, sources.records))
         raise InputError(f"no record of {section} for {family} in {told}: run eval.py, or take the mark from the page")
-    order = list(OBJECTIVES)
-    return sorted(found, key=lambda one: (order.index(one.objective), one.published, one.epochs))
+    return sorted(found, key=lambda one: (one.name.order, one.published, one.name.epochs))
 
 
 def caption(found: list[Evaluated]) -> str:

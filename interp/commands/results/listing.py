@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from interp.commands.network_name import NetworkName, parse_name
 from interp.commands.results.evidence import Sources
 from interp.core.errors import InputError
 from interp.models.weight_file import weight_metadata
@@ -19,15 +20,15 @@ def networks(sources: Sources) -> list[str]:
     """All networks with their accuracies and how they were made. Raises InputError for one that was not measured."""
     rows, data = [], {}
     for path in network_files(sources):
-        metadata = trained_metadata(path)
+        name, metadata = trained(path)
         measured = metadata.get("measured")
         if measured is None:
             raise InputError(f"{path} was not measured: run eval.py on it, then `make results`")
-        data[path.stem.split("_")[0]] = metadata["data"]
+        data[name.dataset] = metadata["data"]
         rows.append(
             (
                 f"`{path.stem}`",
-                *(_spread(measured[name], measured["images"][name]) for name in ("clean", "reference")),
+                *(_spread(measured[under], measured["images"][under]) for under in ("clean", "reference")),
                 # Both on the same images, which may be fewer.
                 f"{measured['plain']:.3f} -> {_spread(measured['strong'], measured['images']['strong'])}",
                 radius_text(measured["epsilon"]),
@@ -56,10 +57,9 @@ def times(sources: Sources) -> list[str]:
     """Training times by method, a column each dataset and architecture: minutes, and seconds an epoch."""
     found: dict[str, dict[str, str]] = {}
     for path in network_files(sources):
-        seconds = trained_metadata(path)["seconds"]
-        dataset, architecture, objective, epochs = path.stem.split("_")
-        cell = f"{seconds / 60:.1f} ({seconds / int(epochs):.0f} s)"
-        found.setdefault(f"{dataset} {architecture}", {})[objective] = cell
+        name, metadata = trained(path)
+        cell = f"{metadata['seconds'] / 60:.1f} ({metadata['seconds'] / name.epochs:.0f} s)"
+        found.setdefault(f"{name.dataset} {name.architecture}", {})[name.tag] = cell
     rows = [
         (objective.title, *(cells.get(tag, NOTHING) for cells in found.values()))
         for tag, objective in OBJECTIVES.items()
@@ -74,14 +74,14 @@ def classes(sources: Sources, architecture: str) -> list[str]:
     header: tuple[str, ...] = ()
     told = {}
     for path in network_files(sources):
-        metadata = trained_metadata(path)
-        if path.stem.split("_")[1] != architecture:
+        name, metadata = trained(path)
+        if name.architecture != architecture:
             continue
         shares = metadata["accuracy_per_class"]
         told[path.stem] = f"{path.stem}: {metadata['data']}"
-        names = [name for name in shares if name != "all"]
+        names = [label for label in shares if label != "all"]
         # Each dataset has its own classes.
-        rows.append((f"`{path.stem}`", f"{shares['all']:.4f}", *(f"{name} {shares[name]:.3f}" for name in names)))
+        rows.append((f"`{path.stem}`", f"{shares['all']:.4f}", *(f"{label} {shares[label]:.3f}" for label in names)))
         header = ("network", "all", *(f"class {number}" for number in range(len(names))))
     if not rows:
         raise InputError(
@@ -90,13 +90,13 @@ def classes(sources: Sources, architecture: str) -> list[str]:
     return [*markdown_table(header, rows), "", f"<small>all test images; {'; '.join(told.values())}</small>"]
 
 
-def trained_metadata(path: Path) -> dict[str, Any]:
-    """The metadata of a network of `train.py`. Raises InputError for one of elsewhere, or of another name."""
-    metadata = weight_metadata(path)
+def trained(path: Path) -> tuple[NetworkName, dict[str, Any]]:
+    """The name and the metadata of a network of `train.py`. Raises InputError for one of elsewhere, or of another name."""
+    name, metadata = parse_name(path.stem), weight_metadata(path)
     needed = ("seconds", "seed", "data", "schedule", "run")
-    if path.stem.count("_") != 3 or any(key not in metadata for key in needed):
+    if name is None or any(key not in metadata for key in needed):
         raise InputError(f"{path} is no network of train.py: keep it in another folder")
-    return metadata
+    return name, metadata
 
 
 def network_files(sources: Sources) -> list[Path]:

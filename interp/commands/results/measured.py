@@ -7,8 +7,9 @@ from typing import Any
 from interp import models
 from interp.commands.experiments.pictures import accuracy_curves
 from interp.commands.experiments.results import fingerprint, read_all
+from interp.commands.network_name import NetworkName
 from interp.commands.results.evidence import Sources
-from interp.commands.results.listing import network_files, trained_metadata
+from interp.commands.results.listing import network_files, trained
 from interp.commands.tasks.listing import EPSILONS
 from interp.core.errors import InputError
 
@@ -23,8 +24,8 @@ def stamp_networks(sources: Sources) -> list[str]:
     """
     changed = []
     for path in network_files(sources):
-        metadata = trained_metadata(path)
-        measured = _measured(path, metadata, _record(sources, "pgd", path), _record(sources, "validity", path))
+        name, metadata = trained(path)
+        measured = _measured(name, metadata, _record(sources, "pgd", path), _record(sources, "validity", path))
         if metadata.get("measured") != measured:
             models.save_model(models.load_model(path), path, {"measured": measured})
             changed.append(path.stem)
@@ -39,18 +40,19 @@ def _record(sources: Sources, section: str, path: Path) -> dict[str, Any]:
     raise InputError(f"no record of {section} of the weights in {path}: run eval.py 1 --only {section} on it")
 
 
-def _measured(path: Path, metadata: Mapping[str, Any], pgd: dict[str, Any], validity: dict[str, Any]) -> dict[str, Any]:
+def _measured(
+    name: NetworkName, metadata: Mapping[str, Any], pgd: dict[str, Any], validity: dict[str, Any]
+) -> dict[str, Any]:
     """Clean accuracy and that under both protocols at the radius of the training, and which images are right, by the record of pgd.
 
     `plain` is the reference protocol on the images of the strong one.
     """
-    dataset = path.stem.split("_")[0]
-    epsilon = metadata["schedule"]["epsilon"] or USUAL_RADIUS[dataset]
-    curve = accuracy_curves({path.stem: pgd})[path.stem]
+    epsilon = metadata["schedule"]["epsilon"] or USUAL_RADIUS[name.dataset]
+    [curve] = accuracy_curves({str(name): pgd}).values()
     radii = list(curve.epsilons)
     if epsilon not in radii or 0.0 not in radii:
         raise InputError(
-            f"the record of pgd of {path.stem} has no eps {epsilon:g}: {EPSILONS[dataset]} are the usual ones"
+            f"the record of pgd of {name} has no eps {epsilon:g}: {EPSILONS[name.dataset]} are the usual ones"
         )
     at = dict(zip(radii, curve.accuracies, strict=True))
     names = validity["header"]

@@ -9,7 +9,7 @@ from interp import data, models
 from interp.attacks import TopKInterpretation, correct
 from interp.commands.experiments.pictures import accuracy_curves
 from interp.commands.results.evidence import Evaluated, Sources, of_family
-from interp.commands.results.listing import network_files
+from interp.commands.results.listing import network_files, trained
 from interp.commands.tasks.listing import MAP_EPSILONS
 from interp.core.errors import InputError
 from interp.core.files import replacing
@@ -26,7 +26,7 @@ SEED, CANDIDATES, COLUMNS = 99, 50, 2
 
 def draw_pictures(sources: Sources, folder: Path, data_dir: Path | None = None) -> list[Path]:
     """Draw curves and maps of every family of networks that has records, and return the files. Raises InputError."""
-    families = {"_".join(path.stem.split("_")[:2]): path for path in network_files(sources)}
+    families = {trained(path)[0].family: path for path in network_files(sources)}
     drawn = []
     for family, path in families.items():
         figures = {"accuracy": curves_figure(sources, family)}
@@ -54,11 +54,11 @@ def curves_figure(sources: Sources, family: str) -> Figure:
 
 def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -> Figure:
     """A network a row: an image, its class activation map, and both after a top-k attack on the map, for a few images."""
-    dataset = family.split("_")[0]
+    files = {trained(path)[0]: path for path in network_files(sources)}
+    names = sorted((name for name in files if name.family == family), key=lambda name: name.order)
+    networks = {name: models.load_model(files[name]) for name in names}
+    dataset = names[0].dataset
     epsilon = max(MAP_EPSILONS[dataset])
-    files = [path for path in network_files(sources) if path.stem.startswith(f"{family}_")]
-    files.sort(key=lambda path: list(OBJECTIVES).index(path.stem.split("_")[2]))
-    networks = {path: models.load_model(path) for path in files}
     sample, _ = sample_images(data.load(dataset, "test", data_dir=data_dir), CANDIDATES, seed=SEED)
     right = np.all([correct(network, sample.images, sample.labels) for network in networks.values()], 0)
     shown = np.flatnonzero(right)[:COLUMNS]
@@ -67,14 +67,13 @@ def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -
     images, labels = np.asarray(sample.images)[shown], sample.labels[shown]
     attack, maps = TopKInterpretation(epsilon=epsilon), InterpretationMaps(name="cam")
     rows = []
-    for path, network in networks.items():
+    for name, network in networks.items():
         attacked = attack(network, images, labels, seed=SEED)
         clean_maps, moved_maps = (maps(network, batch, labels[:, None])[:, 0] for batch in (images, attacked))
         taus = kendall_tau(*(batch.reshape(len(images), -1) for batch in (clean_maps, moved_maps)))
         row: list[tuple[str, np.ndarray, np.ndarray | None]] = []
         for index in range(len(images)):
-            title = OBJECTIVES[path.stem.split("_")[2]].title
-            row.append((title, images[index], None))
+            row.append((name.objective.title, images[index], None))
             row.append(("CAM", images[index], clean_maps[index]))
             row.append((f"attacked, eps {epsilon:.2g}", attacked[index], None))
             row.append((f"CAM, tau {taus[index]:.2f}", attacked[index], moved_maps[index]))
@@ -85,7 +84,7 @@ def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -
 def _curve(one: Evaluated) -> tuple[list[float], list[float]]:
     """Radii and accuracies of a record of pgd, of the most steps, or of validity, of the worst case."""
     if "steps" in one.record["header"]:
-        curve = accuracy_curves({one.name: dict(one.record)})[one.name]
+        [curve] = accuracy_curves({str(one.name): dict(one.record)}).values()
         return list(curve.epsilons), list(curve.accuracies)
     points = one.values("eps", "worst case")
     return [eps for eps, _ in points], [accuracy for _, accuracy in points]

@@ -1,17 +1,16 @@
 """aai_topk and intr_topk: do maps agree after an attack, and with those of another network?"""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from interp.attacks import TopKInterpretation
+from interp.commands.network_name import parse_name
 from interp.commands.networks import locate_network, network_stem, open_network
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.evaluation import Agreement, Mean, agreement_under_attack, overlap_of_networks
 from interp.models.loading import SUFFIXES
 from interp.report import NOTHING, Cell, Table
-from interp.training.objectives import OBJECTIVES
 
 AAI_HEADER = (
     "eps",
@@ -95,14 +94,14 @@ def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:
     folder. Raises InputError.
     """
     stem = network_stem(path.name)
-    found = re.fullmatch(r"([^_]+_[^_]+)_([^_]+)_(\d+)", stem)
-    if found is None or found[2] not in OBJECTIVES:
+    name = parse_name(stem)
+    if name is None:
         raise InputError(f"--against is needed: the name {stem} does not say which Normal network to compare with")
-    family, name = f"{found[1]}_normal", f"{found[1]}_normal_{found[3]}"
-    others = [file for suffix in SUFFIXES for file in sorted(path.parent.glob(f"{family}_*{suffix}"))]
-    same = [file for file in others if file.stem == name]
+    normal = str(replace(name, tag="normal"))
+    others = [file for suffix in SUFFIXES for file in sorted(path.parent.glob(f"{name.family}_normal_*{suffix}"))]
+    same = [file for file in others if file.stem == normal]
     if same or len(others) != 1:
-        return same[0] if same else locate_network(name, networks_dir)
+        return same[0] if same else locate_network(normal, networks_dir)
     return others[0]
 
 
