@@ -56,6 +56,8 @@ def panels_figure(
             (handles[name],) = axes.plot(radii, values, marker="o", ms=3, lw=1.3, **looks[name])
         axes.set(title=plain_text(title), xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
+        # Radii of colour images have many digits.
+        axes.locator_params(axis="x", nbins=5)
     for axes in grid[len(panels) :]:
         axes.remove()
     figure.legend(

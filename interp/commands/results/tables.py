@@ -37,7 +37,7 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
         columns = ("eps", "PGD", "random starts", "worst case", "standard error", "flags")
         at = _radius(one, epsilon)
         [(_, plain, started, worst, error, flags)] = [row for row in one.values(*columns) if row[0] == at]
-        lost.append((plain - worst, one, plain, worst))
+        lost.append((round(plain - worst, 6), one, plain, worst))
         cells = (f"{plain:.3f}", f"{started:.3f}", _spread(worst, error), f"{plain - worst:.3f}", flags)
         rows.append((*one.labels, *cells))
     header = (*WHO, f"PGD-200, eps {epsilon}", "random starts", "worst case", "lost", "flagged")
@@ -47,10 +47,10 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
         told = "; ".join(
             f"{one.labels[0]} ({one.labels[1]}) {plain:.3f} -> {worst:.3f}" for _, one, plain, worst in worst_first
         )
-        lines += ["", f"Does not hold (more than {TOLD:g} lost): {told}."]
+        lines += ["", f"More than {TOLD:g} lost: {told}."]
     kept = [one for loss, one, _, worst in lost if loss <= TOLD and worst > TOLD]
     if kept:
-        lines += ["", f"Lose no more: {', '.join(f'{one.labels[0]} ({one.labels[1]})' for one in kept)}."]
+        lines += ["", f"No more than that: {', '.join(f'{one.labels[0]} ({one.labels[1]})' for one in kept)}."]
     return [*lines, "", _small(found)]
 
 
