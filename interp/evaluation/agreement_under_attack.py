@@ -10,6 +10,7 @@ from interp.attacks import TopKInterpretation
 from interp.core.checks import check_images
 from interp.core.errors import InputError
 from interp.discrepancy import InterpretationMaps, kendall_tau, pearson_r, top_k_overlap
+from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 
 
@@ -41,7 +42,7 @@ def agreement_under_attack(
     """Attack the maps of `images` (n, height, width, channels) and compare them with the clean ones. Raises InputError."""
     images, labels = check_images(images).numpy(), np.asarray(labels)
     attacked = attack(model, images, labels, seed=seed, batch_size=batch_size)
-    predictions = [np.argmax(model.predict(batch, batch_size, verbose=0), -1) for batch in (images, attacked)]
+    predictions = [np.argmax(predict(model, batch, batch_size=batch_size), -1) for batch in (images, attacked)]
     kept = predictions[0] == predictions[1]
     maps = InterpretationMaps(name=attack.interpretation)
     clean, moved = (maps.flat(model, batch, labels[:, None])[:, 0] for batch in (images, attacked))

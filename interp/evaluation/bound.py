@@ -9,6 +9,7 @@ import numpy as np
 from interp.attacks import MinimumEpsilon
 from interp.core.checks import check_images
 from interp.discrepancy import InterpretationMaps, class_discrepancy, select_classes
+from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 
 
@@ -74,7 +75,7 @@ def bound_check(
     if not len(broken):
         nothing = np.zeros(0)
         return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded)
-    logits = model.predict(images[broken], batch_size, verbose=0)
+    logits = predict(model, images[broken], batch_size=batch_size)
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
     shown = np.asarray(select_classes(classes, labels[broken], targets[broken], logits.shape[-1]))

@@ -12,6 +12,7 @@ from interp.attacks.minimum_epsilon import Smallest
 from interp.core.checks import check_images
 from interp.core.errors import InputError
 from interp.discrepancy import InterpretationMaps, class_discrepancy, kendall_tau, pearson_r, select_classes
+from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 
 
@@ -76,7 +77,7 @@ def sneaking(
     maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
     maps.check(model)
     smallest = smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
-    logits = model.predict(images, batch_size, verbose=0)
+    logits = predict(model, images, batch_size=batch_size)
     rows = np.arange(len(images))
     preferring = logits[rows, targets] >= logits[rows, labels]
     radii = np.outer(factors, np.where(preferring, np.nan, smallest.epsilons)).astype(np.float32)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.discrepancy import InterpretationMaps
+from interp.evaluation.predictions import predict
 from interp.report.figures import maps_figure
 from interp.report.map_strip import map_strip
 from interp.report.page import GalleryEntry
@@ -48,7 +49,7 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
 def map_gallery(network: str, model: keras.Model, sample: Dataset, attacked: np.ndarray) -> list[GalleryEntry]:
     """Entries of a gallery: each image clean and `attacked`, each with the map of its class, by every method that the model has."""
     images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
-    predicted = np.argmax(model.predict(attacked, verbose=0), -1)
+    predicted = np.argmax(predict(model, attacked), -1)
     entries = []
     for method, title in TITLES.items():
         maps = InterpretationMaps(name=method)
