@@ -25,10 +25,14 @@ SEED, CANDIDATES, COLUMNS = 99, 50, 2
 
 
 def draw_pictures(sources: Sources, folder: Path, data_dir: Path | None = None) -> list[Path]:
-    """Draw curves and maps of every family of networks that has records, and return the files. Raises InputError."""
-    families = {trained(path)[0].family: path for path in network_files(sources)}
+    """Draw curves and maps of every family of several networks, to compare them, and return the files. Raises InputError."""
+    families: dict[str, list[Path]] = {}
+    for path in network_files(sources):
+        families.setdefault(trained(path)[0].family, []).append(path)
     drawn = []
-    for family, path in families.items():
+    for family, (path, *others) in families.items():
+        if not others:
+            continue
         figures = {"accuracy": curves_figure(sources, family)}
         # Only networks that end in average pooling and one dense layer have class activation maps.
         if find_architecture(weight_metadata(path)["architecture"]).average_pooled:
