@@ -27,12 +27,13 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow test-peers fuzz check bench bench-check bench-peers results docs clean
+.PHONY: help demo test test-slow coverage test-peers fuzz check bench bench-check bench-peers results docs clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
+	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
 	@echo 'make test-peers Foolbox and ART on a network of this project, in .venv-peers (3 GB more)'
 	@echo 'make fuzz       weight files, pickles, data files, records and command lines damaged at random'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom'
@@ -51,6 +52,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
+
+coverage: $(STAMP)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --cov=interp --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
 
 test-peers: $(PEERS)/.installed
 	@$(PEERS)/bin/python -m pytest tests/interoperation $(PYTEST_FLAGS)
