@@ -54,8 +54,8 @@ class CpuSchedule:
 # eps 0.3: clean .71, attacked .52 after three epochs of IG-Sum-Norm, and falling.
 IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 
-# Schedules of MNIST small were found by measurement (docs/results.md), but for ig, intig and intigadv; those, and all of the other
-# places, are first guesses. An architecture that is not here takes the schedule of small.
+# MNIST small and CIFAR small come near the published networks with these (docs/results.md), but for Int-IG-Adv on MNIST small; it, and
+# Adv and Int on MNIST pool, would gain by more epochs, for which two cores are slow. What is not here takes the schedule of small.
 CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,

@@ -37,7 +37,7 @@ def few(network):
 
 
 def test_together_they_are_small():
-    assert len(NAMES) >= 9
+    assert len(NAMES) >= 24
     assert sum(path.stat().st_size for path in FOLDER.iterdir() if path.is_file()) < 40e6
 
 

@@ -58,7 +58,7 @@ def test_profiles_keep_the_radius():
 
 def test_the_cpu_profile_is_short_and_reaches_beyond_the_radius():
     rows = {row.name: row.schedule for row in (with_profile(row, "cpu") for row in [*recipes(1), *recipes(2)])}
-    adv, slow = rows["mnist_smallgap_adv_20"], rows["mnist_smallgap_intig_4"]
+    adv, slow = rows["mnist_smallgap_adv_20"], rows["mnist_smallgap_intig_2"]
     assert adv.learning_rates == ((0, 2e-3), (13_200, 2e-4))
     assert adv.ramp == slow.ramp == (220, 2_200)
     weights = {row.objective: row.penalty_weight for row in (with_profile(row, "cpu") for row in recipes(2))}
@@ -77,11 +77,11 @@ def pairs(number, change):
 
 def test_rows_are_chosen_by_old_and_new_names_with_or_without_epochs():
     rows = pairs(1, lambda row: with_profile(row, "cpu"))
-    for name in ("mnist_pool_int", "mnist_pool_int_100", "mnist_pool_int_5"):
-        assert [row.name for row in choose(rows, [name])] == ["mnist_pool_int_5"]
+    for name in ("mnist_pool_int", "mnist_pool_int_100", "mnist_pool_int_3"):
+        assert [row.name for row in choose(rows, [name])] == ["mnist_pool_int_3"]
     assert len(choose(rows, None)) == 18
     assert len(choose(rows, ["mnist_pool_int", "mnist_pool_int_100"])) == 1
-    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_5'"):
+    with pytest.raises(InputError, match="did you mean 'mnist_pool_int_3'"):
         choose(rows, ["mnist_pool_imt"])
 
 
