@@ -49,6 +49,7 @@ def test_two_logical_devices(tmp_path):
         np.testing.assert_allclose(one, two, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_batch_normalisation_is_refused_to_several_replicas(tmp_path):
     _, errors = run("mirrored", tmp_path / "x.npz", "simple_cnn").communicate(timeout=120)
     assert "statistics would depend on the number of replicas" in errors

@@ -34,8 +34,8 @@ def small(seed=99):
     return build_network("small", (28, 28, 1), 10, seed=seed)
 
 
-# Those that differentiate integrals take ten seconds each; two of the kind are enough for every day.
-LONG = ("ig", "intig", "intigadv", "intadv", "intone")
+# One of each kind is enough for every day: they take up to ten seconds each.
+LONG = ("ig", "intig", "intigadv", "intadv", "intone", "trades", "int2", "int2adv")
 
 
 @pytest.mark.parametrize(
