@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from interp.attributions.attribution import VALUES, Attribution
 from interp.attributions.explained import Explained, gradient_of, of_labels
-from interp.attributions.recorded_model import RecordedModel
 from interp.attributions.vanilla_gradient import VanillaGradient
 from interp.core.checks import check_number
 from interp.core.errors import InputError
+from interp.models.recorded_model import RecordedModel
 
 
 class NoiseEnsemble(Attribution):

@@ -51,13 +51,29 @@ def _check_values(images: tf.Tensor) -> tf.Tensor:
         raise InputError("images hold NaN or infinite values, expected finite values in [0, 1]: clean them first")
     if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
         raise InputError(
-            f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: rescale them (for bytes, divide by 255)"
+            f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: {_mend_range(low, high)}"
         )
     return tf.clip_by_value(images, 0.0, 1.0) if low < 0 or high > 1 else images
 
 
+def _mend_range(low: float, high: float) -> str:
+    """How images outside of [0, 1] are brought there without the model seeing others than it was trained on."""
+    if low < -RANGE_TOLERANCE:
+        return (
+            "undo what was done to them (x / 2 + 0.5 for [-1, 1], x * std + mean) and give it to the model: keras.Sequential([layer, "
+            "model]) with keras.layers.Rescaling(2.0, -1.0) or keras.layers.Normalization(mean=..., variance=...)"
+        )
+    if high <= 1.5:
+        return "clip them, for example with np.clip(images, 0, 1)"
+    largest = 255.0 if high <= 255 else 65535.0
+    return (
+        f"rescale them, divided by {largest:g}; a model that was trained on images as they came goes on as "
+        f"keras.Sequential([keras.layers.Rescaling({largest}), model])"
+    )
+
+
 def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> tf.Tensor:
-    """Return `labels` as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
+    """Return `labels`, (n,) or (n, 1), as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
     try:
         tensor = tf.convert_to_tensor(labels)
     except (ValueError, TypeError) as error:
@@ -66,6 +82,9 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
         ) from error
     if not tensor.dtype.is_integer:
         raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
+    if tensor.shape.rank == 2 and tensor.shape[1] == 1:
+        # As keras.datasets gives those of CIFAR.
+        tensor = tensor[:, 0]
     if tensor.shape.rank != 1:
         raise InputError(
             f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)"
@@ -81,8 +100,8 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
     return tf.cast(tensor, tf.int64)
 
 
-def check_logits(logits: Any) -> tf.Tensor:
-    """Return a model's output as logits (n, K), K >= 2; refuse other shapes, NaN, and probabilities. Raises InputError."""
+def check_logits(logits: Any, *, may_be_probabilities: bool = False) -> tf.Tensor:
+    """Return a model's output (n, K), K >= 2; refuse other shapes, NaN, and probabilities unless they may be. Raises InputError."""
     if (
         not tf.is_tensor(logits)
         or not logits.dtype.is_floating
@@ -98,10 +117,10 @@ def check_logits(logits: Any) -> tf.Tensor:
             raise InputError(
                 "the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range"
             )
-        if are_probabilities(logits):
+        if not may_be_probabilities and are_probabilities(logits):
             raise InputError(
-                "the model returned probabilities (rows are non-negative and sum to 1), expected logits: "
-                "remove the softmax at its end"
+                "the model returned probabilities (rows are non-negative and sum to 1) and does not end in a softmax that can be cut, "
+                "so its logits cannot be had: give a model that returns them"
             )
     return logits
 

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions import RANKINGS, Attribution, pixel_scores
-from interp.attributions.recorded_model import RecordedModel
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.statistics import Mean, mean_of
 from interp.models.model_check import reason, run_model
+from interp.models.recorded_model import RecordedModel
 
 # A method whose maps still agree this much with the original ones when no weight is left does not depend on the weights.
 THRESHOLD = 0.3

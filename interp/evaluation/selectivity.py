@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions import Attribution, pixel_scores
-from interp.attributions.explained import ends_in_softmax
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError
 from interp.evaluation.predictions import is_right, predict
+from interp.models.model_check import check_model
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def selectivity(
             f"the attribution came as {type(attribution).__name__}, expected one such as VanillaGradient(model)"
         )
     batch = check_images(images)
-    softmax, classes = ends_in_softmax(attribution.model, batch[:2])
+    classes = check_model(attribution.model, batch)
     current, truth = np.array(batch), np.asarray(check_labels(labels, batch, classes))
     count, height, width, _ = current.shape
     check_number("steps", steps, minimum=1, whole=True, maximum=height * width)
@@ -75,7 +75,7 @@ def selectivity(
     # Many maps are 0 over half of the image; the first of them would always be the corner.
     priority = np.random.RandomState(seed % 2**32).rand(count, height * width) + 1
     rows = np.arange(count)
-    found = [_of_label(attribution, current, truth, softmax)]
+    found = [_of_label(attribution, current, truth)]
     layer = None
     for _ in range(steps):
         explanation = attribution.explain(current, truth)
@@ -85,16 +85,14 @@ def selectivity(
         strongest = ((scores == scores.max(1, keepdims=True)) * priority).argmax(1)
         standing[rows, strongest] = False
         current[rows, strongest // width, strongest % width] = fill
-        found.append(_of_label(attribution, current, truth, softmax))
+        found.append(_of_label(attribution, current, truth))
         report()
     probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
     return Selectivity(probabilities, right, ~standing.reshape(count, height, width), layer)
 
 
-def _of_label(
-    attribution: Attribution, images: np.ndarray, labels: np.ndarray, softmax: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _of_label(attribution: Attribution, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probability of each image's label, and whether no other class has as much."""
     outputs = predict(attribution.model, images, batch_size=attribution.chunk_size(images.shape[1:]))
-    probabilities = outputs if softmax else np.asarray(tf.nn.softmax(outputs))
+    probabilities = np.asarray(tf.nn.softmax(outputs))
     return probabilities[np.arange(len(labels)), labels], is_right(outputs, labels)

@@ -15,12 +15,14 @@ import tensorflow as tf
 
 from interp.attacks import AutoPGD, ProjectedGradientDescent, Square, correct
 from interp.attacks.attack import Attack
-from interp.attacks.classification import cross_entropy
+from interp.attacks.classification import log_odds_against
 from interp.core.checks import MOST_STEPS, are_probabilities, check_images, check_labels, check_number
 from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
 from interp.evaluation.accuracy_curve import check_epsilons
-from interp.models.model_check import check_model, run_model
+from interp.models.forward import prepare_forward
+from interp.models.model_check import check_model, find_facts, run_model
+from interp.models.model_graph import LOGITS
 
 # A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
 POINTS, STANDARD_ERRORS = 0.02, 2.0
@@ -124,13 +126,15 @@ def validity(
 ) -> Validity:
     """Attack `images` (n, height, width, channels) at each radius by the strong protocol and flag what cannot be believed.
 
-    A network that hands out probabilities is flagged and not attacked. `report` is called after each radius. Raises InputError.
+    A network that hands out probabilities which are no softmax of logits is flagged and not attacked. `report` is called after each
+    radius. Raises InputError.
     """
     protocol = protocol or StrongProtocol()
     radii = check_epsilons(epsilons)
     batch = check_images(images)
     outputs = run_model(model, batch[:batch_size])
-    if tf.is_tensor(outputs) and outputs.shape.rank == 2 and are_probabilities(outputs):
+    cut = find_facts(model).ends_in != LOGITS
+    if not cut and tf.is_tensor(outputs) and outputs.shape.rank == 2 and are_probabilities(outputs):
         text = "the network hands out probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
         return Validity(protocol.describe(), (), (Flag("probabilities", text),))
     classes = check_model(model, batch)
@@ -234,7 +238,7 @@ def _vanishing(
     def largest(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            loss = cross_entropy(tf.cast(model(images, training=False), tf.float32), labels)
+            loss = log_odds_against(prepare_forward(model, rearrange=False).classify(images), labels)
         gradient = tape.gradient(loss, images)
         if gradient is None:
             raise InputError("the model's logits do not depend on the images by any differentiable path")
@@ -244,7 +248,5 @@ def _vanishing(
     share = float((run_in_batches(largest, arrays, batch_size)[0].numpy() == 0).mean())
     if share <= VANISHED_SHARE:
         return []
-    text = (
-        f"the loss has no gradient at all on {100 * share:.0f}% of the images: logits this large saturate the softmax"
-    )
-    return [Flag("vanishing gradients", f"{text}, and attacks on the cross-entropy cannot move")]
+    text = f"the logits have no gradient at all on {100 * share:.0f}% of the images"
+    return [Flag("vanishing gradients", f"{text}, so attacks that follow it cannot move")]
