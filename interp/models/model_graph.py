@@ -4,7 +4,7 @@ The operations are looked at, not the layers: they are the same whether a model 
 of another one, loaded from a file, or a class of somebody's own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -32,7 +32,7 @@ def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
     where it cannot be cut.
     """
     classes = outputs.shape[-1]
-    tensor = _source(outputs, lambda inner: inner.shape[1:].num_elements() == classes)
+    tensor = source_of(outputs, lambda inner: inner.shape[1:].num_elements() == classes)
     made = PROBABILITIES.get(tensor.op.type)
     if made is None:
         inside = _made_inside(tensor)
@@ -43,6 +43,11 @@ def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
             )
         return tf.cast(outputs, tf.float32), LOGITS
     logits = tensor.op.inputs[0]
+    if made == "softmax" and logits.shape[-1] != classes:
+        raise InputError(
+            f"the model's {classes} outputs are those of several softmaxes over {logits.shape[-1]} each, expected one: give a model "
+            "with one row of logits per image"
+        )
     return tf.cast(logits if logits.shape.rank == 2 else tf.reshape(logits, (-1, classes)), tf.float32), made
 
 
@@ -60,14 +65,14 @@ class PooledEnd(NamedTuple):
 def find_pooled_end(logits: tf.Tensor) -> PooledEnd | None:
     """Return the average pooling and dense layer that give the symbolic `logits` (n, K) of `find_logits`; None where others do."""
     classes = logits.shape[-1]
-    tensor, bias = _source(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
+    tensor, bias = source_of(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
     if tensor.op.type in ("BiasAdd", "AddV2", "Add") and tensor.op.inputs[1].shape.rank == 1:
-        tensor, bias = _source(tensor.op.inputs[0]), tensor.op.inputs[1]
+        tensor, bias = source_of(tensor.op.inputs[0]), tensor.op.inputs[1]
     operation = tensor.op
     if operation.type != "MatMul" or operation.get_attr("transpose_a") or operation.get_attr("transpose_b"):
         return None
     rows, kernel = operation.inputs
-    mean = _source(rows, lambda inner: inner.shape[1:].num_elements() == rows.shape[-1])
+    mean = source_of(rows, lambda inner: inner.shape[1:].num_elements() == rows.shape[-1])
     if mean.op.type != "Mean" or mean.op.inputs[0].shape.rank != 4:
         return None
     features, axes = mean.op.inputs[0], tf.get_static_value(mean.op.inputs[1])
@@ -96,11 +101,23 @@ def find_scaled(images: tf.Tensor) -> tf.Tensor:
 
 def variable_of(tensor: tf.Tensor | None) -> tf.Tensor | None:
     """The resource of the variable that a symbolic tensor is the value of, None where it is something else."""
-    operation = None if tensor is None else _source(tensor).op
+    operation = None if tensor is None else source_of(tensor).op
     if operation is None or operation.type != "ReadVariableOp":
         return None
     inner = operation.inputs[0]
     return next((outer for outer, captured in operation.graph.captures if captured is inner), None)
+
+
+def source_of(tensor: tf.Tensor, keeps: Callable[[tf.Tensor], bool] = lambda _: False) -> tf.Tensor:
+    """What `tensor` is handed on from; reshapes are passed where `keeps(input)` says that they may be."""
+    while True:
+        operation = tensor.op
+        if operation.type in _SAME:
+            tensor = operation.inputs[tensor.value_index if operation.type == "IdentityN" else 0]
+        elif operation.type in _RESHAPED and keeps(operation.inputs[0]):
+            tensor = operation.inputs[0]
+        else:
+            return tensor
 
 
 def ancestors(tensor: tf.Tensor) -> Iterator[tf.Tensor]:
@@ -112,18 +129,6 @@ def ancestors(tensor: tf.Tensor) -> Iterator[tf.Tensor]:
             seen.add(tensor.ref())
             yield tensor
             waiting.extend(tensor.op.inputs)
-
-
-def _source(tensor: tf.Tensor, keeps: object = None) -> tf.Tensor:
-    """What `tensor` is handed on from; reshapes are passed where `keeps(input)` says that they may be."""
-    while True:
-        operation = tensor.op
-        if operation.type in _SAME:
-            tensor = operation.inputs[tensor.value_index if operation.type == "IdentityN" else 0]
-        elif operation.type in _RESHAPED and callable(keeps) and keeps(operation.inputs[0]):
-            tensor = operation.inputs[0]
-        else:
-            return tensor
 
 
 def _depends_twice(operation: tf.Operation, images: tf.Tensor) -> bool:

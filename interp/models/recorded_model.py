@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError, check_choice
+from interp.models.model_graph import source_of
 
 # Layers and operations that do nothing but arrange numbers anew, known to Keras or only to the graph.
 _MOVES, _MOVING_OPERATIONS = ("Permute", "Reshape", "Transpose"), ("Reshape", "Transpose")
@@ -170,7 +171,7 @@ def _channel_axis(use: Use, axes: dict[int, int | None]) -> int | None:
         order = getattr(use.layer, "dims", None) or [place for place in getattr(use.layer, "axes", None) or () if place]
         axis = [*order].index(axis) + 1 if axis in order else None
         return axis if axis in (1, 3) else None
-    if tf.is_tensor(use.output) and not tf.executing_eagerly() and use.output.op.type in _MOVING_OPERATIONS:
+    if tf.is_tensor(use.output) and not tf.executing_eagerly() and source_of(use.output).op.type in _MOVING_OPERATIONS:
         return None
     return axis
 

@@ -27,7 +27,10 @@ ATTACKS = {
 
 
 @given(
-    scale=st.sampled_from([1e-3, 1.0, 30.0, 1e5]), classes=st.integers(2, 6), seed=st.integers(0, 1000), half=st.booleans()
+    scale=st.sampled_from([1e-3, 1.0, 30.0, 1e5]),
+    classes=st.integers(2, 6),
+    seed=st.integers(0, 1000),
+    half=st.booleans(),
 )
 def test_the_cross_entropy_is_softplus_of_the_log_odds(scale, classes, seed, half):
     generator = np.random.RandomState(seed)

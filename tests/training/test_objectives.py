@@ -96,6 +96,7 @@ LOSSES = {
     "intigadv": lambda t: t["adversarial"] + PENALTY * t["logit attribution"](),
 }
 
+
 def log_odds(terms):
     """log((e^CE - 1)): the cross-entropy CE is softplus of it."""
     return np.log(np.expm1(terms["adversarial"]))
