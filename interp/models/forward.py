@@ -102,7 +102,8 @@ class PooledForward(KerasForward, MappedForward):
 
     def __init__(self, model: keras.Model, kernel: int, bias: int | None) -> None:
         super().__init__(model)
-        self.kernel = tf.cast(tf.convert_to_tensor(model.variables[kernel]), tf.float32)
+        weights = tf.cast(tf.convert_to_tensor(model.variables[kernel]), tf.float32)
+        self.kernel = tf.reshape(weights, weights.shape[-2:])
         self.bias = None if bias is None else tf.cast(tf.convert_to_tensor(model.variables[bias]), tf.float32)
         self.tail = LayeredTail(self.kernel)
 

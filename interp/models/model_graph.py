@@ -54,7 +54,8 @@ def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
 class PooledEnd(NamedTuple):
     """The end of a model whose logits are averages of class maps, as tensors of its graph.
 
-    `features` (n, h, w, d) are averaged over all positions; `kernel` (d, K) and `bias` (K,), which may be None, make the logits of that.
+    `features` (n, h, w, d) are averaged over all positions; `kernel` (d, K), or (1, 1, d, K), and `bias` (K,), which may be None, make the
+    logits of that.
     """
 
     features: tf.Tensor
@@ -63,15 +64,14 @@ class PooledEnd(NamedTuple):
 
 
 def find_pooled_end(logits: tf.Tensor) -> PooledEnd | None:
-    """Return the average pooling and dense layer that give the symbolic `logits` (n, K) of `find_logits`; None where others do."""
+    """Return the average pooling and dense layer, or convolution of one position, that give the symbolic `logits` (n, K) of `find_logits`; None where others do."""
     classes = logits.shape[-1]
     tensor, bias = source_of(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
     if tensor.op.type in ("BiasAdd", "AddV2", "Add") and tensor.op.inputs[1].shape.rank == 1:
         tensor, bias = source_of(tensor.op.inputs[0]), tensor.op.inputs[1]
-    operation = tensor.op
-    if operation.type != "MatMul" or operation.get_attr("transpose_a") or operation.get_attr("transpose_b"):
+    if not _is_dense(tensor.op):
         return None
-    rows, kernel = operation.inputs
+    rows, kernel = tensor.op.inputs
     mean = source_of(rows, lambda inner: inner.shape[1:].num_elements() == rows.shape[-1])
     if mean.op.type != "Mean" or mean.op.inputs[0].shape.rank != 4:
         return None
@@ -100,8 +100,8 @@ def find_scaled(images: tf.Tensor) -> tf.Tensor:
 
 
 def variable_of(tensor: tf.Tensor | None) -> tf.Tensor | None:
-    """The resource of the variable that a symbolic tensor is the value of, None where it is something else."""
-    operation = None if tensor is None else source_of(tensor).op
+    """The resource of the variable whose numbers, in their order, a symbolic tensor holds; None where it holds others."""
+    operation = None if tensor is None else source_of(tensor, lambda _: True).op
     if operation is None or operation.type != "ReadVariableOp":
         return None
     inner = operation.inputs[0]
@@ -129,6 +129,16 @@ def ancestors(tensor: tf.Tensor) -> Iterator[tf.Tensor]:
             seen.add(tensor.ref())
             yield tensor
             waiting.extend(tensor.op.inputs)
+
+
+def _is_dense(operation: tf.Operation) -> bool:
+    """Whether it multiplies rows, or maps of one position, by a matrix."""
+    if operation.type == "MatMul":
+        return not (operation.get_attr("transpose_a") or operation.get_attr("transpose_b"))
+    if operation.type != "Conv2D" or operation.get_attr("data_format") != b"NHWC":
+        return False
+    maps, kernel = operation.inputs
+    return maps.shape[1:3] == (1, 1) and kernel.shape[:2] == (1, 1) and maps.shape[3] == kernel.shape[2]
 
 
 def _depends_twice(operation: tf.Operation, images: tf.Tensor) -> bool:

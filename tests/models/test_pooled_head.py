@@ -85,7 +85,22 @@ def channels_first():
     )
 
 
+def head_by_a_convolution():
+    """As MobileNet ends."""
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(5, 3),
+            layers.GlobalAveragePooling2D(keepdims=True),
+            layers.Dropout(0.5),
+            layers.Conv2D(3, 1, bias_initializer="ones"),
+            layers.Reshape((3,)),
+        ]
+    )
+
+
 MAKERS = [
+    head_by_a_convolution,
     sequential,
     nested,
     with_a_backbone_built_before,
