@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from interp.core.errors import InputError, check_choice
+from interp.core.files import visible_files
 from interp.models.network import Network
 from interp.models.reference_pickle import read_reference_pickle
 from interp.models.weight_file import read_weight_file
@@ -39,9 +40,7 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
             if candidate.is_file() and path.parent == Path("."):
                 return candidate
     looked = ", ".join(str(folder) for folder in folders)
-    known = sorted(
-        {file.stem for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in SUFFIXES}
-    )
+    known = sorted({file.stem for folder in folders for file in visible_files(folder, SUFFIXES)})
     if not known:
         raise InputError(
             f"no network {str(name)!r}: looked in {looked}, which hold none; train one, give a path, or set INTERP_NETWORKS_DIR"
