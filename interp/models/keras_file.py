@@ -11,6 +11,7 @@ from interp.core.errors import InputError
 from interp.models.initialisation import build_network
 
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
+_WRAPPED = "Exception encountered: "
 
 
 def read_keras_file(
@@ -50,6 +51,8 @@ def _reading(path: Path, read: Any) -> Any:
             warnings.simplefilter("ignore")
             return read()
     except Exception as error:
-        # Keras raises whatever its layers raise; the first line says what is wrong.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        # Keras raises whatever its layers raise; what is wrong stands first, or last where one error wraps another.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        wrapped = [line for line in lines if line.startswith((_WRAPPED, "Not allowed"))]
+        reason = (wrapped or lines[:1])[-1].removeprefix(_WRAPPED).split(". ")[0][:200]
         raise InputError(f"{path} cannot be read as a Keras model: {reason}") from error
