@@ -41,6 +41,8 @@ def read_keras_file(
     model = _reading(path, lambda: keras.models.load_model(path, compile=False, safe_mode=True))
     if not isinstance(model, keras.Model):
         raise InputError(f"{path} holds a {type(model).__name__}, expected a model")
+    if architecture is not None and getattr(model, "architecture", architecture) != architecture:
+        raise InputError(f"{path} holds the architecture {model.architecture}, not {architecture!r}")
     return model
 
 

@@ -2,13 +2,20 @@
 
 import pickle
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
 
 import interp
+from interp.commands.networks import locate_network
 from interp.core.errors import InputError
 from interp.models import ARCHITECTURES, build_network
+
+
+def keras_model():
+    return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+
 
 SMALL = [(4, 4, 1, 16), (4, 4, 16, 32), (7, 7, 32, 100)]
 
@@ -47,6 +54,81 @@ def test_what_is_not_there_is_said(tmp_path):
         interp.load_model("anything", networks_dir=tmp_path)
     with pytest.raises(InputError, match="no network file"):
         interp.load_model(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        (
+            "net.h5",
+            lambda path: keras_model().save(path),
+            r"older format: .*keras\.models\.load_model.*net\.weights\.h5",
+        ),
+        ("net.hdf5", lambda path: path.touch(), "older format"),
+        ("net.KERAS", lambda path: path.touch(), r"rename it to net\.keras"),
+        ("net.SafeTensors", lambda path: path.touch(), r"rename it to net\.safetensors"),
+        ("net.PKL", lambda path: path.touch(), r"rename it to net\.pkl"),
+        ("net.pt", lambda path: path.touch(), r"no file of a network: expected one that ends in \.safetensors, \.pkl"),
+        ("saved", lambda path: keras_model().export(path, verbose=False), "a SavedModel directory"),
+        ("folder", lambda path: path.mkdir(), "a directory, expected the file of a network"),
+        ("folder.safetensors", lambda path: path.mkdir(), "a directory, expected the file of a network"),
+    ],
+)
+def test_files_of_other_kinds_are_told_what_they_are(tmp_path, monkeypatch, name, make, message):
+    make(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for given in (name, tmp_path / name, str(tmp_path / name)):
+        with pytest.raises(InputError, match=message) as caught:
+            interp.load_model(given)
+        assert "\n" not in str(caught.value)
+        assert "unknown network" not in str(caught.value)
+        with pytest.raises(InputError, match=message):
+            locate_network(str(given))
+
+
+def test_a_directory_does_not_hide_a_network_of_its_name(saved, monkeypatch, tmp_path):
+    _, path = saved
+    (tmp_path / "results" / path.stem).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "results")
+    assert interp.load_model(path.stem, networks_dir=path.parent).metadata["method"] == "int"
+
+
+@pytest.mark.parametrize("name", ["nothing.h5", "nothing.keras", "a/nothing", "nothing.KERAS", "nothing.weights.h5"])
+def test_files_that_are_not_there_are_paths(tmp_path, name):
+    with pytest.raises(InputError, match=r"no network file .*nothing"):
+        interp.load_model(name, networks_dir=tmp_path)
+
+
+def test_a_keras_file_is_loaded(tmp_path, saved):
+    images = np.random.RandomState(0).rand(2, 28, 28, 1).astype(np.float32)
+    model = keras_model()
+    model.save(tmp_path / "own.keras")
+    np.testing.assert_array_equal(interp.load_model(tmp_path / "own.keras")(images), model(images))
+    net, _ = saved
+    net.save(tmp_path / "net.keras")
+    loaded = interp.load_model(str(tmp_path / "net.keras"), fold_tail=False)
+    np.testing.assert_allclose(loaded(images), net(images), atol=1e-5)
+    assert (loaded.architecture, loaded.fold_tail) == ("small", False)
+    with pytest.raises(InputError, match="holds the architecture small, not 'pool'"):
+        interp.load_model(tmp_path / "net.keras", architecture="pool")
+
+
+def test_weights_of_keras_alone_are_told_how_to_load(tmp_path, saved):
+    net, _ = saved
+    net.save_weights(tmp_path / "net.weights.h5")
+    with pytest.raises(InputError, match=r"holds weights only: .*interp\.build_network .*load_weights"):
+        interp.load_model(tmp_path / "net.weights.h5")
+    # What the message says works.
+    again = interp.build_network("small", (28, 28, 1), 10)
+    again.load_weights(tmp_path / "net.weights.h5")
+
+
+def test_a_network_that_is_being_written_is_not_listed(tmp_path, saved):
+    _, path = saved
+    (tmp_path / f".{path.stem}-abcdefgh.safetensors").write_bytes(path.read_bytes()[:100])
+    (tmp_path / f".interp-writing-{path.stem}.safetensors").write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"expected one of digits_smallgap_int_3$"):
+        interp.load_model("digits_smallgap_int_2", networks_dir=tmp_path)
 
 
 def test_saving_refuses_what_cannot_be_loaded(tmp_path, saved):
@@ -156,6 +238,7 @@ def damaged(layer, part, value):
         (damaged(0, 1, np.full(16, 1e300)), "layer 1 holds"),
         ("text", "expected a list"),
         ([1, 2], "expected a list"),
+        ({"a": 1}, "expected a list"),
         ([()] * 4, "layer 1 is not a pair"),
         (damaged(3, 0, np.ones(3, np.float32)), "layer 4 has shape"),
     ],
@@ -164,6 +247,12 @@ def test_pickles_that_do_not_fit_are_refused(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as caught:
         interp.load_model(write_pickle(tmp_path, content))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["text", {}, {"a": 1}, [], [()], [(1,)], None])
+def test_a_pickle_of_something_else_is_refused_whatever_its_name(tmp_path, content):
+    with pytest.raises(InputError, match="refused"):
+        interp.load_model(write_pickle(tmp_path, content, "mine.pkl"), architecture="small")
 
 
 def test_a_pickle_whose_name_says_nothing_is_refused(tmp_path):
