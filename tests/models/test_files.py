@@ -1,6 +1,9 @@
 """Weight files: what is saved comes back, and whatever is wrong with a file is said in one line."""
 
+import json
 import pickle
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -11,6 +14,7 @@ import interp
 from interp.commands.networks import locate_network
 from interp.core.errors import InputError
 from interp.models import ARCHITECTURES, build_network
+from interp.models.architectures import weight_shapes
 
 
 def keras_model():
@@ -258,3 +262,90 @@ def test_a_pickle_of_something_else_is_refused_whatever_its_name(tmp_path, conte
 def test_a_pickle_whose_name_says_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not say what network it is"):
         interp.load_model(write_pickle(tmp_path, reference_content(), "mine.pkl"))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("shape", [(28, 28, 1), (33, 47, 3), (1, 1, 2)])
+def test_shapes_are_known_without_building(architecture, shape):
+    network = build_network(architecture, shape, 7)
+    built = {variable.path: tuple(variable.shape) for variable in network.weights}
+    assert weight_shapes(ARCHITECTURES[architecture], shape, 7) == built
+
+
+def claim(**changes):
+    """A small file that says what is changed of a network of ten classes."""
+    description = {"format": 1, "architecture": "simple_cnn", "image_shape": [28, 28, 1], "classes": 10, **changes}
+    tensors = {"head/kernel": np.zeros((1024, 10), np.float32), "head/bias": np.zeros(10, np.float32)}
+    return safetensors.numpy.save(tensors, metadata={"interp": json.dumps(description)})
+
+
+def with_header(header):
+    return len(header).to_bytes(8, "little") + header
+
+
+CLAIMS = {
+    "a huge image": (lambda: claim(image_shape=[256, 256, 256]), "it lacks"),
+    "a huge image of another architecture": (
+        lambda: claim(architecture="wresnet", image_shape=[4096, 4096, 4096]),
+        "it lacks",
+    ),
+    "very many classes": (lambda: claim(classes=10**9), "it lacks"),
+    "a number of classes that is none": (lambda: claim(classes=10.0), "no whole number"),
+    "classes in lists": (lambda: claim(classes=[[10]]), "no whole number"),
+    "90 MB of metadata": (lambda: claim(history=[{"loss": 1.5}] * 4_500_000), "its header has"),
+    "90 MB of names": (lambda: with_header(b'{"__metadata__":{"a":"' + b"x" * 90_000_000 + b'"}}'), "its header has"),
+    "a length of more than the file": (lambda: (2**62).to_bytes(8, "little") + b"{}", "cut off"),
+    "no length": (lambda: b"\x02", "cut off"),
+    "deep metadata": (lambda: claim(history=json.loads("[" * 900 + "]" * 900)), "too deep"),
+    "very deep metadata": (
+        lambda: safetensors.numpy.save({}, metadata={"interp": "[" * 1_000_000}),
+        "readable safetensors",
+    ),
+    "a deep header": (lambda: with_header(b"[" * 1_000_000), "readable safetensors"),
+    "values that are no numbers of ours": (
+        lambda: with_header(b'{"__metadata__":{},"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}') + b"1",
+        "not written by this package",
+    ),
+}
+
+
+def test_what_files_claim_costs_nothing(tmp_path):
+    """In a process of its own, with 900 MB beyond what it starts with and five seconds for each file."""
+    for name, (make, _) in CLAIMS.items():
+        (tmp_path / f"{name}.safetensors").write_bytes(make())
+    script = f"""
+import json, resource, time
+from pathlib import Path
+from interp.core.errors import InputError
+from interp.models.weight_file import read_weight_file, weight_metadata
+from interp.commands.experiments.results import fingerprint
+now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 900_000_000,) * 2)
+told = {{}}
+for path in Path({str(tmp_path)!r}).glob("*.safetensors"):
+    began = time.process_time()
+    for read in (fingerprint, weight_metadata, read_weight_file):
+        try:
+            read(path)
+            told[path.stem] = "read"
+        except InputError as error:
+            told[path.stem] = str(error)
+    assert time.process_time() - began < 5, path
+print(json.dumps(told))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr[-500:]
+    told = json.loads(done.stdout)
+    for name, (_, message) in CLAIMS.items():
+        assert message in told[name]
+        assert "\n" not in told[name]
+        assert len(told[name]) < 400
+
+
+def test_metadata_that_could_not_be_read_again_are_not_written(tmp_path, saved):
+    net, _ = saved
+    with pytest.raises(InputError, match="keep large values elsewhere"):
+        interp.save_model(net, tmp_path / "a.safetensors", {"log": ["a line of text"] * 300_000})
+    assert not (tmp_path / "a.safetensors").exists()
+    path = interp.save_model(net, tmp_path / "a.safetensors", {"log": '"' * 450_000})
+    assert len(interp.load_model(path).metadata["log"]) == 450_000

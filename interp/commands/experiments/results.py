@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
-from interp.core.files import write_json, write_text
+from interp.core.files import header_length, write_json, write_text
 from interp.core.json_values import is_table, json_values, parse_json
 from interp.report import tab_separated
 
@@ -75,10 +75,12 @@ def fingerprint(path: Path) -> str:
     with open(path, "rb") as file:
         if path.suffix == ".safetensors":
             # The length of the header, which holds the metadata, and the header come first.
-            length = int.from_bytes(file.read(8), "little")
-            if length > path.stat().st_size - 8:
-                raise InputError(f"{path} is not a readable safetensors file: get or train it again")
-            file.seek(8 + length)
+            try:
+                file.seek(8 + header_length(file.read(8), path.stat().st_size))
+            except ValueError as error:
+                raise InputError(
+                    f"{path} is not a readable safetensors file ({error}): get or train it again"
+                ) from error
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
