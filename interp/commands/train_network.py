@@ -12,6 +12,7 @@ import tensorflow as tf
 from interp import models, training
 from interp.attacks import ProjectedGradientDescent, correct, faster_precision
 from interp.commands.command_line import training_bar
+from interp.core.errors import InputError
 from interp.core.files import locked, replacing
 from interp.core.provenance import describe_run
 from interp.data import Dataset
@@ -21,6 +22,7 @@ from interp.training import CheckpointFolder, Progress
 from interp.training.checkpoints import check_arguments
 from interp.training.recipes import Recipe
 from interp.training.replicas import is_chief
+from interp.training.resuming import position_of
 from interp.training.run_log import RunLog
 from interp.training.signals import StopRequest
 
@@ -69,19 +71,22 @@ def train_network(
         made = models.load_model(target).metadata
         check_arguments(str(target), {name: made.get(name) for name in description}, description)
         print(f"{label}: is there already; --no-resume trains it anew")
-        return Outcome(row.name, made["seconds"], made["history"][-1])
+        try:
+            return Outcome(row.name, float(made["seconds"]), dict(made["history"][-1]))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise InputError(f"{target} does not say how its training went: remove it, or use --no-resume") from error
     checkpointing = training.Checkpointing(
         folder=checkpoints,
         resume=arguments.resume,
         writer=chief,
-        warn=lambda message: print(f"warning: {message}", file=sys.stderr),
+        warn=_warn,
     )
     total_steps = len(images) // row.schedule.batch_size * row.schedule.epochs
     with contextlib.ExitStack() as open_for_the_run:
         log = None
         if chief:
             open_for_the_run.enter_context(locked(folder))
-            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder)))
+            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder, warn=_warn)))
         bar = open_for_the_run.enter_context(training_bar(label, total_steps, shown=chief))
 
         def report(progress: Progress) -> None:
@@ -110,10 +115,14 @@ def train_network(
     return Outcome(row.name, seconds, history[-1])
 
 
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:
     """How the training that goes on, or is finished, was made; nothing where there is none."""
 
-    newest = checkpoints.load_newest(lambda message: None)
+    newest = checkpoints.load_newest(_warn, position_of)
     if newest is not None:
         return dict(newest.arguments)
     return dict(models.load_model(target).metadata) if target.exists() else {}
@@ -125,7 +134,9 @@ def _with_attack_precision(row: Recipe, precision: str, images: Dataset, made_be
     if training.find_objective(row.objective).attack is None:
         return row
     if precision == "auto" and made_before:
-        precision = made_before["schedule"].get("attack_precision", "float32")
+        schedule = made_before.get("schedule")
+        # Of something else, which is refused when the rest is compared.
+        precision = schedule.get("attack_precision", "float32") if isinstance(schedule, dict) else "float32"
     elif precision == "auto":
         network = models.build_network(row.architecture, images.image_shape, images.classes)
         sample = images.take(min(row.schedule.batch_size, len(images)))

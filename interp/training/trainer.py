@@ -80,7 +80,7 @@ def train(
         "architecture": network.architecture,
         "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
     }
-    position = restore_position(checkpointing, network, optimizer, arguments)
+    position = restore_position(checkpointing, network, optimizer, arguments, steps)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
     seconds_before, first_step = position.seconds, position.step
     began = saved_at = time.monotonic()
