@@ -118,7 +118,7 @@ def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:
     if not isinstance(description, dict) or any(key not in description for key in needed):
         raise InputError(f"{path} was not written by this package: its metadata lacks {', '.join(needed)}")
     if description["format"] != FORMAT:
-        found = str(description["format"])[:20]
+        found = repr(description["format"])[:20]
         raise InputError(f"{path} has format {found}, this version reads format {FORMAT}: update the package")
     # Beyond these sides no network of the architecture fits into memory; flat features grow with the image.
     largest = 4096 if find_architecture(description["architecture"]).average_pooled else 256

@@ -20,7 +20,7 @@ class Results:
         kept = _read(path) if path.exists() else settings
         different = [name for name in settings if kept.get(name) != settings[name]]
         if different:
-            were = ", ".join(f"{name} {kept.get(name)}, now {settings[name]}" for name in different)
+            were = ", ".join(f"{name} {repr(kept.get(name))[:40]}, now {settings[name]}" for name in different)
             raise InputError(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
         write_json(path, settings)
 
