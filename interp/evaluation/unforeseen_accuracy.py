@@ -83,7 +83,7 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
     found: dict[tuple[str, float], float] = {}
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or {"attack", "eps", "ata"} - set(row):
-            raise InputError(f"row {number} of the calibration {path} is {str(row)[:60]}: {example}")
+            raise InputError(f"row {number} of the calibration {path} is {repr(row)[:60]}: {example}")
         name = check_choice(f"attack in row {number} of the calibration", row["attack"], UNFORESEEN)
         numbers = row["eps"], row["ata"]
         if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):

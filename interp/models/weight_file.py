@@ -73,7 +73,7 @@ def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     shape, classes = _image_shape(path, description), description["classes"]
     architecture = find_architecture(description["architecture"])
     if type(classes) is not int or classes < 2:
-        raise InputError(f"{path} is refused: its classes, {str(classes)[:20]}, are no whole number from 2")
+        raise InputError(f"{path} is refused: its classes, {repr(classes)[:20]}, are no whole number from 2")
     # Compared before anything is built: a small file may claim a huge network.
     expected = weight_shapes(architecture, shape, classes)
     with _opened(path) as file:
@@ -125,5 +125,5 @@ def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:
     shape = description["image_shape"]
     sides = shape if isinstance(shape, list) and len(shape) == 3 else [0]
     if not all(type(side) is int and 0 < side <= largest for side in sides):
-        raise InputError(f"{path} is refused: its image_shape {str(shape)[:60]} is not (height, width, channels)")
+        raise InputError(f"{path} is refused: its image_shape {repr(shape)[:60]} is not (height, width, channels)")
     return sides[0], sides[1], sides[2]
