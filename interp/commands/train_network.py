@@ -12,7 +12,6 @@ import tensorflow as tf
 from interp import models, training
 from interp.attacks import ProjectedGradientDescent, correct, faster_precision
 from interp.commands.command_line import training_bar
-from interp.core.errors import InputError
 from interp.core.files import locked, replacing
 from interp.core.provenance import describe_run
 from interp.data import Dataset
@@ -71,10 +70,7 @@ def train_network(
         made = models.load_model(target).metadata
         check_arguments(str(target), {name: made.get(name) for name in description}, description)
         print(f"{label}: is there already; --no-resume trains it anew")
-        try:
-            return Outcome(row.name, float(made["seconds"]), dict(made["history"][-1]))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise InputError(f"{target} does not say how its training went: remove it, or use --no-resume") from error
+        return Outcome(row.name, made["seconds"], made["history"][-1])
     checkpointing = training.Checkpointing(
         folder=checkpoints,
         resume=arguments.resume,
@@ -135,7 +131,6 @@ def _with_attack_precision(row: Recipe, precision: str, images: Dataset, made_be
         return row
     if precision == "auto" and made_before:
         schedule = made_before.get("schedule")
-        # Of something else, which is refused when the rest is compared.
         precision = schedule.get("attack_precision", "float32") if isinstance(schedule, dict) else "float32"
     elif precision == "auto":
         network = models.build_network(row.architecture, images.image_shape, images.classes)

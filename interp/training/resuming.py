@@ -92,11 +92,7 @@ def save_position(
 
 
 def restore_position(
-    checkpointing: Checkpointing | None,
-    network: Network,
-    optimizer: keras.Optimizer,
-    arguments: dict[str, Any],
-    epoch_steps: int,
+    checkpointing: Checkpointing | None, network: Network, optimizer: keras.Optimizer, arguments: dict[str, Any]
 ) -> Position:
     if checkpointing is None:
         return Position()
@@ -108,14 +104,11 @@ def restore_position(
     if checkpoint is None:
         return Position()
     check_arguments("the checkpoint", checkpoint.arguments, arguments)
-    position = position_of(checkpoint)
     state = _state(network, optimizer)
     if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in state.items()} != {
         name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
-    } or len(position.history) != position.step // epoch_steps:
-        raise InputError(
-            "the checkpoint holds other variables than this network, or other epochs: use --no-resume to start anew"
-        )
+    }:
+        raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
     for name, variable in state.items():
         variable.assign(checkpoint.arrays[name])
-    return position
+    return position_of(checkpoint)

@@ -9,7 +9,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from interp import data
 from interp.core.errors import InputError
+from interp.models import build_network
+from interp.training import Checkpointing, Schedule, find_objective, train
 from interp.training.checkpoints import MANIFEST, STATE, Checkpoint, CheckpointFolder, check_arguments
 from interp.training.resuming import position_of
 
@@ -232,3 +235,29 @@ def test_progress_that_lacks_something_is_damage():
     for name in PROGRESS:
         with pytest.raises(ValueError, match="another version"):
             position_of(Checkpoint(4, {}, {key: value for key, value in PROGRESS.items() if key != name}, {}))
+
+
+@pytest.mark.parametrize("change", [{"epoch": 1}, {"sums": None}, {"history": [[1.0]]}])
+def test_a_run_goes_on_from_the_checkpoint_before_one_of_another_version(tmp_path, change):
+    images = data.load("digits", "train").take(100)
+    schedule = Schedule(
+        epochs=1,
+        batch_size=25,
+        learning_rates=((0, 1e-3),),
+        epsilon=0.1,
+        ramp=(0, 0),
+        attack_steps=1,
+        attack_step_size=0.1,
+    )
+    told, weights = [], []
+    for _ in range(2):
+        folder = CheckpointFolder(tmp_path)
+        checkpointing = Checkpointing(folder=folder, every_steps=1, warn=told.append)
+        network = build_network("small", (28, 28, 1), 10, seed=1)
+        train(network, find_objective("normal"), schedule, images, checkpointing=checkpointing)
+        weights.append(network.get_weights())
+        manifest_of(folder, 4, lambda manifest: manifest["progress"].update(change))
+    assert len(told) == 1
+    assert "step_00000004 is damaged" in told[0]
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)

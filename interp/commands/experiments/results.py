@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
-from interp.core.files import header_length, write_json, write_text
+from interp.core.files import write_json, write_text
 from interp.core.json_values import is_table, json_values, parse_json
 from interp.report import tab_separated
 
@@ -20,7 +20,7 @@ class Results:
         kept = _read(path) if path.exists() else settings
         different = [name for name in settings if kept.get(name) != settings[name]]
         if different:
-            were = ", ".join(f"{name} {repr(kept.get(name))[:40]}, now {settings[name]}" for name in different)
+            were = ", ".join(f"{name} {kept.get(name)}, now {settings[name]}" for name in different)
             raise InputError(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
         write_json(path, settings)
 
@@ -75,12 +75,10 @@ def fingerprint(path: Path) -> str:
     with open(path, "rb") as file:
         if path.suffix == ".safetensors":
             # The length of the header, which holds the metadata, and the header come first.
-            try:
-                file.seek(8 + header_length(file.read(8), path.stat().st_size))
-            except ValueError as error:
-                raise InputError(
-                    f"{path} is not a readable safetensors file ({error}): get or train it again"
-                ) from error
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size - 8:
+                raise InputError(f"{path} is not a readable safetensors file: get or train it again")
+            file.seek(8 + length)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
