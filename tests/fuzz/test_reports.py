@@ -14,6 +14,7 @@ from interp.commands.experiments.tables import captions, remarks, section_table,
 from interp.commands.results.evidence import Sources, find_results
 from interp.commands.results.tables import make_table
 from interp.core.errors import InputError
+from interp.core.json_values import parse_json
 from interp.models import build_network
 
 pytestmark = pytest.mark.fuzz
@@ -129,11 +130,15 @@ def test_metadata_of_listed_networks(tmp_path, one_line_or_done):
     text, blank = tmp_path / "metadata.json", build_network("small", (28, 28, 1), 10)
 
     def use():
-        interp.save_model(blank, tmp_path / f"{name}.safetensors", json.loads(text.read_text()))
+        try:
+            metadata = parse_json(text.read_text())
+        except ValueError:
+            return
+        interp.save_model(blank, tmp_path / f"{name}.safetensors", metadata)
         for mark in ("networks", "times", "classes smallgap"):
             make_table(Sources((), tmp_path), mark.split())
 
-    one_line_or_done(text, described, use, 2, 150)
+    one_line_or_done(text, described, use, 2, 100)
 
 
 def test_sections_of_other_records(tmp_path, one_line_or_done):
