@@ -21,6 +21,7 @@ from interp.training import CheckpointFolder, Progress
 from interp.training.checkpoints import check_arguments
 from interp.training.recipes import Recipe
 from interp.training.replicas import is_chief
+from interp.training.resuming import position_of
 from interp.training.run_log import RunLog
 from interp.training.signals import StopRequest
 
@@ -74,14 +75,14 @@ def train_network(
         folder=checkpoints,
         resume=arguments.resume,
         writer=chief,
-        warn=lambda message: print(f"warning: {message}", file=sys.stderr),
+        warn=_warn,
     )
     total_steps = len(images) // row.schedule.batch_size * row.schedule.epochs
     with contextlib.ExitStack() as open_for_the_run:
         log = None
         if chief:
             open_for_the_run.enter_context(locked(folder))
-            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder)))
+            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder, warn=_warn)))
         bar = open_for_the_run.enter_context(training_bar(label, total_steps, shown=chief))
 
         def report(progress: Progress) -> None:
@@ -110,10 +111,14 @@ def train_network(
     return Outcome(row.name, seconds, history[-1])
 
 
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:
     """How the training that goes on, or is finished, was made; nothing where there is none."""
 
-    newest = checkpoints.load_newest(lambda message: None)
+    newest = checkpoints.load_newest(_warn, position_of)
     if newest is not None:
         return dict(newest.arguments)
     return dict(models.load_model(target).metadata) if target.exists() else {}
@@ -125,7 +130,8 @@ def _with_attack_precision(row: Recipe, precision: str, images: Dataset, made_be
     if training.find_objective(row.objective).attack is None:
         return row
     if precision == "auto" and made_before:
-        precision = made_before["schedule"].get("attack_precision", "float32")
+        schedule = made_before.get("schedule")
+        precision = schedule.get("attack_precision", "float32") if isinstance(schedule, dict) else "float32"
     elif precision == "auto":
         network = models.build_network(row.architecture, images.image_shape, images.classes)
         sample = images.take(min(row.schedule.batch_size, len(images)))

@@ -6,7 +6,7 @@ import os
 import tempfile
 import tokenize
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,27 @@ from interp.core.errors import InputError
 DAMAGED_ARRAY = (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, tokenize.TokenError)
 
 
+# Names, shapes and metadata of a safetensors file; longer ones take long to parse. Our networks have 7,000 bytes.
+MOST_HEADER = 4_000_000
+# Files that are being written have names that begin so; whoever lists a folder passes over hidden files.
+WRITING = ".interp-writing-"
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; when the block ends well, the file is synced and renamed to `path`.
 
-    When it does not, the temporary file is removed and `path` is as it was.
+    When it does not, the temporary file is removed and `path` is as it was. The block writes into the file that is there, without
+    replacing it: the lock on it says that its writer lives. Those that killed writers left in the folder are removed.
     Raises InputError if the folder cannot be made or written.
     """
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The suffix is kept, because writers such as matplotlib choose the format by it.
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        _remove_leftovers(target.parent)
+        handle, temporary = _locked_file(target)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror}; choose a folder that can be written") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -45,6 +50,61 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise InputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked_file(target: Path) -> tuple[int, Path]:
+    """A new file beside `target`, open and locked, unless its disk knows no locks."""
+    while True:
+        # The suffix is kept, because writers such as matplotlib choose the format by it.
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=WRITING, suffix=target.suffix)
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        # Between its making and its lock another writer may have taken it for a leftover.
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files whose writers are gone: nobody holds their locks."""
+    for path in folder.glob(f"{WRITING}????????*"):
+        # A folder, a file of somebody else, one that its writer just renamed, or one that is locked.
+        with suppress(OSError), open(path, "rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_nlink:
+                path.unlink()
+
+
+def visible_files(folder: str | Path, suffixes: str | tuple[str, ...]) -> list[Path]:
+    """The files in `folder` whose names end in one of `suffixes`, by name, without hidden ones; none where there is no such folder.
+
+    Hidden files are ones that are being written, or that a killed process left half-written.
+    Raises InputError for a folder that cannot be read.
+    """
+    try:
+        return sorted(
+            path
+            for path in Path(folder).iterdir()
+            if path.name.endswith(suffixes) and not path.name.startswith(".") and path.is_file()
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def header_length(start: bytes, size: int) -> int:
+    """The length of the header of a safetensors file of `size` bytes that starts with these; it is checked before it is parsed.
+
+    Raises ValueError for one that is longer than the file, or than any header of ours.
+    """
+    length = int.from_bytes(start[:8], "little")
+    if len(start) < 8 or length > size - 8:
+        raise ValueError("it is cut off")
+    if length > MOST_HEADER:
+        raise ValueError(f"its header has {length:,} bytes, expected at most {MOST_HEADER:,}")
+    return length
 
 
 def check_writable(folder: str | Path) -> None:

@@ -83,16 +83,16 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
     found: dict[tuple[str, float], float] = {}
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or {"attack", "eps", "ata"} - set(row):
-            raise InputError(f"row {number} of the calibration {path} is {str(row)[:60]}: {example}")
+            raise InputError(f"row {number} of the calibration {path} is {repr(row)[:60]}: {example}")
         name = check_choice(f"attack in row {number} of the calibration", row["attack"], UNFORESEEN)
         numbers = row["eps"], row["ata"]
         if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):
             raise InputError(
-                f"row {number} of the calibration {path} has eps {row['eps']!r} and ata {row['ata']!r}: {example}"
+                f"row {number} of the calibration {path} has eps {repr(row['eps'])[:40]} and ata {repr(row['ata'])[:40]}: {example}"
             )
         if not numbers[0] > 0 or not 0 < numbers[1] <= 1:
             raise InputError(
-                f"row {number} of the calibration {path} has eps {numbers[0]} and ata {numbers[1]}: {example}"
+                f"row {number} of the calibration {path} has eps {numbers[0]:.6g} and ata {numbers[1]:.6g}: {example}"
             )
         found[name, float(numbers[0])] = float(numbers[1])
     return found

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual
+from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual, layer_names
 
 Activation = Callable[[Any], Any]
 
@@ -45,12 +45,8 @@ class Body:
 
     def __init__(self, layers: tuple[Layer, ...], prefix: str = "") -> None:
         self.specification = layers
-        self.layers: list[Any] = []
-        counts: dict[str, int] = {}
-        for layer in layers:
-            kind = type(layer).__name__.lower()
-            counts[kind] = counts.get(kind, 0) + 1
-            self.layers.append(_make(layer, f"{prefix}{kind}{counts[kind]}"))
+        names = layer_names(layers, prefix)
+        self.layers: list[Any] = [_make(layer, name) for layer, name in zip(layers, names, strict=True)]
 
     def __call__(
         self,

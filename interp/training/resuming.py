@@ -44,6 +44,25 @@ class Position:
     seconds: float = 0.0
 
 
+def position_of(checkpoint: Checkpoint) -> Position:
+    """Where a training was. Raises ValueError where the checkpoint is of another version, or its values are none of a training."""
+    progress = checkpoint.progress
+    if progress.keys() != asdict(Position()).keys():
+        raise ValueError("its progress is that of another version")
+    position = Position(**progress)
+    measures = position.history if isinstance(position.history, list) else [None]
+    numbers = [position.seconds]
+    for each in (position.sums, *measures):
+        if not isinstance(each, dict):
+            raise ValueError("its measures are no measures")
+        numbers += each.values()
+    if type(position.step) is not int or position.step != checkpoint.step:
+        raise ValueError("its progress is of another step")
+    if not all(type(number) in (int, float) for number in numbers):
+        raise ValueError("its progress is no progress of a training")
+    return position
+
+
 def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
     """Every variable that a step changes, by name."""
     variables = {f"network/{variable.path}": variable for variable in network.variables}
@@ -81,15 +100,15 @@ def restore_position(
         if checkpointing.writer:
             checkpointing.folder.remove()
         return Position()
-    checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
+    checkpoint = checkpointing.folder.load_newest(checkpointing.warn, position_of)
     if checkpoint is None:
         return Position()
     check_arguments("the checkpoint", checkpoint.arguments, arguments)
     state = _state(network, optimizer)
-    if {name: tuple(variable.shape) for name, variable in state.items()} != {
-        name: values.shape for name, values in checkpoint.arrays.items()
+    if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in state.items()} != {
+        name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
     }:
         raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
     for name, variable in state.items():
         variable.assign(checkpoint.arrays[name])
-    return Position(**checkpoint.progress)
+    return position_of(checkpoint)

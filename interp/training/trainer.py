@@ -82,6 +82,8 @@ def train(
     }
     position = restore_position(checkpointing, network, optimizer, arguments)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
+    if len(position.history) != position.step // steps:
+        raise InputError("the checkpoint holds the measures of other epochs: use --no-resume to start anew")
     seconds_before, first_step = position.seconds, position.step
     began = saved_at = time.monotonic()
     order, order_epoch = np.empty(0, int), -1

@@ -1,11 +1,14 @@
 """Files appear complete or not at all."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from interp.core.errors import InputError
-from interp.core.files import check_writable, replacing, write_json, write_text
+from interp.core.files import check_writable, replacing, visible_files, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -52,3 +55,47 @@ def test_json_refuses_nan_and_round_trips(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "b.json", {"x": float("nan")})
     assert not (tmp_path / "b.json").exists()
+
+
+def test_what_a_killed_writer_left_is_passed_over_and_then_removed(tmp_path):
+    killed = f"""
+import os, signal, sys
+from interp.core.files import replacing
+with replacing({str(tmp_path / "a.json")!r}) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", killed]).returncode == -signal.SIGKILL
+    [left] = tmp_path.iterdir()
+    assert left.read_text() == "half"
+    assert visible_files(tmp_path, ".json") == []
+    # Whichever file is written next in the folder.
+    write_text(tmp_path / "b.json", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_a_writer_that_lives_keeps_its_file(tmp_path):
+    with replacing(tmp_path / "a.json") as first, replacing(tmp_path / "a.json") as second:
+        write_text(tmp_path / "b.json", "whole")
+        first.write_text("first")
+        second.write_text("second")
+        assert first != second
+    assert (tmp_path / "a.json").read_text() == "first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json"]
+
+
+def test_files_of_others_are_no_leftovers(tmp_path):
+    names = [".a-settings.json", ".b-abcdefgh.json", ".interp-writing-note", ".hidden.json"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    write_text(tmp_path / "a.json", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "a.json"])
+
+
+def test_visible_files_are_files_of_these_suffixes(tmp_path):
+    for name in ("b.pkl", "a.safetensors", ".a-abcdefgh.safetensors", "c.txt", ".pkl"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "folder.pkl").mkdir()
+    assert [path.name for path in visible_files(tmp_path, (".safetensors", ".pkl"))] == ["a.safetensors", "b.pkl"]
+    assert visible_files(tmp_path / "nowhere", ".pkl") == []
+    assert visible_files(tmp_path / "c.txt", ".pkl") == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from interp.commands.experiments.sections import Section
 from interp.commands.networks import locate_network, network_stem
 from interp.core.errors import InputError
+from interp.core.files import visible_files
 from interp.data import ALIASES, DATASETS
 from interp.models.loading import SUFFIXES, find_network, network_folders
 from interp.training.profiles import on_dataset
@@ -29,9 +30,7 @@ def networks_of(section: Section, dataset: str | None, networks_dir: Path | None
     With `dataset` those of the same training scripts on it.
     """
     folders = network_folders(networks_dir)
-    files = [
-        file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()) if file.suffix in SUFFIXES
-    ]
+    files = [file for folder in folders for file in visible_files(folder, SUFFIXES)]
     found, missing = [], []
     for family, place in _families(section, dataset):
         named = [file for file in files if re.fullmatch(rf"{re.escape(family)}_\d+", file.stem)]

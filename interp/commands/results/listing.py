@@ -7,6 +7,7 @@ from typing import Any
 from interp.commands.network_name import NetworkName, parse_name
 from interp.commands.results.evidence import Sources
 from interp.core.errors import InputError
+from interp.core.files import visible_files
 from interp.models.weight_file import weight_metadata
 from interp.report.markdown import markdown_table
 from interp.report.table import NOTHING
@@ -101,7 +102,7 @@ def trained(path: Path) -> tuple[NetworkName, dict[str, Any]]:
 
 def network_files(sources: Sources) -> list[Path]:
     """The files of this project's own kind, by name."""
-    return sorted(sources.networks_dir.glob("*.safetensors"))
+    return visible_files(sources.networks_dir, ".safetensors")
 
 
 def _command(arguments: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from interp.commands.network_name import parse_name
 from interp.commands.networks import locate_network, network_stem, open_network
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
+from interp.core.files import visible_files
 from interp.evaluation import Agreement, Mean, agreement_under_attack, overlap_of_networks
 from interp.models.loading import SUFFIXES
 from interp.report import NOTHING, Cell, Table
@@ -98,7 +99,9 @@ def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:
     if name is None:
         raise InputError(f"--against is needed: the name {stem} does not say which Normal network to compare with")
     normal = str(replace(name, tag="normal"))
-    others = [file for suffix in SUFFIXES for file in sorted(path.parent.glob(f"{name.family}_normal_*{suffix}"))]
+    prefix = f"{name.family}_normal_"
+    files = [file for suffix in SUFFIXES for file in visible_files(path.parent, suffix)]
+    others = [file for file in files if file.name.startswith(prefix)]
     same = [file for file in others if file.stem == normal]
     if same or len(others) != 1:
         return same[0] if same else locate_network(normal, networks_dir)
