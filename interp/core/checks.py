@@ -64,6 +64,11 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
         raise InputError(
             f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)"
         ) from error
+    if tensor.shape.rank == 2 and tensor.shape[1] != 1:
+        # Said before the dtype: one-hot rows are mostly floats, and would stay rows as integers.
+        raise InputError(
+            f"labels came as {tensor.dtype.name} of shape {tuple(tensor.shape)}, expected integers (n,): for one-hot rows take argmax(-1)"
+        )
     if not tensor.dtype.is_integer:
         raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
     if tensor.shape.rank != 1:
@@ -132,3 +137,14 @@ def check_number(
         raise InputError(f"{what} came as {value}, expected at most {maximum}")
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{what} came as {value}, expected {bound}")
+
+
+def check_instance(what: str, value: Any, kinds: type | tuple[type, ...], example: str) -> None:
+    """Raise an InputError unless `value` is an instance of one of the `kinds`; `example` says how to make one."""
+    if not isinstance(value, kinds):
+        raise InputError(f"{what} came as {kind_of(value)}, expected an instance such as {example}")
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message: the name of its class, or which class it is."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
