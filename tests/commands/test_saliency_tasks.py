@@ -61,6 +61,14 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
         key=[Path(path).name for path in record["pictures"]].index,
     )
     assert (tmp_path / f"{task}_digits.tsv").read_text().startswith("network\tmethod\t")
+    if task == "sanity_check":
+        # The whole curve, with a bar where half of the four layers are random.
+        curve = record["rows"][1][2].split()
+        assert [place for place, part in enumerate(curve) if part == "|"] == [1]
+        assert [float(part) for part in curve if part != "|"] == [
+            round(value, 2) for value in record["signed"]["gradient"]
+        ]
+        assert "once 2 of 4 layers are random" in result.stdout
 
 
 QUICK = {

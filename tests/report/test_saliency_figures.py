@@ -47,7 +47,7 @@ def test_curves():
     np.testing.assert_allclose(right.lines[1].get_ydata(), [1, 1, 0, 0])
     assert right.lines[1].get_color() == "black"
     means = (mean_of([0.5, 0.7]), mean_of([np.nan]))
-    check = SanityCheck(("top", "bottom"), {"one": means}, {"one": means}, 2)
+    check = SanityCheck(("top", "bottom"), (1, 2), {"one": means}, {"one": means}, 2)
     line = correlations_figure(check).axes[0].lines[0]
     np.testing.assert_allclose(line.get_ydata(), [1, 0.6, np.nan])
 

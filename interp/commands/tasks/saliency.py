@@ -1,13 +1,15 @@
 """saliency, coherence, selectivity and sanity_check: attribution maps, and what can be measured of them without retraining."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from interp.commands.tasks.attributions import chosen_methods, make
 from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.checks import check_number
+from interp.evaluation import Mean, ink, mean_of
 from interp.evaluation import coherence as measure_coherence
-from interp.evaluation import ink, mean_of
 from interp.evaluation import sanity_check as check_sanity
 from interp.evaluation import selectivity as measure_selectivity
 from interp.evaluation.sanity_check import EXPECTED, THRESHOLD
@@ -161,25 +163,46 @@ def sanity_check(setting: Setting) -> Outcome:
         )
     rows: list[tuple[Cell, ...]] = []
     for name, factory in methods.items():
-        first, last = found.correlations[name][0], found.correlations[name][-1]
+        curve = found.correlations[name]
         expected = EXPECTED.get(factory(setting.model).name)
         verdicts = _verdict(found.passes(name)), _verdict(expected)
-        rows.append((name, last.count, first.value, last.value, found.magnitudes[name][-1].value, *verdicts))
+        magnitude = found.magnitudes[name][-1].value
+        rows.append((name, curve[-1].count, _curve(curve, found.half), found.remaining(name), magnitude, *verdicts))
     table = Table(
-        ("method", "images", "top layer random", "all random", "all random, magnitudes", "measured", "expected"),
+        (
+            "method",
+            "images",
+            "layer by layer",
+            "largest from half on",
+            "all random, magnitudes",
+            "measured",
+            "expected",
+        ),
         tuple(rows),
-        f"{found.count} images; rank correlation with the maps of the trained network; passes: below {THRESHOLD} when all weights are "
-        "random; expected: Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images whose map is constant do not count; "
+        f"{found.count} images; rank correlation with the maps of the trained network as layers become random from the top "
+        f"({', '.join(found.stages)}), after the bar half of them or more; passes: there never above {THRESHOLD:g} in size; expected: "
+        "Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images whose map is constant do not count; "
         f"{_settings(setting, samples, ranking=False)}",
     )
     surprises = [f"{row[0]} {row[5]}, expected: {row[6]}" for row in rows if row[6] not in (NOTHING, row[5])]
+    rests = (
+        f"measured: whether maps still agree once {found.layers[found.half]} of {found.layers[-1]} layers are random; that they "
+        "change when the layer next to the pixels does says nothing"
+    )
     record = {
         "stages": list(found.stages),
+        "layers": list(found.layers),
         "signed": {name: [mean.value for mean in means] for name, means in found.correlations.items()},
         "magnitudes": {name: [mean.value for mean in means] for name, means in found.magnitudes.items()},
-        "notes": [*left_out, *surprises],
+        "notes": [*left_out, *surprises, rests],
     }
     return Outcome(table, record, {"correlations": correlations_figure(found)})
+
+
+def _curve(means: Sequence[Mean], half: int) -> str:
+    """The correlations after each stage, with a bar where half of the layers are random."""
+    told = [NOTHING if mean.value is None else f"{mean.value:.2f}" for mean in means]
+    return " ".join([*told[:half], "|", *told[half:]])
 
 
 def _verdict(passes: bool | None) -> str:
