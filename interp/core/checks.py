@@ -139,6 +139,16 @@ def check_number(
         raise InputError(f"{what} came as {value}, expected {bound}")
 
 
+def check_radius(what: str, value: Any, norm: str = "linf") -> None:
+    """Raise an InputError unless `value` can be a radius or a step in images in [0, 1]: at least 0, in l_inf at most 1."""
+    check_number(what, value, minimum=0)
+    if norm == "linf" and value > 1:
+        raise InputError(
+            f"{what} came as {value:g}, expected at most 1, as images are in [0, 1]: divide what counts levels of 0..255 by 255, as in "
+            f"{value:g}/255"
+        )
+
+
 def check_instance(what: str, value: Any, kinds: type | tuple[type, ...], example: str) -> None:
     """Raise an InputError unless `value` is an instance of one of the `kinds`; `example` says how to make one."""
     if not isinstance(value, kinds):

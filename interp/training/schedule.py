@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp.core.checks import check_number
+from interp.core.checks import check_number, check_radius
 from interp.core.errors import InputError
 from interp.models.low_precision import check_precision
 
@@ -29,8 +29,9 @@ class Schedule:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
         check_precision(self.attack_precision)
-        check_number("epsilon", self.epsilon, minimum=0)
+        check_radius("epsilon", self.epsilon)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
+        check_radius("attack_step_size", self.attack_step_size)
         if not isinstance(self.learning_rates, (tuple, list)) or not all(
             isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates
         ):
