@@ -102,6 +102,11 @@ def parser() -> argparse.ArgumentParser:
         "--noise_level", type=number(above=0), default=0.15, help="of ensembles, of the image's range"
     )
     saliency.add_argument("--ranking", default="signed", help="how pixels are ranked: signed or magnitude")
+    saliency.add_argument(
+        "--patch",
+        type=whole_number(1),
+        help="side of what selectivity erases a step; about 1%% of the image without it",
+    )
     retraining = parser.add_argument_group("roar and kar")
     retraining.add_argument("--ratios", type=ratios, default="0.1,0.3,0.5,0.7,0.9", help="between 0 and 1")
     retraining.add_argument("--seeds", type=whole_number(1), default=3, help="retrainings of each kind")
@@ -167,6 +172,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         ("--rep_l", arguments.rep_l != -1, "tradeoff_repr"),
         ("--attack-precision", arguments.attack_precision != "float32", "pgd_attack"),
         ("--against", arguments.against is not None, "intr_topk"),
+        ("--patch", arguments.patch is not None, "selectivity"),
         ("--attacks", arguments.attacks is not None, "uar_attack"),
         ("--calibration", arguments.calibration is not None, "uar_attack"),
         ("--ray", arguments.ray is not None, "roar and kar"),

@@ -64,13 +64,15 @@ def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
 
 
 def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
-    """Mean probability of the class and accuracy against the number of erased pixels, a line a method."""
+    """Mean probability of the class and accuracy against the number of erased patches, a line a method."""
+    patch = max(result.patch for result in found.values())
+    label_of_steps = "erased pixels" if patch == 1 else f"erased patches of {patch} x {patch} pixels"
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, label in zip(figure.subplots(1, 2), ("probability of the class", "accuracy"), strict=True):
         for place, (name, result) in enumerate(found.items()):
             curve = result.mean_probability if label.startswith("probability") else result.accuracy
             axes.plot(range(len(curve)), curve, label=plain_text(name), **_line(place, name))
-        axes.set(xlabel="erased pixels", ylabel=label, ylim=(-0.02, 1.02))
+        axes.set(xlabel=label_of_steps, ylabel=label, ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
     _legend(axes)
     return figure

@@ -61,6 +61,9 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
         key=[Path(path).name for path in record["pictures"]].index,
     )
     assert (tmp_path / f"{task}_digits.tsv").read_text().startswith("network\tmethod\t")
+    if task == "selectivity":
+        assert record["patch"] == 3
+        assert "a patch of 3 x 3 pixels (1.1% of the image) a step" in record["caption"]
     if task == "sanity_check":
         # The whole curve, with a bar where half of the four layers are random.
         curve = record["rows"][1][2].split()
@@ -69,6 +72,13 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
             round(value, 2) for value in record["signed"]["gradient"]
         ]
         assert "once 2 of 4 layers are random" in result.stdout
+
+
+def test_single_pixels_are_erased_when_asked_for(call, network, tmp_path):
+    few = {"num_image": 2, "steps": 2, "methods": "gradient"}
+    result = call(main, arguments(network, tmp_path, task="selectivity", patch=1, **few))
+    assert result.returncode == 0, result.stderr
+    assert "2 images, one pixel a step, set to 0" in result.stdout
 
 
 QUICK = {
@@ -132,7 +142,10 @@ def softmax_model(folder, *end):
         ({"task": "pgd_attack", "protocol": "paper"}, "--protocol paper is for roar and kar"),
         ({"task": "saliency", "ray": "local"}, "--ray is for roar and kar"),
         ({"task": "coherence", "ranking": "abs"}, "unknown --ranking 'abs'"),
-        ({"task": "selectivity", "steps": 1000}, "steps came as 1000, expected at most 784"),
+        ({"task": "selectivity", "steps": 1000}, "steps came as 1000, expected at most 100"),
+        ({"task": "selectivity", "steps": 1000, "patch": 1}, "steps came as 1000, expected at most 784"),
+        ({"task": "selectivity", "patch": 29}, "patch came as 29, expected at most 28"),
+        ({"task": "coherence", "patch": 2}, "--patch is for selectivity: leave it out"),
         ({"task": "roar", "ratios": "0.5,1"}, "holds a ratio that is not between 0 and 1"),
         ({"task": "roar", "ratios": "0"}, "holds a ratio that is not between 0 and 1"),
         ({"task": "roar", "ratios": "half"}, "is no list of numbers"),

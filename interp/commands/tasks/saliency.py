@@ -13,6 +13,7 @@ from interp.evaluation import coherence as measure_coherence
 from interp.evaluation import sanity_check as check_sanity
 from interp.evaluation import selectivity as measure_selectivity
 from interp.evaluation.sanity_check import EXPECTED, THRESHOLD
+from interp.evaluation.selectivity import patch_side
 from interp.report import (
     NOTHING,
     Cell,
@@ -104,7 +105,9 @@ def selectivity(setting: Setting) -> Outcome:
     """Area under the curve of each method, and the curves."""
     arguments, samples = setting.arguments, setting.arguments.samples or FEWER_SAMPLES
     steps = arguments.steps or 50
-    check_number("--steps", steps, minimum=1, whole=True, maximum=int(np.prod(setting.sample.image_shape[:2])))
+    height, width, _ = setting.sample.image_shape
+    patch = patch_side(height, width, arguments.patch)
+    check_number("--steps", steps, minimum=1, whole=True, maximum=-(-height // patch) * -(-width // patch))
     methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     found = {}
     with setting.progress(len(methods) * steps) as tick:
@@ -114,6 +117,7 @@ def selectivity(setting: Setting) -> Outcome:
                 setting.images,
                 setting.labels,
                 steps=steps,
+                patch=patch,
                 ranking=arguments.ranking,
                 seed=arguments.seed,
                 report=tick,
@@ -124,14 +128,20 @@ def selectivity(setting: Setting) -> Outcome:
         rows.append(
             (name, result.area, *(float(curve[at]) for at in (0, steps // 2, steps)), float(result.accuracy[-1]))
         )
+    erased_a_step = (
+        "one pixel"
+        if patch == 1
+        else f"a patch of {patch} x {patch} pixels ({100 * patch**2 / (height * width):.1f}% of the image)"
+    )
     header = ("method", "area", *(f"p after {at}" for at in (0, steps // 2, steps)), f"accuracy after {steps}")
     table = Table(
         header,
         tuple(rows),
-        f"{len(setting.labels)} images, one pixel a step, set to 0, maps computed anew; p: probability of the class; area: its mean "
+        f"{len(setting.labels)} images, {erased_a_step} a step, set to 0, maps computed anew; p: probability of the class; area: its mean "
         f"over the curve, the smaller the more selective; {_settings(setting, samples)}",
     )
     record = {
+        "patch": patch,
         "curves": {name: result.mean_probability.tolist() for name, result in found.items()},
         "accuracies": {name: result.accuracy.tolist() for name, result in found.items()},
         "notes": left_out,
