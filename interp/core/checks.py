@@ -139,6 +139,23 @@ def check_number(
         raise InputError(f"{what} came as {value}, expected {bound}")
 
 
+def check_finite(what: str, values: Any) -> np.ndarray:
+    """Return `values` as an array of finite numbers. Raises InputError with the first of its rows that are not."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what} cannot be read as one array: got {kind_of(values)}; stack them first") from error
+    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+        raise InputError(f"{what} came as {kind_of(values)} of {array.dtype}, expected an array of numbers")
+    if not np.isfinite(array).all():
+        rows = ~np.isfinite(array.reshape(len(array), -1)).all(1) if array.ndim else np.array([True])
+        raise InputError(
+            f"{what} hold NaN or infinite values in {rows.sum()} of {len(rows)} rows (the first is row {int(rows.argmax())}), expected "
+            "finite ones: look where they come from, or leave those rows out"
+        )
+    return array
+
+
 def check_radius(what: str, value: Any, norm: str = "linf") -> None:
     """Raise an InputError unless `value` can be a radius or a step in images in [0, 1]: at least 0, in l_inf at most 1."""
     check_number(what, value, minimum=0)

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from interp.attributions import pixel_scores
 from interp.evaluation import RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
 from interp.report.figures import COLOURS, plain_text
@@ -19,13 +20,14 @@ _STRONGEST = 99.5
 def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Images down, methods across: red speaks for the class, blue against it, each map on its own scale.
 
-    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows.
+    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows. Raises InputError.
     """
+    scores = {name: pixel_scores(of_method) for name, of_method in maps.items()}
     figure, grid = _grid(len(images), 1 + len(maps))
     for index, row in enumerate(grid):
         _image(row[0], images[index], titles[index])
-        for axes, (name, of_method) in zip(row[1:], maps.items(), strict=True):
-            map_ = of_method[index].sum(-1)
+        for axes, (name, of_method) in zip(row[1:], scores.items(), strict=True):
+            map_ = of_method[index]
             scale = float(np.percentile(np.abs(map_), _STRONGEST)) or float(np.abs(map_).max()) or 1.0
             axes.imshow(map_, cmap="seismic", vmin=-scale, vmax=scale)
             if index == 0:

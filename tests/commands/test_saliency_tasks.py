@@ -120,6 +120,24 @@ def test_roar_and_kar_share_their_maps_and_go_on(call, network, tmp_path, protoc
     assert "100%" in again.stderr.replace("\r", "\n") or again.returncode == 0
 
 
+def test_maps_that_miss_completeness_are_noted(call, tmp_path):
+    """The gradient is nothing but for the first thousandth of the way, where no point lies."""
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), L.Flatten(), L.Dense(20, "tanh", kernel_initializer="ones"), L.Dense(10)]
+    )
+    model.layers[1].kernel.assign(100 * model.layers[1].kernel)
+    model.save(tmp_path / "steep.keras")
+    for task in ("saliency", "coherence", "vis_cam", "min_pgd_attack"):
+        ours = (
+            {"methods": "integrated_gradients", "samples": 1}
+            if task in ("saliency", "coherence")
+            else {"inp_method": "ig", "steps": 1}
+        )
+        result = call(main, arguments(tmp_path / "steep.keras", tmp_path, task=task, num_image=2, **ours))
+        assert result.returncode == 0, result.stderr
+        assert "integrated gradients by 32 points of 2 of 2 images do not add up" in result.stdout, task
+
+
 def softmax_model(folder, *end):
     model = keras.Sequential(
         [keras.Input((28, 28, 1)), L.Conv2D(4, 5, strides=3, activation="gelu"), L.Flatten(), L.Dense(10), *end]

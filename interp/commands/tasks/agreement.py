@@ -7,6 +7,7 @@ from interp.attacks import TopKInterpretation
 from interp.commands.network_name import parse_name
 from interp.commands.networks import locate_network, network_stem, open_network
 from interp.commands.tasks.accuracy import flag_records
+from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.evaluation import Agreement, Mean, agreement_under_attack, overlap_of_networks
@@ -54,7 +55,9 @@ def aai_topk(setting: Setting) -> Outcome:
         f"{len(setting.labels)} images; top-{attack.k} attack on {setting.method} from a random start, {attack.steps} steps of "
         f"{attack.step_size:g}; means over images whose prediction did not change, tau also over all"
     )
-    return Outcome(Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption, "flags": flags})
+    return Outcome(
+        Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption, "flags": flags, "notes": shown_gaps(setting)}
+    )
 
 
 def aai_row(epsilon: float, found: Agreement) -> tuple[Cell, ...]:
@@ -86,7 +89,7 @@ def intr_topk(setting: Setting) -> Outcome:
     error = NOTHING if mean.standard_error is None else mean.standard_error
     row = (network_stem(other.name), arguments.k, mean.count, mean.value, error)
     caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
-    return Outcome(Table(header, (row,), caption), {"against": other.name})
+    return Outcome(Table(header, (row,), caption), {"against": other.name, "notes": shown_gaps(setting)})
 
 
 def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from interp.attacks import ProjectedGradientDescent, correct
 from interp.commands.tasks.accuracy import flag_records
+from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.evaluation import chance_accuracy, describe_protocol, unreached
 from interp.report import Table, class_maps_figure, map_gallery
@@ -34,4 +35,4 @@ def vis_cam(setting: Setting) -> Outcome:
         *chance_accuracy(right[0], setting.labels, setting.sample.classes),
         *unreached(epsilon, attack.step_size, attack.steps),
     )
-    return Outcome(table, {"flags": flag_records(flags)}, {"maps": figure}, gallery)
+    return Outcome(table, {"flags": flag_records(flags), "notes": shown_gaps(setting)}, {"maps": figure}, gallery)

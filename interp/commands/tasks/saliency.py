@@ -35,7 +35,7 @@ SHOWN_IMAGES = 8
 def saliency(setting: Setting) -> Outcome:
     """A picture, a row an image and a column a method; the table names the layers and the completeness gap."""
     samples = setting.arguments.samples or SAMPLES
-    methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
+    methods, notes = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     rows: list[tuple[Cell, ...]] = []
     maps = {}
     with setting.progress(len(methods)) as tick:
@@ -50,13 +50,13 @@ def saliency(setting: Setting) -> Outcome:
     header = ("method", "layer", "images", "mean largest magnitude", "share below 0", "completeness gap")
     table = Table(header, tuple(rows), f"{len(setting.labels)} images; {_settings(setting, samples)}")
     titles = [setting.sample.class_names[label] for label in setting.labels]
-    return Outcome(table, {"notes": left_out}, {"maps": attributions_figure(setting.images, maps, titles)})
+    return Outcome(table, {"notes": notes}, {"maps": attributions_figure(setting.images, maps, titles)})
 
 
 def coherence(setting: Setting) -> Outcome:
     """Share of attributions on the object and agreement of methods; the WhiteBox grid, plain and with each ensemble."""
     samples = setting.arguments.samples or SAMPLES
-    methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
+    methods, notes = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     # The first image of each class.
     shown = np.array([np.flatnonzero(setting.labels == label)[0] for label in np.unique(setting.labels)])
     titles = [setting.sample.class_names[label] for label in setting.labels[shown]]
@@ -97,7 +97,7 @@ def coherence(setting: Setting) -> Outcome:
         f"{figures.count} images{covered}; agreement: rank correlation with the other methods, without the random baseline; "
         f"{_settings(setting, samples)}",
     )
-    record = {"agreement": figures.agreement.tolist(), "object_share": figures.object_share, "notes": left_out}
+    record = {"agreement": figures.agreement.tolist(), "object_share": figures.object_share, "notes": notes}
     return Outcome(table, record, pictures)
 
 
@@ -108,7 +108,7 @@ def selectivity(setting: Setting) -> Outcome:
     height, width, _ = setting.sample.image_shape
     patch = patch_side(height, width, arguments.patch)
     check_number("--steps", steps, minimum=1, whole=True, maximum=-(-height // patch) * -(-width // patch))
-    methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
+    methods, notes = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     found = {}
     with setting.progress(len(methods) * steps) as tick:
         for name, factory in methods.items():
@@ -144,7 +144,7 @@ def selectivity(setting: Setting) -> Outcome:
         "patch": patch,
         "curves": {name: result.mean_probability.tolist() for name, result in found.items()},
         "accuracies": {name: result.accuracy.tolist() for name, result in found.items()},
-        "notes": left_out,
+        "notes": notes,
     }
     shown = slice(0, SHOWN_IMAGES)
     titles = [setting.sample.class_names[label] for label in setting.labels[shown]]
@@ -159,7 +159,7 @@ def selectivity(setting: Setting) -> Outcome:
 def sanity_check(setting: Setting) -> Outcome:
     """What is left of the maps when weights are random, beside what is known of each method."""
     samples = setting.arguments.samples or FEWER_SAMPLES
-    methods, left_out = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
+    methods, notes = chosen_methods(setting, (*ATTRIBUTIONS, *ENSEMBLES), samples=samples)
     stages = 10
     with setting.progress(stages + 1) as tick:
         found = check_sanity(
@@ -204,7 +204,7 @@ def sanity_check(setting: Setting) -> Outcome:
         "layers": list(found.layers),
         "signed": {name: [mean.value for mean in means] for name, means in found.correlations.items()},
         "magnitudes": {name: [mean.value for mean in means] for name, means in found.magnitudes.items()},
-        "notes": [*left_out, *surprises, rests],
+        "notes": [*notes, *surprises, rests],
     }
     return Outcome(table, record, {"correlations": correlations_figure(found)})
 
