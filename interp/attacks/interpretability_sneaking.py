@@ -11,7 +11,7 @@ from interp.attacks.classification import target_margin
 from interp.attacks.loop import Evaluation, choose
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
-from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
+from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
@@ -87,6 +87,8 @@ class InterpretabilitySneaking:
             raise InputError(
                 f"epsilons came with shape {radii.shape}, expected a radius of at least 0 (or NaN) for each of {len(originals)} images"
             )
+        if np.isfinite(radii).any():
+            check_radius("the largest of epsilons", np.nanmax(radii))
         begin = originals if start is None else check_images(start, tuple(originals.shape[1:]))
         if begin.shape != originals.shape:
             raise InputError(f"start came with shape {tuple(begin.shape)}, the images have {tuple(originals.shape)}")

@@ -40,9 +40,9 @@ class ProjectedGradientDescent(Attack):
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        check_steps(self.epsilon, self.step_size, self.steps)
-        check_number("restarts", self.restarts, minimum=1, whole=True)
         find_ball(self.norm)
+        check_steps(self.epsilon, self.step_size, self.steps, self.norm)
+        check_number("restarts", self.restarts, minimum=1, whole=True)
         check_choice("iterate", self.iterate, ITERATES)
         check_precision(self.precision)
         if self.restarts > 1 and not self.random_start:

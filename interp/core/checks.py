@@ -80,6 +80,11 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
         raise InputError(
             f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)"
         ) from error
+    if tensor.shape.rank == 2 and tensor.shape[1] != 1:
+        # Said before the dtype: one-hot rows are mostly floats, and would stay rows as integers.
+        raise InputError(
+            f"labels came as {tensor.dtype.name} of shape {tuple(tensor.shape)}, expected integers (n,): for one-hot rows take argmax(-1)"
+        )
     if not tensor.dtype.is_integer:
         raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
     if tensor.shape.rank == 2 and tensor.shape[1] == 1:
@@ -151,3 +156,41 @@ def check_number(
         raise InputError(f"{what} came as {value}, expected at most {maximum}")
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{what} came as {value}, expected {bound}")
+
+
+def check_finite(what: str, values: Any) -> np.ndarray:
+    """Return `values` as an array of finite numbers. Raises InputError with the first of its rows that are not."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what} cannot be read as one array: got {kind_of(values)}; stack them first") from error
+    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+        raise InputError(f"{what} came as {kind_of(values)} of {array.dtype}, expected an array of numbers")
+    if not np.isfinite(array).all():
+        rows = ~np.isfinite(array.reshape(len(array), -1)).all(1) if array.ndim else np.array([True])
+        raise InputError(
+            f"{what} hold NaN or infinite values in {rows.sum()} of {len(rows)} rows (the first is row {int(rows.argmax())}), expected "
+            "finite ones: look where they come from, or leave those rows out"
+        )
+    return array
+
+
+def check_radius(what: str, value: Any, norm: str = "linf") -> None:
+    """Raise an InputError unless `value` can be a radius or a step in images in [0, 1]: at least 0, in l_inf at most 1."""
+    check_number(what, value, minimum=0)
+    if norm == "linf" and value > 1:
+        raise InputError(
+            f"{what} came as {value:g}, expected at most 1, as images are in [0, 1]: divide what counts levels of 0..255 by 255, as in "
+            f"{value:g}/255"
+        )
+
+
+def check_instance(what: str, value: Any, kinds: type | tuple[type, ...], example: str) -> None:
+    """Raise an InputError unless `value` is an instance of one of the `kinds`; `example` says how to make one."""
+    if not isinstance(value, kinds):
+        raise InputError(f"{what} came as {kind_of(value)}, expected an instance such as {example}")
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message: the name of its class, or which class it is."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

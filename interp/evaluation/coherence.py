@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.attributions.pixel_scores import pixel_scores
+from interp.core.checks import check_finite
 from interp.core.errors import InputError
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.statistics import Mean, mean_of
@@ -50,7 +51,7 @@ def coherence(
             agreement[row, column] = agreement[column, row] = np.nan if mean is None else mean
     if objects is None:
         return Coherence(tuple(maps), shape[0], None, None, agreement)
-    masks = np.asarray(objects, bool)
+    masks = check_finite("masks", objects).astype(bool)
     if masks.shape != shape:
         raise InputError(f"masks came with shape {masks.shape}, expected {shape} like the maps")
     shares = []

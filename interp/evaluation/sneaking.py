@@ -81,7 +81,9 @@ def sneaking(
     rows = np.arange(len(images))
     preferring = logits[rows, targets] >= logits[rows, labels]
     radii = np.outer(factors, np.where(preferring, np.nan, smallest.epsilons)).astype(np.float32)
-    found = attack(model, images, labels, targets, radii, start=smallest.adversarial, batch_size=batch_size)
+    # A ball of a radius above 1 is the whole cube of images.
+    balls = np.minimum(radii, np.float32(1))
+    found = attack(model, images, labels, targets, balls, start=smallest.adversarial, batch_size=batch_size)
     qualified = np.flatnonzero(found.succeeded[0])
     count = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from interp.core.checks import check_finite
 from interp.evaluation import AccuracyCurve
 
 # Distinct for common forms of colour blindness (Okabe and Ito).
@@ -54,12 +55,15 @@ def maps_figure(rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None
     """A grid of pictures, each (title, image (height, width, channels), signed map (h, w) or None).
 
     A map is drawn over its image in grey: red speaks for the class, blue against it. Maps of one row share their colour scale,
-    so that what an attack moved can be compared.
+    so that what an attack moved can be compared. Raises InputError for maps that are not finite.
     """
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(1.55 * columns, 1.8 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, row in zip(grid, rows, strict=True):
+        for _, _, map_ in row:
+            if map_ is not None:
+                check_finite("maps", map_)
         scale = max((float(np.abs(map_).max()) for _, _, map_ in row if map_ is not None), default=0.0) or 1.0
         for axes in axes_row:
             axes.axis("off")

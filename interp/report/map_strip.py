@@ -6,6 +6,8 @@ import cv2
 import matplotlib
 import numpy as np
 
+from interp.core.checks import check_finite
+
 # Pixels of a tile's longer side, at least, and between tiles.
 SIDE, GAP = 112, 4
 # How much of the picture a map lets through.
@@ -17,8 +19,11 @@ QUALITY = 80
 def map_strip(tiles: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> bytes:
     """A WebP picture of tiles, each an image (height, width, channels) in [0, 1] with a signed map (h, w) over it, or None.
 
-    Red speaks for the class, blue against it; all maps of a strip share their scale.
+    Red speaks for the class, blue against it; all maps of a strip share their scale. Raises InputError for maps that are not finite.
     """
+    for _, map_ in tiles:
+        if map_ is not None:
+            check_finite("maps", map_)
     scale = max((float(np.abs(map_).max()) for _, map_ in tiles if map_ is not None), default=0.0) or 1.0
     pictures = [_tile(image, None if map_ is None else map_ / scale) for image, map_ in tiles]
     gap = np.ones((pictures[0].shape[0], GAP, 3), np.float32)

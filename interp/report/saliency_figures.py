@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from interp.attributions import pixel_scores
 from interp.evaluation import RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
 from interp.report.figures import COLOURS, plain_text
@@ -19,13 +20,14 @@ _STRONGEST = 99.5
 def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Images down, methods across: red speaks for the class, blue against it, each map on its own scale.
 
-    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows.
+    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows. Raises InputError.
     """
+    scores = {name: pixel_scores(of_method) for name, of_method in maps.items()}
     figure, grid = _grid(len(images), 1 + len(maps))
     for index, row in enumerate(grid):
         _image(row[0], images[index], titles[index])
-        for axes, (name, of_method) in zip(row[1:], maps.items(), strict=True):
-            map_ = of_method[index].sum(-1)
+        for axes, (name, of_method) in zip(row[1:], scores.items(), strict=True):
+            map_ = of_method[index]
             scale = float(np.percentile(np.abs(map_), _STRONGEST)) or float(np.abs(map_).max()) or 1.0
             axes.imshow(map_, cmap="seismic", vmin=-scale, vmax=scale)
             if index == 0:
@@ -64,13 +66,15 @@ def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
 
 
 def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
-    """Mean probability of the class and accuracy against the number of erased pixels, a line a method."""
+    """Mean probability of the class and accuracy against the number of erased patches, a line a method."""
+    patch = max(result.patch for result in found.values())
+    label_of_steps = "erased pixels" if patch == 1 else f"erased patches of {patch} x {patch} pixels"
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, label in zip(figure.subplots(1, 2), ("probability of the class", "accuracy"), strict=True):
         for place, (name, result) in enumerate(found.items()):
             curve = result.mean_probability if label.startswith("probability") else result.accuracy
             axes.plot(range(len(curve)), curve, label=plain_text(name), **_line(place, name))
-        axes.set(xlabel="erased pixels", ylabel=label, ylim=(-0.02, 1.02))
+        axes.set(xlabel=label_of_steps, ylabel=label, ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
     _legend(axes)
     return figure

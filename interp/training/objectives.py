@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp.core.checks import check_number
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError, check_choice
 from interp.training import terms
 from interp.training.terms import Term, penalised
@@ -61,9 +61,14 @@ OBJECTIVES = {
 }
 
 
-def find_objective(tag: str) -> Objective:
-    """Return the objective called `tag`, raising InputError with a suggestion for an unknown one."""
-    return OBJECTIVES[check_choice("training method", tag, OBJECTIVES)]
+def find_objective(objective: str | Objective) -> Objective:
+    """Return the objective called so, or the one given as it is. Raises InputError, with a suggestion for an unknown name."""
+    if isinstance(objective, str):
+        return OBJECTIVES[check_choice("training method", objective, OBJECTIVES)]
+    check_instance(
+        "the objective", objective, Objective, f"OBJECTIVES['int'], or one of the names {', '.join(OBJECTIVES)}"
+    )
+    return objective
 
 
 def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
@@ -20,6 +21,7 @@ class Checkpointing:
     """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
 
     `every_steps` replaces the clock. Only a `writer` writes, one process among several. `warn` is told of damaged checkpoints.
+    Raises InputError.
     """
 
     folder: CheckpointFolder
@@ -28,6 +30,12 @@ class Checkpointing:
     resume: bool = True
     writer: bool = True
     warn: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        check_instance("the folder of checkpoints", self.folder, CheckpointFolder, "CheckpointFolder(path)")
+        check_number("every_seconds", self.every_seconds, minimum=0)
+        if self.every_steps is not None:
+            check_number("every_steps", self.every_steps, minimum=1, whole=True)
 
     def due(self, step: int, since: float) -> bool:
         """Whether to write after `step`, `since` seconds after the last one."""

@@ -12,19 +12,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.checks import check_number
+from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset
 from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
 from interp.training.errors import TrainingDiverged, TrainingInterrupted
-from interp.training.objectives import Objective, resolve_penalty
+from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.replicas import check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import make_step
 from interp.training.validation import validate, validation_attack
+
+DATASET = "data.load('digits', 'train')"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Progress:
 
 def train(
     network: Network,
-    objective: Objective,
+    objective: str | Objective,
     schedule: Schedule,
     data: Dataset,
     *,
@@ -55,7 +57,7 @@ def train(
     stop: StopRequest | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
-    """Train `network` in place on `data` and return the measures of each epoch.
+    """Train `network` in place on `data` by an objective or its name, and return the measures of each epoch.
 
     Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out.
     `penalty_weight` replaces the objective's usual weight of its second term; `augment` crops and flips. All randomness comes from
@@ -65,8 +67,13 @@ def train(
     `stop` is asked between steps; without it, Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
     training up to its end. Raises InputError, TrainingDiverged when a loss or weight is not finite, TrainingInterrupted.
     """
+    objective = find_objective(objective)
     weight = resolve_penalty(objective, penalty_weight)
     _check(network, schedule, data, seed)
+    if validation is not None:
+        check_instance("validation", validation, Dataset, DATASET)
+    if checkpointing is not None:
+        check_instance("checkpointing", checkpointing, Checkpointing, "Checkpointing(CheckpointFolder(path))")
     if compiled is None:
         optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
         compiled = optimizer, make_step(network, objective, optimizer, schedule, penalty_weight=weight)
@@ -153,10 +160,10 @@ def _run(
 
 def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
+    check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
+    check_instance("data", data, Dataset, DATASET)
     if not isinstance(network, Network):
-        raise InputError(
-            f"train takes this package's networks, got {type(network).__name__}: make one with build_network"
-        )
+        raise InputError(f"train takes this package's networks, got {kind_of(network)}: make one with build_network")
     normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > schedule.batch_size:
@@ -179,9 +186,10 @@ def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> No
 
 
 def describe(
-    objective: Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
+    objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
 ) -> dict[str, Any]:
     """What made a network, for its file's metadata."""
+    objective = find_objective(objective)
     weight = resolve_penalty(objective, penalty_weight)
     described = asdict(schedule)
     if schedule.attack_precision == "float32":
