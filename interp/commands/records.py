@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from interp.commands.record_format import read_network_results
 from interp.commands.tasks.listing import PREDICTIONS, SALIENCY
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.core.files import locked, replacing, write_json, write_text
-from interp.core.json_values import is_table, json_values, parse_json
+from interp.core.json_values import json_values
 from interp.core.provenance import describe_run
 from interp.report import note_source, tab_separated
 
@@ -28,7 +29,7 @@ OWN = (
 
 def check_record(setting: Setting) -> None:
     """Raise InputError if the outcome of a setting could not be kept: asked before long work rather than after it."""
-    kept = _read(_record_path(setting)).get(setting.name)
+    kept = read_network_results(_record_path(setting)).get(setting.name)
     if kept is not None and kept.get("file") != _file(setting):
         raise InputError(
             f"{_record_path(setting)} holds another network named {setting.name} ({kept.get('file')}): choose another --output_dir"
@@ -44,7 +45,7 @@ def keep_outcome(setting: Setting, outcome: Outcome) -> list[Path]:
             note_source(figure, setting.sample.source).savefig(temporary, dpi=130)
     with locked(arguments.output_dir / ".lock", wait=True):
         check_record(setting)
-        records = _read(record_path)
+        records = read_network_results(record_path)
         record = {
             **describe_run(vars(arguments)),
             "file": _file(setting),
@@ -83,18 +84,3 @@ def _file(setting: Setting) -> str:
 def _options(record: dict[str, Any]) -> tuple[Any, ...]:
     """What networks of one table share."""
     return record["header"], {name: value for name, value in record["arguments"].items() if name not in OWN}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The records of a file by network, none if there is no file. Raises InputError for a file that holds something else."""
-    if not path.exists():
-        return {}
-    try:
-        records = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a record: {error}; move it away") from error
-    if not isinstance(records, dict) or not all(
-        is_table(record) and isinstance(record.get("arguments"), dict) for record in records.values()
-    ):
-        raise InputError(f"{path} is no record of eval_cmd.py: move it away")
-    return records

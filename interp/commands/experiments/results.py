@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from interp.commands.record_format import read_object, read_result
 from interp.core.errors import InputError
-from interp.core.files import write_json, write_text
-from interp.core.json_values import is_table, json_values, parse_json
+from interp.core.files import visible_files, write_json, write_text
+from interp.core.json_values import json_values
 from interp.report import tab_separated
 
 
@@ -17,7 +18,7 @@ class Results:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder = folder
         path = folder / "settings.json"
-        kept = _read(path) if path.exists() else settings
+        kept = read_object(path, "settings of eval.py", "remove it") if path.exists() else settings
         different = [name for name in settings if kept.get(name) != settings[name]]
         if different:
             were = ", ".join(f"{name} {kept.get(name)}, now {settings[name]}" for name in different)
@@ -32,7 +33,7 @@ class Results:
         `find` gives the path of a network's file by its name, so that results may be read from another folder.
         """
         path = self._path(section, name)
-        record = _read_result(path) if path.exists() else None
+        record = read_result(path) if path.exists() else None
         if record is None or record.get("made_of") != made_of:
             return None
         try:
@@ -64,7 +65,7 @@ class Results:
 
 def read_all(folder: Path, section: str) -> dict[str, dict[str, Any]]:
     """Every kept result of a section by network. Raises InputError for a damaged one."""
-    return {path.stem: _read_result(path) for path in sorted((folder / section).glob("*.json"))}
+    return {path.stem: read_result(path) for path in visible_files(folder / section, ".json")}
 
 
 def fingerprint(path: Path) -> str:
@@ -80,22 +81,3 @@ def fingerprint(path: Path) -> str:
                 raise InputError(f"{path} is not a readable safetensors file: get or train it again")
             file.seek(8 + length)
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; remove it") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{path} is no result of eval.py: remove it")
-    return record
-
-
-def _read_result(path: Path) -> dict[str, Any]:
-    record = _read(path)
-    files = record.get("files")
-    has_source = isinstance(record.get("images"), int) and isinstance(record.get("data"), str)
-    if not is_table(record) or not isinstance(files, dict) or not has_source:
-        raise InputError(f"{path} is no result of eval.py: remove it")
-    return record
