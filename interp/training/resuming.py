@@ -13,6 +13,8 @@ from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_argu
 from interp.training.errors import TrainingDiverged
 
 Measures = dict[str, float]
+# Of the arguments of a training, those that say which images it is of.
+IMAGES = ("images", "validation_images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,9 @@ def restore_position(
     checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
     if checkpoint is None:
         return Position()
-    check_arguments("the checkpoint", checkpoint.arguments, arguments)
+    # Checkpoints of before they said which images they are of are gone on with.
+    known = {name: value for name, value in arguments.items() if name in checkpoint.arguments or name not in IMAGES}
+    check_arguments("the checkpoint", checkpoint.arguments, known)
     state = _state(network, optimizer)
     if {name: tuple(variable.shape) for name, variable in state.items()} != {
         name: values.shape for name, values in checkpoint.arrays.items()

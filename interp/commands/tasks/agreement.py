@@ -5,7 +5,7 @@ from pathlib import Path
 
 from interp.attacks import TopKInterpretation
 from interp.commands.network_name import parse_name
-from interp.commands.networks import locate_network, network_stem, open_network
+from interp.commands.networks import check_dataset, locate_network, network_stem, open_network
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.core.files import visible_files
@@ -76,8 +76,9 @@ def _spread(mean: Mean) -> tuple[Cell, Cell]:
 def intr_topk(setting: Setting) -> Outcome:
     """Share of strongest positions that this network and another have in common, one row."""
     arguments = setting.arguments
-    other = _other(setting)
+    other = setting.files.add(_other(setting))
     second = open_network(other, setting.sample, arguments.network_type)
+    flags = check_dataset(other, second, arguments.dataset, any_dataset=arguments.any_dataset)
     mean = overlap_of_networks(
         setting.model, second, setting.images, setting.labels, interpretation=setting.method, k=arguments.k
     )
@@ -85,7 +86,7 @@ def intr_topk(setting: Setting) -> Outcome:
     error = NOTHING if mean.standard_error is None else mean.standard_error
     row = (network_stem(other.name), arguments.k, mean.count, mean.value, error)
     caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
-    return Outcome(Table(header, (row,), caption), {"against": other.name})
+    return Outcome(Table(header, (row,), caption), {"against": other.name, **({"flags": flags} if flags else {})})
 
 
 def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:
