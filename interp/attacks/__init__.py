@@ -1,5 +1,6 @@
 """Attacks on predictions and explanations."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attacks.accuracy import accuracy, correct
 from interp.attacks.auto_pgd import AutoPGD
 from interp.attacks.interpretability_sneaking import InterpretabilitySneaking

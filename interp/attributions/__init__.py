@@ -1,5 +1,6 @@
 """Saliency methods for any Keras model: maps that say which pixels a class score rests on."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attributions.attribution import Attribution, Explanation
 from interp.attributions.cam import CAM
 from interp.attributions.deconvnet import DeconvNet

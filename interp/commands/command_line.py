@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from interp.core.errors import ComputationError, InputError
 from interp.core.quiet_import import import_tensorflow
+from interp.core.standard_streams import lasting_streams
 from interp.core.threads import share_cores_among_streams
 
 if TYPE_CHECKING:
@@ -62,26 +63,33 @@ def run(
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    for stream in ("stdout", "stderr"):
-        if getattr(sys, stream) is None:
-            # Closed by whoever started us: there is nobody to talk to.
-            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process
-    parsed = parser.parse_args(arguments)
+    with lasting_streams() as output:
+        code = _run(parser.parse_args(arguments), main, has_streams)
+        output.flush()
+        if code == 0 and isinstance(output.error, BrokenPipeError):
+            # Whoever read our output has gone, as `head` does.
+            return 1
+        if code == 0 and output.error is not None:
+            return _end(
+                f"error: cannot write standard output: {output.error.strerror}; files were written all the same", 2
+            )
+        return code
+
+
+def _run(
+    parsed: argparse.Namespace,
+    main: Callable[[argparse.Namespace], int],
+    has_streams: Callable[[argparse.Namespace], bool],
+) -> int:
     try:
         if has_streams(parsed):
             share_cores_among_streams()
         import_tensorflow()
-        code = main(parsed)
-        sys.stdout.flush()
-        return code
+        return main(parsed)
     except InputError as error:
         return _end(f"error: {error}", 2)
     except ComputationError as error:
         return _end(f"failed: {error}", 1)
-    except BrokenPipeError:
-        # Whoever read our output has gone; what is left of it must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
     except OSError as error:
         return _end(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
     except KeyboardInterrupt as stop:

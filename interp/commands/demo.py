@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ SHOWN_IMAGES = 5
 # For Int twice the paper's: a short training on a small set needs the stronger pull.
 PENALTY_WEIGHTS = {"int": 0.02}
 EPSILON_FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+# Of a run that is not finished: its checkpoints and networks, from which the next one goes on.
+UNFINISHED = ".unfinished"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +51,6 @@ class Trained:
     network: "Network"
     curve: "AccuracyCurve"
     attacked: "np.ndarray"
-    seconds: float
     history: list[dict[str, float]]
 
     def result(self) -> dict[str, Any]:
@@ -59,17 +61,16 @@ class Trained:
             "accuracies": curve.accuracies,
             "standard_errors": curve.standard_errors,
             "protocol": curve.protocol,
-            "training_seconds": round(self.seconds, 1),
+            "training_seconds": self.history[-1]["seconds"],
             "history": self.history,
         }
 
 
 def demo(arguments: argparse.Namespace) -> int:
     """Train, evaluate, draw and write; return the exit code."""
-    from interp import data, models, training
+    from interp import data
     from interp.attacks import ProjectedGradientDescent
-    from interp.core.files import check_writable, write_json
-    from interp.core.provenance import describe_run
+    from interp.core.files import check_writable, locked
     from interp.evaluation import sample_images
 
     began = time.monotonic()
@@ -89,19 +90,48 @@ def demo(arguments: argparse.Namespace) -> int:
         restarts=2,
         iterate="worst",
     )
-    finished = []
-    for place, method in enumerate(METHODS, 1):
-        objective = training.find_objective(method)
-        label = f"[{place}/{len(METHODS)}] training {objective.title}"
-        trained = _train(label, objective, schedule, splits, sample, attack, arguments.seed)
-        metadata = {
-            "dataset": arguments.dataset,
-            **training.describe(objective, schedule, arguments.seed, PENALTY_WEIGHTS.get(method)),
-            "result": trained.result(),
-        }
-        name = f"{arguments.dataset}_smallgap_{method}_{schedule.epochs}.safetensors"
-        models.save_model(trained.network, arguments.out / name, metadata)
-        finished.append(trained)
+    folder = arguments.out / UNFINISHED
+    with locked(folder):
+        _open_run(folder, arguments, splits)
+        finished = [
+            _trained(f"[{place}/{len(METHODS)}] training", method, schedule, splits, sample, attack, arguments, folder)
+            for place, method in enumerate(METHODS, 1)
+        ]
+        _write(arguments, finished, splits, sample)
+        shutil.rmtree(folder)
+    print(f"wrote {arguments.out / 'report.html'} after {time.monotonic() - began:.0f} s: open it in a browser")
+    return 0
+
+
+def _open_run(folder: Path, arguments: argparse.Namespace, splits: "dict[str, Dataset]") -> None:
+    """Go on with what an unfinished run left in the folder, if it was the same run; else remove it."""
+    from interp import __version__
+    from interp.core.files import write_text
+
+    asked = {name: getattr(arguments, name) for name in ("dataset", "epochs", "epsilon", "num_image", "seed")}
+    identities = {split: data.identity for split, data in splits.items()}
+    text = json.dumps({**asked, "splits": identities, "version": __version__}, indent=2)
+    path = folder / "run.json"
+    if not path.is_file() or path.read_bytes() != text.encode():
+        for left in folder.iterdir():
+            # The lock is held by this process.
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != "lock":
+                left.unlink()
+        write_text(path, text)
+
+
+def _write(
+    arguments: argparse.Namespace, finished: list[Trained], splits: "dict[str, Dataset]", sample: "Dataset"
+) -> None:
+    from interp import models
+    from interp.core.files import write_json
+    from interp.core.provenance import describe_run
+
+    for trained in finished:
+        name = f"{arguments.dataset}_smallgap_{trained.objective.tag}_{arguments.epochs}.safetensors"
+        models.save_model(trained.network, arguments.out / name)
     record = {
         **describe_run(vars(arguments)),
         "data": splits["test"].source,
@@ -110,8 +140,6 @@ def demo(arguments: argparse.Namespace) -> int:
     }
     write_json(arguments.out / "results.json", record)
     _write_report(arguments, record, finished, sample)
-    print(f"wrote {arguments.out / 'report.html'} after {time.monotonic() - began:.0f} s: open it in a browser")
-    return 0
 
 
 def _schedule(images: int, epochs: int, epsilon: float) -> "Schedule":
@@ -131,21 +159,60 @@ def _schedule(images: int, epochs: int, epsilon: float) -> "Schedule":
     )
 
 
-def _train(
+def _trained(
     label: str,
-    objective: "Objective",
+    method: str,
     schedule: "Schedule",
     splits: "dict[str, Dataset]",
     sample: "Dataset",
     attack: "ProjectedGradientDescent",
-    seed: int,
+    arguments: argparse.Namespace,
+    folder: Path,
 ) -> Trained:
+    """Train and measure a network, go on where an unfinished run stopped, or take what it finished."""
     from interp import models, training
-    from interp.evaluation import accuracy_curve
+    from interp.evaluation import AccuracyCurve, accuracy_curve
+
+    objective, seed = training.find_objective(method), arguments.seed
+    path = folder / f"{method}.safetensors"
+    shown = sample.take(min(SHOWN_IMAGES, len(sample)))
+    if path.is_file():
+        network = models.load_model(path)
+        result = network.metadata["result"]
+        curve = AccuracyCurve(tuple(result["epsilons"]), tuple(result["accuracies"]), len(sample), result["protocol"])
+        history = result["history"]
+        print(f"{label} {objective.title}: finished by the run before")
+    else:
+        network, history = _train(f"{label} {objective.title}", objective, schedule, splits, seed, folder)
+        epsilons = [min(factor * attack.epsilon, 1.0) for factor in EPSILON_FACTORS]
+        curve = accuracy_curve(network, sample.images, sample.labels, attack, epsilons, seed=seed)
+    trained = Trained(objective, network, curve, attack(network, shown.images, shown.labels, seed=seed), history)
+    if not path.is_file():
+        metadata = {
+            "dataset": arguments.dataset,
+            **training.describe(objective, schedule, seed, PENALTY_WEIGHTS.get(method)),
+            "result": trained.result(),
+        }
+        models.save_model(network, path, metadata)
+        # As it reads for a run that goes on, and is written once more at the end.
+        network.metadata = models.load_model(path).metadata
+    robust = curve.accuracies[EPSILON_FACTORS.index(1.0)]
+    print(f"      clean accuracy {curve.accuracies[0]:.3f}, under PGD at eps {attack.epsilon:g} {robust:.3f}")
+    return trained
+
+
+def _train(
+    label: str, objective: "Objective", schedule: "Schedule", splits: "dict[str, Dataset]", seed: int, folder: Path
+) -> "tuple[Network, list[dict[str, float]]]":
+    from interp import models, training
 
     data = splits["train"]
     network = models.build_network("small", data.image_shape, data.classes, seed=seed)
-    started = time.monotonic()
+    checkpointing = training.Checkpointing(
+        folder=training.CheckpointFolder(folder / objective.tag),
+        every_seconds=10,
+        warn=lambda message: print(f"warning: {message}", file=sys.stderr),
+    )
     with training_bar(label, len(data) // schedule.batch_size * schedule.epochs) as report:
         history = training.train(
             network,
@@ -155,15 +222,10 @@ def _train(
             validation=splits["validation"],
             seed=seed,
             penalty_weight=PENALTY_WEIGHTS.get(objective.tag),
+            checkpointing=checkpointing,
             report=report,
         )
-    seconds = time.monotonic() - started
-    epsilons = [min(factor * attack.epsilon, 1.0) for factor in EPSILON_FACTORS]
-    curve = accuracy_curve(network, sample.images, sample.labels, attack, epsilons, seed=seed)
-    robust = curve.accuracies[EPSILON_FACTORS.index(1.0)]
-    print(f"      clean accuracy {curve.accuracies[0]:.3f}, under PGD at eps {attack.epsilon:g} {robust:.3f}")
-    shown = sample.take(min(SHOWN_IMAGES, len(sample)))
-    return Trained(objective, network, curve, attack(network, shown.images, shown.labels, seed=seed), seconds, history)
+    return network, history
 
 
 def _write_report(

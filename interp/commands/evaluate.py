@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from interp.commands.experiments.results import Results
     from interp.commands.experiments.sections import Section
     from interp.commands.tasks.setting import Outcome
+    from interp.commands.used_data import UsedData
+    from interp.commands.used_files import UsedFiles
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--only", nargs="+", metavar="SECTION", help=sections)
     what.add_argument(
         "--networks", nargs="+", metavar="NAME", help="names or paths; all networks of the training scripts without it"
+    )
+    what.add_argument(
+        "--any-dataset",
+        "--any_dataset",
+        action="store_true",
+        help="also evaluate networks that say they were trained on another dataset; the results are flagged",
     )
     what.add_argument("--dataset", help="only networks on this one: digits, mnist, cifar10 or restimagenet")
     how = parser.add_argument_group("how")
@@ -67,6 +75,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from interp.commands.experiments.report import write_report
     from interp.commands.experiments.results import Results
     from interp.commands.experiments.task_options import with_options
+    from interp.commands.used_data import UsedData
     from interp.core.files import check_writable, locked
     from interp.data import ALIASES, DATASETS
 
@@ -89,6 +98,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     check_writable(folder)
     missing: dict[str, None] = {}
     failed: dict[str, str] = {}
+    data = UsedData(arguments.data_dir)
     with locked(folder / ".lock"):
         settings = {"number": arguments.number, "num_image": arguments.num_image, "seed": arguments.seed}
         results = Results(folder, settings)
@@ -98,8 +108,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
                 missing |= dict.fromkeys(absent)
             else:
                 chosen = [network for network in named if not is_left_out(network.name, group[name])]
-            _evaluate_section(name, group[name], chosen, results, arguments, failed)
-        print(f"\nwrote {write_report(folder / 'report.html', arguments.number, results)}")
+            _evaluate_section(name, group[name], chosen, results, data, arguments, failed)
+        report = write_report(folder / "report.html", arguments.number, results)
+    print(f"\nwrote {report}")
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)
     if missing:
@@ -112,24 +123,37 @@ def _evaluate_section(
     section: "Section",
     chosen: "list[Chosen]",
     results: "Results",
+    data: "UsedData",
     arguments: argparse.Namespace,
     failed: dict[str, str],
 ) -> None:
     from interp.commands.command_line import progress_bar
-    from interp.commands.networks import beside
+    from interp.commands.experiments.results import OtherResults
+    from interp.commands.networks import find_used
+    from interp.commands.used_files import UsedFiles
+    from interp.data import ALIASES
 
     print(f"\n{name}: {section.help}")
     with progress_bar(name, len(chosen)) as tick:
         for network in chosen:
-            made_of = {"dataset": network.dataset, "file": network.path.name, "section": asdict(section)}
-            # JSON has lists only.
-            made_of = json.loads(json.dumps(made_of))
-            find = partial(beside, network.path, networks_dir=arguments.networks_dir)
             try:
+                splits = data.identities(network.dataset, section.task)
+                results.check_data(ALIASES.get(network.dataset, network.dataset), splits)
+                made_of = {
+                    "dataset": network.dataset,
+                    "file": network.path.name,
+                    "section": asdict(section),
+                    "data": splits,
+                }
+                # JSON has lists only.
+                made_of = json.loads(json.dumps(made_of))
+                find = partial(find_used, network.path, section.arguments, networks_dir=arguments.networks_dir)
                 if results.read(name, network.name, made_of, find) is None:
-                    record = _evaluate_network(name, section, network, results.folder, arguments)
-                    files = [network.path.name, *([record["against"]] if "against" in record else [])]
-                    results.keep(name, network.name, made_of, map(find, files), record)
+                    files = UsedFiles()
+                    record = _evaluate_network(name, section, network, results.folder, data, files, arguments)
+                    results.keep(name, network.name, made_of, files, record)
+            except OtherResults:
+                raise
             except (InputError, ComputationError) as error:
                 failed[f"{name} of {network.name}"] = str(error)
             tick()
@@ -137,13 +161,19 @@ def _evaluate_section(
 
 
 def _evaluate_network(
-    name: str, section: "Section", network: "Chosen", folder: Path, arguments: argparse.Namespace
+    name: str,
+    section: "Section",
+    network: "Chosen",
+    folder: Path,
+    data: "UsedData",
+    files: "UsedFiles",
+    arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """Run the task of a section in all its variants on one network and return its record."""
-    from interp import data
     from interp.commands.evaluate_network import tasks
     from interp.commands.experiments.task_options import parse
-    from interp.commands.networks import network_stem, open_network
+    from interp.commands.networks import check_dataset, network_stem, open_network
+    from interp.commands.records import with_flags
     from interp.commands.tasks.listing import LISTING
     from interp.commands.tasks.setting import Setting
     from interp.core.files import replacing, write_bytes
@@ -152,20 +182,30 @@ def _evaluate_network(
     from interp.report import note_source
 
     task_arguments, method = parse(section, network.dataset, str(network.path), arguments.seed)
-    for option in ("networks_dir", "data_dir", "workers", "ray"):
+    for option in ("networks_dir", "data_dir", "workers", "ray", "any_dataset"):
         setattr(task_arguments, option, getattr(arguments, option))
     # What takes long is kept beside the results, shared by sections that need the same.
     task_arguments.output_dir = folder
-    test = data.load(network.dataset, "test", data_dir=arguments.data_dir)
+    test = data.test(network.dataset)
     count = arguments.num_image or min(LISTING[section.task].images, len(test))
     sample, targets = sample_images(test, count, seed=arguments.seed)
-    model = open_network(network.path, sample)
+    model = open_network(files.add(network.path), sample)
+    flags = check_dataset(network.path, model, network.dataset, any_dataset=arguments.any_dataset)
     outcomes: list[tuple[int, Outcome]] = []
     for value in section.values:
         if section.option is not None:
             setattr(task_arguments, section.option, value)
         setting = Setting(
-            network_stem(network.path.name), network.path, model, sample, targets, method, task_arguments, quiet=True
+            network_stem(network.path.name),
+            network.path,
+            model,
+            sample,
+            targets,
+            method,
+            task_arguments,
+            quiet=True,
+            files=files,
+            flags=flags,
         )
         outcomes.append((value, tasks()[section.task](setting)))
     pictures = []
@@ -190,6 +230,7 @@ def _evaluate_network(
         "header": [*lead, *last.table.header],
         "rows": [[*([value] if lead else []), *row] for value, outcome in outcomes for row in outcome.table.rows],
         **last.record,
+        **with_flags(last.record, flags),
         "pictures": pictures,
         **({"gallery": gallery} if gallery else {}),
     }
@@ -207,18 +248,18 @@ def _show(name: str, results: "Results") -> None:
         print("no network of this section was evaluated")
         return
     table = section_table(records)
+    written = [results.write_table(name, list(table.header), [list(row) for row in table.rows])]
+    for family, group in families(records).items() if name in PICTURES else ():
+        written.append(results.folder / f"{name}_{family}.png")
+        with replacing(written[-1]) as temporary:
+            note_source(PICTURES[name](group), "; ".join(sources(group))).savefig(temporary, dpi=130)
     for caption in captions(records):
         print(caption)
     print(shown_table(table).text())
     for line in remarks(records):
         print(line)
-    print(f"wrote {results.write_table(name, list(table.header), [list(row) for row in table.rows])}")
-    if name in PICTURES:
-        for family, group in families(records).items():
-            path = results.folder / f"{name}_{family}.png"
-            with replacing(path) as temporary:
-                note_source(PICTURES[name](group), "; ".join(sources(group))).savefig(temporary, dpi=130)
-            print(f"wrote {path}")
+    for path in written:
+        print(f"wrote {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

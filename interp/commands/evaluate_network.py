@@ -40,34 +40,44 @@ def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Load, run the task, print its table, keep its record and pictures; return the exit code."""
-    from interp import data
-    from interp.commands.networks import locate_network, network_stem, open_network
-    from interp.commands.records import check_record, keep_outcome
+    from interp.commands.networks import check_dataset, locate_network, network_stem, open_network
+    from interp.commands.records import check_record, keep_outcome, with_flags
     from interp.commands.tasks.setting import Setting
+    from interp.commands.used_data import UsedData
+    from interp.commands.used_files import UsedFiles
     from interp.core.files import check_writable
     from interp.evaluation import sample_images
 
     method = check_arguments(arguments)
     task = LISTING[arguments.task]
     arguments.seed = task.seed if arguments.seed is None else arguments.seed
-    test = data.load(arguments.dataset, "test", data_dir=arguments.data_dir)
+    data, files = UsedData(arguments.data_dir), UsedFiles()
+    test = data.test(arguments.dataset)
     sample, targets = sample_images(test, arguments.num_image or min(task.images, len(test)), seed=arguments.seed)
-    path = locate_network(arguments.network, arguments.networks_dir)
+    path = files.add(locate_network(arguments.network, arguments.networks_dir))
     model = open_network(path, sample, arguments.network_type)
+    flags = check_dataset(path, model, arguments.dataset, any_dataset=arguments.any_dataset)
     check_writable(arguments.output_dir)
     check_writable(arguments.picture_dir)
-    setting = Setting(network_stem(path.name), path, model, sample, targets, method, arguments)
+    setting = Setting(
+        network_stem(path.name), path, model, sample, targets, method, arguments, files=files, flags=flags
+    )
     check_record(setting)
+    splits = data.identities(arguments.dataset, arguments.task)
     outcome = tasks()[arguments.task](setting)
+    # What took long is kept before anything is said of it.
+    written, others = keep_outcome(setting, outcome, splits)
     print(f"{arguments.task}: {setting.name}, {sample.source}")
     print(outcome.table.text())
-    for flag in outcome.record.get("flags", []):
+    for flag in with_flags(outcome.record, flags).get("flags", []):
         at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
         print(f"flagged{at}: {flag['text']}")
     for note in outcome.record.get("notes", []):
         print(note)
-    for path in keep_outcome(setting, outcome):
+    for path in written:
         print(f"wrote {path}")
+    if others:
+        print(f"not in the table, evaluated by other options or on other images: {', '.join(others)}")
     return 0
 
 

@@ -36,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--network_type", help=f"{', '.join(NETWORK_TYPES)}; the file says it, except for weights alone", default=None
     )
+    what.add_argument(
+        "--any_dataset",
+        "--any-dataset",
+        action="store_true",
+        help="also evaluate a network that says it was trained on another dataset; the result is flagged",
+    )
     what.add_argument("--num_image", type=whole_number(1), help="test images; 200 for accuracies, fewer for pictures")
     what.add_argument("--seed", type=whole_number(0), help="of the sample and of random starts; the paper's without it")
     maps = parser.add_argument_group("interpretations")

@@ -12,6 +12,7 @@ import tensorflow as tf
 from interp import models, training
 from interp.attacks import ProjectedGradientDescent, correct, faster_precision
 from interp.commands.command_line import training_bar
+from interp.core.errors import InputError
 from interp.core.files import locked, replacing
 from interp.core.provenance import describe_run
 from interp.data import Dataset
@@ -64,11 +65,18 @@ def train_network(
         **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
         "augment": row.augment,
         "data": images.source,
+        "images": images.identity,
     }
     # With checkpoints about, a training goes on, or its last files are written once more.
     if arguments.resume and target.exists() and checkpoints.is_empty():
         made = models.load_model(target).metadata
-        check_arguments(str(target), {name: made.get(name) for name in description}, description)
+        # Networks of before their files said of which images they are, are of those of the same source.
+        known = {name: value for name, value in description.items() if name in made or name != "images"}
+        check_arguments(str(target), {name: made.get(name) for name in known}, known)
+        if not _is_finished(made):
+            raise InputError(
+                f"{target} does not say how its training went: move it away, or --no-resume to train it anew"
+            )
         print(f"{label}: is there already; --no-resume trains it anew")
         return Outcome(row.name, made["seconds"], made["history"][-1])
     checkpointing = training.Checkpointing(
@@ -113,6 +121,12 @@ def train_network(
 
 def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
+
+
+def _is_finished(made: dict[str, Any]) -> bool:
+    """Whether metadata hold what the export of a training puts there."""
+    history = made.get("history")
+    return isinstance(made.get("seconds"), (int, float)) and bool(history) and isinstance(history, list)
 
 
 def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:

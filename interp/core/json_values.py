@@ -33,27 +33,6 @@ def json_values(value: Any) -> Any:
     return value
 
 
-def is_table(record: Any) -> bool:
-    """Whether a record holds a header, as many cells in every row, a caption, and flags in words if any."""
-    if not isinstance(record, dict) or not isinstance(record.get("caption"), str):
-        return False
-    header, rows = record.get("header"), record.get("rows")
-    if not isinstance(header, list) or not header or not all(isinstance(name, str) for name in header):
-        return False
-    if not isinstance(rows, list) or not rows:
-        return False
-    cells_fit = (isinstance(row, list) and len(row) == len(header) and all(map(_is_cell, row)) for row in rows)
-    flags = record.get("flags", [])
-    texts = isinstance(flags, list) and all(
-        isinstance(flag, dict) and isinstance(flag.get("text"), str) for flag in flags
-    )
-    return all(cells_fit) and texts
-
-
-def _is_cell(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float))
-
-
 def _check(value: Any, depth: int) -> None:
     if depth > DEEPEST:
         raise ValueError("it is nested too deeply")

@@ -36,12 +36,20 @@ def _commit() -> str | None:
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
+    # Variables such as GIT_DIR, which are set inside a git hook, name another repository, and git looks for one in the folders above.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
     try:
-        git = ["git", "-C", str(root), "-c", "safe.directory=*"]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
-        ).stdout
+        head, changes = (
+            subprocess.run(
+                ["git", "-C", str(root), "-c", "safe.directory=*", *command],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=environment,
+            ).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+" if changes else "")

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.data.pixels import ScaledPixels
 
@@ -73,6 +75,11 @@ class Dataset:
         """The (height, width, channels) of one image."""
         _, height, width, channels = self.images.shape
         return height, width, channels
+
+    @cached_property
+    def identity(self) -> str:
+        """Which images and labels these are: where they come from, how many, and a digest of them."""
+        return f"{self.source}, {len(self)} images, {digest([self.images, self.labels])}"
 
     def take(self, which: int | Sequence[int] | np.ndarray) -> "Dataset":
         """Return the first `which` images, or those at the indices `which` (m,), loaded; raises InputError."""

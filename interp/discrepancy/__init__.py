@@ -1,5 +1,6 @@
 """How far an interpretation moved."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap
 from interp.discrepancy.class_discrepancy import (
     NORMS,

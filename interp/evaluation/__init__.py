@@ -1,5 +1,6 @@
 """How well predictions and explanations hold up."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.evaluation.accuracy_curve import AccuracyCurve, accuracy_curve, describe_protocol
 from interp.evaluation.agreement_under_attack import Agreement, agreement_under_attack, overlap_of_networks
 from interp.evaluation.bound import BoundCheck, bound_check

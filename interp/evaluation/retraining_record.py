@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from interp.attributions import Attribution, RandomBaseline
+from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
@@ -81,18 +81,9 @@ def describe_method(method: Attribution) -> str:
     return f"{type(method).__name__}({', '.join(told)})"
 
 
-def digest(arrays: Sequence[Any]) -> str:
-    """A short hash of arrays and their shapes."""
-    found = hashlib.sha256()
-    for array in map(np.asarray, arrays):
-        found.update(f"{array.shape} {array.dtype}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:16]
-
-
 def _model(model: keras.Model) -> str:
     layers = hashlib.sha256(json.dumps(_layers(model)).encode()).hexdigest()[:16]
-    return f"{type(model).__name__} {layers} {digest(model.get_weights())}"
+    return f"{type(model).__name__} {layers} {digest([np.asarray(values) for values in model.get_weights()])}"
 
 
 def _layers(model: keras.Model) -> list[Any]:

@@ -17,6 +17,7 @@ from scipy import stats
 
 from interp.attributions import Attribution, RandomBaseline, pixel_scores
 from interp.core.checks import check_number
+from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
 from interp.core.parallel import Workers, run_jobs
@@ -24,7 +25,7 @@ from interp.data import SPLITS, Dataset
 from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, find_protocol, pixel_ranks
 from interp.evaluation.kept_maps import kept_maps
 from interp.evaluation.predictions import is_right, predict
-from interp.evaluation.retraining_record import RetrainingRecord, digest, identify_method
+from interp.evaluation.retraining_record import RetrainingRecord, identify_method
 from interp.evaluation.statistics import Mean, mean_of
 
 # A training function: training images, validation images and a seed to a trained model, which gives logits or probabilities. Sent
@@ -135,10 +136,7 @@ def roar_kar(
     if RANDOM not in methods:
         methods = {RANDOM: RandomBaseline(next(iter(methods.values())).model), **methods}
     made_of = {
-        "data": {
-            name: f"{data.source}, {len(data)} images, {digest([data.images, data.labels])}"
-            for name, data in splits.items()
-        },
+        "data": {name: data.identity for name, data in splits.items()},
         "protocol": str(chosen),
         "ranking": ranking,
         "training": dict(settings or {}),

@@ -1,5 +1,6 @@
 """Architectures, the Keras network with its maps, and weight files."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.models.architectures import ARCHITECTURES, IMAGE_KINDS
 from interp.models.forward import Forward, NetworkForward, prepare_forward
 from interp.models.initialisation import build_network

@@ -64,7 +64,10 @@ class PooledEnd(NamedTuple):
 
 
 def find_pooled_end(logits: tf.Tensor) -> PooledEnd | None:
-    """Return the average pooling and dense layer, or convolution of one position, that give the symbolic `logits` (n, K) of `find_logits`; None where others do."""
+    """Return the average pooling and dense layer, or convolution of one position, that give the symbolic `logits` (n, K).
+
+    None where others do; `logits` are those of `find_logits`.
+    """
     classes = logits.shape[-1]
     tensor, bias = source_of(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
     if tensor.op.type in ("BiasAdd", "AddV2", "Add") and tensor.op.inputs[1].shape.rank == 1:

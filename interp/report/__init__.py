@@ -1,5 +1,6 @@
 """Tables, pictures and pages of results."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.report.class_maps import class_maps_figure, map_gallery, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.map_strip import map_strip

@@ -51,11 +51,14 @@ def note_source(figure: Figure, source: str) -> Figure:
     return figure
 
 
-def maps_figure(rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None]]]) -> Figure:
+def maps_figure(
+    rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None]]], *, shared_scale: bool = True
+) -> Figure:
     """A grid of pictures, each (title, image (height, width, channels), signed map (h, w) or None).
 
     A map is drawn over its image in grey: red speaks for the class, blue against it. Maps of one row share their colour scale,
-    so that what an attack moved can be compared. Raises InputError for maps that are not finite.
+    so that what an attack moved can be compared. With `shared_scale=False` each map has its own, for maps of different methods,
+    whose values have different units. Raises InputError for maps that are not finite.
     """
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(1.55 * columns, 1.8 * len(rows)), layout="constrained")
@@ -64,16 +67,19 @@ def maps_figure(rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None
         for _, _, map_ in row:
             if map_ is not None:
                 check_finite("maps", map_)
-        scale = max((float(np.abs(map_).max()) for _, _, map_ in row if map_ is not None), default=0.0) or 1.0
+        scales = [0.0 if map_ is None else float(np.abs(map_).max()) for _, _, map_ in row]
+        if shared_scale:
+            scales = [max(scales, default=0.0)] * len(row)
         for axes in axes_row:
             axes.axis("off")
-        for axes, (title, image, map_) in zip(axes_row, row, strict=False):
+        for axes, (title, image, map_), largest in zip(axes_row, row, scales, strict=False):
             grey = map_ is not None or image.shape[-1] == 1
             shown = image.mean(-1) if grey else image
             axes.imshow(shown, cmap="gray", vmin=0, vmax=1, alpha=1.0 if map_ is None else 0.6)
             if map_ is not None:
                 height, width = image.shape[:2]
                 enlarged = cv2.resize(map_.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+                scale = largest or 1.0
                 axes.imshow(enlarged, cmap="seismic", vmin=-scale, vmax=scale, alpha=0.55)
             axes.set_title(title, fontsize=8)
     return figure

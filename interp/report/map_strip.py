@@ -16,16 +16,22 @@ OPACITY = 0.6
 QUALITY = 80
 
 
-def map_strip(tiles: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> bytes:
+def map_strip(tiles: Sequence[tuple[np.ndarray, np.ndarray | None]], *, shared_scale: bool = True) -> bytes:
     """A WebP picture of tiles, each an image (height, width, channels) in [0, 1] with a signed map (h, w) over it, or None.
 
-    Red speaks for the class, blue against it; all maps of a strip share their scale. Raises InputError for maps that are not finite.
+    Red speaks for the class, blue against it. All maps of a strip share their scale; with `shared_scale=False` each has its own,
+    for maps of different methods. Raises InputError for maps that are not finite.
     """
     for _, map_ in tiles:
         if map_ is not None:
             check_finite("maps", map_)
-    scale = max((float(np.abs(map_).max()) for _, map_ in tiles if map_ is not None), default=0.0) or 1.0
-    pictures = [_tile(image, None if map_ is None else map_ / scale) for image, map_ in tiles]
+    scales = [0.0 if map_ is None else float(np.abs(map_).max()) for _, map_ in tiles]
+    if shared_scale:
+        scales = [max(scales, default=0.0)] * len(tiles)
+    pictures = [
+        _tile(image, None if map_ is None else map_ / (scale or 1.0))
+        for (image, map_), scale in zip(tiles, scales, strict=True)
+    ]
     gap = np.ones((pictures[0].shape[0], GAP, 3), np.float32)
     parts = [part for picture in pictures for part in (picture, gap)][:-1]
     pixels = np.round(255 * np.concatenate(parts, 1)).astype(np.uint8)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from interp.core.errors import InputError
 from interp.core.files import write_text
 from interp.report.svg_curves import Curve, svg_curves
+from interp.report.table import Cell, cell_text
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -50,10 +51,17 @@ class Page:
         """Add a paragraph."""
         self._parts.append(f"<p>{html.escape(text)}</p>")
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> None:
-        """Add a table; its caption says how the figures were measured."""
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str) -> None:
+        """Add a table; its caption says how the figures were measured. Raises InputError for a row of another length than the header."""
+        for row in rows:
+            if isinstance(row, str) or len(row) != len(header):
+                raise InputError(
+                    f"a row came as {row!r:.80}, expected {len(header)} cells, one for each column of the header"
+                )
         head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell_text(cell))}</td>" for cell in row) + "</tr>" for row in rows
+        )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         self._parts.append(
             f'<figure><div class="wide">{table}</div><figcaption>{html.escape(caption)}</figcaption></figure>'

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
+
+import numpy as np
 
 Cell = str | int | float | None
 # For a cell that nothing belongs into; None is for a figure that should be there and is not defined.
@@ -18,7 +21,7 @@ class Table:
 
     def texts(self) -> list[tuple[str, ...]]:
         """The cells as people read them."""
-        return [tuple(_short(cell) for cell in row) for row in self.rows]
+        return [tuple(map(cell_text, row)) for row in self.rows]
 
     def text(self) -> str:
         """The table in columns, numbers to the right, the caption above."""
@@ -45,14 +48,15 @@ def spread(table: Table, column: str, value: str) -> Table:
     for row in table.rows:
         lines.setdefault(row[:at], {})[row[at]] = row[of]
     rows = tuple((*lead, *(cells.get(key, NOTHING) for key in across)) for lead, cells in lines.items())
-    return Table((*table.header[:at], *(f"{column} {_short(key)}" for key in across)), rows, table.caption)
+    return Table((*table.header[:at], *(f"{column} {cell_text(key)}" for key in across)), rows, table.caption)
 
 
 def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Header and rows as lines of tab-separated values, numbers in full; an undefined figure is an empty cell."""
 
     def cell(value: Cell) -> str:
-        return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+        # A number of NumPy is a float whose repr names its type.
+        return "" if value is None else repr(float(value)) if _is_real(value) else str(value)
 
     def line(row: Sequence[Cell]) -> str:
         # Whatever separates cells or lines somewhere would be read as such.
@@ -61,11 +65,16 @@ def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     return "".join(map(line, [header, *rows]))
 
 
+def cell_text(value: Cell) -> str:
+    """A cell as people read it: four digits of a number, words for a figure that is not defined."""
+    if value is None:
+        return "none qualified"
+    return f"{value:.4g}" if _is_real(value) else str(value)
+
+
 def _is_word(value: Cell) -> bool:
     return isinstance(value, str) and value != NOTHING
 
 
-def _short(value: Cell) -> str:
-    if value is None:
-        return "none qualified"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _is_real(value: Cell) -> TypeGuard[float]:
+    return isinstance(value, (float, np.floating))

@@ -1,5 +1,6 @@
 """Training whose objective keeps predictions and interpretations where they are under attack."""
 
+import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.training.checkpoints import CheckpointFolder
 from interp.training.errors import TrainingDiverged, TrainingInterrupted
 from interp.training.objectives import OBJECTIVES, Objective, find_objective

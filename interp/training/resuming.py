@@ -14,6 +14,8 @@ from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_argu
 from interp.training.errors import TrainingDiverged
 
 Measures = dict[str, float]
+# Of the arguments of a training, those that say which images it is of.
+IMAGES = ("images", "validation_images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,9 @@ def restore_position(
     checkpoint = checkpointing.folder.load_newest(checkpointing.warn, position_of)
     if checkpoint is None:
         return Position()
-    check_arguments("the checkpoint", checkpoint.arguments, arguments)
+    # Checkpoints of before they said which images they are of are gone on with.
+    known = {name: value for name, value in arguments.items() if name in checkpoint.arguments or name not in IMAGES}
+    check_arguments("the checkpoint", checkpoint.arguments, known)
     state = _state(network, optimizer)
     if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in state.items()} != {
         name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()

@@ -87,6 +87,9 @@ def train(
         "architecture": network.architecture,
         "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
     }
+    if checkpointing is not None:
+        # Hundreds of short trainings keep nothing, and need not know their images apart.
+        arguments |= {"images": data.identity, "validation_images": None if validation is None else validation.identity}
     position = restore_position(checkpointing, network, optimizer, arguments)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
     if len(position.history) != position.step // steps:

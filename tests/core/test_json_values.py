@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp.core.json_values import is_table, json_values, parse_json
+from interp.core.json_values import json_values, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8")),
@@ -30,28 +30,3 @@ def test_what_is_written_can_be_read(value):
 def test_what_is_no_record_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
-
-
-TABLE = {"caption": "", "header": ["a", "b"], "rows": [[1, None]]}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"caption": None},
-        {"header": None},
-        {"header": []},
-        {"header": [1, 2]},
-        {"rows": []},
-        {"rows": 5},
-        {"rows": ["ab"]},
-        {"rows": [[1]]},
-        {"rows": [[1, []]]},
-        {"flags": 5},
-        {"flags": [{}]},
-    ],
-)
-def test_tables(changes):
-    assert is_table(TABLE)
-    assert not is_table({**TABLE, **changes})
-    assert not is_table([TABLE])

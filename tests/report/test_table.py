@@ -1,10 +1,12 @@
 """Tables: what a reader and what a program sees."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.report import NOTHING, Table, spread, tab_separated
+from interp.report.markdown import markdown_table
 
 TABLE = Table(
     ("network", "steps", "eps", "accuracy"),
@@ -45,3 +47,16 @@ def test_cells_never_break_a_line_of_values(cells):
     lines = tab_separated(("one", "two"), [cells]).split("\n")
     assert len(lines) == 3
     assert lines[1].count("\t") == 1
+
+
+def test_numbers_of_numpy_are_numbers():
+    row = (np.float64(0.25), np.float32(0.5), np.int64(3), np.float64(1) / 3)
+    assert tab_separated(("a", "b", "c", "d"), [row]).splitlines()[1] == "0.25\t0.5\t3\t0.3333333333333333"
+    assert Table(("a", "b", "c", "d"), (row,)).texts() == [("0.25", "0.5", "3", "0.3333")]
+
+
+def test_a_table_of_markdown_takes_the_cells_of_a_table():
+    assert markdown_table(("a", "b"), [("x|y", 0.123456), ("z", None)])[2:] == [
+        "| x\\|y | 0.1235 |",
+        "| z | none qualified |",
+    ]

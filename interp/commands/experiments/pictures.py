@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.commands.record_format import field
+from interp.core.errors import InputError
 from interp.evaluation import AccuracyCurve, BoundCheck
 from interp.report import accuracy_figure, bound_figure
 
@@ -17,9 +19,14 @@ def accuracy_curves(records: Records) -> dict[str, AccuracyCurve]:
     curves = {}
     for name, record in records.items():
         header, rows = record["header"], record["rows"]
+        if not {"eps", "accuracy"} <= set(header):
+            raise InputError(f"the record of {name} has no columns eps and accuracy: evaluate it again")
         at = [header.index(column) for column in ("eps", "accuracy")]
         last = [row for row in rows if row[0] == rows[-1][0]] if header[0] != "eps" else rows
-        epsilons, values = (tuple(row[column] for row in last) for column in at)
+        points = [tuple(row[column] for column in at) for row in last]
+        if not all(isinstance(value, (int, float)) for point in points for value in point):
+            raise InputError(f"the record of {name} has an eps or accuracy that is no number: evaluate it again")
+        epsilons, values = zip(*points, strict=True)
         curves[name] = AccuracyCurve(epsilons, values, record["images"], record["caption"])
     return curves
 
@@ -34,9 +41,10 @@ def bounds(records: Records) -> Figure:
     found = {}
     for name, record in records.items():
         epsilons, margins, discrepancies = (
-            np.array(record[key], float) for key in ("epsilons", "margins", "discrepancies")
+            np.array(field(record, key, name), float) for key in ("epsilons", "margins", "discrepancies")
         )
-        found[name] = BoundCheck(record["images"], np.array(record["broken"]), epsilons, margins, discrepancies)
+        broken = np.array(field(record, "broken", name), int)
+        found[name] = BoundCheck(record["images"], broken, epsilons, margins, discrepancies)
     return bound_figure(found)
 
 

@@ -58,14 +58,19 @@ def _add_gallery(page: Page, folder: Path, records: Records) -> None:
         GalleryEntry(entry["image"], network, entry["method"], (folder / entry["file"]).read_bytes(), entry["caption"])
         for network, record in records.items()
         for entry in record.get("gallery", ())
-        if (folder / entry["file"]).is_file()
+        if _is_there(folder / entry["file"])
     ]
     if entries:
         page.gallery(entries)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a picture is there and no link to a file elsewhere, which would stand in a report that is handed on."""
+    return path.is_file() and path.resolve().parent == path.parent.resolve()
+
+
 def _add_picture(page: Page, path: Path, caption: str) -> None:
-    if path.is_file():
+    if _is_there(path):
         page.picture(path, caption)
     else:
         page.text(f"{caption}: {path.name} is gone; remove the result beside it and evaluate again")

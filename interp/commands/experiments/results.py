@@ -1,28 +1,51 @@
 """Results of an experiment on disk, one file a network and section, so that a stopped run goes on where it was."""
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from interp.commands.record_format import read_object, read_result
+from interp.commands.used_files import UsedFiles, fingerprint
 from interp.core.errors import InputError
-from interp.core.files import write_json, write_text
-from interp.core.json_values import is_table, json_values, parse_json
+from interp.core.files import visible_files, write_json, write_text
+from interp.core.json_values import json_values
 from interp.report import tab_separated
 
 
+class OtherResults(InputError):
+    """The folder holds results that must not stand in one table with those that are asked for."""
+
+
 class Results:
-    """The folder of an experiment; `settings` are what all results in it must share. Raises InputError for other settings."""
+    """The folder of an experiment; `settings` are what all results in it must share. Raises OtherResults for other settings."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder = folder
         path = folder / "settings.json"
-        kept = _read(path) if path.exists() else settings
+        kept = read_object(path, "settings of eval.py", "remove it") if path.exists() else settings
+        self._settings = {**settings, "data": kept.get("data", {})}
         different = [name for name in settings if kept.get(name) != settings[name]]
         if different:
             were = ", ".join(f"{name} {kept.get(name)}, now {settings[name]}" for name in different)
-            raise InputError(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
-        write_json(path, settings)
+            raise OtherResults(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
+        if not isinstance(self._settings["data"], dict) or not all(
+            isinstance(splits, dict) for splits in self._settings["data"].values()
+        ):
+            raise InputError(f"{path} is no settings of eval.py: data came as something else than splits; remove it")
+        write_json(path, self._settings)
+
+    def check_data(self, dataset: str, splits: dict[str, str]) -> None:
+        """Note which images the results on a dataset are of, by split. Raises OtherResults if those that are there are of others."""
+        kept = self._settings["data"].get(dataset, {})
+        for split, identity in splits.items():
+            if kept.get(split, identity) != identity:
+                raise OtherResults(
+                    f"{self.folder} holds results of other {split} images of {dataset} ({kept[split]}; now {identity}): choose another "
+                    "--out, or remove it"
+                )
+        if not splits.keys() <= kept.keys():
+            self._settings["data"][dataset] = {**kept, **splits}
+            write_json(self.folder / "settings.json", self._settings)
 
     def read(
         self, section: str, name: str, made_of: dict[str, Any], find: Callable[[str], Path]
@@ -32,7 +55,7 @@ class Results:
         `find` gives the path of a network's file by its name, so that results may be read from another folder.
         """
         path = self._path(section, name)
-        record = _read_result(path) if path.exists() else None
+        record = read_result(path) if path.exists() else None
         if record is None or record.get("made_of") != made_of:
             return None
         try:
@@ -41,11 +64,9 @@ class Results:
             return None
         return record if current else None
 
-    def keep(
-        self, section: str, name: str, made_of: dict[str, Any], files: Iterable[Path], record: dict[str, Any]
-    ) -> None:
-        """Write the result of a network, made of settings and `files`."""
-        digests = {file.name: fingerprint(file) for file in files}
+    def keep(self, section: str, name: str, made_of: dict[str, Any], files: UsedFiles, record: dict[str, Any]) -> None:
+        """Write the result of a network, made of settings and `files`. Raises InputError if those changed meanwhile."""
+        digests = {path.name: digest for path, digest in files.check().items()}
         write_json(self._path(section, name), json_values({**record, "made_of": made_of, "files": digests}))
 
     def all(self, section: str) -> dict[str, dict[str, Any]]:
@@ -64,38 +85,4 @@ class Results:
 
 def read_all(folder: Path, section: str) -> dict[str, dict[str, Any]]:
     """Every kept result of a section by network. Raises InputError for a damaged one."""
-    return {path.stem: _read_result(path) for path in sorted((folder / section).glob("*.json"))}
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file; of a safetensors file, of its weights, whatever its metadata says of them.
-
-    Raises OSError, or InputError for a damaged file.
-    """
-    with open(path, "rb") as file:
-        if path.suffix == ".safetensors":
-            # The length of the header, which holds the metadata, and the header come first.
-            length = int.from_bytes(file.read(8), "little")
-            if length > path.stat().st_size - 8:
-                raise InputError(f"{path} is not a readable safetensors file: get or train it again")
-            file.seek(8 + length)
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; remove it") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{path} is no result of eval.py: remove it")
-    return record
-
-
-def _read_result(path: Path) -> dict[str, Any]:
-    record = _read(path)
-    files = record.get("files")
-    has_source = isinstance(record.get("images"), int) and isinstance(record.get("data"), str)
-    if not is_table(record) or not isinstance(files, dict) or not has_source:
-        raise InputError(f"{path} is no result of eval.py: remove it")
-    return record
+    return {path.stem: read_result(path) for path in visible_files(folder / section, ".json")}

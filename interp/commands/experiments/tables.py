@@ -44,4 +44,10 @@ def remarks(records: Records) -> list[str]:
             at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
             lines.append(f"flagged: {network}{at}: {flag['text']}")
         lines += [f"{network}: {note}" for note in record.get("notes", [])]
+    said = {network: record.get("made_of", {}).get("data") for network, record in records.items()}
+    older = [network for network, data in said.items() if data is None]
+    if older and len(older) < len(records):
+        lines.append(
+            f"evaluated before results said which images they are of, so perhaps on others: {', '.join(older)}"
+        )
     return lines

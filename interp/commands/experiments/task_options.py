@@ -9,7 +9,19 @@ from interp.commands.task_arguments import check_arguments, parser
 from interp.core.errors import InputError
 
 # What eval.py says itself of every network.
-OWN = ("task", "dataset", "network", "seed", "num_image", "networks_dir", "data_dir", "workers", "ray", "output_dir")
+OWN = (
+    "task",
+    "dataset",
+    "network",
+    "seed",
+    "num_image",
+    "networks_dir",
+    "data_dir",
+    "workers",
+    "ray",
+    "output_dir",
+    "any_dataset",
+)
 
 
 def with_options(section: Section, options: str) -> Section:
@@ -17,10 +29,12 @@ def with_options(section: Section, options: str) -> Section:
     try:
         words = shlex.split(options)
     except ValueError as error:
-        raise InputError(f"--task-options came as {options!r}: {str(error).lower()}") from error
+        raise InputError(
+            f"--task-options came as {options!r}, {str(error).lower()}: give a quotation mark its other half, and write a backslash twice"
+        ) from error
     own = [f"--{name}" for name in (*OWN, "picture_dir", section.option) if name is not None]
     for word in words:
-        if word.partition("=")[0] in own:
+        if word.partition("=")[0].replace("-", "_").replace("__", "--", 1) in own:
             raise InputError(f"--task-options came with {word}, which eval.py gives to {section.task} itself")
     further = replace(section, arguments=(*section.arguments, *words))
     if words:

@@ -51,6 +51,15 @@ class Evaluated:
             raise InputError(f"the record of {self.name} has no column {missing[0]!r}: evaluate it again")
         return [tuple(row[header.index(column)] for column in columns) for row in self.record["rows"]]
 
+    def one(self, *columns: str, where: str, at: object) -> tuple[Any, ...]:
+        """The one row in whose column `where` stands `at`, these columns only. Raises InputError where there are none or several."""
+        rows = [row[1:] for row in self.values(where, *columns) if row[0] == at]
+        if len(rows) != 1:
+            raise InputError(
+                f"the record of {self.name} has {len(rows)} rows of {where} {at}, expected one: evaluate it again"
+            )
+        return rows[0]
+
 
 def of_family(sources: Sources, section: str, family: str) -> list[Evaluated]:
     """What was found of the networks of a dataset and architecture, such as mnist_smallgap: by method, this project's own first.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.commands.network_name import NetworkName, parse_name
+from interp.commands.record_format import TRAINED, field
 from interp.commands.results.evidence import Sources
 from interp.core.errors import InputError
 from interp.core.files import visible_files
@@ -78,11 +79,17 @@ def classes(sources: Sources, architecture: str) -> list[str]:
         name, metadata = trained(path)
         if name.architecture != architecture:
             continue
-        shares = metadata["accuracy_per_class"]
+        shares = field(metadata, "accuracy_per_class", path.stem)
         told[path.stem] = f"{path.stem}: {metadata['data']}"
         names = [label for label in shares if label != "all"]
         # Each dataset has its own classes.
-        rows.append((f"`{path.stem}`", f"{shares['all']:.4f}", *(f"{label} {shares[label]:.3f}" for label in names)))
+        rows.append(
+            (
+                f"`{path.stem}`",
+                f"{field(shares, 'all', path.stem):.4f}",
+                *(f"{label} {shares[label]:.3f}" for label in names),
+            )
+        )
         header = ("network", "all", *(f"class {number}" for number in range(len(names))))
     if not rows:
         raise InputError(
@@ -94,9 +101,14 @@ def classes(sources: Sources, architecture: str) -> list[str]:
 def trained(path: Path) -> tuple[NetworkName, dict[str, Any]]:
     """The name and the metadata of a network of `train.py`. Raises InputError for one of elsewhere, or of another name."""
     name, metadata = parse_name(path.stem), weight_metadata(path)
-    needed = ("seconds", "seed", "data", "schedule", "run")
-    if name is None or any(key not in metadata for key in needed):
-        raise InputError(f"{path} is no network of train.py: keep it in another folder")
+    if name is None:
+        raise InputError(f"{path} is no network of train.py by its name: keep it in another folder")
+    try:
+        TRAINED(metadata, "")
+    except ValueError as error:
+        raise InputError(
+            f"{path} is no network of train.py, by its metadata {error}: keep it in another folder"
+        ) from error
     return name, metadata
 
 

@@ -8,7 +8,8 @@ from interp import models
 from interp.commands.experiments.pictures import accuracy_curves
 from interp.commands.experiments.results import fingerprint, read_all
 from interp.commands.network_name import NetworkName
-from interp.commands.results.evidence import Sources
+from interp.commands.record_format import field
+from interp.commands.results.evidence import Evaluated, Sources
 from interp.commands.results.listing import network_files, trained
 from interp.commands.tasks.listing import EPSILONS
 from interp.core.errors import InputError
@@ -55,17 +56,23 @@ def _measured(
             f"the record of pgd of {name} has no eps {epsilon:g}: {EPSILONS[name.dataset]} are the usual ones"
         )
     at = dict(zip(radii, curve.accuracies, strict=True))
-    names = validity["header"]
-    [strong] = [dict(zip(names, row, strict=True)) for row in validity["rows"] if row[names.index("eps")] == epsilon]
+    plain, worst = Evaluated(name, False, validity).one("PGD", "worst case", where="eps", at=epsilon)
+    right = field(pgd, "right", name)
+    if len(right) != len(radii):
+        raise InputError(
+            f"the record of pgd of {name} says of {len(right)} of {len(radii)} radii which images are right: evaluate it again"
+        )
     return {
         "images": {"clean": pgd["images"], "reference": pgd["images"], "strong": validity["images"]},
-        "sample": {"seed": pgd["arguments"]["seed"], "data": pgd["data"]},
+        "sample": {"seed": field(field(pgd, "arguments", name), "seed", name), "data": pgd["data"]},
         "epsilon": epsilon,
         "clean": at[0.0],
         "reference": at[epsilon],
-        "plain": strong["PGD"],
-        "strong": strong["worst case"],
-        "flags": [flag["kind"] for flag in validity["flags"] if flag.get("eps", epsilon) == epsilon],
-        "protocols": {"reference": pgd["protocol"], "strong": validity["protocol"]},
-        "right": {"clean": pgd["right"][radii.index(0.0)], "reference": pgd["right"][radii.index(epsilon)]},
+        "plain": plain,
+        "strong": worst,
+        "flags": [
+            field(flag, "kind", name) for flag in field(validity, "flags", name) if flag.get("eps", epsilon) == epsilon
+        ],
+        "protocols": {"reference": field(pgd, "protocol", name), "strong": field(validity, "protocol", name)},
+        "right": {"clean": right[radii.index(0.0)], "reference": right[radii.index(epsilon)]},
     }

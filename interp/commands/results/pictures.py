@@ -90,5 +90,7 @@ def _curve(one: Evaluated) -> tuple[list[float], list[float]]:
     if "steps" in one.record["header"]:
         [curve] = accuracy_curves({str(one.name): dict(one.record)}).values()
         return list(curve.epsilons), list(curve.accuracies)
-    points = one.values("eps", "worst case")
+    points = [
+        point for point in one.values("eps", "worst case") if all(isinstance(part, (int, float)) for part in point)
+    ]
     return [eps for eps, _ in points], [accuracy for _, accuracy in points]

@@ -1,15 +1,17 @@
 """The tables of the results page, each by the name that marks it, from records alone."""
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 from interp.commands.command_line import fraction
+from interp.commands.record_format import field
 from interp.commands.results.evidence import Evaluated, Sources, caption, of_family
 from interp.commands.results.listing import classes, networks, radius_text, times
 from interp.core.errors import InputError, check_choice
 from interp.report.markdown import markdown_table
-from interp.report.table import NOTHING
+from interp.report.table import NOTHING, Cell, cell_text
 
 WHO = ("method", "trained")
 # Losses of accuracy that are told in words under a table.
@@ -34,11 +36,12 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
     found = of_family(sources, "validity", family)
     rows, lost = [], []
     for one in found:
-        columns = ("eps", "PGD", "random starts", "worst case", "standard error", "flags")
-        at = _radius(one, epsilon)
-        [(_, plain, started, worst, error, flags)] = [row for row in one.values(*columns) if row[0] == at]
+        columns = ("PGD", "random starts", "worst case", "standard error", "flags")
+        plain, started, worst, error, flags = one.one(*columns, where="eps", at=_radius(one, epsilon))
+        if not all(isinstance(value, (int, float)) for value in (plain, worst)):
+            raise InputError(f"the record of {one.name} has no accuracies at eps {epsilon}: evaluate it again")
         lost.append((round(plain - worst, 6), one, plain, worst))
-        cells = (f"{plain:.3f}", f"{started:.3f}", _spread(worst, error), f"{plain - worst:.3f}", flags)
+        cells = (_spread(plain), _spread(started), _spread(worst, error), _spread(plain - worst), str(flags))
         rows.append((*one.labels, *cells))
     header = (*WHO, f"PGD-200, eps {epsilon}", "random starts", "worst case", "lost", "flagged")
     lines = markdown_table(header, rows)
@@ -74,8 +77,9 @@ def topk(sources: Sources, family: str) -> list[str]:
     columns = ("against", "top-k overlap", "standard error")
     rows = []
     for one in found:
-        [(against, overlap, error)] = one.values(*columns)
-        rows.append((*one.labels, _spread(overlap, error), against))
+        rows += [
+            (*one.labels, _spread(overlap, error), str(against)) for against, overlap, error in one.values(*columns)
+        ]
     return [*markdown_table((*WHO, "top-k overlap", "with"), rows), "", _small(found)]
 
 
@@ -90,9 +94,8 @@ def isa(sources: Sources, family: str) -> list[str]:
     for found in zip(*both, strict=True):
         cells: list[str] = []
         for one in found:
-            columns = ("penalty", "qualified", "discrepancy")
-            [(_, count, value)] = [row for row in one.values(*columns) if row[0] == "all"]
-            cells += [str(count), _spread(value, one.record["standard_error"], digits=2)]
+            count, value = one.one("qualified", "discrepancy", where="penalty", at="all")
+            cells += [str(count), _spread(value, field(one.record, "standard_error", one.name), digits=2)]
         rows.append((*found[0].labels, *cells))
         all_found += found
     header = (*WHO, "images (sign)", "discrepancy", "images (reference)", "discrepancy")
@@ -105,8 +108,10 @@ def bound(sources: Sources, family: str) -> list[str]:
     columns = ("broken", "images", "mean eps", "mean margin", "mean discrepancy", "discrepancy below margin")
     rows = []
     for one in found:
-        [(broken, images, *means)] = one.values(*columns)
-        rows.append((*one.labels, f"{broken} of {images}", *(_short(value) for value in means)))
+        rows += [
+            (*one.labels, f"{broken} of {images}", *map(_short, means))
+            for broken, images, *means in one.values(*columns)
+        ]
     return [*markdown_table((*WHO, *columns[:1], *columns[2:]), rows), "", _small(found)]
 
 
@@ -117,7 +122,7 @@ def uar(sources: Sources, family: str, goal: str) -> list[str]:
     rows = []
     for one in found:
         cells = {
-            f"{attack.replace('_', ' ')} {budget:g}": _spread(accuracy, error)
+            f"{_words(attack)} {budget:g}": _spread(accuracy, error)
             for attack, towards, budget, accuracy, error in one.values(*columns)
             if towards == goal
         }
@@ -138,7 +143,7 @@ def erasing(sources: Sources, family: str, section: str) -> list[str]:
             cell = _spread(accuracy, error)
             table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
         ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
-        rows = [(_words(method), *(cells[ratio] for ratio in ratios)) for method, cells in table.items()]
+        rows = [(_words(method), *(cells.get(ratio, NOTHING) for ratio in ratios)) for method, cells in table.items()]
         lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
     return [*lines, "", _small(found)]
 
@@ -149,10 +154,9 @@ def selectivity(sources: Sources, family: str) -> list[str]:
     lines = []
     for one in found:
         names = tuple(name for name in one.record["header"] if name != "method")
-        rows = sorted(one.values("method", *names), key=lambda row: float(row[1]))
-        lines += markdown_table(
-            ("method", *names), [(_words(method), *(f"{value:.3f}" for value in values)) for method, *values in rows]
-        )
+        rows = sorted(one.values("area", "method", *names), key=lambda row: _or_last(row[0]))
+        cells = [(_words(method), *map(_spread, values)) for _, method, *values in rows]
+        lines += markdown_table(("method", *names), cells)
     return [*lines, "", _small(found)]
 
 
@@ -167,7 +171,7 @@ def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -
 
 def _radius(one: Evaluated, text: str) -> float:
     """The radius of a record that a mark means: 0.3, or 8/255. Raises InputError."""
-    radii = {eps for (eps,) in one.values("eps")}
+    radii = {eps for (eps,) in one.values("eps") if isinstance(eps, (int, float))}
     try:
         wanted = fraction(text)
     except (ValueError, ZeroDivisionError) as error:
@@ -190,18 +194,23 @@ def _key(key: Any) -> str:
     return radius_text(key) if isinstance(key, float) else str(key)
 
 
-def _spread(value: float | None, error: Any, *, digits: int = 3) -> str:
-    if value is None:
-        return "none qualified"
-    return f"{value:.{digits}f}" if error in (None, NOTHING) else f"{value:.{digits}f} ± {error:.{digits}f}"
+def _spread(value: Cell, error: Cell = None, *, digits: int = 3) -> str:
+    if not isinstance(value, (int, float)):
+        return cell_text(value)
+    return f"{value:.{digits}f} ± {error:.{digits}f}" if isinstance(error, (int, float)) else f"{value:.{digits}f}"
 
 
 def _short(value: Any) -> str:
     return "none" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _words(method: str) -> str:
-    return method.replace("_", " ")
+def _or_last(value: Cell) -> float:
+    """What sorts by a number, undefined ones last."""
+    return value if isinstance(value, (int, float)) else math.inf
+
+
+def _words(method: object) -> str:
+    return str(method).replace("_", " ")
 
 
 def _small(found: list[Evaluated]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from interp.attacks import TopKInterpretation
 from interp.commands.network_name import parse_name
-from interp.commands.networks import locate_network, network_stem, open_network
+from interp.commands.networks import check_dataset, locate_network, network_stem, open_network
 from interp.commands.tasks.accuracy import flag_records
 from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
@@ -81,8 +81,9 @@ def _spread(mean: Mean) -> tuple[Cell, Cell]:
 def intr_topk(setting: Setting) -> Outcome:
     """Share of strongest positions that this network and another have in common, one row."""
     arguments = setting.arguments
-    other = _other(setting)
+    other = setting.files.add(_other(setting))
     second = open_network(other, setting.sample, arguments.network_type)
+    flags = check_dataset(other, second, arguments.dataset, any_dataset=arguments.any_dataset)
     mean = overlap_of_networks(
         setting.model, second, setting.images, setting.labels, interpretation=setting.method, k=arguments.k
     )
@@ -90,7 +91,8 @@ def intr_topk(setting: Setting) -> Outcome:
     error = NOTHING if mean.standard_error is None else mean.standard_error
     row = (network_stem(other.name), arguments.k, mean.count, mean.value, error)
     caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
-    return Outcome(Table(header, (row,), caption), {"against": other.name, "notes": shown_gaps(setting)})
+    record = {"against": other.name, "notes": shown_gaps(setting), **({"flags": flags} if flags else {})}
+    return Outcome(Table(header, (row,), caption), record)
 
 
 def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from interp.attacks import MinimumEpsilon
 from interp.commands.command_line import progress_bar
 from interp.commands.tasks.listing import EPSILONS, MAP_EPSILONS
+from interp.commands.used_files import UsedFiles
 from interp.data import Dataset
 from interp.models import Network
 from interp.report import GalleryEntry, Table
@@ -36,6 +37,10 @@ class Setting:
     arguments: argparse.Namespace
     # Of many settings in a row, whoever goes through them shows how far it is.
     quiet: bool = False
+    # What the outcome is made of besides the images.
+    files: UsedFiles = field(default_factory=UsedFiles)
+    # What is flagged of the setting itself, whatever its outcome.
+    flags: Sequence[Mapping[str, str]] = ()
 
     @property
     def images(self) -> np.ndarray:

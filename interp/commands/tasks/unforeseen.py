@@ -21,7 +21,7 @@ def uar_attack(setting: Setting) -> Outcome:
     names = arguments.attacks or SCORED
     goals = GOALS if arguments.goal == "both" else (arguments.goal,)
     side = max(setting.sample.image_shape[:2])
-    calibration = None if arguments.calibration is None else read_calibration(arguments.calibration)
+    calibration = None if arguments.calibration is None else read_calibration(setting.files.add(arguments.calibration))
     if calibration is not None:
         budgets = calibrated_budgets(calibration, names)
     elif arguments.budgets == "all":

@@ -1,0 +1,286 @@
+"""Records of any damage: every table, page and figure that is made of them comes out, or one line says which record is wrong and how."""
+
+import base64
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import interp
+from interp.commands.evaluate_network import main as evaluate_network
+from interp.commands.experiments.pictures import PICTURES, families
+from interp.commands.experiments.report import write_report
+from interp.commands.experiments.results import Results, read_all
+from interp.commands.experiments.sections import SECTIONS
+from interp.commands.experiments.tables import captions, remarks, section_table, shown_table, sources
+from interp.commands.network_name import parse_name
+from interp.commands.results.evidence import Sources, find_results
+from interp.commands.results.listing import trained
+from interp.commands.results.measured import _measured
+from interp.commands.results.pictures import curves_figure
+from interp.commands.results.tables import make_table
+from interp.core.errors import InputError
+from interp.models import build_network
+from interp.report.table import tab_separated
+
+ROOT = Path(__file__).parents[2]
+# A record of every section that has its own kind of table, and the words of the marks that are made of it.
+RECORDS = {
+    "pgd": ["pgd FAMILY", "steps FAMILY EPS"],
+    "validity": ["strong FAMILY EPS"],
+    "aai": ["aai FAMILY"],
+    "topk": ["topk FAMILY"],
+    "bound": ["bound FAMILY"],
+    "isa": ["isa FAMILY"],
+    "uar": ["uar FAMILY untargeted"],
+    "selectivity": ["selectivity FAMILY"],
+    "roar": ["erasing FAMILY roar"],
+    "saliency": [],
+}
+VALUES = (
+    5,
+    -1,
+    0,
+    1.5,
+    True,
+    None,
+    "x",
+    "",
+    "-",
+    [],
+    {},
+    [[]],
+    "../../secret",
+    "/etc/passwd",
+    10**400,
+    1e308,
+    "\x00",
+    [1, "a"],
+)
+
+
+# Those that are only told together.
+COMPANION = {"pgd": "validity", "validity": "pgd", "isa": "isa_reference"}
+METADATA = {"schedule": {"epsilon": 8 / 255}}
+
+
+def sound(section, name="*"):
+    """A record of the repository with all that a record may have, by the name of its network."""
+    path = min(ROOT.glob(f"docs/results/*/{section}/{name}.json"))
+    record = json.loads(path.read_text())
+    record.setdefault("notes", ["a note"])
+    record["flags"] = [*record.get("flags", []), {"eps": 0.1, "kind": "k", "text": "t"}]
+    record["gallery"] = [{"image": "1", "method": "CAM", "caption": "c", "file": "picture.webp"}]
+    return path.stem, record
+
+
+def places(value, path=()):
+    """Every place in a value of JSON."""
+    yield path
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(part, (*path, key))
+
+
+def damaged(record, rng):
+    """The record with one or two changes: a value replaced, taken out, doubled or cut short."""
+    changed = copy.deepcopy(record)
+    for _ in range(rng.randint(1, 3)):
+        known = [
+            path for path in places(changed) if path and path[0] not in ("versions", "platform", "cores", "finished")
+        ]
+        # As likely in a field of its own as in one of a hundred cells.
+        first = sorted({path[0] for path in known})
+        first = first[rng.randint(len(first))]
+        known = [path for path in known if path[0] == first]
+        path = known[rng.randint(len(known))]
+        holder = changed
+        for key in path[:-1]:
+            holder = holder[key]
+        kind = rng.randint(4)
+        value = holder[path[-1]]
+        if kind == 0:
+            del holder[path[-1]]
+        elif kind == 1 and isinstance(value, list) and value:
+            holder[path[-1]] = value[:-1] if rng.rand() < 0.5 else [*value, value[-1]]
+        else:
+            holder[path[-1]] = VALUES[rng.randint(len(VALUES))]
+    return changed
+
+
+def everything(folder, section, name):
+    """All that is made of the records of a folder."""
+    records = read_all(folder, section)
+    table = section_table(records)
+    shown_table(table).text()
+    tab_separated(table.header, table.rows)
+    captions(records), sources(records), remarks(records)
+    number = next(number for number, group in SECTIONS.items() if section in group)
+    write_report(folder / "report.html", number, Results(folder, {}))
+    for group in families(records).values() if section in PICTURES else ():
+        PICTURES[section](group)
+    found, family = Sources(find_results([folder]), folder), name.rsplit("_", 2)[0]
+    for mark in RECORDS[section]:
+        make_table(found, mark.replace("FAMILY", family).replace("EPS", "8/255").split())
+    if section in ("pgd", "validity"):
+        curves_figure(found, family)
+        _measured(parse_name(name), METADATA, read_all(folder, "pgd")[name], read_all(folder, "validity")[name])
+
+
+def write(folder, section, name, record):
+    (folder / section).mkdir(exist_ok=True)
+    (folder / section / f"{name}.json").write_text(json.dumps(record))
+
+
+def check(folder, section, cases, seed):
+    name, record = sound(section)
+    (folder / "settings.json").write_text("{}")
+    write(folder, section, name, record)
+    if section in COMPANION:
+        write(folder, COMPANION[section], *sound(COMPANION[section], name))
+    everything(folder, section, name)
+    rng, messages = np.random.RandomState(seed), []
+    for _ in range(cases):
+        case = damaged(record, rng)
+        write(folder, section, name, case)
+        try:
+            everything(folder, section, name)
+        except InputError as error:
+            messages.append(str(error))
+            assert "\n" not in messages[-1], case
+            assert name in messages[-1], case
+    assert len(messages) > cases // 10
+
+
+@pytest.mark.parametrize("section", RECORDS)
+def test_damaged_records_are_named_or_harmless(tmp_path, section):
+    check(tmp_path, section, 40, 0)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("section", RECORDS)
+def test_many_damaged_records(tmp_path, section):
+    check(tmp_path, section, 600, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pictures": 5}, "pictures came as '5', expected a list"),
+        ({"flags": [{"eps": "x", "text": "t"}]}, "flags[0].eps came as 'x', expected a number"),
+        ({"flags": [{"eps": 0.1}]}, "it has no text"),
+        ({"notes": [None]}, "notes[0] came as 'None', expected a text"),
+        ({"rows": [[1, 2]]}, "rows[0] has 2 cells, the header"),
+        ({"header": ["eps", "eps"]}, "expected names of columns, each once"),
+        ({"margins": [1.0]}, "are of unequal lengths"),
+        ({"images": 0}, "images came as '0', expected a whole number above 0"),
+        ({"files": {"../net.pkl": "0"}}, "a name in files came as '../net.pkl'"),
+        ({"pictures": ["/path/secret"]}, "pictures[0] came as '/path/secret'"),
+        ({"pictures": ["../../secret.png"]}, "expected the name of a file beside the record"),
+        ({"pictures": ["."]}, "expected the name of a file beside the record"),
+        ({"gallery": [{"image": "1", "method": "m", "caption": "c", "file": "a/b"}]}, "gallery[0].file came as 'a/b'"),
+    ],
+)
+def test_a_message_says_what_is_wrong(tmp_path, changes, said):
+    name, record = sound("bound")
+    write(tmp_path, "bound", name, {**record, **changes})
+    with pytest.raises(InputError) as told:
+        read_all(tmp_path, "bound")
+    assert said in str(told.value)
+    assert str(tmp_path / "bound" / f"{name}.json") in str(told.value)
+    assert str(told.value).endswith("remove it")
+
+
+def test_a_report_shows_no_file_from_elsewhere(tmp_path):
+    """A picture that is a link to a file elsewhere is as foreign as one whose name leads there."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"what nobody should see")
+    name, record = sound("saliency")
+    folder = tmp_path / "out"
+    own = [f"{name}_own.png", f"{name}_link.png", f"{name}_near.png"]
+    entry = {"image": "1", "method": "CAM", "caption": "c", "file": f"{name}_gallery_1.webp"}
+    folder.mkdir()
+    write(folder, "saliency", name, {**record, "pictures": own, "gallery": [entry]})
+    (folder / "settings.json").write_text("{}")
+    (folder / "saliency" / own[0]).write_bytes(b"its own")
+    (folder / "saliency" / own[1]).symlink_to(secret)
+    (folder / "saliency" / own[2]).symlink_to(own[0])
+    (folder / "saliency" / entry["file"]).symlink_to(secret)
+    text = write_report(folder / "report.html", 3, Results(folder, {})).read_text()
+    hidden, shown = (base64.b64encode(content).decode() for content in (secret.read_bytes(), b"its own"))
+    assert hidden not in text
+    assert text.count(shown) == 2
+    assert f"{own[1]} is gone" in text
+    # The folder itself may be reached by a link.
+    (tmp_path / "linked").symlink_to(folder)
+    assert write_report(folder / "again.html", 3, Results(tmp_path / "linked", {})).read_text().count(shown) == 2
+
+
+@pytest.mark.parametrize(
+    "left", [".x-abcdefgh.json", ".interp-writing-abcdefgh.json", ".mnist_smallgap_int_20-k3_x9a2b.json"]
+)
+def test_what_a_killed_write_left_is_no_record(tmp_path, left):
+    name, record = sound("pgd")
+    write(tmp_path, "pgd", name, record)
+    (tmp_path / "pgd" / left).write_text(json.dumps(record))
+    (tmp_path / "pgd" / f"half{left}").mkdir()
+    assert list(read_all(tmp_path, "pgd")) == [name]
+
+
+NETWORK_RESULT = {
+    "other": {
+        "caption": "c",
+        "header": ["eps", "accuracy"],
+        "rows": [[0.1, 0.5], [0.2, None]],
+        "arguments": {"steps": 1, "seed": 99},
+        "file": "/somewhere/other.safetensors",
+        "flags": [{"eps": 0.1, "kind": "k", "text": "t"}],
+        "notes": ["n"],
+        "pictures": ["a.png"],
+    }
+}
+
+
+def test_damaged_records_of_eval_cmd_are_refused_or_harmless_and_stay_as_they_are(call, tmp_path):
+    network = interp.save_model(build_network("small", (28, 28, 1), 10), tmp_path / "net.safetensors")
+    path = tmp_path / "l1_two_class_min_pgd_attack_digits_cam.json"
+    common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=1", "--steps=1", f"--network={network}"]
+    common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    rng, refused = np.random.RandomState(0), 0
+    for _ in range(30):
+        text = json.dumps(damaged(NETWORK_RESULT, rng))
+        path.write_text(text)
+        result = call(evaluate_network, common)
+        assert "Traceback" not in result.stderr
+        if result.returncode:
+            refused += 1
+            assert str(path) in result.stderr
+            assert len(result.stderr.splitlines()) == 1
+            assert path.read_text() == text
+    assert refused > 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seconds": "x"},
+        {"schedule": 5},
+        {"run": {"arguments": []}},
+        {"seed": None},
+        {"data": 1},
+        {"measured": {"clean": 1}},
+        {"measured": "x"},
+        {"accuracy_per_class": {"all": "x"}},
+    ],
+)
+def test_networks_of_damaged_metadata_are_named(tmp_path, changes):
+    path = tmp_path / "mnist_smallgap_int_1.safetensors"
+    arguments = {"number": 1, "profile": "cpu", "only": None}
+    metadata = {"seconds": 1.0, "seed": 9, "data": "d", "schedule": {"epsilon": 0.3}, "run": {"arguments": arguments}}
+    network = build_network("small", (28, 28, 1), 10)
+    interp.save_model(network, path, metadata)
+    assert trained(path)[0].epochs == 1
+    interp.save_model(network, path, {**metadata, **changes})
+    with pytest.raises(InputError, match=r"mnist_smallgap_int_1.safetensors is no network of train.py"):
+        trained(path)

@@ -1,0 +1,350 @@
+"""A result is of certain images and of certain files: results of others are never given out for it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import interp
+from interp import data
+from interp.commands import evaluate, evaluate_network
+from interp.commands.tasks import accuracy, agreement, unforeseen
+from interp.core.errors import InputError
+from interp.data import Dataset
+from interp.models import build_network
+from interp.training import CheckpointFolder, Checkpointing, Schedule, find_objective, train
+
+EVAL = ["--dataset=digits", "--num-image=6"]
+TASK = ["--dataset=digits", "--num_image=6", "--steps=1"]
+
+
+@pytest.fixture
+def networks(tmp_path):
+    folder = tmp_path / "networks"
+    for seed, name in enumerate(("digits_smallgap_normal_1", "digits_smallgap_int_1")):
+        interp.save_model(build_network("small", (28, 28, 1), 10, seed=seed), folder / f"{name}.safetensors", {})
+    return folder
+
+
+def other_digits(change):
+    """A loader of digits whose images or labels differ, in the same number and from a source of the same words."""
+    load = data.DATASETS["digits"]
+
+    def loader(split, data_dir, seed):
+        found = load(split, data_dir, seed)
+        images, labels = found.images.copy(), found.labels.copy()
+        change(images, labels)
+        return Dataset(
+            images=images, labels=labels, class_names=found.class_names, source=found.source, split=split, name="digits"
+        )
+
+    return loader
+
+
+def one_pixel(images, labels):
+    images[-1, 0, 0, 0] = 0.5
+
+
+def one_label(images, labels):
+    labels[-1] = (labels[-1] + 1) % 10
+
+
+def test_an_identity_is_of_pixels_and_labels_however_they_are_loaded():
+    test = data.load("digits", "test")
+    assert test.identity == data.load("digits", "test").identity
+    assert test.identity.startswith(f"{test.source}, {len(test)} images, ")
+    changed = [other_digits(change)("test", None, 99).identity for change in (one_pixel, one_label)]
+    assert len({test.identity, *changed, test.take(5).identity, data.load("digits", "train").identity}) == 5
+    pixels = np.random.RandomState(0).randint(0, 256, (2500, 4, 4, 1), np.uint8)
+    both = [
+        Dataset(
+            images=images,
+            labels=np.zeros(2500, np.int64),
+            class_names=("a",),
+            source="s",
+            split="test",
+            name="n",
+        ).identity
+        for images in (data.ScaledPixels(pixels), np.asarray(data.ScaledPixels(pixels)))
+    ]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("change", [one_pixel, one_label])
+def test_eval_refuses_a_folder_with_results_of_other_images(call, networks, tmp_path, monkeypatch, change):
+    arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--networks"]
+    one, other = "digits_smallgap_int_1", "digits_smallgap_normal_1"
+    assert call(evaluate.main, [*arguments, one, "--only", "aai"]).returncode == 0
+    record = json.loads((tmp_path / "out" / "aai" / f"{one}.json").read_text())
+    assert record["made_of"]["data"] == {"test": data.load("digits", "test").identity}
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    monkeypatch.setitem(data.DATASETS, "digits", other_digits(change))
+    # The same network, another one, and another section: none may stand beside the first.
+    for names, section in (([one], "aai"), ([other], "aai"), ([one], "cam")):
+        result = call(evaluate.main, [*arguments, *names, "--only", section])
+        assert result.returncode == 2
+        assert "holds results of other test images of digits" in result.stderr.splitlines()[-1]
+        assert "choose another --out" in result.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_retrainings_are_of_the_training_images_too(call, networks, tmp_path, monkeypatch):
+    arguments = ["3", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--workers=1"]
+    arguments += ["--only=roar", "--networks=digits_smallgap_int_1"]
+    arguments += ["--task-options=--methods gradient --train_image 60 --epochs 1 --ratios 0.5 --seeds 1"]
+    assert call(evaluate.main, arguments).returncode == 0
+    load = data.DATASETS["digits"]
+    changed = other_digits(one_pixel)
+    monkeypatch.setitem(
+        data.DATASETS, "digits", lambda split, *more: (changed if split == "train" else load)(split, *more)
+    )
+    result = call(evaluate.main, arguments)
+    assert result.returncode == 2
+    assert "holds results of other train images of digits" in result.stderr
+
+
+def test_results_of_before_they_said_so_are_evaluated_anew_or_flagged(call, networks, tmp_path):
+    arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--only=aai", "--networks"]
+    one, other = "digits_smallgap_int_1", "digits_smallgap_normal_1"
+    assert call(evaluate.main, [*arguments, one, other]).returncode == 0
+    for name in (one, other):
+        path = tmp_path / "out" / "aai" / f"{name}.json"
+        record = json.loads(path.read_text())
+        del record["made_of"]["data"]
+        path.write_text(json.dumps({**record, "finished": "long ago"}))
+    settings = tmp_path / "out" / "settings.json"
+    settings.write_text(json.dumps({"number": 1, "num_image": 6, "seed": 99}))
+    result = call(evaluate.main, [*arguments, one])
+    assert result.returncode == 0
+    assert f"so perhaps on others: {other}\n" in result.stdout
+    assert json.loads((tmp_path / "out" / "aai" / f"{one}.json").read_text())["finished"] != "long ago"
+    assert json.loads((tmp_path / "out" / "aai" / f"{other}.json").read_text())["finished"] == "long ago"
+
+
+@pytest.mark.parametrize("change", [one_pixel, one_label])
+def test_eval_cmd_shares_a_table_among_networks_on_the_same_images(call, networks, tmp_path, monkeypatch, change):
+    common = ["--task=min_pgd_attack", *TASK, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    one, other = (f"--network={networks / f'digits_smallgap_{name}_1.safetensors'}" for name in ("int", "normal"))
+    assert call(evaluate_network.main, [*common, one]).returncode == 0
+    monkeypatch.setitem(data.DATASETS, "digits", other_digits(change))
+    result = call(evaluate_network.main, [*common, other])
+    assert result.returncode == 0, result.stderr
+    assert "not in the table, evaluated by other options or on other images: digits_smallgap_int_1\n" in result.stdout
+    stem = tmp_path / "l1_two_class_min_pgd_attack_digits_cam"
+    lines = stem.with_suffix(".tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["network", "digits_smallgap_normal_1"]
+    assert set(json.loads(stem.with_suffix(".json").read_text())) == {
+        "digits_smallgap_int_1",
+        "digits_smallgap_normal_1",
+    }
+
+
+@pytest.mark.parametrize("change", [one_pixel, one_label])
+def test_a_training_goes_on_with_the_same_images_alone(tmp_path, change):
+    schedule = Schedule(
+        epochs=1,
+        batch_size=400,
+        learning_rates=((0, 1e-3),),
+        epsilon=0.0,
+        ramp=(0, 0),
+        attack_steps=1,
+        attack_step_size=0.1,
+    )
+    folder = CheckpointFolder(tmp_path)
+
+    def run(training, validation=None):
+        network = build_network("small", (28, 28, 1), 10)
+        keeping = Checkpointing(folder=folder, every_steps=1)
+        return train(
+            network, find_objective("normal"), schedule, training, validation=validation, checkpointing=keeping
+        )
+
+    train_set, validation = (data.load("digits", split) for split in ("train", "validation"))
+    run(train_set, validation)
+    other = other_digits(change)
+    with pytest.raises(InputError, match="made with other arguments: images was"):
+        run(other("train", None, 99), validation)
+    with pytest.raises(InputError, match="made with other arguments: validation_images was"):
+        run(train_set, other("validation", None, 99))
+    assert run(train_set, validation)
+    # A checkpoint of before it said so is gone on with.
+    kept = folder.load_newest(print)
+    older = {name: value for name, value in kept.arguments.items() if "images" not in name}
+    folder.remove()
+    folder.save(type(kept)(kept.step, kept.arrays, kept.progress, older))
+    assert run(other("train", None, 99), validation)
+
+
+def replace_by(path, other):
+    """A task that another process replaces a file in the middle of."""
+
+    def wrap(task):
+        def run(setting):
+            found = task(setting)
+            path.write_bytes(other)
+            return found
+
+        return run
+
+    return wrap
+
+
+def keras_bytes(tmp_path, seed):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    model.save(tmp_path / "some.keras")
+    return (tmp_path / "some.keras").read_bytes()
+
+
+@pytest.mark.parametrize("what", ["network", "against", "keras", "calibration"])
+def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_path, monkeypatch, what):
+    network, against = (networks / f"digits_smallgap_{name}_1.safetensors" for name in ("int", "normal"))
+    calibration = tmp_path / "ata.json"
+    rows = [{"attack": "fog", "eps": eps, "ata": 0.5} for eps in (128, 256)]
+    calibration.write_text(json.dumps(rows[:1]))
+    model = tmp_path / "mine.keras"
+    model.write_bytes(keras_bytes(tmp_path, 0))
+    third = interp.save_model(build_network("small", (28, 28, 1), 10, seed=5), tmp_path / "third.safetensors")
+    task, module, name, changed, other, more = {
+        "network": ("pgd_attack", accuracy, "pgd_attack", network, third.read_bytes(), ["--epsilons=0"]),
+        "against": ("intr_topk", agreement, "intr_topk", against, third.read_bytes(), [f"--against={against}"]),
+        "keras": (
+            "pgd_attack",
+            accuracy,
+            "pgd_attack",
+            model,
+            keras_bytes(tmp_path, 1),
+            [f"--network={model}", "--epsilons=0"],
+        ),
+        "calibration": (
+            "uar_attack",
+            unforeseen,
+            "uar_attack",
+            calibration,
+            json.dumps(rows).encode(),
+            [f"--calibration={calibration}", "--attacks=fog"],
+        ),
+    }[what]
+    out = tmp_path / "out"
+    common = [f"--task={task}", *TASK, f"--network={network}", f"--output_dir={out}", f"--picture_dir={out}", *more]
+    assert call(evaluate_network.main, common).returncode == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    monkeypatch.setattr(module, name, replace_by(changed, other)(getattr(module, name)))
+    result = call(evaluate_network.main, common)
+    assert result.returncode == 2
+    assert f"{changed} changed while it was evaluated, the result is not kept: evaluate it again\n" in result.stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["digits_smallgap_int_1", "digits_smallgap_normal_1"])
+def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, networks, tmp_path, monkeypatch, name):
+    """The network, or the one that it is compared with, is another file as soon as it was read."""
+    arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--only=topk"]
+    arguments += ["--networks=digits_smallgap_int_1"]
+    third = interp.save_model(build_network("small", (28, 28, 1), 10, seed=5), tmp_path / "third.safetensors")
+
+    def load_and_replace(path, **options):
+        network = interp.load_model(path, **options)
+        if path.stem == name:
+            path.write_bytes(third.read_bytes())
+        return network
+
+    monkeypatch.setattr("interp.commands.networks.load_model", load_and_replace)
+    result = call(evaluate.main, arguments)
+    assert result.returncode == 1
+    assert f"{name}.safetensors changed while it was evaluated, the result is not kept" in result.stderr
+    assert not list((tmp_path / "out").rglob("digits_smallgap_int_1.json"))
+    # The next one is of what is there now.
+    assert call(evaluate.main, arguments).returncode == 0
+    assert list((tmp_path / "out").rglob("digits_smallgap_int_1.json"))
+
+
+def test_a_calibration_that_changed_is_another_result(call, networks, tmp_path):
+    calibration = tmp_path / "ata.json"
+    arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--only=uar"]
+    arguments += [
+        "--networks=digits_smallgap_int_1",
+        f"--task-options=--steps 1 --attacks fog --calibration {calibration}",
+    ]
+    record = tmp_path / "out" / "uar" / "digits_smallgap_int_1.json"
+    kept = []
+    for ata in (0.5, 0.5, 0.25):
+        calibration.write_text(json.dumps([{"attack": "fog", "eps": 128, "ata": ata}]))
+        assert call(evaluate.main, arguments).returncode == 0
+        kept.append((record.stat().st_mtime_ns, json.loads(record.read_text())["files"]["ata.json"]))
+    assert kept[0] == kept[1]
+    assert kept[2][0] != kept[0][0]
+    assert kept[2][1] != kept[0][1]
+
+
+@pytest.mark.parametrize(
+    ("said", "fits"), [("mnist", False), ("digits", True), ("Digits", True), (None, True), (5, True)]
+)
+def test_a_network_of_another_dataset_is_refused_or_flagged(call, tmp_path, said, fits):
+    network = interp.save_model(
+        build_network("small", (28, 28, 1), 10),
+        tmp_path / "mine.safetensors",
+        {} if said is None else {"dataset": said},
+    )
+    common = ["--task=pgd_attack", *TASK, "--epsilons=0", f"--network={network}"]
+    common += [f"--output_dir={tmp_path / 'out'}", f"--picture_dir={tmp_path / 'out'}"]
+    result = call(evaluate_network.main, common)
+    assert (result.returncode == 0) is fits
+    if fits:
+        assert "flagged" not in result.stdout
+        return
+    assert "mine.safetensors says that it was trained on mnist, it is to be evaluated on digits" in result.stderr
+    assert "--any-dataset" in result.stderr
+    meant = call(evaluate_network.main, [*common, "--any-dataset"])
+    assert meant.returncode == 0, meant.stderr
+    told = "mine was trained on mnist, the images are of digits"
+    assert f"flagged: {told}\n" in meant.stdout
+    record = json.loads(next((tmp_path / "out").glob("*.json")).read_text())["mine"]
+    assert record["flags"] == [{"kind": "other dataset", "text": told}]
+    arguments = ["1", *EVAL, f"--out={tmp_path / 'eval'}", "--only=cam", f"--networks={network}"]
+    refused = call(evaluate.main, arguments)
+    assert refused.returncode == 1
+    assert "failed: cam of mine: mine.safetensors says that it was trained on mnist" in refused.stderr
+    flagged = call(evaluate.main, [*arguments, "--any-dataset"])
+    assert flagged.returncode == 0, flagged.stderr
+    assert f"flagged: mine: {told}\n" in flagged.stdout
+
+
+def test_the_other_network_of_a_comparison_is_asked_too(call, tmp_path):
+    for name, said in (("one", "digits"), ("other", "mnist")):
+        network = build_network("small", (28, 28, 1), 10)
+        interp.save_model(network, tmp_path / f"{name}.safetensors", {"dataset": said})
+    common = ["--task=intr_topk", *TASK, f"--network={tmp_path / 'one.safetensors'}"]
+    common += [f"--against={tmp_path / 'other.safetensors'}", f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    result = call(evaluate_network.main, common)
+    assert result.returncode == 2
+    assert "other.safetensors says that it was trained on mnist" in result.stderr
+    assert "flagged: other was trained on mnist" in call(evaluate_network.main, [*common, "--any_dataset"]).stdout
+
+
+def test_a_pickle_of_the_paper_says_it_by_its_name(call, tmp_path, reference_dir):
+    common = ["--task=pgd_attack", *TASK, f"--network={reference_dir / 'networks' / 'mnist_smallgap_normal_100.pkl'}"]
+    result = call(evaluate_network.main, [*common, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
+    assert result.returncode == 2
+    assert "says that it was trained on mnist" in result.stderr
+
+
+@pytest.mark.parametrize("said", ["cifar", "cifar10", "CIFAR10"])
+def test_both_names_of_a_dataset_are_one(call, tmp_path, monkeypatch, said):
+    network = interp.save_model(build_network("small", (32, 32, 3), 10), tmp_path / "a.safetensors", {"dataset": said})
+    test = Dataset(
+        images=np.random.RandomState(0).rand(8, 32, 32, 3).astype(np.float32),
+        labels=np.arange(8),
+        class_names=tuple("abcdefghij"),
+        source="drawn",
+        split="test",
+        name="cifar10",
+    )
+    monkeypatch.setitem(data.DATASETS, "cifar10", lambda *_: test)
+    common = ["--task=pgd_attack", "--num_image=4", "--steps=1", "--epsilons=0", f"--network={network}"]
+    common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    for dataset in ("cifar", "cifar10"):
+        result = call(evaluate_network.main, [*common, f"--dataset={dataset}"])
+        assert result.returncode == 0, result.stderr
+        assert "flagged" not in result.stdout

@@ -1,0 +1,134 @@
+"""What pages point at is there: pages, pictures and scripts of the repository, and their copies in the built documentation."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "networks/*.md", "benchmarks/*.md", "benchmarks/results/*.md")
+    for path in ROOT.glob(pattern)
+)
+# [text](target "title"), ![text](<target>), and [name]: target; a target in code is no link.
+LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?[^)]*\)|^\[[^\]]+\]:\s*<?(\S+?)>?\s*$", re.MULTILINE)
+CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+\s+(.+?)\s*#*$", re.MULTILINE)
+
+
+class Targets(HTMLParser):
+    """What the tags of a page load or point at, and the places in it that have a name."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.names = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("src", "href") and value:
+                self.found.append(value)
+            elif name in ("id", "name") and value:
+                self.names.add(value)
+
+
+def targets(text):
+    """The targets of a page of Markdown, its tags among them."""
+    plain = CODE.sub("", text)
+    return [found[1] or found[2] for found in LINK.finditer(plain)] + Targets(plain).found
+
+
+def anchors(text):
+    """The names that headings of a page get, and those that its tags give."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    words = (re.sub(r"[^\w\s-]", "", heading.lower()) for heading in HEADING.findall(plain))
+    return {re.sub(r"[-\s]+", "-", each).strip("-") for each in words} | Targets(plain).names
+
+
+def broken(page, text):
+    """The targets of a page that are not there."""
+    wrong = []
+    for target in targets(text):
+        parts = urlsplit(target)
+        if parts.scheme or parts.netloc:
+            continue
+        path = page.parent / unquote(parts.path) if parts.path else page
+        if not path.exists():
+            wrong.append(target)
+        elif parts.fragment and path.suffix == ".md":
+            pointed_at = text if path == page else path.read_text(encoding="utf-8")
+            if parts.fragment not in anchors(pointed_at):
+                wrong.append(target)
+    return wrong
+
+
+def left_out(name):
+    """Whether mkdocs leaves a file of docs/ out of the site: by the lines of `exclude_docs`, which read as those of .gitignore."""
+    listed = re.search(r"^exclude_docs: \|\n((?:  .*\n)+)", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)[1]
+    wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    for line in listed.split():
+        pattern = "".join(wild.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*|\?)", line.strip("/")))
+        # A folder that is left out takes all that is in it along; a name without a slash means a file in any folder.
+        if re.fullmatch(rf"{pattern}(?:/.*)?" if "/" in line.strip("/") else rf"(?:.*/)?{pattern}(?:/.*)?", name):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_pages_lead_somewhere(page):
+    assert not broken(page, page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("**/*.md")), ids=lambda page: page.name)
+def test_what_pages_of_the_site_show_is_built_into_it(page):
+    """`mkdocs build --strict` takes a picture that it leaves out for one that is there."""
+    shown = [urlsplit(target) for target in targets(page.read_text(encoding="utf-8"))]
+    files = [(page.parent / unquote(parts.path)).resolve() for parts in shown if parts.path and not parts.scheme]
+    outside = [path for path in files if not path.is_relative_to(ROOT / "docs")]
+    assert not outside
+    assert not [name for path in files if left_out(name := path.relative_to(ROOT / "docs").as_posix())]
+
+
+def test_records_stay_out_of_the_site_and_pictures_do_not():
+    assert left_out("results/main/pgd/mnist_smallgap_int_20.json")
+    assert left_out("results/main/settings.json")
+    assert not left_out("results/unforeseen/uar/picture.png")
+    assert not left_out("results.md")
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "there.md").write_text("# A heading: of two\n")
+    page = tmp_path / "page.md"
+    text = (
+        "# Top\n[a](there.md) [b](there.md#a-heading-of-two) [c](https://nowhere.invalid/x) `[d](code.md)` [e](#top)\n"
+        '[f](gone.md) ![g](<gone.png>) [h](there.md#gone) <img src="gone.webp"> [i](#gone)\n\n[name]: gone_too.md\n'
+    )
+    page.write_text(text)
+    assert broken(page, text) == ["gone.md", "gone.png", "there.md#gone", "#gone", "gone_too.md", "gone.webp"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is not installed")
+def test_every_file_that_the_built_site_loads_or_points_at_is_there(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert len(pages) > 10
+    gone = {}
+    for page in pages:
+        if page.name == "404.html":
+            # Its links begin at the root of a site that is not known here.
+            continue
+        for target in Targets(page.read_text(encoding="utf-8")).found:
+            parts = urlsplit(target)
+            if not parts.scheme and not parts.netloc and parts.path:
+                path = page.parent / unquote(parts.path)
+                if not path.exists():
+                    gone[target] = page.relative_to(tmp_path)
+    assert not gone
