@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interp.core.checks import check_logits
+from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import CompiledFunctions
 from interp.core.errors import InputError
 
@@ -36,7 +36,7 @@ def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor)
 def run_model(model: Any, images: tf.Tensor) -> Any:
     """What `model` returns for the checked `images`, whatever it is. Raises InputError when it is no Keras model or does not run."""
     if not isinstance(model, keras.Model):
-        raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
+        raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
     try:
         return model(images, training=False)
     except Exception as error:

@@ -18,7 +18,7 @@ class Table:
 
     def texts(self) -> list[tuple[str, ...]]:
         """The cells as people read them."""
-        return [tuple(_short(cell) for cell in row) for row in self.rows]
+        return [tuple(short_text(cell) for cell in row) for row in self.rows]
 
     def text(self) -> str:
         """The table in columns, numbers to the right, the caption above."""
@@ -45,7 +45,7 @@ def spread(table: Table, column: str, value: str) -> Table:
     for row in table.rows:
         lines.setdefault(row[:at], {})[row[at]] = row[of]
     rows = tuple((*lead, *(cells.get(key, NOTHING) for key in across)) for lead, cells in lines.items())
-    return Table((*table.header[:at], *(f"{column} {_short(key)}" for key in across)), rows, table.caption)
+    return Table((*table.header[:at], *(f"{column} {short_text(key)}" for key in across)), rows, table.caption)
 
 
 def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -65,7 +65,8 @@ def _is_word(value: Cell) -> bool:
     return isinstance(value, str) and value != NOTHING
 
 
-def _short(value: Cell) -> str:
+def short_text(value: Cell) -> str:
+    """A cell as people read it."""
     if value is None:
         return "none qualified"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
