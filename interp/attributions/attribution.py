@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions.explained import Explained
-from interp.core.checks import check_images, check_labels, check_number
+from interp.core.checks import check_images, check_labels, check_number, kind_of
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
@@ -44,7 +44,9 @@ class Attribution(ABC):
 
     def __init__(self, model: keras.Model, *, layer: str | None = None, chunk_size: int | None = None) -> None:
         if not isinstance(model, keras.Model):
-            raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
+            raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
+        if layer is not None and not isinstance(layer, str):
+            raise InputError(f"layer came as {kind_of(layer)}, expected the name of a layer")
         if chunk_size is not None:
             check_number("chunk_size", chunk_size, minimum=1, whole=True)
         self.model, self.layer, self._chunk_size = model, layer, chunk_size
@@ -63,6 +65,7 @@ class Attribution(ABC):
 
         `first` is the place of the first image among images explained by several calls, which random draws depend on.
         """
+        check_number("first", first, minimum=0, whole=True)
         batch = check_images(images)
         shape = tuple(batch.shape[1:])
         chosen = check_labels(labels, batch, check_model_once(self._compiled, self.model, batch))

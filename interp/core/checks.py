@@ -1,6 +1,7 @@
 """Checks of the one data contract: float32 images in [0, 1], integer labels, networks that give logits."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,23 @@ def check_instance(what: str, value: Any, kinds: type | tuple[type, ...], exampl
     """Raise an InputError unless `value` is an instance of one of the `kinds`; `example` says how to make one."""
     if not isinstance(value, kinds):
         raise InputError(f"{what} came as {kind_of(value)}, expected an instance such as {example}")
+
+
+def check_named(what: str, values: Any, kinds: type | tuple[type, ...], example: str) -> None:
+    """Raise an InputError unless `values` is a dictionary of names to instances of the `kinds`, with one at least."""
+    if not isinstance(values, Mapping) or not values:
+        came = kind_of(values) if values or not isinstance(values, Mapping) else "an empty dictionary"
+        raise InputError(f"{what} came as {came}, expected names with instances such as {{'mine': {example}}}")
+    for name, value in values.items():
+        check_instance(f"{name!r} of {what}", value, kinds, example)
+
+
+def check_listed(what: str, values: Any, example: str) -> None:
+    """Raise an InputError unless `values` is a list, tuple or flat array, with one value at least."""
+    if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)) or np.ndim(values) == 0:
+        raise InputError(f"{what} came as {kind_of(values)}, expected a list such as {example}")
+    if not len(values):
+        raise InputError(f"{what} came empty, expected at least one, such as {example}")
 
 
 def kind_of(value: Any) -> str:

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 
 from interp.attacks import ProjectedGradientDescent, correct
-from interp.core.checks import check_images, check_instance, check_labels, check_radius, kind_of
-from interp.core.errors import InputError
+from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_radius
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.models.model_check import check_model
+
+# How to make an attack, for messages.
+PGD = "ProjectedGradientDescent(epsilon=8/255, step_size=2/255, steps=10)"
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,7 @@ def accuracy_curve(
     again, and accuracy never rises with the radius. Without, each radius stands alone: the protocol of Boopathy et al. 2020.
     `report` is called after each radius. Raises InputError.
     """
-    check_instance(
-        "the attack",
-        attack,
-        ProjectedGradientDescent,
-        "ProjectedGradientDescent(epsilon=8/255, step_size=2/255, steps=10)",
-    )
+    check_instance("the attack", attack, ProjectedGradientDescent, PGD)
     radii = check_epsilons(epsilons, attack.norm)
     batch = check_images(images)
     classes = check_model(model, batch)
@@ -87,17 +84,15 @@ def accuracy_curve(
 
 def check_epsilons(epsilons: Sequence[float], norm: str = "linf") -> tuple[float, ...]:
     """Return the radii in rising order; raises InputError for one that is none."""
-    if not isinstance(epsilons, (Sequence, np.ndarray)) or isinstance(epsilons, str):
-        raise InputError(f"epsilons came as {kind_of(epsilons)}, expected radii such as [0, 0.1]")
-    if not len(epsilons):
-        raise InputError("epsilons came empty, expected at least one radius")
+    check_listed("epsilons", epsilons, "[0, 0.1]")
     for epsilon in epsilons:
         check_radius("epsilon", epsilon, norm)
     return tuple(sorted(float(epsilon) for epsilon in epsilons))
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
-    """Name how the accuracy under `attack` is measured, for the caption of a table."""
+    """Name how the accuracy under `attack` is measured, for the caption of a table. Raises InputError."""
+    check_instance("the attack", attack, ProjectedGradientDescent, PGD)
     start = (
         "no random start"
         if not attack.random_start

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from interp.attacks import TopKInterpretation
-from interp.core.checks import check_images, check_instance
+from interp.core.checks import check_images, check_instance, check_labels
 from interp.core.errors import InputError
 from interp.discrepancy import InterpretationMaps, kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.flags import Flag, unreached
@@ -43,7 +43,8 @@ def agreement_under_attack(
 ) -> Agreement:
     """Attack the maps of `images` (n, height, width, channels) and compare them with the clean ones. Raises InputError."""
     check_instance("the attack", attack, TopKInterpretation, "TopKInterpretation(epsilon=8/255)")
-    images, labels = check_images(images).numpy(), np.asarray(labels)
+    batch = check_images(images)
+    images, labels = batch.numpy(), check_labels(labels, batch).numpy()
     attacked = attack(model, images, labels, seed=seed, batch_size=batch_size)
     predictions = [np.argmax(predict(model, batch, batch_size=batch_size), -1) for batch in (images, attacked)]
     kept = predictions[0] == predictions[1]
@@ -65,7 +66,8 @@ def overlap_of_networks(
     first: keras.Model, second: keras.Model, images: Any, labels: Any, *, interpretation: str = "cam", k: int = 8
 ) -> Mean:
     """Mean share of the k strongest positions that two models' maps of the true class have in common. Raises InputError."""
-    images, labels = check_images(images).numpy(), np.asarray(labels)
+    batch = check_images(images)
+    images, labels = batch.numpy(), check_labels(labels, batch).numpy()
     maps = InterpretationMaps(name=interpretation)
     one, other = (maps.flat(model, images, labels[:, None])[:, 0] for model in (first, second))
     if one.shape != other.shape:

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 from interp.attacks import MinimumEpsilon
-from interp.core.checks import check_images
+from interp.core.checks import check_images, check_instance, check_labels
 from interp.discrepancy import InterpretationMaps, class_discrepancy, select_classes
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
+from interp.models.model_check import check_model
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ def bound_check(
     Maps whose mean is the logit are divided by their positions, so that margins and discrepancies have one scale; the sum of
     integrated gradients is the logit already.
     """
-    images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
+    check_instance("the attack", attack, MinimumEpsilon, "MinimumEpsilon()")
+    batch = check_images(images)
+    count = check_model(model, batch)
+    labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
+    images = batch.numpy()
     maps = InterpretationMaps(name=interpretation)
     maps.check(model)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)

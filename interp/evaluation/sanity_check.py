@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions import RANKINGS, Attribution, pixel_scores
-from interp.core.checks import check_images, check_labels, check_number
+from interp.core.checks import check_images, check_labels, check_number, kind_of
 from interp.core.errors import InputError
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.statistics import Mean, mean_of
@@ -19,6 +19,7 @@ from interp.models.recorded_model import RecordedModel
 # A method whose maps still agree this much with the original ones when half of the layers are random, or more of them, does not depend on
 # what the network has learnt.
 THRESHOLD = 0.3
+MAKERS = "{'gradient': VanillaGradient, 'ig': lambda model: IntegratedGradients(model, steps=32)}"
 # What is known of signed maps under randomisation from the top, by the class of the method: Adebayo et al. (2018), DeconvNet by Sixt et al.
 # (2020). The random baseline never looks at a weight. Methods that are missing were not part of either study.
 EXPECTED = {
@@ -87,10 +88,12 @@ def sanity_check(
     """
     check_number("stages", stages, minimum=1, whole=True)
     check_number("seed", seed, minimum=0, whole=True)
+    if not isinstance(methods, Mapping) or not methods:
+        raise InputError(f"methods came as {kind_of(methods)}, expected what makes one of a model, by name: {MAKERS}")
     batch = check_images(images)
     chosen = check_labels(labels, batch)
     copy, layers = _copy(model, batch[:2])
-    made = {name: make(copy) for name, make in methods.items()}
+    made = {name: _make(name, make, copy) for name, make in methods.items()}
     arrays = np.asarray(batch), np.asarray(chosen)
 
     def explain() -> dict[tuple[str, str], np.ndarray]:
@@ -117,6 +120,23 @@ def sanity_check(
         report()
     signed, magnitudes = ({name: tuple(found[ranking, name]) for name in methods} for ranking in RANKINGS)
     return SanityCheck(tuple(names), tuple(counts), signed, magnitudes, len(batch))
+
+
+def _make(name: str, make: Any, model: keras.Model) -> Attribution:
+    """The attribution of a copy whose weights are going to be randomised; one that is made already would explain another model."""
+    came = make
+    if callable(make) and not isinstance(make, (Attribution, keras.Model)):
+        try:
+            came = make(model)
+        except TypeError as error:
+            raise InputError(
+                f"the method {name!r} came as {kind_of(make)}, which is not made of a model alone: {MAKERS}"
+            ) from error
+        if isinstance(came, Attribution):
+            return came
+    raise InputError(
+        f"the method {name!r} came as {kind_of(came)}, expected what makes an attribution of a model: {MAKERS}"
+    )
 
 
 def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[str, Any]]]:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.checks import check_logits
+from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import CompiledFunctions, drop_dead_losses
 from interp.core.errors import InputError
 from interp.models.model_graph import LOGITS, find_logits, find_pooled_end, find_scaled, variable_of
@@ -92,7 +92,7 @@ def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor)
 def run_model(model: Any, images: tf.Tensor) -> Any:
     """What `model` returns for the checked `images`, whatever it is. Raises InputError when it is no Keras model or does not run."""
     if not isinstance(model, keras.Model):
-        raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
+        raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
     try:
         return model(images, training=False)
     except Exception as error:

@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from interp.attributions import pixel_scores
-from interp.evaluation import RoarKar, SanityCheck, Selectivity
+from interp.core.checks import check_finite, check_instance, check_named
+from interp.core.errors import InputError, check_choice
+from interp.evaluation import METRICS, RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
 from interp.report.figures import COLOURS, plain_text
 
@@ -22,6 +24,8 @@ def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titl
 
     `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows. Raises InputError.
     """
+    check_named("maps", maps, np.ndarray, "VanillaGradient(model)(images, labels)")
+    images = check_finite("images", images)
     scores = {name: pixel_scores(of_method) for name, of_method in maps.items()}
     figure, grid = _grid(len(images), 1 + len(maps))
     for index, row in enumerate(grid):
@@ -37,6 +41,7 @@ def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titl
 
 def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Images down, methods across: each image with the pixels in red that a method's map had erased, masks (n, height, width)."""
+    check_named("masks", erased, np.ndarray, "selectivity(...).erased")
     figure, grid = _grid(len(images), 1 + len(erased))
     for index, row in enumerate(grid):
         _image(row[0], images[index], titles[index])
@@ -50,7 +55,12 @@ def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], t
 
 
 def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
-    """Rank correlation between methods (methods, methods), with its figures."""
+    """Rank correlation between methods (methods, methods), with its figures; NaN where there is none. Raises InputError."""
+    agreement = np.asarray(agreement)
+    if agreement.shape != (len(methods), len(methods)) or not np.issubdtype(agreement.dtype, np.number):
+        raise InputError(
+            f"the agreement came as {agreement.dtype} of shape {agreement.shape}, expected a number for each pair of methods"
+        )
     side = 1.8 + 0.5 * len(methods)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.add_subplot()
@@ -67,6 +77,7 @@ def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
 
 def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
     """Mean probability of the class and accuracy against the number of erased patches, a line a method."""
+    check_named("curves", found, Selectivity, "selectivity(VanillaGradient(model), images, labels)")
     patch = max(result.patch for result in found.values())
     label_of_steps = "erased pixels" if patch == 1 else f"erased patches of {patch} x {patch} pixels"
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -82,6 +93,7 @@ def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
 
 def correlations_figure(found: SanityCheck) -> Figure:
     """Rank correlation with the maps of the trained network against how much of it is random, a line a method."""
+    check_instance("the curves", found, SanityCheck, "sanity_check(...)")
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     stages = ["none", *found.stages]
@@ -98,6 +110,8 @@ def correlations_figure(found: SanityCheck) -> Figure:
 
 def retraining_figure(found: RoarKar, metric: str) -> Figure:
     """Test accuracy after retraining against the ratio, a line a method, one standard error as a band, the baseline in black."""
+    check_instance("the accuracies", found, RoarKar, "roar_kar(...)")
+    check_choice("metric", metric, METRICS)
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for place, name in enumerate(found.methods):

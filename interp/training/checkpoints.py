@@ -16,6 +16,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.core.files import header_length
 
@@ -41,6 +42,8 @@ class CheckpointFolder:
     """The newest `keep` checkpoints of one training, in `folder`/step_00001234."""
 
     def __init__(self, folder: str | Path, *, keep: int = 2) -> None:
+        check_instance("the folder of checkpoints", folder, (str, Path), "'gen_images/checkpoints'")
+        check_number("keep", keep, minimum=1, whole=True)
         self.folder, self.keep = Path(folder), keep
 
     def save(self, checkpoint: Checkpoint) -> None:

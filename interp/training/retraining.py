@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from interp.core.checks import check_instance
 from interp.data import Dataset
+from interp.models.architectures import find_architecture
 from interp.models.initialisation import build_network, initialise
 from interp.models.network import Network
 from interp.training.schedule import Schedule
@@ -29,12 +30,14 @@ class Retraining:
     schedule: Schedule
 
     def __post_init__(self) -> None:
+        find_architecture(self.architecture)
         check_instance(
             "the schedule", self.schedule, Schedule, "plain_schedule(epochs=5, batch_size=50, learning_rate=1e-3)"
         )
 
     def __call__(self, data: Dataset, validation: Dataset, seed: int) -> Network:
         """Train on `data`; the validation images are not used, as nothing is chosen by them. Raises InputError, TrainingDiverged."""
+        check_instance("data", data, Dataset, "data.load('digits', 'train')")
         network, optimizer, step = _compiled(self, data.image_shape, data.classes)
         initialise(network, seed)
         for variable in optimizer.variables:

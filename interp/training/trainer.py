@@ -26,6 +26,8 @@ from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import make_step
 from interp.training.validation import validate, validation_attack
 
+# How to make these, for messages.
+SCHEDULE = "Schedule(...) or PAPER['mnist']"
 DATASET = "data.load('digits', 'train')"
 
 
@@ -72,6 +74,12 @@ def train(
     _check(network, schedule, data, seed)
     if validation is not None:
         check_instance("validation", validation, Dataset, DATASET)
+    if not callable(report) or isinstance(report, type):
+        raise InputError(f"report came as {kind_of(report)}, expected a function of a Progress, such as print")
+    if compiled is not None and not (isinstance(compiled, tuple) and len(compiled) == 2 and callable(compiled[1])):
+        raise InputError(f"compiled came as {kind_of(compiled)}, expected (optimizer, make_step(...)) as a tuple")
+    if stop is not None:
+        check_instance("stop", stop, StopRequest, "StopRequest()")
     if checkpointing is not None:
         check_instance("checkpointing", checkpointing, Checkpointing, "Checkpointing(CheckpointFolder(path))")
     if compiled is None:
@@ -163,7 +171,7 @@ def _run(
 
 def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
-    check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
+    check_instance("the schedule", schedule, Schedule, SCHEDULE)
     check_instance("data", data, Dataset, DATASET)
     if not isinstance(network, Network):
         raise InputError(f"train takes this package's networks, got {kind_of(network)}: make one with build_network")
@@ -191,8 +199,9 @@ def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> No
 def describe(
     objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
 ) -> dict[str, Any]:
-    """What made a network, for its file's metadata."""
+    """What made a network, for its file's metadata. Raises InputError."""
     objective = find_objective(objective)
+    check_instance("the schedule", schedule, Schedule, SCHEDULE)
     weight = resolve_penalty(objective, penalty_weight)
     described = asdict(schedule)
     if schedule.attack_precision == "float32":
