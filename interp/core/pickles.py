@@ -61,6 +61,7 @@ _STEPS = {
     ),
     *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "PROTO", "FRAME", "STOP"),
 }
+_INSTRUCTIONS = {instruction.code: instruction for instruction in pickletools.opcodes}
 _KNOWN = {*_CONSTANTS, *_VALUES, *_STEPS}
 _PLAIN = (type(None), bool, int, float, str, bytes, np.ndarray)
 
@@ -279,7 +280,7 @@ def _instructions(content: bytes) -> Iterator[tuple[str, Any]]:
     """Name and argument of each instruction, those that arrays need."""
     file = io.BytesIO(content)
     while code := file.read(1):
-        instruction = pickletools.code2op.get(code.decode("latin1"))
+        instruction = _INSTRUCTIONS.get(code.decode("latin1"))
         if instruction is None:
             raise InputError("it is damaged")
         if instruction.name not in _KNOWN:
