@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from interp.core.checks import check_instance, check_named, kind_of
@@ -64,9 +65,9 @@ class Page:
                     f"a row of a table came as {line!r:.80}, expected a list of texts, numbers and None, one for each of the "
                     f"{len(header)} columns"
                 )
-        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in header)
+        head = "".join(f'<th scope="col">{_escape(cell)}</th>' for cell in header)
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell_text(cell))}</td>" for cell in row) + "</tr>" for row in lines
+            "<tr>" + "".join(f"<td>{_escape(cell_text(cell))}</td>" for cell in row) + "</tr>" for row in lines
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         self._parts.append(
