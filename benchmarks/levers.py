@@ -47,10 +47,10 @@ def measure(shared: bool) -> None:
     import numpy as np
     import works
 
+    from interp.attributions import CAM
     from interp.core import compiled, streams
-    from interp.discrepancy.interpretations import ClassActivation, Interpretation
-    from interp.models.forward import Forward, NetworkForward
     from interp.models.pixel_layout import PlainLayout
+    from interp.models.prepared import PreparedModel
     from interp.training import step as training_step
 
     number = streams.count_streams()
@@ -80,10 +80,11 @@ def measure(shared: bool) -> None:
         return lambda: attack(network, images, labels)
 
     one, several = partial(parallel, 1), partial(parallel, number)
-    maps = partial(mock.patch.object, ClassActivation, "sums_at", Interpretation.sums_at)
+    # Another class of methods, which is asked for its maps in every step.
+    maps = partial(mock.patch, "interp.attacks.searched_maps.CAM", type("Other", (CAM,), {}))
     pixels = [
-        partial(mock.patch.object, NetworkForward, name, getattr(Forward, name))
-        for name in ("lift", "logits_of_lifted")
+        partial(mock.patch.object, PreparedModel, "lift", lambda self, points: points),
+        partial(mock.patch.object, PreparedModel, "logits_of_lifted", PreparedModel.logits),
     ]
     aai = works.TopKInterpretation
 

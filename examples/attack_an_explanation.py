@@ -5,8 +5,9 @@ import numpy as np
 
 import interp
 from interp.attacks import TopKInterpretation, correct
+from interp.attributions import InterpretationMaps
 from interp.core.files import replacing
-from interp.discrepancy import InterpretationMaps, kendall_tau, top_k_overlap
+from interp.discrepancy import kendall_tau, top_k_overlap
 from interp.report import attributions_figure
 
 # Class activation maps need a model that ends in average pooling and one dense layer; "ig" works for any.

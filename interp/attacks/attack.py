@@ -12,8 +12,8 @@ from interp.attacks.classification import margin
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
-from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model_once
+from interp.models.prepared import prepare
 
 
 class Batch(NamedTuple):
@@ -46,6 +46,9 @@ class Attack(ABC):
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         truth = check_labels(labels, originals, check_model_once(self._compiled, model, originals))
+        self._compiled.keep(
+            model, ("checked", self._structure(), tuple(originals.shape[1:])), lambda: self._check(model, originals)
+        )
         starts = self._starts(originals, seed)
         worst, most_harm = self._attack(model, (originals, truth, *next(starts)), batch_size)
         for draws in starts:
@@ -68,7 +71,7 @@ class Attack(ABC):
         def run(images: tf.Tensor, labels: tf.Tensor, *arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             draws, numbers = arguments[: len(arrays) - 2], arguments[len(arrays) - 2 :]
             found = self._run(Batch(model, images, labels, draws, numbers))
-            return found, margin(prepare_forward(model, rearrange=True).classify(found), labels)
+            return found, margin(prepare(model, rearrange=True).classify(found), labels)
 
         key = type(self), self._structure(), tuple(arrays[0].shape[1:])
         rows = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in arrays]
@@ -76,6 +79,10 @@ class Attack(ABC):
         found, harm = run_in_batches(compiled, arrays, batch_size)
         _check_finite(found, harm)
         return found, harm
+
+    def _check(self, model: keras.Model, images: tf.Tensor) -> None:
+        """Raise InputError where `model` cannot be attacked on such images: before the search."""
+        return None
 
     @property
     def _leaves_broken(self) -> bool:

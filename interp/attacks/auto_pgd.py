@@ -12,7 +12,7 @@ from interp.attacks.loop import Evaluation, Rows, choose, until_broken, value_an
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import check_choice
-from interp.models.forward import prepare_forward
+from interp.models.prepared import prepare
 
 # The log odds rank points as the cross-entropy does, and do not underflow.
 LOSSES = {"ce": log_odds_against, "dlr": difference_of_logits_ratio}
@@ -57,7 +57,7 @@ class AutoPGD(Attack):
         model, images, labels, draws, numbers = batch
         (epsilon,) = numbers
         ball, loss = LinfBall(), LOSSES[self.loss]
-        forward = prepare_forward(model, rearrange=True)
+        forward = prepare(model, rearrange=True)
         windows = tf.constant(checkpoint_windows(self.steps))
 
         def evaluate(points: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Evaluation]:

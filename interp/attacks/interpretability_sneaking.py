@@ -9,15 +9,17 @@ import tensorflow as tf
 
 from interp.attacks.classification import target_margin
 from interp.attacks.loop import Evaluation, choose
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
+from interp.attributions import Attribution, Representation
+from interp.attributions.representation import LAST_LAYER
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
-from interp.discrepancy.interpretations import INTERPRETATIONS, LAST_LAYER, prepare_interpretation
-from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model_once
+from interp.models.prepared import prepare
 
 FIRST_WEIGHT = 5e-5
 
@@ -38,12 +40,13 @@ class InterpretabilitySneaking:
     """Lower target margin + weight * discrepancy in a ball; `attack(model, images, labels, targets, epsilons)` gives a Sneaked.
 
     The weight of the discrepancy is bisected per image in [0, 1] over `rounds`: the largest with which the target is still
-    reached. `interpretation` is cam, cam++, ig or representation (of a `layer`), `classes` one_class, two_class or all_class,
-    `norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose radii are this attack's natural `epsilons`; by sign, every
-    other round starts at `start`, and the iterate of least discrepancy counts of those at the target. Raises InputError.
+    reached. `interpretation` is any explanation method, by name or as an object (representation is of a `layer`), `classes` one_class,
+    two_class or all_class, `norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose radii are this attack's natural
+    `epsilons`; by sign, every other round starts at `start`, and the iterate of least discrepancy counts of those at the target. Raises
+    InputError.
     """
 
-    interpretation: str = "cam"
+    interpretation: str | Attribution = "cam"
     classes: str = "two_class"
     norm: str = "l1"
     rounds: int = 10
@@ -53,7 +56,7 @@ class InterpretabilitySneaking:
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_choice("interpretation", self.interpretation, INTERPRETATIONS)
+        attacked_method(self.interpretation)
         check_choice("class selection", self.classes, SELECTIONS)
         check_choice("norm", self.norm, NORMS)
         check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
@@ -79,6 +82,11 @@ class InterpretabilitySneaking:
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         count = check_model_once(self._compiled, model, originals)
+        self._compiled.keep(
+            model,
+            ("checked", self.method.describe(), tuple(originals.shape[1:])),
+            lambda: check_attackable(self.method, model, originals),
+        )
         truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
         if bool(tf.reduce_any(truth == wanted)):
             raise InputError("a target is the true class of its image: choose another class")
@@ -97,7 +105,8 @@ class InterpretabilitySneaking:
         places = np.nonzero(np.isfinite(radii))
         if len(places[-1]):
             attack = self._compile(model, originals, count)
-            arrays = tuple(tf.gather(array, places[-1]) for array in (originals, truth, wanted, begin))
+            rows = tf.range(len(originals))
+            arrays = tuple(tf.gather(array, places[-1]) for array in (originals, truth, wanted, begin, rows))
             found, least = (part.numpy() for part in run_in_batches(attack, (*arrays, radii[places]), batch_size))
             if np.isnan(least).any():
                 raise InputError(
@@ -106,10 +115,16 @@ class InterpretabilitySneaking:
             adversarial[places], succeeded[places] = found, np.isfinite(least)
         return Sneaked(adversarial, succeeded)
 
+    @property
+    def method(self) -> Attribution:
+        """What is not to move."""
+        method = attacked_method(self.interpretation)
+        return Representation(index=self.layer) if isinstance(method, Representation) else method
+
     def _compile(self, model: keras.Model, images: tf.Tensor, count: int) -> Any:
         batch, label = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
-        rows = [batch, label, label, batch, tf.TensorSpec([None], tf.float32)]
-        key = self.interpretation, self.classes, self.norm, self.direction, self.layer, tuple(images.shape[1:])
+        rows = [batch, label, label, batch, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)]
+        key = self.method.describe(), self.classes, self.norm, self.direction, tuple(images.shape[1:])
         numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images)
 
         def run(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -125,22 +140,23 @@ class InterpretabilitySneaking:
         labels: tf.Tensor,
         targets: tf.Tensor,
         begin: tf.Tensor,
+        rows: tf.Tensor,
         radius: tf.Tensor,
         rounds: tf.Tensor,
         steps: tf.Tensor,
         scale: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         targeted = TargetedSteps(self.direction, steps, scale)
-        forward = prepare_forward(model, rearrange=True)
-        interpretation = prepare_interpretation(self.interpretation, forward, layer=self.layer)
+        forward = prepare(model, rearrange=True)
+        searched = SearchedMaps(self.method.for_search(), forward, rows)
         shown = select_classes(self.classes, labels, targets, count)
         clean, before = forward.enter(images), forward.enter(begin)
-        clean_maps = interpretation.maps(clean, shown)
+        clean_maps, _ = searched(clean, shown)
         limits = LinfBall().limits(images, radius[:, None, None, None], forward.enter)
         within = LinfBall().inside(before, limits, radius)
 
         def measure(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            maps, logits = interpretation.maps_and_logits(points, shown)
+            maps, logits = searched(points, shown)
             return target_margin(logits, targets), class_distances(maps - clean_maps, self.norm, squared=True)
 
         def try_weight(

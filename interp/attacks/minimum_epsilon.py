@@ -14,8 +14,8 @@ from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
-from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model_once
+from interp.models.prepared import prepare
 
 FIRST_RADIUS, RESTART_RADIUS = 0.05, 0.5
 
@@ -111,7 +111,7 @@ class MinimumEpsilon:
         restart: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         targeted = TargetedSteps(self.direction, steps, scale)
-        forward = prepare_forward(model, rearrange=True)
+        forward = prepare(model, rearrange=True)
         clean, drawn = forward.enter(images), forward.enter(draws)
 
         def towards(targets: tf.Tensor) -> Objective:

@@ -11,8 +11,8 @@ from interp.attacks.loop import Evaluation, Rows, ascend, until_broken, value_an
 from interp.core.balls import find_ball
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
-from interp.models.forward import prepare_forward
 from interp.models.low_precision import check_precision
+from interp.models.prepared import prepare
 
 ITERATES = ("last", "worst", "first")
 # Of the largest logit: more than bfloat16, with 8 bits, misses it by.
@@ -72,7 +72,7 @@ class ProjectedGradientDescent(Attack):
         model, images, labels, draws, numbers = batch
         epsilon, step_size, steps = numbers
         ball = find_ball(self.norm)
-        forward = prepare_forward(model, rearrange=ball.pixelwise, precision=self.precision)
+        forward = prepare(model, rearrange=ball.pixelwise, precision=self.precision)
         limits = ball.limits(images, epsilon, forward.enter)
         start = forward.enter(draws[0])
 

@@ -12,7 +12,7 @@ from interp.attacks.loop import Rows, choose, until_broken, worse
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import InputError
-from interp.models.forward import Forward, prepare_forward
+from interp.models.prepared import PreparedModel, prepare
 
 # The share of pixels that a square covers is halved after these shares of all steps.
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
@@ -56,7 +56,7 @@ class Square(Attack):
 
     def _run(self, batch: Batch) -> tf.Tensor:
         model, images, labels, draws, numbers = batch
-        forward = prepare_forward(model, rearrange=True)
+        forward = prepare(model, rearrange=True)
         stripes, squares = draws
         height, width, channels = images.shape[1:]
         entered = forward.enter(images)
@@ -97,7 +97,7 @@ def square_sides(height: int, width: int, steps: int, share: float) -> np.ndarra
     return np.clip(sides, 1, min(height, width))
 
 
-def _places(forward: Forward, height: int, width: int, channels: int) -> list[tf.Tensor]:
+def _places(forward: PreparedModel, height: int, width: int, channels: int) -> list[tf.Tensor]:
     """Row and column, counted from 1, and channel of each value of flat points (p,); what is added around images is in row 0."""
     indices = np.meshgrid(np.arange(height) + 1, np.arange(width) + 1, np.arange(channels), indexing="ij")
     return [

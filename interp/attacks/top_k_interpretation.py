@@ -3,64 +3,86 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from interp.attacks.attack import Attack, Batch, check_steps
-from interp.attacks.loop import Evaluation, ascend
+from interp.attacks.classification import margin
+from interp.attacks.loop import Evaluation, ascend, choose
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable
+from interp.attributions import Attribution
 from interp.core.balls import LinfBall
 from interp.core.checks import check_number
-from interp.core.errors import InputError, check_choice
-from interp.discrepancy.interpretations import INTERPRETATIONS, prepare_interpretation
-from interp.models.forward import prepare_forward
+from interp.core.errors import InputError
+from interp.models.prepared import prepare
+
+# What a changed prediction costs where it is to stay: this many times the margin of the other class and this lead.
+PENALTY, LEAD = 10.0, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopKInterpretation(Attack):
-    """Signed steps that lower the true class's map at the `k` strongest positions it has on the clean image.
+    """Signed steps that lower the label's map at the `k` strongest positions it has on the clean image.
 
-    Starts uniformly in the l_inf ball of radius `epsilon` and returns the last iterate. `interpretation` is cam, cam++, ig or
-    representation; all but ig need a model that ends in average pooling and a dense layer. The prediction may change: what is reported
-    of this attack is over images whose prediction did not. Raises InputError.
+    Starts uniformly in the l_inf ball of radius `epsilon` and returns the last iterate, whose prediction may be another one: what is
+    reported of it is over images whose prediction stayed. With `keep_prediction` a change costs, and of the iterates with the clean
+    prediction, the clean image among them, that of the lowest sum counts. `interpretation` is any explanation method, by name or as an
+    object: cam, grad_cam, gradient, GradCAM(layer="conv"). Gradients of ReLU networks are searched with softplus's derivative. Raises
+    InputError, naming the method, for one that the model has not or that does not change with the image.
     """
 
     epsilon: float
     step_size: float = 0.01
     steps: int = 200
     k: int = 8
-    interpretation: str = "cam"
+    interpretation: str | Attribution = "cam"
+    keep_prediction: bool = False
 
     def __post_init__(self) -> None:
         check_steps(self.epsilon, self.step_size, self.steps)
         check_number("k", self.k, minimum=1, whole=True)
-        check_choice("interpretation", self.interpretation, INTERPRETATIONS)
+        attacked_method(self.interpretation)
+
+    def _check(self, model: keras.Model, images: tf.Tensor) -> None:
+        check_attackable(attacked_method(self.interpretation), model, images)
 
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
-        yield (LinfBall().random_point(images, self.epsilon, (seed, 0)),)
+        yield LinfBall().random_point(images, self.epsilon, (seed, 0)), tf.range(len(images))
 
     def _structure(self) -> Hashable:
-        return self.interpretation, self.k
+        return attacked_method(self.interpretation).describe(), self.k, self.keep_prediction
 
     def _numbers(self) -> tuple[float | int, ...]:
         return float(self.epsilon), float(self.step_size), int(self.steps)
 
     def _run(self, batch: Batch) -> tf.Tensor:
-        model, images, labels, draws, numbers = batch
+        model, images, labels, (start, rows), numbers = batch
         epsilon, step_size, steps = numbers
-        ball = LinfBall()
-        forward = prepare_forward(model, rearrange=True)
-        interpretation = prepare_interpretation(self.interpretation, forward)
-        project = ball.projection(images, epsilon, forward.enter)
-        entered = forward.enter(images)
-        clean = interpretation.maps(entered, labels[:, None])[:, 0]
+        ball, method = LinfBall(), attacked_method(self.interpretation)
+        prepared = prepare(model, rearrange=True)
+        project = ball.projection(images, epsilon, prepared.enter)
+        entered = prepared.enter(images)
+        clean, logits = SearchedMaps(method, prepared, rows)(entered, labels[:, None])
         if clean.shape[-1] is not None and self.k > clean.shape[-1]:
             raise InputError(f"k came as {self.k}, the maps have {clean.shape[-1]} positions: choose a smaller k")
-        strength = interpretation.sums_at(entered, labels, tf.math.top_k(clean, self.k).indices)
+        positions = tf.math.top_k(clean[:, 0], self.k).indices
+        strength = SearchedMaps(method.for_search(), prepared, rows).sums_at(entered, labels, positions)
+        predicted = tf.argmax(logits, -1)
 
         def objective(points: tf.Tensor) -> Evaluation:
-            value = -strength(points)
-            return Evaluation(value, value)
+            sums, logits = strength(points)
+            if not self.keep_prediction:
+                return Evaluation(-sums, -sums)
+            scale = tf.stop_gradient(tf.abs(sums)) + 1e-12
+            over = margin(logits, predicted)
+            value = -sums / scale - PENALTY * tf.nn.relu(over + LEAD)
+            return Evaluation(value, tf.where(over < 0, -sums, sums.dtype.min))
 
         def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             return project(points + step_size * ball.steepest(gradient))
 
-        return forward.leave(ascend(objective, move, forward.enter(draws[0]), steps))
+        found = ascend(objective, move, prepared.enter(start), steps, keep_worst=self.keep_prediction)
+        if self.keep_prediction:
+            better = objective(found).harm > objective(entered).harm
+            found = choose(better, found, entered)
+        return prepared.leave(found)

@@ -1,7 +1,10 @@
-"""Saliency methods for any Keras model: maps that say which pixels a class score rests on."""
+"""Explanation methods for any Keras model: maps that say which pixels a class score rests on.
+
+Each is a description (its settings) that attacks, discrepancies and training objectives take, and with a model explains images.
+"""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
-from interp.attributions.attribution import Attribution, Explanation
+from interp.attributions.attribution import Attribution, Explanation, Maps
 from interp.attributions.cam import CAM
 from interp.attributions.deconvnet import DeconvNet
 from interp.attributions.grad_cam import GradCAM
@@ -10,13 +13,19 @@ from interp.attributions.guided_backprop import GuidedBackprop
 from interp.attributions.guided_grad_cam import GuidedGradCAM
 from interp.attributions.input_x_gradient import InputXGradient
 from interp.attributions.integrated_gradients import IntegratedGradients
+from interp.attributions.interpretation_maps import InterpretationMaps, check_maps
 from interp.attributions.pixel_scores import RANKINGS, pixel_scores
 from interp.attributions.random_baseline import RandomBaseline
+from interp.attributions.registry import ENSEMBLES, INTERPRETATIONS, METHODS, find_attribution
+from interp.attributions.representation import Representation
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
 from interp.attributions.vanilla_gradient import VanillaGradient
 
 __all__ = [
     "CAM",
+    "ENSEMBLES",
+    "INTERPRETATIONS",
+    "METHODS",
     "RANKINGS",
     "Attribution",
     "DeconvNet",
@@ -27,10 +36,15 @@ __all__ = [
     "GuidedGradCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "InterpretationMaps",
+    "Maps",
     "RandomBaseline",
+    "Representation",
     "SmoothGrad",
     "SmoothGradSquared",
     "SmoothGradVar",
     "VanillaGradient",
+    "check_maps",
+    "find_attribution",
     "pixel_scores",
 ]

@@ -1,24 +1,26 @@
-"""What all attribution methods share: checks, batches, the compiled function, the result."""
+"""What all explanation methods share: a description, one differentiable function from points to maps, and maps for people."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions.explained import Explained
 from interp.core.checks import check_images, check_labels, check_number, kind_of
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
 from interp.models.model_check import check_model_once, reason
-from interp.models.recorded_model import RecordedModel, Use, find_use
+from interp.models.prepared import PreparedModel, prepare
 
 # Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
 VALUES = 512 * 28 * 28
+
+Self = TypeVar("Self", bound="Attribution")
 
 
 @dataclass(frozen=True)
@@ -31,26 +33,47 @@ class Explanation:
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-class Attribution(ABC):
-    """An attribution method for one Keras model: `attribution(images, labels)` gives maps that keep sign and scale.
+class Maps(NamedTuple):
+    """Maps (n, m, height, width, ...) of m classes of each image, the logits (n, K) beside them, and further values (n, m)."""
 
-    `model` is any Keras model that returns logits (n, K), or what a softmax or sigmoid at its end makes of them, which is cut. It stays
-    as it is, and its weights are read at every call. At most `chunk_size` images are in memory at a time, by their size without it.
+    maps: tf.Tensor
+    logits: tf.Tensor
+    values: tuple[tf.Tensor, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution(ABC):
+    """An explanation method: its settings, and `attribution(images, labels)` for people where it has a model.
+
+    Without a model it is a description, which attacks, discrepancies and training objectives take. `model` is any Keras model that returns
+    logits (n, K), or what a softmax or sigmoid at its end makes of them, which is cut; it stays as it is, and its weights are read at
+    every call. At most `chunk_size` images are in memory at a time, by their size without it. Raises InputError.
     """
 
-    # Names of what `_maps` returns beside the maps.
+    # Names of the further values of the maps.
     values: ClassVar[tuple[str, ...]] = ()
-    reads_layers: ClassVar[bool] = False
+    # Whether maps have the sides of a layer's outputs; for people they are upsampled.
+    at_layer: ClassVar[bool] = False
+    # Whether maps change with the image in a way that an attack can follow.
+    differentiable: ClassVar[bool] = True
 
-    def __init__(self, model: keras.Model, *, layer: str | None = None, chunk_size: int | None = None) -> None:
-        if not isinstance(model, keras.Model):
-            raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
-        if layer is not None and not isinstance(layer, str):
-            raise InputError(f"layer came as {kind_of(layer)}, expected the name of a layer")
-        if chunk_size is not None:
-            check_number("chunk_size", chunk_size, minimum=1, whole=True)
-        self.model, self.layer, self._chunk_size = model, layer, chunk_size
-        self._compiled = CompiledFunctions()
+    model: keras.Model | None = field(default=None, repr=False)
+    _: KW_ONLY
+    chunk_size: int | None = field(default=None, repr=False)
+    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.model is not None and not isinstance(self.model, keras.Model):
+            raise InputError(f"the model came as {kind_of(self.model)}, expected a keras.Model that returns logits")
+        if self.chunk_size is not None:
+            check_number("chunk_size", self.chunk_size, minimum=1, whole=True)
+
+    def __eq__(self, other: object) -> bool:
+        """Methods of the same settings are equal, whatever their models."""
+        return isinstance(other, Attribution) and self.describe() == other.describe()
+
+    def __hash__(self) -> int:
+        return hash(self.describe())
 
     def __call__(self, images: Any, labels: Any) -> Any:
         """Return maps of the `labels` (n,): (n, height, width, channels), or (n, height, width, 1) of methods that look at a layer.
@@ -66,23 +89,28 @@ class Attribution(ABC):
         `first` is the place of the first image among images explained by several calls, which random draws depend on.
         """
         check_number("first", first, minimum=0, whole=True)
+        if self.model is None:
+            raise InputError(f"{self.name} has no model to explain: make it with one, {type(self).__name__}(model)")
         batch = check_images(images)
         shape = tuple(batch.shape[1:])
         chosen = check_labels(labels, batch, check_model_once(self._compiled, self.model, batch))
-        recorded, layer = self._compiled.keep(self.model, ("layers", shape), lambda: self._look_inside(batch[:2]))
+        key = self.describe(), shape
+        layer = self._compiled.keep(self.model, ("layer", *key), lambda: self.find_layer(self.model, batch[:2]))
 
         def run(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return self._maps(Explained(self.model, recorded=recorded), images, labels, rows)
+            prepared = prepare(self.model, rearrange=True)
+            maps, values = self.pictures(prepared, prepared.enter(images), labels, rows)
+            return maps, *values
 
         signature = [tf.TensorSpec([None, *shape]), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)]
         try:
-            compiled = self._compiled.get(self.model, shape, lambda: run, signature)
+            compiled = self._compiled.get(self.model, key, lambda: run, signature)
         except InputError:
             raise
         except Exception as error:
             raise InputError(f"the model runs, but not in a compiled function: {reason(error)}") from error
         rows = tf.range(first, first + len(batch))
-        maps, *values = run_in_batches(compiled, (batch, chosen, rows), self._images_at_a_time(shape))
+        maps, *values = run_in_batches(compiled, (batch, chosen, rows), self.images_at_a_time(shape))
         broken = tf.where(~tf.reduce_all(tf.math.is_finite(maps), (1, 2, 3)))[:, 0]
         if len(broken):
             raise InputError(
@@ -90,59 +118,67 @@ class Attribution(ABC):
                 "damaged weights, or divisions, roots and logarithms at 0 in the model"
             )
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}
-        return Explanation(like(images, maps), self.name, layer, self._judged(named))
+        return Explanation(like(images, maps), self.name, layer, self.judged(named))
+
+    def pictures(
+        self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Maps (n, height, width, channels or 1) of one class each at the size of the images, and the further values (n,)."""
+        maps, _, values = self.maps(model, points, labels[:, None], rows)
+        maps = maps[:, 0]
+        if self.at_layer:
+            images = model.leave(points)
+            maps = tf.image.resize(maps[..., None], tf.shape(images)[1:3], "bilinear")
+        return maps, tuple(value[:, 0] for value in values)
+
+    @abstractmethod
+    def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
+        """Maps of the `classes` (n, m) at `points`, which may be differentiated; for use inside a compiled function.
+
+        `rows` (n,) are the places of the images among all images, which random draws depend on. Raises InputError where the model has
+        no such maps.
+        """
+
+    def for_search(self) -> "Attribution":
+        """The method as an attack searches with it, where that is another one: what it found is judged by the method itself."""
+        return self
+
+    def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
+        """The name of the layer that the method looks at in `model`, None where it looks at none. Raises InputError."""
+        return None
+
+    def judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The further values with what follows from them; warns where the maps are not what was asked for."""
+        return values
 
     @property
     def name(self) -> str:
         """The method's name for tables."""
         return type(self).__name__
 
-    def chunk_size(self, shape: tuple[int, ...]) -> int:
-        """Images of this shape (height, width, channels) in memory at a time, in each of the streams that run side by side."""
-        if self._chunk_size is None:
+    def describe(self) -> str:
+        """The method with its settings."""
+        told: list[str] = []
+        for name in sorted(each.name for each in fields(self) if each.repr):
+            value = getattr(self, name)
+            if isinstance(value, Attribution):
+                told.insert(0, value.describe())
+            elif value is not None and value is not False:
+                array = isinstance(value, np.ndarray) and value.ndim
+                told.append(f"{name}={digest([value]) if array else value}")
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    def without_model(self: Self) -> Self:
+        """The description alone."""
+        return replace(self, model=None, _compiled=CompiledFunctions())
+
+    def images_at_a_time(self, shape: tuple[int, ...]) -> int:
+        """Images of this shape (height, width, channels) that are explained together, in each of the streams that run side by side."""
+        return self.points_at_a_time(shape)
+
+    def points_at_a_time(self, shape: tuple[int, ...]) -> int:
+        """Points of images of this shape in memory at a time, in each of the streams that run side by side."""
+        if self.chunk_size is None:
             return max(1, VALUES // int(np.prod(shape)))
         # What a caller asked for holds for all streams together.
-        return max(1, self._chunk_size // count_streams())
-
-    def _judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The further values with what follows from them; warns where the maps are not what was asked for."""
-        return values
-
-    def _look_inside(self, few: tf.Tensor) -> tuple[RecordedModel | None, str | None]:
-        """The model run layer by layer, where the method needs it, and the name of the layer it looks at. Raises InputError."""
-        if not self.reads_layers:
-            return None, None
-        recorded, chosen = RecordedModel(self.model), list[str]()
-
-        def run(images: tf.Tensor) -> tf.Tensor:
-            outputs, uses = recorded(images)
-            chosen.append(self._choose(uses).name)
-            return outputs
-
-        # In a graph, whose operations tell more than the layers.
-        outputs = tf.function(run, autograph=False)(few)
-        # A subclass of a functional model may compute something else than its layers say.
-        if not np.allclose(outputs, self.model(few, training=False), rtol=1e-3, atol=1e-4):
-            raise InputError(
-                f"{type(self.model).__name__} computes something else than its layers one after the other, so no layer can be "
-                "looked at: use a method that needs none, such as IntegratedGradients"
-            )
-        return recorded, chosen[0]
-
-    def _choose(self, uses: list[Use]) -> Use:
-        """The use of a layer whose output the method reads."""
-        return find_use(uses, self.layer)
-
-    def _images_at_a_time(self, shape: tuple[int, ...]) -> int:
-        return self.chunk_size(shape)
-
-    @abstractmethod
-    def _maps(
-        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        """Maps of some images and the further values, inside a compiled function; `rows` (n,) are their places among all images."""
-
-
-def upsample(maps: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Maps (n, h, w) of a layer at the size of the images, bilinear, (n, height, width, 1)."""
-    return tf.image.resize(maps[..., None], tf.shape(images)[1:3], "bilinear")
+        return max(1, self.chunk_size // count_streams())

@@ -1,25 +1,35 @@
 """Class activation maps (Zhou et al. 2016)."""
 
-import keras
+from dataclasses import dataclass, field
+
 import tensorflow as tf
 
-from interp.attributions.attribution import Attribution, upsample
-from interp.attributions.explained import Explained
+from interp.attributions.attribution import Attribution, Maps
+from interp.models.linear_tail import Tail
+from interp.models.prepared import PreparedModel
 
 
+@dataclass(frozen=True, eq=False)
 class CAM(Attribution):
-    """Class activation map sum_c W_ck A_c (Zhou et al. 2016) of a model that ends in average pooling and a dense layer, upsampled:
-    (n, height, width, 1).
+    """Class activation map sum_c W_ck A_c (Zhou et al. 2016) of a model that ends in average pooling and a dense layer, for people
+    upsampled: (n, height, width, 1).
 
-    Raises InputError when called for a model without that end.
+    `rectified` takes the positive part of W: Grad-CAM++ in its closed form for average pooling. Raises InputError when called for a
+    model without that end.
     """
 
-    def __init__(self, model: keras.Model, *, chunk_size: int | None = None) -> None:
-        super().__init__(model, chunk_size=chunk_size)
+    at_layer = True
 
-    def _maps(
-        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        forward = explained.mapped()
-        maps = forward.tail.maps(forward.activations(forward.enter(images)))
-        return (upsample(tf.gather(tf.transpose(maps, (0, 3, 1, 2)), labels, batch_dims=1), images),)
+    rectified: bool = field(default=False, kw_only=True)
+
+    def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
+        activations = model.activations(points)
+        return Maps(self.of_activations(model, activations, classes), model.tail.logits(activations))
+
+    def of_activations(self, model: PreparedModel, activations: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        """The maps (n, m, h, w), which are linear in what the tail reads."""
+        maps = self._tail(model).maps(activations)
+        return tf.gather(tf.transpose(maps, (0, 3, 1, 2)), classes, batch_dims=1)
+
+    def _tail(self, model: PreparedModel) -> Tail:
+        return model.tail.rectified() if self.rectified else model.tail

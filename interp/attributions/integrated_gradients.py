@@ -2,52 +2,57 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions.attribution import Attribution
-from interp.attributions.explained import Explained, of_labels
+from interp.attributions.attribution import Attribution, Maps
+from interp.attributions.gradients import OfOneClass, of_labels
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
-from interp.core.path_gradients import RULES, chunked_path_gradient, quadrature
+from interp.core.path_gradients import RULES, mean_path_gradient, quadrature
+from interp.models.prepared import PreparedModel
 
 # With a tolerance the number of points starts here and doubles.
 FEWEST = 8
+# While an attack searches: so many points of the right rule, as in the paper's training.
+SEARCHED = 5
+# Values of an image whose few points are all in memory at once.
+SMALL_IMAGE = 1024
 
 
-class IntegratedGradients(Attribution):
+@dataclass(frozen=True, eq=False)
+class IntegratedGradients(OfOneClass):
     """Image minus baseline times the gradient averaged on the straight way between them (Sundararajan et al. 2017), shape of the images.
 
     `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `baseline` is a value in [0, 1] or an image
     (height, width, channels). With `tolerance` the number of points starts at 8 and doubles, for the images that need it and up
     to `steps`, until the completeness gap |sum of the map - (f(image) - f(baseline))| is at most that many logits. `explain`
     returns the gap and the number of points of each image, and with a tolerance which images `missed` it, of which a warning tells.
+    Attacks search with five points of the right rule, as the paper's training does.
     """
 
     values = ("gap", "points")
 
-    def __init__(
-        self,
-        model: keras.Model,
-        *,
-        steps: int = 64,
-        rule: str = "gauss_legendre",
-        baseline: float | np.ndarray = 0.0,
-        tolerance: float | None = None,
-        chunk_size: int | None = None,
-    ) -> None:
-        super().__init__(model, chunk_size=chunk_size)
-        check_choice("quadrature rule", rule, RULES)
+    steps: int = field(default=64, kw_only=True)
+    rule: str = field(default="gauss_legendre", kw_only=True)
+    baseline: Any = field(default=0.0, kw_only=True)
+    tolerance: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("quadrature rule", self.rule, RULES)
         # Gauss-Legendre nodes are eigenvalues of a matrix of that side.
-        most = 2048 if rule == "gauss_legendre" else 100_000
-        check_number("steps", steps, minimum=1, whole=True, maximum=most)
-        if tolerance is not None:
-            check_number("tolerance", tolerance, minimum=0, strict=True)
-        self.steps, self.rule, self.tolerance = steps, rule, tolerance
-        self.baseline = _check_baseline(baseline)
+        most = 2048 if self.rule == "gauss_legendre" else 100_000
+        check_number("steps", self.steps, minimum=1, whole=True, maximum=most)
+        if self.tolerance is not None:
+            check_number("tolerance", self.tolerance, minimum=0, strict=True)
+        object.__setattr__(self, "baseline", _check_baseline(self.baseline))
+
+    def for_search(self) -> Attribution:
+        return replace(self, steps=SEARCHED, rule="right", tolerance=None)
 
     def _numbers_of_points(self) -> list[int]:
         if self.tolerance is None:
@@ -55,7 +60,7 @@ class IntegratedGradients(Attribution):
         fewer = [FEWEST * 2**level for level in range(20) if FEWEST * 2**level < self.steps]
         return [*fewer, self.steps]
 
-    def _judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self.tolerance is None:
             return values
         missed = values["gap"] > self.tolerance
@@ -68,46 +73,47 @@ class IntegratedGradients(Attribution):
             )
         return {**values, "missed": missed}
 
-    def _maps(
-        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        forward, shape = explained.forward_of_images(), images.shape[1:]
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        shape = model.leave(points).shape[1:]
         baseline = tf.constant(self.baseline, tf.float32)
         if baseline.shape.rank and not baseline.shape.is_compatible_with(shape):
             raise InputError(
                 f"the baseline came with shape {tuple(baseline.shape)}, the images have {tuple(shape)}: give an image of that "
                 "shape or a number"
             )
-        ways = images - baseline
-        start, end = forward.lift(tf.broadcast_to(baseline, [1, *shape])), forward.lift(images)
-        chunk_size = self.chunk_size(tuple(shape))
+        black = model.enter(tf.broadcast_to(baseline, [1, *shape]))
+        ways = points - black
+        end = model.lift(points)
+        start = model.lift(black) + tf.zeros_like(end)
+        small = shape.num_elements() is not None and shape.num_elements() <= SMALL_IMAGE
+        chunk_size = None if small and self.steps < FEWEST else self.points_at_a_time(tuple(shape))
 
         def score_of(labels: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-            return lambda points, at: of_labels(forward.logits_of_lifted(points), tf.gather(labels, at))
+            return lambda points, at: of_labels(model.logits_of_lifted(points), tf.gather(labels, at))
 
-        everything = tf.range(tf.shape(images)[0])
-        starts = start + tf.zeros_like(end)
-        change = score_of(labels)(end, everything) - score_of(labels)(starts, everything)
-        maps, gaps = tf.zeros_like(ways), tf.fill(tf.shape(everything), np.float32(np.inf))
-        points = tf.zeros_like(everything)
-        goal = 0.0 if self.tolerance is None else self.tolerance
+        logits = model.logits_of_lifted(end)
+        everything = tf.range(tf.shape(points)[0])
+        change = of_labels(logits, labels) - score_of(labels)(start, everything)
+        maps, gaps = model.leave(tf.zeros_like(ways)), tf.fill(tf.shape(everything), np.float32(np.inf))
+        used = tf.zeros_like(everything)
+        goal = -1.0 if self.tolerance is None else self.tolerance
         for positions, weights in (quadrature(self.rule, number) for number in self._numbers_of_points()):
             # Those whose gap is small enough leave.
-            chosen = tf.where(gaps > goal)[:, 0] if self.tolerance is not None else tf.cast(everything, tf.int64)
-            mean = chunked_path_gradient(
+            chosen = tf.where(gaps > goal)[:, 0]
+            mean = mean_path_gradient(
                 score_of(tf.gather(labels, chosen)),
-                tf.gather(starts, chosen),
+                tf.gather(start, chosen),
                 tf.gather(end, chosen),
                 tf.constant(positions),
                 tf.constant(weights),
-                chunk_size,
+                chunk_size=chunk_size,
             )
-            found = tf.gather(ways, chosen) * forward.pull_back(tf.gather(images, chosen), mean)
+            found = model.leave(tf.gather(ways, chosen) * model.pull_back(tf.gather(points, chosen), mean))
             found_gaps = tf.abs(tf.reduce_sum(found, range(1, len(found.shape))) - tf.gather(change, chosen))
             maps = tf.tensor_scatter_nd_update(maps, chosen[:, None], found)
             gaps = tf.tensor_scatter_nd_update(gaps, chosen[:, None], found_gaps)
-            points = tf.tensor_scatter_nd_update(points, chosen[:, None], tf.fill(tf.shape(chosen), len(positions)))
-        return maps, gaps, points
+            used = tf.tensor_scatter_nd_update(used, chosen[:, None], tf.fill(tf.shape(chosen), len(positions)))
+        return Maps(maps, logits, (gaps, used))
 
 
 def _check_baseline(baseline: Any) -> np.ndarray:

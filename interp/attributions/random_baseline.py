@@ -1,28 +1,32 @@
 """Maps that know nothing: what every method has to beat."""
 
-import keras
+from dataclasses import dataclass, field
+
 import tensorflow as tf
 
-from interp.attributions.attribution import Attribution
-from interp.attributions.explained import Explained
+from interp.attributions.attribution import Maps
+from interp.attributions.gradients import OfOneClass
 from interp.core.checks import check_number
+from interp.models.prepared import PreparedModel
 
 
-class RandomBaseline(Attribution):
+@dataclass(frozen=True, eq=False)
+class RandomBaseline(OfOneClass):
     """Uniform noise in [0, 1) that depends on `seed` and the place of an image among the images, (n, height, width, 1)."""
 
-    def __init__(self, model: keras.Model, *, seed: int = 0, chunk_size: int | None = None) -> None:
-        super().__init__(model, chunk_size=chunk_size)
-        check_number("seed", seed, minimum=0, whole=True)
-        self.seed = seed
+    differentiable = False
 
-    def _maps(
-        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        shape = [*images.shape[1:3], 1]
+    seed: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("seed", self.seed, minimum=0, whole=True)
+
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        shape = [*model.leave(points).shape[1:3], 1]
         drawn = tf.map_fn(
             lambda row: tf.random.stateless_uniform(shape, tf.stack([self.seed, row])),
             rows,
             fn_output_signature=tf.TensorSpec(shape),
         )
-        return (drawn,)
+        return Maps(drawn, model.logits(points))

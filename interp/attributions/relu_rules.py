@@ -5,16 +5,16 @@ rule holds for every ReLU wherever it stands (a layer, the activation of a convo
 nothing is copied, and the model stays as it is.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.models.model_graph import ancestors, find_logits
+from interp.models.model_graph import ancestors
 from interp.models.recorded_model import functional_class
-
-RULES = ("deconvnet", "guided_backprop")
 
 # Activation functions of Keras through which the rules are defined. At the end softmax is cut; inside a model it is attention.
 _DEFINED = {getattr(keras.activations, name) for name in ("linear", "relu", "relu6", "softmax")}
@@ -40,6 +40,10 @@ _WITHOUT_RULE = frozenset((
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 
+# Steepness of the softplus whose derivative stands in for ReLU's step where maps are searched.
+STEEPNESS = 20.0
+
+
 @tf.RegisterGradient("InterpDeconvnet")
 def _deconvnet(_: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(upstream)
@@ -56,24 +60,68 @@ def _guided_relu6(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(upstream) * tf.cast(active, upstream.dtype)
 
 
-_GRADIENTS = {
-    "deconvnet": {"Relu": "InterpDeconvnet", "Relu6": "InterpDeconvnet"},
-    "guided_backprop": {"Relu": "InterpGuidedRelu", "Relu6": "InterpGuidedRelu6"},
+@tf.RegisterGradient("InterpSoftRelu")
+def _soft_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    return upstream * tf.sigmoid(STEEPNESS * operation.inputs[0])
+
+
+@tf.RegisterGradient("InterpSoftRelu6")
+def _soft_relu6(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    inputs = operation.inputs[0]
+    return upstream * tf.sigmoid(STEEPNESS * inputs) * tf.sigmoid(STEEPNESS * (6 - inputs))
+
+
+@tf.RegisterGradient("InterpSoftLeakyRelu")
+def _soft_leaky_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    slope = operation.get_attr("alpha")
+    return upstream * (slope + (1 - slope) * tf.sigmoid(STEEPNESS * operation.inputs[0]))
+
+
+@tf.RegisterGradient("InterpSoftGuidedRelu")
+def _soft_guided_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    return _soft_relu(operation, tf.nn.relu(upstream))
+
+
+@tf.RegisterGradient("InterpSoftGuidedRelu6")
+def _soft_guided_relu6(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    return _soft_relu6(operation, tf.nn.relu(upstream))
+
+
+# Names of gradients by the name of a rule, and whether it is softened.
+_GRADIENTS: dict[tuple[str, bool], dict[str, str]] = {
+    ("gradient", False): {},
+    ("gradient", True): {"Relu": "InterpSoftRelu", "Relu6": "InterpSoftRelu6", "LeakyRelu": "InterpSoftLeakyRelu"},
+    # It passes everything by the gradient that comes from above: there is no step to soften.
+    ("deconvnet", False): {"Relu": "InterpDeconvnet", "Relu6": "InterpDeconvnet"},
+    ("deconvnet", True): {"Relu": "InterpDeconvnet", "Relu6": "InterpDeconvnet"},
+    ("guided_backprop", False): {"Relu": "InterpGuidedRelu", "Relu6": "InterpGuidedRelu6"},
+    ("guided_backprop", True): {"Relu": "InterpSoftGuidedRelu", "Relu6": "InterpSoftGuidedRelu6"},
 }
 
 
-def run_with_rule(model: keras.Model, images: tf.Tensor, rule: str) -> tf.Tensor:
-    """Logits of `model` on images inside a graph in which tf.gradients sees ReLU's gradient by `rule`. Raises InputError."""
-    _check_layers(model, rule)
+@contextmanager
+def relu_gradient(
+    model: keras.Model, rule: str, points: tf.Tensor, *, softened: bool
+) -> Iterator[Callable[[tf.Tensor], tf.Tensor]]:
+    """Have tf.gradients see ReLU's gradient by a rule (gradient is its own) in what a graph computes of `points` inside the block.
+
+    Gives a function to hand the logits through, which raises InputError where the rule says nothing of what lies between.
+    """
     graph = tf.compat.v1.get_default_graph()
     first = len(graph.get_operations())
-    with graph.gradient_override_map(_GRADIENTS[rule]):
-        logits, _ = find_logits(model(images, training=False))
-    used = {tensor.op for tensor in ancestors(logits)}
-    # What else a model computes, such as a penalty on its activities, passes no gradient back.
-    operations = [operation for operation in graph.get_operations()[first:] if operation in used]
-    _check_operations(graph, operations, images, rule)
-    return logits
+
+    def check(logits: tf.Tensor) -> tf.Tensor:
+        if rule != "gradient":
+            # What else a model computes, such as a penalty on its activities, passes no gradient back.
+            used = {tensor.op for tensor in ancestors(logits)}
+            operations = [operation for operation in graph.get_operations()[first:] if operation in used]
+            _check_operations(graph, operations, points, rule)
+        return logits
+
+    if rule != "gradient":
+        _check_layers(model, rule)
+    with graph.gradient_override_map(_GRADIENTS[rule, softened]):
+        yield check
 
 
 def _check_layers(layer: Any, rule: str) -> None:

@@ -2,19 +2,23 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
+import keras
 import tensorflow as tf
 
-from interp.attributions.attribution import VALUES, Attribution
-from interp.attributions.explained import Explained, gradient_of, of_labels
+from interp.attributions.attribution import VALUES, Attribution, Maps
+from interp.attributions.gradients import OfOneClass, gradient_of, of_labels
+from interp.attributions.relu_rules import relu_gradient
 from interp.attributions.vanilla_gradient import VanillaGradient
 from interp.core.checks import check_instance, check_number
-from interp.models.recorded_model import RecordedModel
+from interp.models.prepared import PreparedModel
 
 
-class NoiseEnsemble(Attribution):
-    """A statistic of the raw maps of `samples` noisy copies of each image, by any attribution.
+@dataclass(frozen=True, eq=False)
+class NoiseEnsemble(OfOneClass):
+    """A statistic of the raw maps of `samples` noisy copies of each image, by any `attribution`, whose model it takes.
 
     The noise is Gaussian, of standard deviation `noise_level` times (maximum - minimum of the image), and not clipped. It depends
     on `seed` and the place of an image among the images.
@@ -23,21 +27,33 @@ class NoiseEnsemble(Attribution):
     centred: ClassVar[bool] = False
     sums_gradients: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        attribution: Attribution,
-        *,
-        samples: int = 50,
-        noise_level: float = 0.15,
-        seed: int = 0,
-        chunk_size: int | None = None,
-    ) -> None:
-        check_instance(f"the attribution of {type(self).__name__}", attribution, Attribution, "VanillaGradient(model)")
-        super().__init__(attribution.model, layer=attribution.layer, chunk_size=chunk_size)
-        check_number("samples", samples, minimum=1, whole=True, maximum=1_000_000)
-        check_number("noise_level", noise_level, minimum=0)
-        check_number("seed", seed, minimum=0, whole=True)
-        self.attribution, self.samples, self.noise_level, self.seed = attribution, samples, noise_level, seed
+    model: keras.Model | None = field(default=None, init=False, repr=False)
+    attribution: Attribution = field(default_factory=VanillaGradient)
+    samples: int = field(default=50, kw_only=True)
+    noise_level: float = field(default=0.15, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        example = "VanillaGradient(model)"
+        check_instance(f"the attribution of {type(self).__name__}", self.attribution, Attribution, example)
+        object.__setattr__(self, "model", self.attribution.model)
+        super().__post_init__()
+        check_number("samples", self.samples, minimum=1, whole=True, maximum=1_000_000)
+        check_number("noise_level", self.noise_level, minimum=0)
+        check_number("seed", self.seed, minimum=0, whole=True)
+
+    def for_search(self) -> Attribution:
+        return replace(self, attribution=self.attribution.for_search())
+
+    def without_model(self) -> "NoiseEnsemble":
+        return replace(self, attribution=self.attribution.without_model())
+
+    def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
+        return self.attribution.find_layer(model, few)
+
+    @property
+    def name(self) -> str:
+        return f"{type(self).__name__}({self.attribution.name})"
 
     @property
     def _depth(self) -> int:
@@ -45,22 +61,15 @@ class NoiseEnsemble(Attribution):
         inner = self.attribution
         return 1 + inner._depth if isinstance(inner, NoiseEnsemble) else 0
 
-    @property
-    def name(self) -> str:
-        return f"{type(self).__name__}({self.attribution.name})"
-
     @abstractmethod
-    def _statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
+    def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         """The statistic from mean and mean square of the maps, measured from the map without noise where `centred`."""
 
-    def chunk_size(self, shape: tuple[int, ...]) -> int:
-        return self._chunk_size or self.attribution.chunk_size(shape)
+    def points_at_a_time(self, shape: tuple[int, ...]) -> int:
+        return self.chunk_size or self.attribution.points_at_a_time(shape)
 
-    def _look_inside(self, few: tf.Tensor) -> tuple[RecordedModel | None, str | None]:
-        return self.attribution._look_inside(few)
-
-    def _images_at_a_time(self, shape: tuple[int, ...]) -> int:
-        return max(1, self.chunk_size(shape) // self._samples_at_a_time(shape))
+    def images_at_a_time(self, shape: tuple[int, ...]) -> int:
+        return max(1, self.points_at_a_time(shape) // self._samples_at_a_time(shape))
 
     def _samples_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Drawn together: by the size of the images alone, so that no chunk size changes the noise."""
@@ -69,70 +78,72 @@ class NoiseEnsemble(Attribution):
             size *= int(side)
         return max(1, min(self.samples, VALUES // size))
 
-    def _maps(
-        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        shape = tuple(images.shape[1:])
-        together, chunk = self._samples_at_a_time(shape), self.chunk_size(shape)
-        sigma = self.noise_level * (tf.reduce_max(images, (1, 2, 3)) - tf.reduce_min(images, (1, 2, 3)))
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        logits = model.logits(points)
         if self.sums_gradients and isinstance(self.attribution, VanillaGradient):
-            return (self._mean_gradient(explained, images, labels, rows, sigma),)
+            return Maps(self._mean_gradient(model, points, labels, rows, self.attribution.softened), logits)
 
         def explain(*noisy: tf.Tensor) -> tf.Tensor:
-            return self.attribution._maps(explained, *noisy)[0]
+            return self.attribution.pictures(model, *noisy)[0]
 
         # Where it is not used TensorFlow leaves the clean map out.
-        clean = explain(images, labels, rows)
-        zero = tf.zeros(tf.concat([tf.shape(images)[:1], clean.shape[1:]], 0))
+        clean = explain(points, labels, rows)
+        zero = tf.zeros(tf.concat([tf.shape(points)[:1], clean.shape[1:]], 0))
         centre = clean if self.centred else zero
 
-        def add(first: tf.Tensor, total: tf.Tensor, squares: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            flat, count = self._noisy(images, rows, sigma, first)
-            # Who draws numbers of its own, such as the random baseline, draws the same ones for all copies of an image.
-            arrays = flat, tf.repeat(labels, count), tf.repeat(rows, count)
-            maps = explain(*arrays) if together <= chunk else _in_chunks(explain, arrays, chunk)
-            maps = tf.reshape(maps, tf.concat([[tf.shape(images)[0], count], clean.shape[1:]], 0)) - centre[:, None]
-            return first + count, total + tf.reduce_sum(maps, 1), squares + tf.reduce_sum(maps * maps, 1)
+        def add(maps: tf.Tensor, sums: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+            maps = maps - centre[:, None]
+            return sums[0] + tf.reduce_sum(maps, 1), sums[1] + tf.reduce_sum(maps * maps, 1)
 
-        _, total, squares = tf.while_loop(
-            lambda first, *_: first < self.samples, add, (tf.constant(0), zero, zero), parallel_iterations=1
-        )
-        return (self._statistic(total / self.samples, squares / self.samples),)
+        total, squares = self._add_up(explain, add, (zero, zero), model, points, labels, rows)
+        return Maps(self.statistic(total / self.samples, squares / self.samples), logits)
 
     def _mean_gradient(
-        self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, sigma: tf.Tensor
+        self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, softened: bool
     ) -> tf.Tensor:
         """The mean of plain gradients, summed before they are brought back to pixels."""
-        forward, shape = explained.forward_of_images(), tuple(images.shape[1:])
-        together, chunk = self._samples_at_a_time(shape), self.chunk_size(shape)
 
-        def gradient(noisy: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            lifted = forward.lift(noisy)
-            return gradient_of(of_labels(forward.logits_of_lifted(lifted), labels), lifted)
+        def gradient(noisy: tf.Tensor, labels: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            lifted = model.lift(noisy)
+            with relu_gradient(model.model, "gradient", lifted, softened=softened):
+                return gradient_of(of_labels(model.logits_of_lifted(lifted), labels), lifted)
 
-        zero = tf.zeros_like(forward.lift(images))
+        def add(gradients: tf.Tensor, sums: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+            return (sums[0] + tf.reduce_sum(gradients, 1),)
 
-        def add(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            flat, count = self._noisy(images, rows, sigma, first)
-            arrays = flat, tf.repeat(labels, count)
-            gradients = gradient(*arrays) if together <= chunk else _in_chunks(gradient, arrays, chunk)
-            gradients = tf.reshape(gradients, tf.concat([[tf.shape(images)[0], count], tf.shape(zero)[1:]], 0))
-            return first + count, total + tf.reduce_sum(gradients, 1)
+        zero = tf.zeros_like(model.lift(points))
+        (total,) = self._add_up(gradient, add, (zero,), model, points, labels, rows)
+        return model.leave(model.pull_back(points, total / self.samples))
 
-        total = tf.while_loop(
-            lambda first, _: first < self.samples, add, (tf.constant(0), zero), parallel_iterations=1
-        )[1]
-        return forward.pull_back(images, total / self.samples)
-
-    def _noisy(
-        self, images: tf.Tensor, rows: tf.Tensor, sigma: tf.Tensor, first: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The block of samples that begins at `first`, (n * count, height, width, channels), and how many it has of each image."""
+    def _add_up(
+        self,
+        function: Callable[..., tf.Tensor],
+        add: Callable[[tf.Tensor, Any], tuple[tf.Tensor, ...]],
+        zeros: tuple[tf.Tensor, ...],
+        model: PreparedModel,
+        points: tf.Tensor,
+        labels: tf.Tensor,
+        rows: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
+        """Sums over all samples by `add`, of `function(points, labels, rows)` of noisy copies (n, count, ...)."""
+        images = model.leave(points)
         shape = tuple(images.shape[1:])
-        together = self._samples_at_a_time(shape)
-        count = tf.minimum(together, self.samples - first)
-        noise = self._noise(rows, first // together, together, shape)[:, :count]
-        return tf.reshape(images[:, None] + sigma[:, None, None, None, None] * noise, [-1, *shape]), count
+        together, chunk = self._samples_at_a_time(shape), self.points_at_a_time(shape)
+        sigma = self.noise_level * (tf.reduce_max(images, (1, 2, 3)) - tf.reduce_min(images, (1, 2, 3)))
+
+        def add_block(first: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            count = tf.minimum(together, self.samples - first)
+            noise = self._noise(rows, first // together, together, shape)[:, :count]
+            noisy = tf.reshape(images[:, None] + sigma[:, None, None, None, None] * noise, [-1, *shape])
+            # Who draws numbers of its own, such as the random baseline, draws the same ones for all copies of an image.
+            arrays = model.enter(noisy), tf.repeat(labels, count), tf.repeat(rows, count)
+            found = function(*arrays) if together <= chunk else _in_chunks(function, arrays, chunk)
+            found = tf.reshape(found, tf.concat([[tf.shape(images)[0], count], tf.shape(sums[0])[1:]], 0))
+            return first + count, *add(found, sums)
+
+        return tf.while_loop(
+            lambda first, *_: first < self.samples, add_block, (tf.constant(0), *zeros), parallel_iterations=1
+        )[1:]
 
     def _noise(self, rows: tf.Tensor, block: tf.Tensor, together: int, shape: tuple[int, ...]) -> tf.Tensor:
         """Standard normal (n, together, height, width, channels); a draw for each image and block of samples."""
@@ -160,27 +171,30 @@ def _in_chunks(function: Callable[..., tf.Tensor], arrays: tuple[tf.Tensor, ...]
     ].concat()
 
 
+@dataclass(frozen=True, eq=False)
 class SmoothGrad(NoiseEnsemble):
     """Mean of the maps of noisy copies (Smilkov et al. 2017)."""
 
     sums_gradients = True
 
-    def _statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
+    def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         return mean
 
 
+@dataclass(frozen=True, eq=False)
 class SmoothGradSquared(NoiseEnsemble):
     """Mean of the squared maps of noisy copies (Hooker et al. 2019)."""
 
-    def _statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
+    def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         return mean_square
 
 
+@dataclass(frozen=True, eq=False)
 class SmoothGradVar(NoiseEnsemble):
     """Variance of the maps of noisy copies, VarGrad (Adebayo et al. 2018)."""
 
     # Measured from the map without noise, small variances of large maps do not drown in rounding.
     centred = True
 
-    def _statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
+    def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         return tf.maximum(mean_square - mean * mean, 0)

@@ -22,17 +22,6 @@ def quadrature(rule: str, points: int) -> tuple[np.ndarray, np.ndarray]:
     return ((np.arange(points) + offset) / points).astype(np.float32), np.full(points, 1 / points, np.float32)
 
 
-def path_gradient(
-    score: Score, start: tf.Tensor, end: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor
-) -> tf.Tensor:
-    """Weighted sum over positions a (points,) of the gradient of `score` at start + a (end - start), in one pass.
-
-    `score(points, rows)` gives one value per point; rows says which image each point belongs to. The result has the shape of
-    `start` and may be differentiated again.
-    """
-    return path_gradients(lambda points, rows: [score(points, rows)], start, end, positions, weights)[0]
-
-
 def path_gradients(
     scores: Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]],
     start: tf.Tensor,
@@ -56,56 +45,34 @@ def path_gradients(
     return summed
 
 
-def chunked_path_gradient(
+def mean_path_gradient(
     score: Score,
     start: tf.Tensor,
     end: tf.Tensor,
     positions: tf.Tensor,
     weights: tf.Tensor,
-    chunk_size: int | tf.Tensor,
+    *,
+    chunk_size: int | tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """`path_gradient` in several passes, each of as many positions of all n images as fit into `chunk_size` points.
+    """Weighted sum over positions a (points,) of the gradient of `score` at start + a (end - start), shape of `end`.
 
-    At least one position goes into a pass, so memory is bounded by max(n, chunk_size) points.
-    """
-    # Of no images there is no pass: many operations refuse empty batches.
-    total = tf.where(tf.shape(start)[0] > 0, tf.shape(positions)[0], 0)
-    group = tf.maximum(chunk_size // tf.maximum(tf.shape(start)[0], 1), 1)
-
-    def add_group(first: tf.Tensor, summed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        chunk = slice(first, first + group)
-        return first + group, summed + path_gradient(score, start, end, positions[chunk], weights[chunk])
-
-    _, summed = tf.while_loop(
-        lambda first, _: first < total,
-        add_group,
-        (tf.constant(0), tf.zeros_like(start)),
-        shape_invariants=(tf.TensorShape([]), start.shape),
-        # Iterations that run side by side would each hold their chunk.
-        parallel_iterations=1,
-    )
-    return summed
-
-
-def path_maps(
-    score: Score, ends: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor, *, chunk_size: int | None = None
-) -> tf.Tensor:
-    """Integrated gradients of `score` from black images to `ends` (n, ...), shape of `ends`; may be differentiated.
-
-    With `chunk_size` no more path points than that are in memory at a time, also when differentiating, at the price of computing
+    `score(points, rows)` gives one value per point; rows says which image each point belongs to. The result may be differentiated by
+    `end`. With `chunk_size` no more points than that are in memory at a time, also when differentiating, at the price of computing
     them twice then.
     """
     if chunk_size is None:
-        return ends * path_gradient(score, tf.zeros_like(ends), ends, positions, weights)
-    total, size = tf.shape(ends)[0] * tf.shape(positions)[0], tf.shape(positions)[0]
+        return path_gradients(lambda points, rows: [score(points, rows)], start, end, positions, weights)[0]
+    size = tf.shape(positions)[0]
+    total = tf.shape(end)[0] * size
 
-    def contributions(rows: tf.Tensor, end: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-        """What path points, positions `at` of the images `end`, add to the maps."""
-        between = tf.gather(positions, at)[:, None, None, None] * end
+    def contributions(begin: tf.Tensor, end: tf.Tensor, rows: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+        """What path points, positions `at` on the ways from `begin` to `end`, add to the sums of their rows."""
+        shape = [-1] + [1] * (len(end.shape) - 1)
+        between = begin + tf.reshape(tf.gather(positions, at), shape) * (end - begin)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(between)
             value = score(between, rows)
-        return end * _gradient(tape, value, between) * tf.gather(weights, at)[:, None, None, None]
+        return _gradient(tape, value, between) * tf.reshape(tf.gather(weights, at), shape)
 
     def add_up(part: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """The sum over all path points of `part(rows, positions)`, by row."""
@@ -116,24 +83,29 @@ def path_maps(
             return first + chunk_size, tf.tensor_scatter_nd_add(summed, rows[:, None], part(rows, index % size))
 
         # Iterations that run side by side would each hold their chunk.
-        return tf.while_loop(lambda first, _: first < total, add, (0, tf.zeros_like(ends)), parallel_iterations=1)[1]
+        return tf.while_loop(lambda first, _: first < total, add, (0, tf.zeros_like(end)), parallel_iterations=1)[1]
 
     @tf.custom_gradient
-    def maps(ends: tf.Tensor) -> Any:
+    def sums(ends: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor, variables: Any = None) -> Any:
             def part(rows: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-                end = tf.gather(ends, rows)
+                chosen = tf.gather(ends, rows)
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch(end)
-                    aligned = tf.reduce_sum(contributions(rows, end, at) * tf.gather(upstream, rows))
-                return tape.gradient(aligned, end)
+                    tape.watch(chosen)
+                    added = contributions(tf.gather(start, rows), chosen, rows, at)
+                    aligned = tf.reduce_sum(added * tf.gather(upstream, rows))
+                found = tape.gradient(aligned, chosen)
+                return tf.zeros_like(chosen) if found is None else found
 
             # The model's weights are constants here.
             return (add_up(part), [None] * len(variables)) if variables is not None else add_up(part)
 
-        return add_up(lambda rows, at: contributions(rows, tf.gather(ends, rows), at)), gradient
+        def part(rows: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+            return contributions(tf.gather(start, rows), tf.gather(ends, rows), rows, at)
 
-    return maps(ends)
+        return add_up(part), gradient
+
+    return sums(end)
 
 
 def _gradient(tape: tf.GradientTape, value: tf.Tensor, points: tf.Tensor) -> tf.Tensor:

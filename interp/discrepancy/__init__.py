@@ -9,26 +9,16 @@ from interp.discrepancy.class_discrepancy import (
     class_distances,
     select_classes,
 )
-from interp.discrepancy.interpretations import (
-    INTERPRETATIONS,
-    Interpretation,
-    InterpretationMaps,
-    prepare_interpretation,
-)
 from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 
 __all__ = [
-    "INTERPRETATIONS",
     "NORMS",
     "SELECTIONS",
-    "Interpretation",
-    "InterpretationMaps",
     "class_discrepancy",
     "class_distances",
     "class_weights",
     "kendall_tau",
     "pearson_r",
-    "prepare_interpretation",
     "select_classes",
     "softmax_weighted_discrepancy",
     "spearman_r",

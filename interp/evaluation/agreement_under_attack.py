@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from interp.attacks import TopKInterpretation
+from interp.attributions import Attribution, InterpretationMaps
 from interp.core.checks import check_images, check_instance, check_labels
 from interp.core.errors import InputError
-from interp.discrepancy import InterpretationMaps, kendall_tau, pearson_r, top_k_overlap
+from interp.discrepancy import kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.flags import Flag, unreached
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
@@ -63,7 +64,13 @@ def agreement_under_attack(
 
 
 def overlap_of_networks(
-    first: keras.Model, second: keras.Model, images: Any, labels: Any, *, interpretation: str = "cam", k: int = 8
+    first: keras.Model,
+    second: keras.Model,
+    images: Any,
+    labels: Any,
+    *,
+    interpretation: str | Attribution = "cam",
+    k: int = 8,
 ) -> Mean:
     """Mean share of the k strongest positions that two models' maps of the true class have in common. Raises InputError."""
     batch = check_images(images)

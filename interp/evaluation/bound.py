@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from interp.attacks import MinimumEpsilon
+from interp.attributions import CAM, Attribution, IntegratedGradients, InterpretationMaps
 from interp.core.checks import check_images, check_instance, check_labels
-from interp.discrepancy import InterpretationMaps, class_discrepancy, select_classes
+from interp.discrepancy import class_discrepancy, select_classes
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 from interp.models.model_check import check_model
@@ -56,7 +57,7 @@ def bound_check(
     targets: Any,
     attack: MinimumEpsilon,
     *,
-    interpretation: str = "cam",
+    interpretation: str | Attribution = "cam",
     classes: str = "two_class",
     norm: str = "l1",
     seed: int = 0,
@@ -73,10 +74,11 @@ def bound_check(
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
     images = batch.numpy()
     maps = InterpretationMaps(name=interpretation)
-    maps.check(model)
+    maps.check(model, images)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
-    bounded = (classes, norm) == ("two_class", "l1") and interpretation in ("cam", "ig")
+    adds_up = maps.method == CAM() or isinstance(maps.method, IntegratedGradients)
+    bounded = (classes, norm) == ("two_class", "l1") and adds_up
     if not len(broken):
         nothing = np.zeros(0)
         return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded)
@@ -85,7 +87,7 @@ def bound_check(
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
     shown = np.asarray(select_classes(classes, labels[broken], targets[broken], logits.shape[-1]))
     clean = maps(model, images[broken], shown)
-    positions = 1 if interpretation == "ig" else clean.shape[2] * clean.shape[3]
+    positions = 1 if isinstance(maps.method, IntegratedGradients) else clean.shape[2] * clean.shape[3]
     moved = maps.flat(model, smallest.adversarial[broken], shown)
     distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, norm).numpy()
     return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded)

@@ -109,6 +109,6 @@ def patch_side(height: int, width: int, patch: int | None = None) -> int:
 
 def _of_label(attribution: Attribution, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probability of each image's label, and whether no other class has as much."""
-    outputs = predict(attribution.model, images, batch_size=attribution.chunk_size(images.shape[1:]))
+    outputs = predict(attribution.model, images, batch_size=attribution.points_at_a_time(images.shape[1:]))
     probabilities = np.asarray(tf.nn.softmax(outputs))
     return probabilities[np.arange(len(labels)), labels], is_right(outputs, labels)

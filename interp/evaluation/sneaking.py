@@ -9,9 +9,10 @@ import numpy as np
 
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon
 from interp.attacks.minimum_epsilon import Smallest
+from interp.attributions import InterpretationMaps
 from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_number
 from interp.core.errors import InputError
-from interp.discrepancy import InterpretationMaps, class_discrepancy, kendall_tau, pearson_r, select_classes
+from interp.discrepancy import class_discrepancy, kendall_tau, pearson_r, select_classes
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 from interp.models.model_check import check_model
@@ -81,7 +82,7 @@ def sneaking(
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
     images = batch.numpy()
     maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
-    maps.check(model)
+    maps.check(model, images)
     smallest = smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
     logits = predict(model, images, batch_size=batch_size)
     rows = np.arange(len(images))

@@ -30,9 +30,9 @@ from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
-from interp.models.forward import prepare_forward
 from interp.models.model_check import check_model, find_facts, run_model
 from interp.models.model_graph import LOGITS
+from interp.models.prepared import prepare
 
 # A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
 POINTS, STANDARD_ERRORS = 0.02, 2.0
@@ -258,7 +258,7 @@ def _vanishing(
     def largest(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            loss = log_odds_against(prepare_forward(model, rearrange=False).classify(images), labels)
+            loss = log_odds_against(prepare(model, rearrange=False).classify(images), labels)
         gradient = tape.gradient(loss, images)
         if gradient is None:
             raise InputError("the model's logits do not depend on the images by any differentiable path")

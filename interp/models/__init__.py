@@ -2,22 +2,21 @@
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.models.architectures import ARCHITECTURES, IMAGE_KINDS
-from interp.models.forward import Forward, NetworkForward, prepare_forward
 from interp.models.initialisation import build_network
 from interp.models.loading import load_model
 from interp.models.model_check import check_model
 from interp.models.network import Network
+from interp.models.prepared import PreparedModel, prepare
 from interp.models.weight_file import save_model
 
 __all__ = [
     "ARCHITECTURES",
     "IMAGE_KINDS",
-    "Forward",
     "Network",
-    "NetworkForward",
+    "PreparedModel",
     "build_network",
     "check_model",
     "load_model",
-    "prepare_forward",
+    "prepare",
     "save_model",
 ]

@@ -29,12 +29,25 @@ class Tail(ABC):
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         """Logits, shape (n, K)."""
 
+    @abstractmethod
+    def rectified(self) -> "Tail":
+        """The tail with the positive part of the head alone: what Grad-CAM++ comes to behind average pooling."""
+
 
 class LayeredTail(Tail):
-    """Convolution if there is one (kernel and bias), average pooling and head, one after the other."""
+    """Convolution if there is one (kernel and bias), average pooling and head, one after the other.
 
-    def __init__(self, head: tf.Tensor, convolution: tuple[tf.Tensor, tf.Tensor] | None = None) -> None:
-        self.head, self.convolution = head, convolution
+    The head may have a `bias` (K,), which no map holds.
+    """
+
+    def __init__(
+        self,
+        head: tf.Tensor,
+        convolution: tuple[tf.Tensor, tf.Tensor] | None = None,
+        *,
+        bias: tf.Tensor | None = None,
+    ) -> None:
+        self.head, self.convolution, self.bias = head, convolution, bias
 
     def features(self, activations: tf.Tensor) -> tf.Tensor:
         if self.convolution is None:
@@ -46,7 +59,11 @@ class LayeredTail(Tail):
         return tf.nn.conv2d(self.features(activations), self.head[None, None], 1, "VALID")
 
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(self.features(activations), (1, 2)) @ self.head
+        logits = tf.reduce_mean(self.features(activations), (1, 2)) @ self.head
+        return logits if self.bias is None else logits + self.bias
+
+    def rectified(self) -> Tail:
+        return LayeredTail(tf.nn.relu(self.head), self.convolution)
 
 
 class FoldedTail(Tail):
@@ -57,7 +74,8 @@ class FoldedTail(Tail):
     """
 
     def __init__(self, kernel: tf.Tensor, bias: tf.Tensor, head: tf.Tensor, map_shape: tuple[int, int]) -> None:
-        self.layers = LayeredTail(head, (kernel, bias))
+        self.convolution, self.map_shape = (kernel, bias), map_shape
+        self.layers = LayeredTail(head, self.convolution)
         size_y, size_x, channels, _ = kernel.shape
         height, width = map_shape
         self.map_kernel = tf.reshape(
@@ -79,6 +97,25 @@ class FoldedTail(Tail):
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         return tf.reshape(activations, (-1, self.logit_kernel.shape[0])) @ self.logit_kernel + self.map_bias
 
+    def rectified(self) -> Tail:
+        return FoldedTail(*self.convolution, tf.nn.relu(self.layers.head), self.map_shape)
+
+
+class LogitsTail(Tail):
+    """No linear end that is known: the activations are the logits."""
+
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        raise InputError(NO_MAPS)
+
+    def maps(self, activations: tf.Tensor) -> tf.Tensor:
+        raise InputError(NO_MAPS)
+
+    def logits(self, activations: tf.Tensor) -> tf.Tensor:
+        return activations
+
+    def rectified(self) -> Tail:
+        raise InputError(NO_MAPS)
+
 
 class DenseTail(Tail):
     """A dense head on flat activations: logits only."""
@@ -87,18 +124,21 @@ class DenseTail(Tail):
         self.kernel, self.bias = kernel, bias
 
     def features(self, activations: tf.Tensor) -> tf.Tensor:
-        raise InputError(_NO_MAPS)
+        raise InputError(NO_MAPS)
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        raise InputError(_NO_MAPS)
+        raise InputError(NO_MAPS)
 
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         return activations @ self.kernel + self.bias
 
+    def rectified(self) -> Tail:
+        raise InputError(NO_MAPS)
 
-_NO_MAPS = (
-    "this network does not end in global average pooling, so it has no class activation map: "
-    "use a network such as small, pool or wresnet, or the Grad-CAM of a layer"
+
+NO_MAPS = (
+    "CAM and the representation need a model that ends in global average pooling and one dense layer, which this one does not: use "
+    "GradCAM, which any model with a spatial layer has, or integrated gradients (ig)"
 )
 
 

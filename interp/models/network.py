@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError, check_choice
-from interp.core.path_gradients import chunked_path_gradient, quadrature
+from interp.core.path_gradients import mean_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
 from interp.models.body import DTYPE, LAYOUT, Activation, Body
 from interp.models.linear_tail import DenseTail, FoldedTail, LayeredTail, Tail
@@ -84,7 +84,7 @@ class Network(keras.Model):
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         return self.tail().logits(self.activations(inputs, training=bool(training)))
 
-    # The parts of a forward pass, for interp.models.forward, which prepares them once for many passes.
+    # The parts of a forward pass, for interp.models.prepared, which prepares them once for many passes.
 
     def activations(
         self, images: tf.Tensor, *, activation: Activation | None = None, training: bool = False
@@ -117,10 +117,9 @@ class Network(keras.Model):
         """`activations_after_first` in inference mode and another precision, the weights cast once."""
         return cast_layers(self._body, first=1, last=self._depth, precision=precision)
 
-    def tail(self, *, rectified: bool = False) -> Tail:
-        """The linear rest of the network with its present weights; `rectified` takes the positive part of the head."""
+    def tail(self) -> Tail:
+        """The linear rest of the network with its present weights."""
         head = tf.convert_to_tensor(self._head.kernel)
-        head = tf.nn.relu(head) if rectified else head
         if not self._average_pooled:
             return DenseTail(head, tf.convert_to_tensor(self._head.bias))
         if self._tail_convolution is None:
@@ -144,7 +143,7 @@ class Network(keras.Model):
 
     def grad_cam_plus_plus(self, images: Any) -> tf.Tensor:
         """Grad-CAM++ of all classes in its closed form for average pooling, sum_c A_c relu(W_ck), shape (n, h, w, K)."""
-        return self.tail(rectified=True).maps(self.activations(check_images(images, self.image_shape)))
+        return self.tail().rectified().maps(self.activations(check_images(images, self.image_shape)))
 
     def integrated_gradients(
         self,
@@ -201,7 +200,7 @@ class Network(keras.Model):
             return tf.gather(logits, tf.gather(labels, rows), batch_dims=1)
 
         black = tf.zeros_like(images)
-        maps = images * chunked_path_gradient(score, black, images, positions, weights, chunk_size)
+        maps = images * mean_path_gradient(score, black, images, positions, weights, chunk_size=chunk_size)
         rows = tf.range(tf.shape(images)[0])
         change = score(images, rows) - score(black, rows)
         return maps, tf.abs(tf.reduce_sum(maps, (1, 2, 3)) - change)

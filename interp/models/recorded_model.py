@@ -17,8 +17,8 @@ _MOVES, _MOVING_OPERATIONS = ("Permute", "Reshape", "Transpose"), ("Reshape", "T
 
 
 @dataclass(frozen=True)
-class Use:
-    """One use of a layer: its name, unique in the model, what it read and what it gave.
+class LayerCall:
+    """One call of a layer: its name, unique in the model, what it read and what it gave.
 
     `channel_axis` is the axis of the channels, 1 or 3, of an output that is a batch of maps; None where that is not known.
     """
@@ -48,7 +48,7 @@ class RecordedModel:
     """A functional or Sequential model, nested ones followed, that tells the output of every layer.
 
     Layers are called where they are: nothing is copied, the weights are the present ones, and the model stays as it is. A layer
-    of a nested model is named "model/layer"; of a layer used more than once the uses are named "layer:0", "layer:1" and so on.
+    of a nested model is named "model/layer"; of a layer used more than once the calls are named "layer:0", "layer:1" and so on.
     Raises InputError for a model that is neither functional nor Sequential.
     """
 
@@ -58,22 +58,38 @@ class RecordedModel:
                 f"the layers of {type(model).__name__} cannot be followed: a method that looks at a layer needs a functional or "
                 "Sequential model, whose layers Keras knows; use a method that needs none, such as IntegratedGradients"
             )
-        self._uses: list[Use] = []
+        self._model = model
+        self._calls: list[LayerCall] = []
         self._run = self._follow(model, "")
 
-    def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, list[Use]]:
-        """Return the model's output for images, in inference mode, and the uses of its layers in order."""
-        self._uses.clear()
+    def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, list[LayerCall]]:
+        """Return the model's output for images, in inference mode, and the calls of its layers in order."""
+        self._calls.clear()
         outputs = self._run(images)
-        counts, seen = Counter(use.name for use in self._uses), Counter[str]()
+        counts, seen = Counter(call.name for call in self._calls), Counter[str]()
         named, axes = [], dict[int, int | None]()
-        for use in self._uses:
-            name = use.name if counts[use.name] == 1 else f"{use.name}:{seen[use.name]}"
-            seen[use.name] += 1
-            axes[id(use.output)] = axis = _channel_axis(use, axes)
-            named.append(replace(use, name=name, channel_axis=axis))
-        self._uses.clear()
+        for call in self._calls:
+            name = call.name if counts[call.name] == 1 else f"{call.name}:{seen[call.name]}"
+            seen[call.name] += 1
+            axes[id(call.output)] = axis = _channel_axis(call, axes)
+            named.append(replace(call, name=name, channel_axis=axis))
+        self._calls.clear()
         return outputs, named
+
+    def layer_outputs(self, images: tf.Tensor, index: int) -> tf.Tensor:
+        """Outputs of layer `index` of the model, counted from 0, or from -1 backwards. Raises InputError where they are no maps."""
+        layers = self._model.layers
+        if not -len(layers) <= index < len(layers):
+            raise InputError(
+                f"no layer {index}: the model has layers 0 to {len(layers) - 1}, -1 is the last feature maps"
+            )
+        layer = layers[index]
+        if isinstance(layer, keras.Model):
+            raise InputError(f"layer {index} ({layer.name}) is a model in the model: choose another layer")
+        calls = [call for call in self(images)[1] if call.layer is layer]
+        if not calls or not calls[-1].is_spatial:
+            raise InputError(f"layer {index} ({layer.name}) gives no feature maps (n, h, w, d): choose an earlier one")
+        return calls[-1].maps(calls[-1].output)
 
     def _follow(self, model: keras.Model, path: str) -> Callable[..., Any]:
         if isinstance(model, keras.Sequential):
@@ -103,7 +119,7 @@ class RecordedModel:
             # Some names of layers may not stand at the root of a graph.
             with tf.name_scope("recorded"):
                 output = layer(*inputs, **arguments)
-            self._uses.append(Use(f"{path}{layer.name}", layer, inputs, output))
+            self._calls.append(LayerCall(f"{path}{layer.name}", layer, inputs, output))
             return output
 
         return run
@@ -120,20 +136,20 @@ class _Step(keras.Operation):
         return self._run(*inputs, **arguments)
 
 
-def find_use(uses: list[Use], layer: str | None) -> Use:
-    """The use with a spatial output that `layer` names, with or without the models around it; the last one for None. Raises InputError."""
-    spatial = {use.name: use for use in uses if use.is_spatial}
+def find_call(calls: list[LayerCall], layer: str | None) -> LayerCall:
+    """The call with a spatial output that `layer` names, with or without the models around it; the last one for None. Raises InputError."""
+    spatial = {call.name: call for call in calls if call.is_spatial}
     if not spatial:
         raise InputError(
             "no layer of the model has a spatial output (n, height, width, channels), so there is no map to make of one: "
             "use a method that looks at the pixels, such as IntegratedGradients"
         )
     if layer is None:
-        return [use for use in spatial.values() if not use.moves_numbers or len(spatial) == 1][-1]
+        return [call for call in spatial.values() if not call.moves_numbers or len(spatial) == 1][-1]
     inner = [name for name in spatial if name.endswith(f"/{layer}")]
     if layer not in spatial and len(inner) == 1:
         return spatial[inner[0]]
-    other = next((use for use in uses if use.name == layer), None)
+    other = next((call for call in calls if call.name == layer), None)
     if layer not in spatial and other is not None:
         unknown = _is_batch_of_maps(other.output) and other.channel_axis is None
         lacks = "an output of a layout that is not known, not a" if unknown else "no"
@@ -143,35 +159,27 @@ def find_use(uses: list[Use], layer: str | None) -> Use:
     return spatial[check_choice("layer", layer, spatial)]
 
 
-def layer_outputs(model: keras.Model, images: tf.Tensor, index: int) -> tf.Tensor:
-    """Outputs of layer `index` of a model, counted from 0, or from -1 backwards. Raises InputError where those are no feature maps."""
-    count = len(model.layers)
-    if not -count <= index < count:
-        raise InputError(f"no layer {index}: the model has layers 0 to {count - 1}, -1 is the last feature maps")
-    layer = model.layers[index]
-    if isinstance(layer, keras.Model):
-        raise InputError(f"layer {index} ({layer.name}) is a model in the model: choose another layer")
-    uses = [use for use in RecordedModel(model)(images)[1] if use.layer is layer]
-    if not uses or not uses[-1].is_spatial:
-        raise InputError(f"layer {index} ({layer.name}) gives no feature maps (n, h, w, d): choose an earlier one")
-    return uses[-1].maps(uses[-1].output)
-
-
-def _channel_axis(use: Use, axes: dict[int, int | None]) -> int | None:
+def _channel_axis(call: LayerCall, axes: dict[int, int | None]) -> int | None:
     """The axis of the channels of an output, from the layer or from what it read; `axes` are those of earlier outputs by identity."""
-    if not _is_batch_of_maps(use.output):
+    if not _is_batch_of_maps(call.output):
         return None
-    layout = getattr(use.layer, "data_format", None)
+    layout = getattr(call.layer, "data_format", None)
     if layout is not None:
         return 1 if layout == "channels_first" else 3
-    read = next((tensor for tensor in tf.nest.flatten(use.inputs) if _is_batch_of_maps(tensor)), None)
+    read = next((tensor for tensor in tf.nest.flatten(call.inputs) if _is_batch_of_maps(tensor)), None)
     # Images come with the channels last.
     axis = None if read is None else axes.get(id(read), 3)
-    if axis is not None and use.moves_numbers:
-        order = getattr(use.layer, "dims", None) or [place for place in getattr(use.layer, "axes", None) or () if place]
+    if axis is not None and call.moves_numbers:
+        order = getattr(call.layer, "dims", None) or [
+            place for place in getattr(call.layer, "axes", None) or () if place
+        ]
         axis = [*order].index(axis) + 1 if axis in order else None
         return axis if axis in (1, 3) else None
-    if tf.is_tensor(use.output) and not tf.executing_eagerly() and source_of(use.output).op.type in _MOVING_OPERATIONS:
+    if (
+        tf.is_tensor(call.output)
+        and not tf.executing_eagerly()
+        and source_of(call.output).op.type in _MOVING_OPERATIONS
+    ):
         return None
     return axis
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.attributions import InterpretationMaps
 from interp.core.checks import check_images, check_instance
 from interp.core.errors import InputError
 from interp.data import Dataset
-from interp.discrepancy import InterpretationMaps
 from interp.evaluation.predictions import predict
 from interp.report.figures import maps_figure
 from interp.report.map_strip import map_strip

@@ -11,8 +11,8 @@ import tensorflow as tf
 from interp.core.balls import LinfBall
 from interp.core.checks import RANGE_TOLERANCE, check_images, check_instance, check_labels, check_number, kind_of
 from interp.core.errors import InputError
-from interp.models.forward import NetworkForward
 from interp.models.network import Network
+from interp.models.prepared import prepare
 from interp.training.errors import TrainingDiverged
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.schedule import Schedule
@@ -235,7 +235,7 @@ class RobustModel(keras.Model):
         moved = attack_batch(
             self.network, self.objective, images, labels, start, epsilon, self.schedule, self.penalty_weight
         )
-        forward = NetworkForward(self.network)
+        forward = prepare(self.network, rearrange=True)
         pair = make_pair(
             forward, self.objective, images, labels, tf.stop_gradient(moved), self.penalty_weight, training=training
         )

@@ -11,8 +11,8 @@ from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import LinfBall
 from interp.core.checks import check_instance
 from interp.core.streams import count_streams
-from interp.models.forward import NetworkForward
 from interp.models.network import Network
+from interp.models.prepared import PreparedModel, prepare
 from interp.training.objectives import Objective, find_objective
 from interp.training.schedule import Schedule
 from interp.training.views import Pair, View
@@ -37,7 +37,7 @@ def attack_batch(
     term, ball = objective.attack, LinfBall()
 
     def search() -> tf.Tensor:
-        forward = NetworkForward(network, precision=schedule.attack_precision)
+        forward = prepare(network, rearrange=True, precision=schedule.attack_precision)
         clean = View(forward, forward.enter(images))
         project = ball.projection(images, epsilon, forward.enter)
 
@@ -105,7 +105,7 @@ def make_step(
         if network.normalises_batches:
             shares, moved = [(images, labels, start)], [tf.concat(moved, 0)]
         with tf.GradientTape() as tape:
-            forward = NetworkForward(network)
+            forward = prepare(network, rearrange=True)
             pairs = [
                 make_pair(forward, objective, images, labels, found, penalty_weight)
                 for (images, labels, _), found in zip(shares, moved, strict=True)
@@ -145,7 +145,7 @@ def make_step(
 
 
 def make_pair(
-    forward: NetworkForward,
+    forward: PreparedModel,
     objective: Objective,
     images: tf.Tensor,
     labels: tf.Tensor,

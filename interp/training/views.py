@@ -4,7 +4,7 @@ from functools import cached_property
 
 import tensorflow as tf
 
-from interp.models.forward import NetworkForward
+from interp.models.prepared import PreparedModel
 
 
 class View:
@@ -13,7 +13,7 @@ class View:
     `training` turns batch normalisation to the statistics of the batch.
     """
 
-    def __init__(self, forward: NetworkForward, points: tf.Tensor, *, training: bool = False) -> None:
+    def __init__(self, forward: PreparedModel, points: tf.Tensor, *, training: bool = False) -> None:
         self.forward, self.points, self.training = forward, points, training
 
     @cached_property

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from interp import data
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon
+from interp.attributions import InterpretationMaps
 from interp.core.errors import InputError
-from interp.discrepancy import InterpretationMaps, class_discrepancy
+from interp.discrepancy import class_discrepancy
 from interp.evaluation import sample_images, sneaking
 from interp.models import build_network, load_model
 

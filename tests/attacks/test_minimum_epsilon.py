@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from interp import data
 from interp.attacks import MinimumEpsilon
 from interp.attacks.classification import target_margin
+from interp.attributions import InterpretationMaps
 from interp.core.errors import InputError
-from interp.discrepancy import class_discrepancy, prepare_interpretation
+from interp.discrepancy import class_discrepancy
 from interp.evaluation import sample_images
-from interp.models import load_model, prepare_forward
+from interp.models import load_model
 
 
 def test_target_margin_by_hand():
@@ -83,11 +84,10 @@ def test_published_figures_and_the_bound(reference_dir, data_dir, method):
     rows = np.arange(100)
     logits = net(sample.images).numpy()
     margin = (logits[rows, sample.labels] - logits[rows, targets]) / 2
-    forward = prepare_forward(net, rearrange=True)
-    cam, classes = prepare_interpretation("cam", forward), tf.stack([sample.labels, targets], -1)
+    cam, classes = InterpretationMaps(name="cam"), np.stack([sample.labels, targets], -1)
 
     def discrepancy(moved):
-        maps = [cam.maps(forward.enter(tf.constant(images)), classes) / 49 for images in (sample.images, moved)]
+        maps = [cam.flat(net, images, classes) / 49 for images in (sample.images, moved)]
         return class_discrepancy(*maps, "l1").numpy()
 
     reference = MinimumEpsilon(direction="reference", steps=10)(net, sample.images, targets)

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.attributions import CAM, GradCAM, GradCAMPlusPlus, GuidedGradCAM
+from interp.attributions import CAM, GradCAM, GradCAMPlusPlus, GuidedGradCAM, InterpretationMaps
 from interp.core.errors import InputError
-from interp.discrepancy import InterpretationMaps
 
 L = keras.layers
 SHAPE = (9, 12, 3)

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from interp.attacks.searched_maps import SearchedMaps
+from interp.attributions import IntegratedGradients, InterpretationMaps, find_attribution
 from interp.core.errors import InputError
-from interp.core.path_gradients import path_maps, quadrature
-from interp.discrepancy import prepare_interpretation
-from interp.models import build_network, prepare_forward
+from interp.core.path_gradients import mean_path_gradient, quadrature
+from interp.models import build_network, prepare
 
 CLASSES = np.array([[3, 1], [0, 4], [2, 2]])
 IMAGES = np.random.RandomState(0).rand(3, 28, 28, 1).astype(np.float32)
@@ -23,8 +24,7 @@ def net():
 
 
 def maps(net, name):
-    forward = prepare_forward(net, rearrange=True)
-    return prepare_interpretation(name, forward).maps(forward.enter(tf.constant(IMAGES)), tf.constant(CLASSES)).numpy()
+    return InterpretationMaps(name=name).flat(net, IMAGES, CLASSES)
 
 
 @pytest.mark.parametrize(("name", "method"), [("cam", "cam"), ("cam++", "grad_cam_plus_plus")])
@@ -35,7 +35,7 @@ def test_class_activation(net, name, method):
 
 
 def test_integrated_gradients(net):
-    found = maps(net, "ig")
+    found = maps(net, IntegratedGradients(steps=5, rule="right"))
     for place in (0, 1):
         expected = net.integrated_gradients(IMAGES, CLASSES[:, place], steps=5, rule="right")
         np.testing.assert_allclose(found[:, place], tf.reshape(expected, (3, -1)), atol=1e-5)
@@ -48,30 +48,37 @@ def test_representation(net):
 @pytest.mark.parametrize("name", ["cam", "cam++", "ig", "representation"])
 def test_sums_at_positions_are_those_of_the_maps(net, name):
     """And so are their gradients, however they are computed."""
-    forward = prepare_forward(net, rearrange=True)
-    interpretation = prepare_interpretation(name, forward)
     classes, positions = tf.constant([3, 0, 2]), tf.constant([[0, 5], [48, 7], [24, 30]])
-    points = forward.enter(tf.constant(IMAGES))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(points)
-        found = interpretation.sums_at(0.3 * points, classes, positions)(points)
-        expected = tf.reduce_sum(
-            tf.gather(interpretation.maps(points, classes[:, None])[:, 0], positions, batch_dims=1), -1
+
+    @tf.function
+    def run(images):
+        prepared = prepare(net, rearrange=True)
+        searched, points = (
+            SearchedMaps(find_attribution(name).for_search(), prepared, tf.range(3)),
+            prepared.enter(images),
         )
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(points)
+            found, _ = searched.sums_at(0.3 * points, classes, positions)(points)
+            maps, _ = searched(points, classes[:, None])
+            expected = tf.reduce_sum(tf.gather(maps[:, 0], positions, batch_dims=1), -1)
+        return found, expected, tape.gradient(found, points), tape.gradient(expected, points)
+
+    found, expected, one, other = run(tf.constant(IMAGES))
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(tape.gradient(found, points), tape.gradient(expected, points), atol=1e-5)
+    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_other_models_have_integrated_gradients_only():
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(5)])
     assert maps(model, "ig").shape == (3, 2, 784)
     for name in ("cam", "representation"):
-        with pytest.raises(InputError, match="use ig for others"):
+        with pytest.raises(InputError, match=r"integrated gradients \(ig\)"):
             maps(model, name)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 1000])
-def test_path_maps_in_chunks_are_those_in_one_piece(chunk_size):
+def test_path_gradients_in_chunks_are_those_in_one_piece(chunk_size):
     """Also when they are differentiated."""
     model = keras.Sequential(
         [
@@ -88,7 +95,14 @@ def test_path_maps_in_chunks_are_those_in_one_piece(chunk_size):
     def run(chunk):
         with tf.GradientTape() as tape:
             tape.watch(ends)
-            maps = path_maps(lambda points, rows: model(points)[:, 0], ends, positions, weights, chunk_size=chunk)
+            maps = mean_path_gradient(
+                lambda points, rows: model(points)[:, 0],
+                0.3 * tf.ones_like(ends),
+                ends,
+                positions,
+                weights,
+                chunk_size=chunk,
+            )
             value = tf.reduce_sum(maps**3)
         return maps, tape.gradient(value, ends)
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.models import build_network, prepare_forward
+from interp.models import build_network, prepare
 from interp.models.architectures import ARCHITECTURES
 
 SHAPES = {name: (32, 32, 3) if name == "wresnet" else (28, 28, 1) for name in ARCHITECTURES}
@@ -40,7 +40,7 @@ def test_the_layers_of_a_body_as_functions_are_the_layers(net):
 def test_bfloat16_is_near_float32_and_its_gradient_too(net):
     found = {}
     for precision in ("float32", "bfloat16"):
-        forward = prepare_forward(net, rearrange=True, precision=precision)
+        forward = prepare(net, rearrange=True, precision=precision)
         points = forward.enter(images(net))
         with tf.GradientTape() as tape:
             tape.watch(points)
@@ -57,6 +57,6 @@ def test_bfloat16_is_near_float32_and_its_gradient_too(net):
 def test_bfloat16_is_for_networks_of_the_package():
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(5)])
     with pytest.raises(InputError, match="use float32, or a network of this package"):
-        prepare_forward(model, rearrange=True, precision="bfloat16")
+        prepare(model, rearrange=True, precision="bfloat16")
     with pytest.raises(InputError, match="did you mean 'bfloat16'"):
-        prepare_forward(model, rearrange=True, precision="bfloat-16")
+        prepare(model, rearrange=True, precision="bfloat-16")

@@ -6,11 +6,10 @@ import pytest
 import tensorflow as tf
 
 from interp.attacks import TopKInterpretation
-from interp.attributions import CAM
+from interp.attributions import CAM, InterpretationMaps
 from interp.core.errors import InputError
-from interp.discrepancy import InterpretationMaps
-from interp.models import Network, prepare_forward
-from interp.models.forward import KerasForward, PooledForward
+from interp.models import Network, prepare
+from interp.models.linear_tail import LayeredTail, LogitsTail
 from interp.models.model_check import find_facts
 
 layers = keras.layers
@@ -120,8 +119,8 @@ def test_maps_average_to_the_logits_without_bias(make, saved, tmp_path):
     bias = next((variable.numpy() for variable in reversed(model.variables) if variable.name == "bias"), 0)
     bias = 0 if make is nested else bias
     np.testing.assert_allclose(maps.mean((2, 3)) + bias, model(IMAGES), atol=1e-5)
-    forward = prepare_forward(model, rearrange=True)
-    assert isinstance(forward, PooledForward)
+    forward = prepare(model, rearrange=True)
+    assert isinstance(forward.tail, LayeredTail)
     np.testing.assert_allclose(forward.classify(tf.constant(IMAGES)), model(IMAGES), atol=1e-5)
 
 
@@ -228,7 +227,7 @@ def quantised():
 def test_other_models_are_called_as_they_are(make):
     model = make()
     assert find_facts(model).kernel is None
-    assert type(prepare_forward(model, rearrange=True)) is KerasForward
+    assert type(prepare(model, rearrange=True).tail) is LogitsTail
     with pytest.raises(InputError, match="global average pooling"):
         InterpretationMaps(name="cam")(model, IMAGES, CLASSES)
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.models import NetworkForward, build_network
+from interp.models import build_network, prepare
 from interp.training import OBJECTIVES, find_objective
 from interp.training.views import Pair, View
 
@@ -118,7 +118,7 @@ ATTACKS = {
 
 
 def pair(net, moved, *, searching=False):
-    forward = NetworkForward(net)
+    forward = prepare(net, rearrange=True)
     clean = View(forward, forward.enter(tf.constant(CLEAN)))
     return Pair(clean, clean.at(forward.enter(moved)), tf.constant(LABELS), PENALTY, searching=searching)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from interp import data
 from interp.core.errors import InputError
-from interp.models import NetworkForward, build_network
+from interp.models import build_network, prepare
 from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, train, trainer
 from interp.training.step import attack_batch, make_step
 from interp.training.views import Pair, View
@@ -208,7 +208,7 @@ def test_the_inner_attack_keeps_to_its_ball_and_raises_its_term(digits, tag):
     np.testing.assert_array_equal(attacked(0.0, 5), images)
 
     def term(points):
-        forward = NetworkForward(net)
+        forward = prepare(net, rearrange=True)
         clean = View(forward, forward.enter(images))
         return find_objective(tag).attack(Pair(clean, clean.at(forward.enter(points)), labels, 0.01)).numpy().mean()
 

@@ -12,7 +12,7 @@ from interp.attacks.loop import Evaluation, ascend
 from interp.attacks.unforeseen import canvas
 from interp.core.checks import MOST_STEPS, check_number
 from interp.core.errors import InputError, check_choice
-from interp.models.forward import prepare_forward
+from interp.models.prepared import prepare
 
 GOALS = ("random_target", "untargeted")
 ROUNDING = 1e-5
@@ -67,7 +67,7 @@ class UnforeseenAttack(Attack):
         model, images, labels, draws, numbers = batch
         epsilon, step_size, steps = numbers
         drawn, start, *fixed = draws
-        forward = prepare_forward(model, rearrange=True)
+        forward = prepare(model, rearrange=True)
         clean = canvas.enter(images)
 
         def picture(latents: tf.Tensor) -> tf.Tensor:

@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 from interp import data, models
 from interp.attacks import TopKInterpretation, correct
+from interp.attributions import InterpretationMaps
 from interp.commands.experiments.pictures import accuracy_curves
 from interp.commands.results.evidence import Evaluated, Sources, of_family
 from interp.commands.results.listing import network_files, trained
 from interp.commands.tasks.listing import MAP_EPSILONS
 from interp.core.errors import InputError
 from interp.core.files import replacing
-from interp.discrepancy import InterpretationMaps
 from interp.discrepancy.agreement import kendall_tau
 from interp.evaluation import sample_images
 from interp.models.architectures import find_architecture

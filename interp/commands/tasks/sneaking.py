@@ -4,9 +4,10 @@ import numpy as np
 
 from interp.attacks import InterpretabilitySneaking
 from interp.attacks.minimum_epsilon import Smallest
+from interp.attributions import InterpretationMaps
 from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
-from interp.discrepancy import SELECTIONS, InterpretationMaps
+from interp.discrepancy import SELECTIONS
 from interp.evaluation import BoundCheck, Mean, Sneaking, bound_check, mean_of, sneaking
 from interp.report import NOTHING, Cell, Table, bound_figure, sneaking_figure, targeted_maps_figure, tradeoff_figure
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp.models import ARCHITECTURES, NetworkForward, build_network, prepare_forward
+from interp.models import ARCHITECTURES, PreparedModel, build_network, prepare
 from interp.models.architectures import Conv, MaxPool
 from interp.models.pixel_layout import PlainLayout, SpaceToDepthLayout, fastest_layout
 
@@ -48,12 +48,12 @@ def test_networks_that_do_not_start_with_a_convolution_are_not_known():
 def test_logits_are_those_of_the_model(architecture, rearrange):
     net = build_network(architecture, (16, 16, 3), 5)
     images = np.random.RandomState(0).rand(2, 16, 16, 3).astype(np.float32)
-    forward = prepare_forward(net, rearrange=rearrange)
-    assert isinstance(forward, NetworkForward)
+    forward = prepare(net, rearrange=rearrange)
+    assert isinstance(forward, PreparedModel)
     np.testing.assert_allclose(forward.classify(tf.constant(images)), net(images), atol=1e-5)
 
 
 def test_any_keras_model_is_called_in_inference_mode():
     model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Dropout(0.9), keras.layers.Flatten()])
     images = tf.random.stateless_uniform((3, 2, 2, 1), [0, 0])
-    np.testing.assert_array_equal(prepare_forward(model, rearrange=True).classify(images), tf.reshape(images, (3, 4)))
+    np.testing.assert_array_equal(prepare(model, rearrange=True).classify(images), tf.reshape(images, (3, 4)))

@@ -1,0 +1,95 @@
+"""Maps as attacks on them see them: flat, of a method that changes smoothly with the image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from interp.attributions import CAM, Attribution, find_attribution
+from interp.core.errors import InputError
+from interp.models.prepared import PreparedModel, prepare
+
+
+@dataclass(frozen=True)
+class SearchedMaps:
+    """Maps of a method at points of a prepared model, for use inside the loop of an attack; `rows` (n,) are the places of its images."""
+
+    method: Attribution
+    model: PreparedModel
+    rows: tf.Tensor
+
+    def __call__(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Flat maps (n, m, positions) of the classes (n, m), and logits (n, K), in one pass."""
+        maps, logits, _ = self.method.maps(self.model, points, classes, self.rows)
+        return flat(maps), logits
+
+    def sums_at(
+        self, points: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor
+    ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """A function of points: the sum (n,) of the flat map of the `labels` (n,) at `positions` (n, k), and logits (n, K).
+
+        `points` are some at which it is going to be asked.
+        """
+        if not isinstance(self.method, CAM):
+
+            def sums(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                maps, logits = self(points, labels[:, None])
+                return tf.reduce_sum(tf.gather(maps[:, 0], positions, batch_dims=1), -1), logits
+
+            return sums
+        # Linear in the activations, so what multiplies them is computed once, and no map in any step.
+        cam, model = self.method, self.model
+        activations = tf.zeros_like(model.activations(points))
+        with tf.GradientTape() as tape:
+            tape.watch(activations)
+            maps = flat(cam.of_activations(model, activations, labels[:, None]))[:, 0]
+            constant = tf.reduce_sum(tf.gather(maps, positions, batch_dims=1), -1)
+        factors = tape.gradient(constant, activations)
+
+        def linear(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            activations = model.activations(points)
+            return tf.reduce_sum(activations * factors, (1, 2, 3)) + constant, model.tail.logits(activations)
+
+        return linear
+
+
+def flat(maps: tf.Tensor) -> tf.Tensor:
+    """Maps (n, m, height, width, ...) as (n, m, positions)."""
+    shape, positions = tf.shape(maps), maps.shape[2:].num_elements()
+    return tf.reshape(maps, (shape[0], shape[1], tf.reduce_prod(shape[2:]) if positions is None else positions))
+
+
+def attacked_method(interpretation: str | Attribution) -> Attribution:
+    """The description of what is attacked. Raises InputError for a method that no attack can follow."""
+    method = find_attribution(interpretation)
+    if not method.differentiable:
+        raise InputError(
+            f"{method.name} does not depend on the image, so it cannot be attacked: choose another explanation"
+        )
+    return method
+
+
+def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor) -> None:
+    """Raise InputError, naming the method, where `model` has no such maps or they do not change with the `images`."""
+    few = images[:2]
+    method.find_layer(model, few)
+
+    def largest(images: tf.Tensor) -> tf.Tensor:
+        prepared = prepare(model, rearrange=True)
+        points, count = prepared.enter(images), tf.shape(images)[0]
+        searched = SearchedMaps(method.for_search(), prepared, tf.range(count))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            maps, _ = searched(points, tf.zeros([count, 1], tf.int64))
+            value = tf.reduce_sum(maps * tf.random.stateless_normal(tf.shape(maps), (0, 0)))
+        gradient = tape.gradient(value, points)
+        return tf.constant(0.0) if gradient is None else tf.reduce_max(tf.abs(gradient))
+
+    # Where the image is black many maps are 0 and do not move.
+    tried = tf.clip_by_value(few + tf.random.stateless_uniform(few.shape, (0, 1), -0.2, 0.2), 0.0, 1.0)
+    if not float(tf.function(largest, autograph=False)(tried)) > 0:
+        raise InputError(
+            f"{method.name} does not change with the image on this model, or in steps alone, so it cannot be attacked: choose another "
+            "explanation, such as integrated gradients (ig)"
+        )

@@ -1,0 +1,74 @@
+"""Gradients of one logit of each image: what most explanation methods are made of."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+
+import tensorflow as tf
+
+from interp.attributions.attribution import Attribution, Maps
+from interp.attributions.relu_rules import relu_gradient
+from interp.core.errors import InputError
+from interp.models.prepared import PreparedModel
+
+
+@dataclass(frozen=True, eq=False)
+class OfOneClass(Attribution):
+    """A method that explains one class at a time: of several classes an image is looked at once for each."""
+
+    def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
+        count, shown = tf.shape(classes)[0], classes.shape[1]
+        if shown == 1:
+            maps, logits, values = self.maps_of_labels(model, points, classes[:, 0], rows)
+            return Maps(maps[:, None], logits, tuple(value[:, None] for value in values))
+        repeats = tf.shape(classes)[1]
+        each = tf.repeat(points, repeats, axis=0), tf.reshape(classes, [-1]), tf.repeat(rows, repeats)
+        maps, logits, values = self.maps_of_labels(model, *each)
+
+        def by_image(tensor: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(tensor, tf.concat([[count, repeats], tf.shape(tensor)[1:]], 0))
+
+        shaped = by_image(maps)
+        shaped.set_shape([None, shown, *maps.shape[1:]])
+        return Maps(shaped, by_image(logits)[:, 0], tuple(by_image(value) for value in values))
+
+    @abstractmethod
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        """Maps (n, height, width, ...), logits (n, K) and further values (n,) of the `labels` (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class OfGradients(OfOneClass):
+    """A method that takes a gradient of the label's logit.
+
+    The gradient of a ReLU network does not change with the image but at kinks. `softened`, it is that of a network with softplus in
+    place of ReLU, which an attack can follow; outputs stay those of ReLU.
+    """
+
+    softened: bool = field(default=False, kw_only=True)
+
+    def for_search(self) -> Attribution:
+        return replace(self, softened=True)
+
+    def label_gradient(
+        self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rule: str = "gradient"
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The gradient of the label's logit with respect to the images, ReLU's by a `rule`, and the logits. Raises InputError."""
+        with relu_gradient(model.model, rule, points, softened=self.softened) as check:
+            logits = check(model.logits(points))
+            gradient = gradient_of(of_labels(logits, labels), points)
+        return model.leave(gradient), logits
+
+
+def of_labels(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The logit (n,) of each image's label."""
+    return tf.gather(logits, labels, batch_dims=1)
+
+
+def gradient_of(scores: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    """The gradient of each image's score by its inputs. Raises InputError where there is none."""
+    (gradient,) = tf.gradients(scores, inputs)
+    if gradient is None:
+        raise InputError(
+            "the logits do not depend on the images, or on the chosen layer, by any differentiable path: there is no gradient"
+        )
+    return gradient

@@ -1,0 +1,86 @@
+"""Maps of several classes at once, for figures and measures."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attributions.attribution import Attribution
+from interp.attributions.registry import find_attribution
+from interp.attributions.representation import LAST_LAYER, Representation
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.errors import InputError
+from interp.models.model_check import check_model_once
+from interp.models.prepared import prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpretationMaps:
+    """Maps of a model for people and figures: `maps(model, images, classes)`; compiled once for a model.
+
+    `name` is an explanation method by name or as an object, such as cam, cam++, ig, grad_cam or GradCAM(layer="conv"); `layer` is the
+    one of representation. Maps that look at a layer have its sides. Raises InputError.
+    """
+
+    name: str | Attribution
+    layer: int = LAST_LAYER
+    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False, compare=False)
+
+    @property
+    def method(self) -> Attribution:
+        """The description."""
+        method = find_attribution(self.name)
+        return Representation(index=self.layer) if isinstance(method, Representation) else method
+
+    def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int = 50) -> np.ndarray:
+        """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError."""
+        check_number("batch_size", batch_size, minimum=1, whole=True)
+        batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
+        count = check_model_once(self._compiled, model, batch)
+        if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
+            raise InputError(
+                f"classes came with shape {tuple(chosen.shape)}, expected ({batch.shape[0]}, classes per image)"
+            )
+        check_labels(tf.reshape(chosen, [-1]), tf.reshape(chosen, [-1]), count)
+        self.check(model, batch)
+        method, shape = self.method, tuple(batch.shape[1:])
+        rows = [
+            tf.TensorSpec([None, *shape]),
+            tf.TensorSpec([None, chosen.shape[1]], tf.int64),
+            tf.TensorSpec([None], tf.int32),
+        ]
+
+        def run(images: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor]:
+            prepared = prepare(model, rearrange=True)
+            return (method.maps(prepared, prepared.enter(images), classes, rows).maps,)
+
+        compiled = self._compiled.bind(model, (method.describe(), shape, chosen.shape[1]), run, rows, ())
+        return run_in_batches(compiled, (batch, chosen, tf.range(len(batch))), batch_size)[0].numpy()
+
+    def check(self, model: keras.Model, images: Any) -> None:
+        """Raise InputError where the model has no such maps of the images: before a search, not after it."""
+        batch, method = check_images(images), self.method
+        self._compiled.keep(
+            model, ("layer", method.describe(), tuple(batch.shape[1:])), lambda: check_maps(method, model, batch)
+        )
+
+    def flat(self, model: keras.Model, images: Any, classes: Any) -> np.ndarray:
+        """The same maps, flat: (n, m, positions)."""
+        maps = self(model, images, classes)
+        return maps.reshape(*maps.shape[:2], -1)
+
+
+def check_maps(method: Attribution, model: keras.Model, images: tf.Tensor) -> str:
+    """Raise InputError where `model` has no maps by the method; return the layer that it looks at, "" where it looks at none."""
+
+    def run(images: tf.Tensor) -> tf.Tensor:
+        prepared = prepare(model, rearrange=True)
+        labels = tf.zeros([tf.shape(images)[0], 1], tf.int64)
+        return method.maps(prepared, prepared.enter(images), labels, tf.range(tf.shape(images)[0])).maps
+
+    layer = method.find_layer(model, images[:2]) or ""
+    tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([None, *images.shape[1:]]))
+    return layer

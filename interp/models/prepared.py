@@ -1,0 +1,143 @@
+"""A model prepared once for many passes: what attacks, maps and training steps compute with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+import tensorflow as tf
+
+from interp.core.errors import InputError
+from interp.models.linear_tail import LayeredTail, LogitsTail, Tail
+from interp.models.low_precision import check_precision
+from interp.models.model_check import find_facts
+from interp.models.model_graph import find_logits, find_pooled_end
+from interp.models.network import Network
+from interp.models.pixel_layout import PixelLayout, PlainLayout
+from interp.models.recorded_model import LayerCall, RecordedModel
+
+Pass = Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedModel:
+    """A Keras model with its present weights as enter, first, rest and tail, of which each may be trivial.
+
+    `layout` arranges the pixels of images as points; `first` is the affine part that the model begins with; `rest(lifted, training)`
+    goes on to the activations that the `tail`, a linear end, makes logits and class activation maps of. Without `training` batch
+    normalisation and dropout are in inference mode.
+    """
+
+    model: keras.Model
+    layout: PixelLayout
+    first: Pass
+    rest: Callable[[tf.Tensor, bool], tf.Tensor]
+    tail: Tail
+
+    def enter(self, images: tf.Tensor) -> tf.Tensor:
+        """Images (n, height, width, channels) as points."""
+        return self.layout.enter(images)
+
+    def leave(self, points: tf.Tensor) -> tf.Tensor:
+        """Points as images."""
+        return self.layout.leave(points)
+
+    def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+        """What the tail reads, in float32."""
+        return tf.cast(self.rest(self.first(points), training), tf.float32)
+
+    def logits(self, points: tf.Tensor) -> tf.Tensor:
+        """Logits (n, K) of points."""
+        return self.tail.logits(self.activations(points))
+
+    def classify(self, images: tf.Tensor) -> tf.Tensor:
+        """Logits (n, K) of images."""
+        return self.logits(self.enter(images))
+
+    def lift(self, points: tf.Tensor) -> tf.Tensor:
+        """Points after the affine part that the model begins with, in float32.
+
+        Sums of gradients with respect to many points are taken there, and brought back to pixels once.
+        """
+        return tf.cast(self.first(points), tf.float32)
+
+    def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
+        """Logits (n, K) of lifted points."""
+        return self.tail.logits(tf.cast(self.rest(lifted, False), tf.float32))
+
+    def pull_back(self, points: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """The gradient with respect to points, the same at all of them, from one with respect to lifted points."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            lifted = self.lift(points)
+        return tape.gradient(lifted, points, output_gradients=gradient)
+
+    @cached_property
+    def _recorded(self) -> RecordedModel:
+        # Whoever asks may be building a graph, to which the stand-ins for layers do not belong.
+        with tf.init_scope():
+            return RecordedModel(self.model)
+
+    def recorded_logits(self, points: tf.Tensor) -> tuple[tf.Tensor, list[LayerCall]]:
+        """Logits (n, K) of points, and what each layer gave on the way. Raises InputError for models whose layers are not known."""
+        outputs, calls = self._recorded(self.leave(points))
+        return find_logits(outputs)[0], calls
+
+    def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
+        """Outputs of layer `index` of the model, counted from 0, or from -1 backwards. Raises InputError where they are no maps."""
+        if isinstance(self.model, Network):
+            return self.model.layer_outputs(self.leave(points), index)
+        return tf.cast(self._recorded.layer_outputs(self.leave(points), index), tf.float32)
+
+
+def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") -> PreparedModel:
+    """Prepare `model`; to be called inside a compiled function and outside of its loops, where its weights are read.
+
+    With `rearrange` points may be images with their pixels in another order and zeros added: only for use that treats every pixel
+    alone. The `precision` bfloat16, up to the tail, is for networks of this package; raises InputError for others.
+    """
+    # A subclass may compute something else in its call.
+    if type(model) is Network:
+        return _prepare_network(model, rearrange=rearrange, precision=precision)
+    if check_precision(precision) != "float32":
+        raise InputError(
+            f"precision came as {precision} for {type(model).__name__}, which computes in the precision it was built with: use float32, "
+            "or a network of this package"
+        )
+    facts = find_facts(model)
+    tail: Tail = LogitsTail()
+    if facts.kernel is not None:
+        weights = tf.cast(tf.convert_to_tensor(model.variables[facts.kernel]), tf.float32)
+        bias = None if facts.bias is None else tf.cast(tf.convert_to_tensor(model.variables[facts.bias]), tf.float32)
+        tail = LayeredTail(tf.reshape(weights, weights.shape[-2:]), bias=bias)
+
+    def rest(points: tf.Tensor, training: bool) -> tf.Tensor:
+        if tf.executing_eagerly():
+            return tf.function(lambda points: rest(points, training), autograph=False)(points)
+        logits, _ = find_logits(model(points, training=training))
+        end = None if facts.kernel is None else find_pooled_end(logits)
+        return logits if end is None else end.features
+
+    return PreparedModel(model=model, layout=PlainLayout(1), first=tf.identity, rest=rest, tail=tail)
+
+
+def _prepare_network(network: Network, *, rearrange: bool, precision: str) -> PreparedModel:
+    """One of the package's networks: its tail folded and its first kernel arranged here, once."""
+    layout = network.layout if rearrange else PlainLayout(network.first_layer.strides[0])
+    dtype = tf.as_dtype(check_precision(precision))
+    kernel = tf.cast(layout.kernel(tf.convert_to_tensor(network.first_layer.kernel)), dtype)
+    bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype)
+    cast = None if dtype == tf.float32 else network.cast_after_first(dtype)
+
+    def rest(lifted: tf.Tensor, training: bool) -> tf.Tensor:
+        if cast is None:
+            return network.activations_after_first(lifted, training=training)
+        return cast(tf.cast(lifted, dtype))
+
+    return PreparedModel(
+        model=network,
+        layout=layout,
+        first=lambda points: layout.convolve(tf.cast(points, dtype), kernel) + bias,
+        rest=rest,
+        tail=network.tail(),
+    )
