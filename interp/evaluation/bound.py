@@ -10,6 +10,7 @@ from interp.attacks import MinimumEpsilon
 from interp.attributions import CAM, Attribution, IntegratedGradients, InterpretationMaps
 from interp.core.checks import check_images, check_instance, check_labels
 from interp.discrepancy import class_discrepancy, select_classes
+from interp.evaluation.flags import Flag, weak_search
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 from interp.models.model_check import check_model
@@ -26,6 +27,8 @@ class BoundCheck:
     discrepancies: np.ndarray
     # Whether the bound speaks of this discrepancy: the two-class one in l1, of CAM or integrated gradients.
     bounded: bool = True
+    # Where the search was too weak for its radii.
+    flags: tuple[Flag, ...] = ()
 
     @property
     def epsilon(self) -> Mean:
@@ -79,9 +82,10 @@ def bound_check(
     broken = np.flatnonzero(smallest.broken)
     adds_up = maps.method == CAM() or isinstance(maps.method, IntegratedGradients)
     bounded = (classes, norm) == ("two_class", "l1") and adds_up
+    flags = weak_search(attack.steps, attack.direction)
     if not len(broken):
         nothing = np.zeros(0)
-        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded)
+        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded, flags)
     logits = predict(model, images[broken], batch_size=batch_size)
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
@@ -90,4 +94,4 @@ def bound_check(
     positions = 1 if isinstance(maps.method, IntegratedGradients) else clean.shape[2] * clean.shape[3]
     moved = maps.flat(model, smallest.adversarial[broken], shown)
     distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, norm).numpy()
-    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded)
+    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded, flags)

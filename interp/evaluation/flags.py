@@ -1,9 +1,12 @@
 """Reasons not to believe a figure: of the attack that gave it, or of the network it is of."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from interp.attacks.targeted import STEP_FRACTION
 
 # Steps of PGD reach, one after the other, so many radii of the ball (Madry et al. 2018): the border from the far side, and room to turn.
 USUAL_REACH = 2.5
@@ -37,6 +40,22 @@ def weak_attack(epsilon: float, step_size: float, steps: int, seen: str = "") ->
 def unreached(epsilon: float, step_size: float, steps: int) -> tuple[Flag, ...]:
     """The flag of an attack whose steps cannot reach the surface of the ball, where they cannot."""
     return () if reaches(epsilon, step_size, steps) else (weak_attack(epsilon, step_size, steps),)
+
+
+def weak_search(steps: int, direction: str) -> tuple[Flag, ...]:
+    """The flag of a targeted search whose steps in a round, a fifth of the radius each and by sign falling to 0, do not cross a radius."""
+    factor = 0.5 if direction == "sign" else 1.0
+    reach = STEP_FRACTION * (1 + (steps - 1) * factor)
+    if reach >= _ROUNDING:
+        return ()
+    enough = math.ceil(round((1 / STEP_FRACTION - 1) / factor, 6)) + 1
+    return (
+        Flag(
+            "weak attack",
+            f"{steps} steps a round come {reach:.2g} of a radius far at most: the search is weak and radii come out too large, which says "
+            f"nothing of the network; take {enough} steps or more",
+        ),
+    )
 
 
 def chance_accuracy(right: np.ndarray, labels: Any, classes: int) -> tuple[Flag, ...]:

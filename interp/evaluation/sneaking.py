@@ -13,6 +13,7 @@ from interp.attributions import InterpretationMaps
 from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_number
 from interp.core.errors import InputError
 from interp.discrepancy import class_discrepancy, kendall_tau, pearson_r, select_classes
+from interp.evaluation.flags import Flag, weak_search
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
 from interp.models.model_check import check_model
@@ -24,7 +25,7 @@ class Sneaking:
 
     Of the `qualified` (q,) images, those whose clean prediction prefers the true class to the target and on which the attack
     succeeded: radii, discrepancies normalised by the range of the clean map, rank and linear correlations of the maps, each (p, q).
-    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius.
+    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius. `flags` say where a search was too weak.
     """
 
     count: int
@@ -37,6 +38,7 @@ class Sneaking:
     kendall_taus: np.ndarray
     pearson_rs: np.ndarray
     adversarial: np.ndarray
+    flags: tuple[Flag, ...] = ()
 
     @property
     def discrepancy(self) -> Mean:
@@ -83,7 +85,7 @@ def sneaking(
     images = batch.numpy()
     maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
     maps.check(model, images)
-    smallest = smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
+    given, smallest = smallest, smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
     logits = predict(model, images, batch_size=batch_size)
     rows = np.arange(len(images))
     preferring = logits[rows, targets] >= logits[rows, labels]
@@ -92,11 +94,13 @@ def sneaking(
     balls = np.minimum(radii, np.float32(1))
     found = attack(model, images, labels, targets, balls, start=smallest.adversarial, batch_size=batch_size)
     qualified = np.flatnonzero(found.succeeded[0])
+    searches = {(attack.steps, attack.direction), *([] if given else [(minimum.steps, minimum.direction)])}
+    flags = tuple(flag for search in sorted(searches) for flag in weak_search(*search))
     counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))
         return Sneaking(
-            *counts, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified]
+            *counts, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified], flags
         )
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
     clean = maps.flat(model, images[qualified], shown)
@@ -114,7 +118,7 @@ def sneaking(
             worse = distances[point] > distances[point - 1]
             for values in (distances, taus, correlations, adversarial):
                 values[point, worse] = values[point - 1, worse]
-    return Sneaking(*counts, factors, qualified, radii[:, qualified], distances, taus, correlations, adversarial)
+    return Sneaking(*counts, factors, qualified, radii[:, qualified], distances, taus, correlations, adversarial, flags)
 
 
 def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:

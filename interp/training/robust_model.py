@@ -49,6 +49,11 @@ class RobustModel(keras.Model):
     `interp.training.train` does the same resumably, with streams and replicas. Raises InputError, TrainingDiverged.
     """
 
+    # Keras's, made by make_train_function and its brothers.
+    train_function: Any
+    test_function: Any
+    predict_function: Any
+
     def __init__(
         self,
         network: Network,

@@ -41,7 +41,7 @@ def test_ink_is_what_is_bright_in_any_channel():
 @pytest.mark.parametrize(
     ("maps", "objects", "said"),
     [
-        ({}, None, "no maps"),
+        ({}, None, "maps came as nothing"),
         ({"a": MAPS, "b": MAPS[:1]}, None, "expected those of the same images"),
         ({"a": MAPS}, OBJECTS[:1], "masks came with shape (1, 2, 2)"),
     ],

@@ -5,6 +5,7 @@ import numpy as np
 from interp.attacks import InterpretabilitySneaking
 from interp.attacks.minimum_epsilon import Smallest
 from interp.attributions import InterpretationMaps
+from interp.commands.tasks.accuracy import flag_records
 from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.discrepancy import SELECTIONS
@@ -29,7 +30,8 @@ def min_pgd_attack(setting: Setting) -> Outcome:
     )
     table = Table(BOUND_HEADER, (bound_row(found),), f"{found.count} images; {_protocol(setting)}")
     record = {name: getattr(found, name).tolist() for name in ("broken", "epsilons", "margins", "discrepancies")}
-    record |= {"bounded": found.bounded, "protocol": _protocol(setting), "notes": shown_gaps(setting)}
+    record |= {"bounded": found.bounded, "protocol": _protocol(setting)}
+    record |= {"flags": flag_records(found.flags), "notes": shown_gaps(setting)}
     return Outcome(table, record, {"bound": bound_figure({setting.name: found})} if len(found.broken) else {})
 
 
@@ -78,6 +80,7 @@ def isa(setting: Setting) -> Outcome:
         "qualified": found.qualified.tolist(),
         "epsilons": found.epsilons.tolist(),
         "discrepancies": found.discrepancies.tolist(),
+        "flags": flag_records(found.flags),
         "notes": shown_gaps(setting),
     }
     pictures = {"discrepancy": sneaking_figure({setting.name: found})} if len(found.qualified) else {}
