@@ -12,7 +12,7 @@ from interp.attacks.loop import Evaluation, choose
 from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.attributions import Attribution, Representation
-from interp.attributions.representation import LAST_LAYER
+from interp.attributions.cam import LAST_LAYER
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
 from interp.core.compiled import CompiledFunctions, run_in_batches

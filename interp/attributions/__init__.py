@@ -5,21 +5,15 @@ Each is a description (its settings) that attacks, discrepancies and training ob
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attributions.attribution import Attribution, Explanation, Maps
-from interp.attributions.cam import CAM
-from interp.attributions.deconvnet import DeconvNet
-from interp.attributions.grad_cam import GradCAM
-from interp.attributions.grad_cam_plus_plus import GradCAMPlusPlus
-from interp.attributions.guided_backprop import GuidedBackprop
-from interp.attributions.guided_grad_cam import GuidedGradCAM
-from interp.attributions.input_x_gradient import InputXGradient
+from interp.attributions.cam import CAM, Representation
+from interp.attributions.grad_cam import GradCAM, GradCAMPlusPlus, GuidedGradCAM
+from interp.attributions.gradients import DeconvNet, GuidedBackprop, InputXGradient, VanillaGradient
 from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.attributions.interpretation_maps import InterpretationMaps, check_maps
 from interp.attributions.pixel_scores import RANKINGS, pixel_scores
 from interp.attributions.random_baseline import RandomBaseline
 from interp.attributions.registry import ENSEMBLES, INTERPRETATIONS, METHODS, find_attribution
-from interp.attributions.representation import Representation
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
-from interp.attributions.vanilla_gradient import VanillaGradient
 
 __all__ = [
     "CAM",

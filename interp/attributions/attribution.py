@@ -168,9 +168,9 @@ class Attribution(ABC):
                 told.append(f"{name}={digest([value]) if array else value}")
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def without_model(self: Self) -> Self:
-        """The description alone."""
-        return replace(self, model=None, _compiled=CompiledFunctions())
+    def with_model(self: Self, model: keras.Model | None) -> Self:
+        """The same method for a model, or the description alone."""
+        return replace(self, model=model, _compiled=CompiledFunctions())
 
     def images_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Images of this shape (height, width, channels) that are explained together, in each of the streams that run side by side."""

@@ -1,4 +1,4 @@
-"""Class activation maps (Zhou et al. 2016)."""
+"""Class activation maps (Zhou et al. 2016), and the features that they are made of."""
 
 from dataclasses import dataclass, field
 
@@ -7,6 +7,8 @@ import tensorflow as tf
 from interp.attributions.attribution import Attribution, Maps
 from interp.models.linear_tail import Tail
 from interp.models.prepared import PreparedModel
+
+LAST_LAYER = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,3 +35,19 @@ class CAM(Attribution):
 
     def _tail(self, model: PreparedModel) -> Tail:
         return model.tail.rectified() if self.rectified else model.tail
+
+
+@dataclass(frozen=True, eq=False)
+class Representation(Attribution):
+    """Outputs of the layer `index`, -1 for the last feature maps before average pooling; the same for all classes.
+
+    For discrepancies and attacks: maps (n, 1, height, width, channels) have more channels than a picture shows. Raises InputError.
+    """
+
+    index: int = field(default=LAST_LAYER, kw_only=True)
+
+    def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
+        activations = model.activations(points)
+        last = self.index == LAST_LAYER
+        outputs = model.tail.features(activations) if last else model.layer(points, self.index)
+        return Maps(outputs[:, None], model.tail.logits(activations))

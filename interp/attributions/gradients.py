@@ -1,4 +1,4 @@
-"""Gradients of one logit of each image: what most explanation methods are made of."""
+"""Gradients of one logit of each image: plain, times the image, and by rules of ReLU."""
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
@@ -57,6 +57,46 @@ class OfGradients(OfOneClass):
             logits = check(model.logits(points))
             gradient = gradient_of(of_labels(logits, labels), points)
         return model.leave(gradient), logits
+
+
+@dataclass(frozen=True, eq=False)
+class VanillaGradient(OfGradients):
+    """Gradient of the label's logit by the image (Simonyan et al. 2014), shape of the images."""
+
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        return Maps(*self.label_gradient(model, points, labels))
+
+
+@dataclass(frozen=True, eq=False)
+class InputXGradient(OfGradients):
+    """Image times the gradient of the label's logit (Shrikumar et al. 2016), shape of the images."""
+
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        gradient, logits = self.label_gradient(model, points, labels)
+        return Maps(model.leave(points) * gradient, logits)
+
+
+@dataclass(frozen=True, eq=False)
+class DeconvNet(OfGradients):
+    """Gradient in which each ReLU passes back what is positive of it (Zeiler and Fergus 2014), shape of the images.
+
+    Defined for ReLU alone: a model with another activation is refused by name.
+    """
+
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        return Maps(*self.label_gradient(model, points, labels, "deconvnet"))
+
+
+@dataclass(frozen=True, eq=False)
+class GuidedBackprop(OfGradients):
+    """Gradient in which each ReLU that was active passes back what is positive of it (Springenberg et al. 2015), shape of the images.
+
+    Defined for ReLU alone: a model with another activation is refused by name. Known to fail the sanity check of Adebayo et al.
+    (2018): its maps hardly depend on the upper weights.
+    """
+
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        return Maps(*self.label_gradient(model, points, labels, "guided_backprop"))
 
 
 def of_labels(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution
+from interp.attributions.cam import LAST_LAYER, Representation
 from interp.attributions.registry import find_attribution
-from interp.attributions.representation import LAST_LAYER, Representation
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError

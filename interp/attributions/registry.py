@@ -3,18 +3,12 @@
 from collections.abc import Callable
 
 from interp.attributions.attribution import Attribution
-from interp.attributions.cam import CAM
-from interp.attributions.deconvnet import DeconvNet
-from interp.attributions.grad_cam import GradCAM
-from interp.attributions.grad_cam_plus_plus import GradCAMPlusPlus
-from interp.attributions.guided_backprop import GuidedBackprop
-from interp.attributions.guided_grad_cam import GuidedGradCAM
-from interp.attributions.input_x_gradient import InputXGradient
+from interp.attributions.cam import CAM, Representation
+from interp.attributions.grad_cam import GradCAM, GradCAMPlusPlus, GuidedGradCAM
+from interp.attributions.gradients import DeconvNet, GuidedBackprop, InputXGradient, VanillaGradient
 from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.attributions.random_baseline import RandomBaseline
-from interp.attributions.representation import Representation
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
-from interp.attributions.vanilla_gradient import VanillaGradient
 from interp.core.checks import kind_of
 from interp.core.errors import InputError, check_choice
 
@@ -51,7 +45,7 @@ def find_attribution(method: str | Attribution) -> Attribution:
     over another one. Raises InputError.
     """
     if isinstance(method, Attribution):
-        return method.without_model()
+        return method.with_model(None)
     if not isinstance(method, str):
         raise InputError(
             f"the explanation came as {kind_of(method)}, expected a name such as 'grad_cam' or an object such as GradCAM()"

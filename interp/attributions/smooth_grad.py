@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from interp.attributions.attribution import VALUES, Attribution, Maps
-from interp.attributions.gradients import OfOneClass, gradient_of, of_labels
+from interp.attributions.attribution import VALUES, Attribution, Maps, Self
+from interp.attributions.gradients import OfOneClass, VanillaGradient, gradient_of, of_labels
 from interp.attributions.relu_rules import relu_gradient
-from interp.attributions.vanilla_gradient import VanillaGradient
 from interp.core.checks import check_instance, check_number
+from interp.core.compiled import CompiledFunctions
 from interp.models.prepared import PreparedModel
 
 
@@ -45,8 +45,8 @@ class NoiseEnsemble(OfOneClass):
     def for_search(self) -> Attribution:
         return replace(self, attribution=self.attribution.for_search())
 
-    def without_model(self) -> "NoiseEnsemble":
-        return replace(self, attribution=self.attribution.without_model())
+    def with_model(self: Self, model: keras.Model | None) -> Self:
+        return replace(self, attribution=self.attribution.with_model(model), _compiled=CompiledFunctions())
 
     def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
         return self.attribution.find_layer(model, few)

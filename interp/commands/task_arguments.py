@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from interp.commands.command_line import Parser, number, numbers, radii, radius, ratios, whole_number, words
-from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES, LISTING, SALIENCY
+from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES, LISTING, MAPS, SALIENCY
 from interp.core.errors import InputError, check_choice
 
 DATASETS = "digits, mnist, cifar10 or restimagenet"
@@ -45,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--num_image", type=whole_number(1), help="test images; 200 for accuracies, fewer for pictures")
     what.add_argument("--seed", type=whole_number(0), help="of the sample and of random starts; the paper's without it")
     maps = parser.add_argument_group("interpretations")
-    maps.add_argument("--inp_method", help="cam, cam++ or ig; the first that the task takes without it")
+    maps.add_argument(
+        "--inp_method",
+        help=f"{', '.join(MAPS)}, or an ensemble over another, smooth_grad:METHOD; the first that the task takes without it",
+    )
     maps.add_argument("--num_class", default="two_class", help="one_class, two_class or all_class")
     maps.add_argument("--norm", default="l1", help="l1 or l2")
     maps.add_argument("--rep_l", type=int, default=-1, help="layer of tradeoff_repr; -1 is the last feature maps")
@@ -194,8 +197,10 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         raise InputError("--protocol strong needs random starts: leave --restarts out, or give at least 1")
     methods = LISTING[arguments.task].methods
     method = str(arguments.inp_method or methods[0])
-    if method not in methods:
-        check_choice("--inp_method", method, ("cam", "cam++", "ig"))
+    ensemble, colon, base = method.partition(":")
+    known = base in methods and ensemble in ENSEMBLES if colon else method in methods
+    if not known:
+        check_choice("--inp_method", base if colon and ensemble in ENSEMBLES else method, MAPS)
         if arguments.task == "uar_attack":
             raise InputError(f"{arguments.task} looks at predictions, --inp_method came as {method}: leave it out")
         if methods == SALIENCY:
@@ -203,7 +208,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
                 f"{arguments.task} takes attributions, --inp_method came as {method}: choose with --methods"
             )
         raise InputError(
-            f"{arguments.task} looks at {' or '.join(methods)}, --inp_method came as {method}: leave it out"
+            f"{arguments.task} looks at {' or '.join(methods[:3])}{' and so on' if len(methods) > 3 else ''}, --inp_method came as {method}: leave it out"
         )
     return method
 

@@ -14,9 +14,6 @@ from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
 
-# Of an attribution, what does not belong to its settings.
-_NO_SETTING = ("model", "attribution", "_compiled", "_chunk_size")
-
 
 class RetrainingRecord:
     """Accuracies by the names of retrainings. Raises InputError for a file that is none or is about something else.
@@ -65,20 +62,7 @@ class RetrainingRecord:
 def identify_method(method: Attribution) -> dict[str, Any]:
     """What a method is: its settings, and the layers and weights of its model; the random baseline's maps are nobody's."""
     model = None if isinstance(method, RandomBaseline) else _model(method.model)
-    return {"method": describe_method(method), "model": model}
-
-
-def describe_method(method: Attribution) -> str:
-    """The method with its settings."""
-    told = []
-    inner = vars(method).get("attribution")
-    if isinstance(inner, Attribution):
-        told.append(describe_method(inner))
-    for name, value in sorted(vars(method).items()):
-        if name not in _NO_SETTING and value is not None:
-            shown = digest([value]) if isinstance(value, np.ndarray) and value.ndim else str(value)
-            told.append(f"{name.lstrip('_')}={shown}")
-    return f"{type(method).__name__}({', '.join(told)})"
+    return {"method": method.describe(), "model": model}
 
 
 def _model(model: keras.Model) -> str:

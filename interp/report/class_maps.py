@@ -35,7 +35,7 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
     classes = np.stack([labels, logits.argmax(-1)], -1)
     maps = InterpretationMaps(name=interpretation)
     clean_maps, attacked_maps = (_flat_colours(maps(model, batch, classes)) for batch in (images, attacked))
-    title = TITLES[interpretation]
+    title = TITLES.get(interpretation, interpretation)
     rows = []
     for index, (label, shown) in enumerate(zip(labels, classes, strict=True)):
         row: list[Cell] = [

@@ -1,6 +1,7 @@
 """The attribution methods that `--methods` names, made for a network."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -8,10 +9,10 @@ import keras
 import numpy as np
 
 from interp import attributions
-from interp.attributions import Attribution
-from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES
+from interp.attributions import Attribution, find_attribution
+from interp.attributions.smooth_grad import NoiseEnsemble
 from interp.commands.tasks.setting import Setting
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import InputError
 
 # Integrated gradients whose completeness gap is a larger share of the logit's change, or of one logit where that changes less, are told of.
 GAP_SHARE = 0.05
@@ -20,42 +21,27 @@ GAP_IMAGES = 50
 
 Make = Callable[[keras.Model], Attribution]
 
-# Classes by the names of the listing.
-METHODS: dict[str, type[Any]] = {
-    "random": attributions.RandomBaseline,
-    "gradient": attributions.VanillaGradient,
-    "input_x_gradient": attributions.InputXGradient,
-    "deconvnet": attributions.DeconvNet,
-    "guided_backprop": attributions.GuidedBackprop,
-    "integrated_gradients": attributions.IntegratedGradients,
-    "grad_cam": attributions.GradCAM,
-    "grad_cam++": attributions.GradCAMPlusPlus,
-    "guided_grad_cam": attributions.GuidedGradCAM,
-    "cam": attributions.CAM,
-}
-NOISY: dict[str, type[Any]] = {
-    "smooth_grad": attributions.SmoothGrad,
-    "smooth_grad_squared": attributions.SmoothGradSquared,
-    "smooth_grad_var": attributions.SmoothGradVar,
-}
-TAKES_LAYER = ("grad_cam", "grad_cam++", "guided_grad_cam")
-
 
 def make(name: str, setting: Setting, model: keras.Model, *, samples: int) -> Attribution:
     """The method of this name, an ensemble over the gradient or, as ensemble:method, over another method. Raises InputError."""
     arguments = setting.arguments
-    ensemble, _, base = name.partition(":")
-    if ensemble in NOISY:
-        inner = make(base or "gradient", setting, model, samples=samples)
-        return NOISY[ensemble](inner, samples=samples, noise_level=arguments.noise_level, seed=arguments.seed)
-    options: dict[str, Any] = {}
-    if name in TAKES_LAYER:
-        options["layer"] = arguments.layer
-    elif name == "integrated_gradients":
-        options["steps"] = arguments.points
-    elif name == "random":
-        options["seed"] = arguments.seed
-    return METHODS[check_choice("method", name, [*ATTRIBUTIONS, *ENSEMBLES])](model, **options)
+    options = {
+        "layer": arguments.layer,
+        "steps": arguments.points,
+        "seed": arguments.seed,
+        "samples": samples,
+        "noise_level": arguments.noise_level,
+    }
+    return configured(find_attribution(name), options).with_model(model)
+
+
+def configured(method: Attribution, options: dict[str, Any]) -> Attribution:
+    """The method with those of the options that it has, and what an ensemble is over likewise."""
+    has = {each.name for each in fields(method)}
+    chosen = {name: value for name, value in options.items() if name in has}
+    if isinstance(method, NoiseEnsemble):
+        chosen["attribution"] = configured(method.attribution, options)
+    return replace(method, **chosen)
 
 
 def chosen_methods(setting: Setting, default: tuple[str, ...], *, samples: int) -> tuple[dict[str, Make], list[str]]:
