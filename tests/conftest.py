@@ -49,3 +49,29 @@ def data_dir() -> Path:
 def reference_dir() -> Path:
     """The folder with published networks and measured arrays (networks/, reference/), from INTERP_REFERENCE_DIR."""
     return directory_from("INTERP_REFERENCE_DIR")
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Every kind of model by name, made once."""
+    import keras
+    import numpy as np
+
+    from tests.model_kinds import MODELS
+
+    made = {}
+
+    def get(name):
+        if name not in made:
+            keras.utils.set_random_seed(len(name))
+            model = made[name] = MODELS[name]()
+            generator = np.random.RandomState(1)
+            for variable in model.trainable_variables:
+                if variable.name in ("bias", "beta"):
+                    variable.assign(generator.uniform(-0.1, 0.2, variable.shape))
+                elif name == "keras.applications" and "kernel" in variable.name:
+                    # Untrained normalisation does not keep the signal up over so many layers.
+                    variable.assign(3 * variable)
+        return made[name]
+
+    return get

@@ -12,14 +12,12 @@ from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.attributions.interpretation_maps import InterpretationMaps, check_maps
 from interp.attributions.pixel_scores import RANKINGS, pixel_scores
 from interp.attributions.random_baseline import RandomBaseline
-from interp.attributions.registry import ENSEMBLES, INTERPRETATIONS, METHODS, find_attribution
+from interp.attributions.registry import INTERPRETATIONS, find_attribution
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
 
 __all__ = [
     "CAM",
-    "ENSEMBLES",
     "INTERPRETATIONS",
-    "METHODS",
     "RANKINGS",
     "Attribution",
     "DeconvNet",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -19,8 +19,6 @@ from interp.models.prepared import PreparedModel, prepare
 
 # Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
 VALUES = 512 * 28 * 28
-
-Self = TypeVar("Self", bound="Attribution")
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,7 @@ class Attribution(ABC):
                 told.append(f"{name}={digest([value]) if array else value}")
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def with_model(self: Self, model: keras.Model | None) -> Self:
+    def with_model(self, model: keras.Model | None) -> Self:
         """The same method for a model, or the description alone."""
         return replace(self, model=model, _compiled=CompiledFunctions())
 

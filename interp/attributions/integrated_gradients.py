@@ -96,24 +96,30 @@ class IntegratedGradients(OfOneClass):
         change = of_labels(logits, labels) - score_of(labels)(start, everything)
         maps, gaps = model.leave(tf.zeros_like(ways)), tf.fill(tf.shape(everything), np.float32(np.inf))
         used = tf.zeros_like(everything)
-        goal = -1.0 if self.tolerance is None else self.tolerance
         for positions, weights in (quadrature(self.rule, number) for number in self._numbers_of_points()):
             # Those whose gap is small enough leave.
-            chosen = tf.where(gaps > goal)[:, 0]
+            chosen = None if self.tolerance is None else tf.where(gaps > self.tolerance)[:, 0]
             mean = mean_path_gradient(
-                score_of(tf.gather(labels, chosen)),
-                tf.gather(start, chosen),
-                tf.gather(end, chosen),
+                score_of(_take(labels, chosen)),
+                _take(start, chosen),
+                _take(end, chosen),
                 tf.constant(positions),
                 tf.constant(weights),
                 chunk_size=chunk_size,
             )
-            found = model.leave(tf.gather(ways, chosen) * model.pull_back(tf.gather(points, chosen), mean))
-            found_gaps = tf.abs(tf.reduce_sum(found, range(1, len(found.shape))) - tf.gather(change, chosen))
-            maps = tf.tensor_scatter_nd_update(maps, chosen[:, None], found)
-            gaps = tf.tensor_scatter_nd_update(gaps, chosen[:, None], found_gaps)
-            used = tf.tensor_scatter_nd_update(used, chosen[:, None], tf.fill(tf.shape(chosen), len(positions)))
+            found = model.leave(_take(ways, chosen) * model.pull_back(_take(points, chosen), mean))
+            found_gaps = tf.abs(tf.reduce_sum(found, range(1, len(found.shape))) - _take(change, chosen))
+            maps, gaps = _put(maps, chosen, found), _put(gaps, chosen, found_gaps)
+            used = _put(used, chosen, tf.fill(tf.shape(found_gaps), len(positions)))
         return Maps(maps, logits, (gaps, used))
+
+
+def _take(tensor: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor:
+    return tensor if rows is None else tf.gather(tensor, rows)
+
+
+def _put(tensor: tf.Tensor, rows: tf.Tensor | None, values: tf.Tensor) -> tf.Tensor:
+    return values if rows is None else tf.tensor_scatter_nd_update(tensor, rows[:, None], values)
 
 
 def _check_baseline(baseline: Any) -> np.ndarray:

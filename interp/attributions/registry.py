@@ -1,39 +1,20 @@
-"""The explanation methods by the names that commands, attacks and discrepancies take."""
+"""Explanation methods from their names, for attacks, discrepancies, objectives and commands."""
 
-from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
 from interp.attributions.attribution import Attribution
 from interp.attributions.cam import CAM, Representation
-from interp.attributions.grad_cam import GradCAM, GradCAMPlusPlus, GuidedGradCAM
-from interp.attributions.gradients import DeconvNet, GuidedBackprop, InputXGradient, VanillaGradient
 from interp.attributions.integrated_gradients import IntegratedGradients
-from interp.attributions.random_baseline import RandomBaseline
-from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
 from interp.core.checks import kind_of
 from interp.core.errors import InputError, check_choice
+from interp.core.explanation_names import ENSEMBLES, METHODS
 
-METHODS: dict[str, Attribution] = {
-    "random": RandomBaseline(),
-    "gradient": VanillaGradient(),
-    "input_x_gradient": InputXGradient(),
-    "deconvnet": DeconvNet(),
-    "guided_backprop": GuidedBackprop(),
-    "integrated_gradients": IntegratedGradients(steps=32),
-    "grad_cam": GradCAM(),
-    "grad_cam++": GradCAMPlusPlus(),
-    "guided_grad_cam": GuidedGradCAM(),
-    "cam": CAM(),
-}
-ENSEMBLES: dict[str, Callable[..., Attribution]] = {
-    "smooth_grad": SmoothGrad,
-    "smooth_grad_squared": SmoothGradSquared,
-    "smooth_grad_var": SmoothGradVar,
-}
-# Those of the paper: Grad-CAM++ in closed form, integrated gradients, feature maps.
+# The paper's own: Grad-CAM++ in closed form for average pooling, integrated gradients by 32 points, feature maps.
 INTERPRETATIONS: dict[str, Attribution] = {
-    "cam": METHODS["cam"],
+    "cam": CAM(),
     "cam++": CAM(rectified=True),
-    "ig": METHODS["integrated_gradients"],
+    "ig": IntegratedGradients(steps=32),
     "representation": Representation(),
 }
 
@@ -41,8 +22,8 @@ INTERPRETATIONS: dict[str, Attribution] = {
 def find_attribution(method: str | Attribution) -> Attribution:
     """Return the description of a method: of an object its settings, of a name the method's usual ones.
 
-    Names are those of METHODS and INTERPRETATIONS; smooth_grad and its sisters stand for ensembles over the gradient, smooth_grad:METHOD
-    over another one. Raises InputError.
+    Names are those of explanation_names and INTERPRETATIONS; smooth_grad and its sisters stand for ensembles over the gradient,
+    smooth_grad:METHOD over another one. Raises InputError.
     """
     if isinstance(method, Attribution):
         return method.with_model(None)
@@ -52,6 +33,14 @@ def find_attribution(method: str | Attribution) -> Attribution:
         )
     ensemble, colon, base = method.partition(":")
     if ensemble in ENSEMBLES:
-        return ENSEMBLES[ensemble](find_attribution(base) if colon else VanillaGradient())
-    named = {**METHODS, **INTERPRETATIONS}
-    return named[check_choice("explanation", method, [*named, *ENSEMBLES])]
+        return _class(ENSEMBLES[ensemble])(find_attribution(base if colon else "gradient"))
+    check_choice(
+        "explanation", method, [*METHODS, *(name for name in INTERPRETATIONS if name not in METHODS), *ENSEMBLES]
+    )
+    return INTERPRETATIONS[method] if method in INTERPRETATIONS else _class(METHODS[method])()
+
+
+@cache
+def _class(place: str) -> type[Attribution]:
+    module, _, name = place.partition(".")
+    return getattr(import_module(f"interp.attributions.{module}"), name)

@@ -3,12 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 import tensorflow as tf
 
-from interp.attributions.attribution import VALUES, Attribution, Maps, Self
+from interp.attributions.attribution import VALUES, Attribution, Maps
 from interp.attributions.gradients import OfOneClass, VanillaGradient, gradient_of, of_labels
 from interp.attributions.relu_rules import relu_gradient
 from interp.core.checks import check_instance, check_number
@@ -45,7 +45,7 @@ class NoiseEnsemble(OfOneClass):
     def for_search(self) -> Attribution:
         return replace(self, attribution=self.attribution.for_search())
 
-    def with_model(self: Self, model: keras.Model | None) -> Self:
+    def with_model(self, model: keras.Model | None) -> Self:
         return replace(self, attribution=self.attribution.with_model(model), _compiled=CompiledFunctions())
 
     def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:

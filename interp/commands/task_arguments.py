@@ -198,8 +198,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     methods = LISTING[arguments.task].methods
     method = str(arguments.inp_method or methods[0])
     ensemble, colon, base = method.partition(":")
-    known = base in methods and ensemble in ENSEMBLES if colon else method in methods
-    if not known:
+    fits = base in methods and ensemble in ENSEMBLES if colon else method in methods
+    if not fits:
         check_choice("--inp_method", base if colon and ensemble in ENSEMBLES else method, MAPS)
         if arguments.task == "uar_attack":
             raise InputError(f"{arguments.task} looks at predictions, --inp_method came as {method}: leave it out")
@@ -208,7 +208,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
                 f"{arguments.task} takes attributions, --inp_method came as {method}: choose with --methods"
             )
         raise InputError(
-            f"{arguments.task} looks at {' or '.join(methods[:3])}{' and so on' if len(methods) > 3 else ''}, --inp_method came as {method}: leave it out"
+            f"{arguments.task} looks at {' or '.join(methods[:3])}{' and so on' * (len(methods) > 3)}, --inp_method came as {method}: "
+            "leave it out"
         )
     return method
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from interp import attributions
 from interp.attributions import SmoothGrad, SmoothGradSquared, SmoothGradVar, VanillaGradient
 from interp.core.errors import InputError
-from tests.attributions.conftest import MODELS, images_for
+from tests.model_kinds import MODELS, images_for
 
 PIXELS = {
     "VanillaGradient": VanillaGradient,

@@ -12,7 +12,7 @@ from interp.core.files import locked
 from interp.core.parallel import ThisProcess
 from interp.data import Dataset
 from interp.evaluation import roar_kar
-from interp.evaluation.retraining_record import describe_method, identify_method
+from interp.evaluation.retraining_record import identify_method
 from interp.evaluation.roar_kar import Retrained, training_mean
 from interp.models import build_network
 
@@ -154,15 +154,14 @@ def test_one_seed_tells_nothing_apart(model):
 def test_methods_are_described_with_their_settings(model):
     from interp.attributions import IntegratedGradients, SmoothGrad
 
-    described = describe_method(SmoothGrad(IntegratedGradients(model, steps=5), samples=3))
+    described = SmoothGrad(IntegratedGradients(model, steps=5), samples=3).describe()
     assert described.startswith("SmoothGrad(IntegratedGradients(")
     assert "steps=5" in described
     assert "samples=3" in described
-    assert described != describe_method(SmoothGrad(IntegratedGradients(model, steps=5), samples=4))
+    assert described != SmoothGrad(IntegratedGradients(model, steps=5), samples=4).describe()
     image = np.zeros((8, 8, 1), np.float32)
-    assert describe_method(IntegratedGradients(model, baseline=image)) != describe_method(
-        IntegratedGradients(model, baseline=image + 0.5)
-    )
+    assert IntegratedGradients(model, baseline=image) != IntegratedGradients(model, baseline=image + 0.5)
+    assert IntegratedGradients(model, baseline=image) == IntegratedGradients(baseline=image.copy())
 
 
 @pytest.mark.parametrize(

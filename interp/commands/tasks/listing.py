@@ -2,19 +2,9 @@
 
 from dataclasses import dataclass
 
-ATTRIBUTIONS = (
-    "random",
-    "gradient",
-    "input_x_gradient",
-    "deconvnet",
-    "guided_backprop",
-    "integrated_gradients",
-    "grad_cam",
-    "grad_cam++",
-    "guided_grad_cam",
-    "cam",
-)
-ENSEMBLES = ("smooth_grad", "smooth_grad_squared", "smooth_grad_var")
+from interp.core.explanation_names import ENSEMBLES, METHODS
+
+ATTRIBUTIONS = tuple(METHODS)
 # What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
 OTHERS = (
     *(name for name in ATTRIBUTIONS if name not in ("random", "cam", "integrated_gradients")),

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import pytest
 
 from interp.models import build_network
 
@@ -121,27 +120,6 @@ MODELS = {
     "network small": lambda: build_network("small", (28, 28, 1), 5),
     "network simple_cnn": lambda: build_network("simple_cnn", (28, 28, 1), 5),
 }
-
-
-@pytest.fixture(scope="session")
-def models():
-    """Every kind of model by name, made once."""
-    made = {}
-
-    def get(name):
-        if name not in made:
-            keras.utils.set_random_seed(len(name))
-            model = made[name] = MODELS[name]()
-            generator = np.random.RandomState(1)
-            for variable in model.trainable_variables:
-                if variable.name in ("bias", "beta"):
-                    variable.assign(generator.uniform(-0.1, 0.2, variable.shape))
-                elif name == "keras.applications" and "kernel" in variable.name:
-                    # Untrained normalisation does not keep the signal up over so many layers.
-                    variable.assign(3 * variable)
-        return made[name]
-
-    return get
 
 
 def images_for(model, count=3):
