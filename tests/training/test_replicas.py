@@ -109,7 +109,7 @@ def test_bad_strategies_are_refused(monkeypatch):
 )
 def test_workers_that_are_named_wrongly_are_refused(monkeypatch, told):
     monkeypatch.setenv("TF_CONFIG", told)
-    with pytest.raises(InputError, match="TF_CONFIG came as .*, expected such as"):
+    with pytest.raises(InputError, match=r"TF_CONFIG came as .*, expected such as"):
         make_strategy("multiworker")
 
 
