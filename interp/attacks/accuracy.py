@@ -10,7 +10,7 @@ from interp.attacks.classification import margin
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
-from interp.models.model_check import check_model
+from interp.models.model_check import check_model, run_for_logits
 
 
 def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> np.ndarray:
@@ -23,7 +23,7 @@ def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 2
     truth = check_labels(labels, batch, check_model(model, batch))
 
     def run(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
-        return (margin(tf.cast(model(images, training=False), tf.float32), labels),)
+        return (margin(run_for_logits(model, images), labels),)
 
     margins = run_in_batches(run, (batch, truth), batch_size)[0].numpy()
     if not np.isfinite(margins).all():

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from interp.attacks.classification import margin
-from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
+from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.forward import prepare_forward
@@ -99,10 +99,11 @@ class Attack(ABC):
         """Attack one batch inside a compiled function."""
 
 
-def check_steps(epsilon: float, step_size: float, steps: int) -> None:
+def check_steps(epsilon: float, step_size: float, steps: int, norm: str = "linf") -> None:
     """Check the settings that attacks of steps in a ball share. Raises InputError."""
-    check_number("epsilon", epsilon, minimum=0)
+    check_radius("epsilon", epsilon, norm)
     check_number("step_size", step_size, minimum=0, strict=True)
+    check_radius("step_size", step_size, norm)
     check_number("steps", steps, minimum=1, whole=True, maximum=MOST_STEPS)
 
 

@@ -7,14 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.attack import Attack, Batch
-from interp.attacks.classification import cross_entropy, difference_of_logits_ratio, margin
+from interp.attacks.classification import difference_of_logits_ratio, log_odds_against, margin
 from interp.attacks.loop import Evaluation, Rows, choose, until_broken, value_and_gradient, worse
 from interp.core.balls import LinfBall
-from interp.core.checks import MOST_STEPS, check_number
+from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import check_choice
 from interp.models.forward import prepare_forward
 
-LOSSES = {"ce": cross_entropy, "dlr": difference_of_logits_ratio}
+# The log odds rank points as the cross-entropy does, and do not underflow.
+LOSSES = {"ce": log_odds_against, "dlr": difference_of_logits_ratio}
 # A step keeps this share of the newest move, and a step size lasts while this share of its steps raises the loss.
 MOMENTUM, SUCCESS_SHARE = 0.75, 0.75
 
@@ -33,7 +34,7 @@ class AutoPGD(Attack):
     restarts: int = 1
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, minimum=0)
+        check_radius("epsilon", self.epsilon)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("restarts", self.restarts, minimum=1, whole=True)
         check_choice("loss", self.loss, LOSSES)

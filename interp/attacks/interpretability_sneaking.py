@@ -11,7 +11,7 @@ from interp.attacks.classification import target_margin
 from interp.attacks.loop import Evaluation, choose
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
-from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
+from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
@@ -82,11 +82,13 @@ class InterpretabilitySneaking:
         truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
         if bool(tf.reduce_any(truth == wanted)):
             raise InputError("a target is the true class of its image: choose another class")
-        radii = np.asarray(epsilons, np.float32)
+        radii = _as_radii(epsilons)
         if radii.ndim not in (1, 2) or radii.shape[-1] != len(originals) or (radii < 0).any() or np.isinf(radii).any():
             raise InputError(
                 f"epsilons came with shape {radii.shape}, expected a radius of at least 0 (or NaN) for each of {len(originals)} images"
             )
+        if np.isfinite(radii).any():
+            check_radius("the largest of epsilons", np.nanmax(radii))
         begin = originals if start is None else check_images(start, tuple(originals.shape[1:]))
         if begin.shape != originals.shape:
             raise InputError(f"start came with shape {tuple(begin.shape)}, the images have {tuple(originals.shape)}")
@@ -167,3 +169,12 @@ class InterpretabilitySneaking:
         state = (0, none + FIRST_WEIGHT, none, none + 1, clean, none + np.inf)
         *_, best, least = tf.while_loop(lambda number, *_: number < rounds, try_weight, state)
         return forward.leave(best), least
+
+
+def _as_radii(epsilons: Any) -> np.ndarray:
+    try:
+        return np.asarray(epsilons, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"epsilons came as {kind_of(epsilons)}, expected a radius of at least 0 (or NaN) for each image"
+        ) from error

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
+from interp.core.checks import check_instance
 from interp.models.low_precision import PRECISIONS
 from interp.models.network import Network
 
@@ -20,6 +21,13 @@ def faster_precision(attack: ProjectedGradientDescent, model: keras.Model, image
 
     Models that are not of this package keep their own precision: "float32". Raises InputError.
     """
+    check_instance(
+        "the attack",
+        attack,
+        ProjectedGradientDescent,
+        "ProjectedGradientDescent(epsilon=8/255, step_size=2/255, steps=10)",
+    )
+    check_instance("the model", model, keras.Model, "load_model('mnist_smallgap_int_20')")
     if type(model) is not Network:
         return "float32"
     images, labels = images[:TIMED_IMAGES], labels[:TIMED_IMAGES]

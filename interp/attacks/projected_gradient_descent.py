@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from interp.attacks.attack import Attack, Batch, check_steps
-from interp.attacks.classification import cross_entropy, margin
+from interp.attacks.classification import log_odds_against, margin
 from interp.attacks.loop import Evaluation, Rows, ascend, until_broken, value_and_gradient, worse
 from interp.core.balls import find_ball
 from interp.core.checks import check_number
@@ -21,7 +21,7 @@ ROUNDING = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectedGradientDescent(Attack):
-    """Steps of size `step_size` that raise the cross-entropy, within `epsilon` of the image in the `norm` linf or l2.
+    """Steps of size `step_size` that raise the cross-entropy, by its log odds, within `epsilon` of the image in the `norm` linf or l2.
 
     Without `random_start` the attack starts at the image, and `iterate="last"` returns where it ends: the protocol of
     Boopathy et al. 2020. `restarts` random starts keep each image's worst result; `iterate="worst"` its worst iterate;
@@ -40,9 +40,9 @@ class ProjectedGradientDescent(Attack):
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        check_steps(self.epsilon, self.step_size, self.steps)
-        check_number("restarts", self.restarts, minimum=1, whole=True)
         find_ball(self.norm)
+        check_steps(self.epsilon, self.step_size, self.steps, self.norm)
+        check_number("restarts", self.restarts, minimum=1, whole=True)
         check_choice("iterate", self.iterate, ITERATES)
         check_precision(self.precision)
         if self.restarts > 1 and not self.random_start:
@@ -81,7 +81,7 @@ class ProjectedGradientDescent(Attack):
             harm = margin(outputs, labels)
             if self.precision != "float32" and self.iterate == "first":
                 harm -= ROUNDING * tf.reduce_max(tf.abs(outputs), -1)
-            return Evaluation(cross_entropy(outputs, labels), harm)
+            return Evaluation(log_odds_against(outputs, labels), harm)
 
         def move(points: tf.Tensor, gradient: tf.Tensor, limits: tuple[tf.Tensor, ...]) -> tf.Tensor:
             return ball.inside(points + step_size * ball.steepest(gradient), limits, epsilon)

@@ -10,7 +10,7 @@ from interp.attacks.attack import Attack, Batch
 from interp.attacks.classification import margin
 from interp.attacks.loop import Rows, choose, until_broken, worse
 from interp.core.balls import LinfBall
-from interp.core.checks import MOST_STEPS, check_number
+from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import InputError
 from interp.models.forward import Forward, prepare_forward
 
@@ -31,7 +31,7 @@ class Square(Attack):
     share: float = 0.8
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, minimum=0)
+        check_radius("epsilon", self.epsilon)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("share", self.share, minimum=0, strict=True)
         if self.share > 1:

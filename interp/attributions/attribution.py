@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions.explained import Explained, ends_in_softmax
-from interp.attributions.recorded_model import RecordedModel, Use, find_use
-from interp.core.checks import check_images, check_labels, check_number
+from interp.attributions.explained import Explained
+from interp.core.checks import check_images, check_labels, check_number, kind_of
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
-from interp.models.model_check import reason
+from interp.models.model_check import check_model_once, reason
+from interp.models.recorded_model import RecordedModel, Use, find_use
 
 # Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
 VALUES = 512 * 28 * 28
@@ -34,8 +34,8 @@ class Explanation:
 class Attribution(ABC):
     """An attribution method for one Keras model: `attribution(images, labels)` gives maps that keep sign and scale.
 
-    `model` is any Keras model that returns logits (n, K), or probabilities by a softmax at its end, which is cut. It stays as it
-    is, and its weights are read at every call. At most `chunk_size` images are in memory at a time, by their size without it.
+    `model` is any Keras model that returns logits (n, K), or what a softmax or sigmoid at its end makes of them, which is cut. It stays
+    as it is, and its weights are read at every call. At most `chunk_size` images are in memory at a time, by their size without it.
     """
 
     # Names of what `_maps` returns beside the maps.
@@ -44,7 +44,9 @@ class Attribution(ABC):
 
     def __init__(self, model: keras.Model, *, layer: str | None = None, chunk_size: int | None = None) -> None:
         if not isinstance(model, keras.Model):
-            raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
+            raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
+        if layer is not None and not isinstance(layer, str):
+            raise InputError(f"layer came as {kind_of(layer)}, expected the name of a layer")
         if chunk_size is not None:
             check_number("chunk_size", chunk_size, minimum=1, whole=True)
         self.model, self.layer, self._chunk_size = model, layer, chunk_size
@@ -63,19 +65,18 @@ class Attribution(ABC):
 
         `first` is the place of the first image among images explained by several calls, which random draws depend on.
         """
+        check_number("first", first, minimum=0, whole=True)
         batch = check_images(images)
         shape = tuple(batch.shape[1:])
-        softmax, classes = ends_in_softmax(self.model, batch[:2])
-        chosen = check_labels(labels, batch, classes)
+        chosen = check_labels(labels, batch, check_model_once(self._compiled, self.model, batch))
         recorded, layer = self._compiled.keep(self.model, ("layers", shape), lambda: self._look_inside(batch[:2]))
 
         def run(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            explained = Explained(self.model, softmax=softmax, recorded=recorded)
-            return self._maps(explained, images, labels, rows)
+            return self._maps(Explained(self.model, recorded=recorded), images, labels, rows)
 
         signature = [tf.TensorSpec([None, *shape]), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)]
         try:
-            compiled = self._compiled.get(self.model, (shape, softmax), lambda: run, signature)
+            compiled = self._compiled.get(self.model, shape, lambda: run, signature)
         except InputError:
             raise
         except Exception as error:
@@ -89,7 +90,7 @@ class Attribution(ABC):
                 "damaged weights, or divisions, roots and logarithms at 0 in the model"
             )
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}
-        return Explanation(like(images, maps), self.name, layer, named)
+        return Explanation(like(images, maps), self.name, layer, self._judged(named))
 
     @property
     def name(self) -> str:
@@ -103,19 +104,30 @@ class Attribution(ABC):
         # What a caller asked for holds for all streams together.
         return max(1, self._chunk_size // count_streams())
 
+    def _judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The further values with what follows from them; warns where the maps are not what was asked for."""
+        return values
+
     def _look_inside(self, few: tf.Tensor) -> tuple[RecordedModel | None, str | None]:
         """The model run layer by layer, where the method needs it, and the name of the layer it looks at. Raises InputError."""
         if not self.reads_layers:
             return None, None
-        recorded = RecordedModel(self.model)
-        outputs, uses = recorded(few)
+        recorded, chosen = RecordedModel(self.model), list[str]()
+
+        def run(images: tf.Tensor) -> tf.Tensor:
+            outputs, uses = recorded(images)
+            chosen.append(self._choose(uses).name)
+            return outputs
+
+        # In a graph, whose operations tell more than the layers.
+        outputs = tf.function(run, autograph=False)(few)
         # A subclass of a functional model may compute something else than its layers say.
         if not np.allclose(outputs, self.model(few, training=False), rtol=1e-3, atol=1e-4):
             raise InputError(
                 f"{type(self.model).__name__} computes something else than its layers one after the other, so no layer can be "
                 "looked at: use a method that needs none, such as IntegratedGradients"
             )
-        return recorded, self._choose(uses).name
+        return recorded, chosen[0]
 
     def _choose(self, uses: list[Use]) -> Use:
         """The use of a layer whose output the method reads."""

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, upsample
 from interp.attributions.explained import Explained, gradient_of
-from interp.attributions.recorded_model import find_use
+from interp.models.recorded_model import Use, find_use
 
 
 class GradCAM(Attribution):
@@ -25,7 +25,12 @@ class GradCAM(Attribution):
 def class_map(explained: Explained, images: tf.Tensor, labels: tf.Tensor, layer: str | None) -> tf.Tensor:
     """The map (n, h, w) of Grad-CAM at the size of the layer."""
     scores, uses = explained.recorded_scores(images, labels)
-    outputs = find_use(uses, layer).output
-    gradient = tf.cast(gradient_of(scores, outputs), tf.float32)
+    outputs, gradient = maps_and_gradient(scores, find_use(uses, layer))
     weights = tf.reduce_mean(gradient, (1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(weights * tf.cast(outputs, tf.float32), -1))
+    return tf.nn.relu(tf.reduce_sum(weights * outputs, -1))
+
+
+def maps_and_gradient(scores: tf.Tensor, use: Use) -> tuple[tf.Tensor, tf.Tensor]:
+    """The outputs of a layer (n, h, w, d) in float32, and the gradient of the scores with respect to them. Raises InputError."""
+    gradient = gradient_of(scores, use.output)
+    return tf.cast(use.maps(use.output), tf.float32), tf.cast(use.maps(gradient), tf.float32)

@@ -3,8 +3,9 @@
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, upsample
-from interp.attributions.explained import Explained, gradient_of
-from interp.attributions.recorded_model import find_use
+from interp.attributions.explained import Explained
+from interp.attributions.grad_cam import maps_and_gradient
+from interp.models.recorded_model import find_use
 
 
 class GradCAMPlusPlus(Attribution):
@@ -19,9 +20,7 @@ class GradCAMPlusPlus(Attribution):
         self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         scores, uses = explained.recorded_scores(images, labels)
-        outputs = find_use(uses, self.layer).output
-        gradient = tf.cast(gradient_of(scores, outputs), tf.float32)
-        outputs = tf.cast(outputs, tf.float32)
+        outputs, gradient = maps_and_gradient(scores, find_use(uses, self.layer))
         # Numerator and denominator divided by g^2, which underflows for small gradients; alpha is 0 where g is.
         denominator = 2 + tf.reduce_sum(outputs, (1, 2), keepdims=True) * gradient
         alpha = tf.where(gradient == 0, 0.0, tf.math.divide_no_nan(1.0, denominator))

@@ -1,5 +1,6 @@
 """Integrated gradients (Sundararajan et al. 2017)."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ class IntegratedGradients(Attribution):
     `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `baseline` is a value in [0, 1] or an image
     (height, width, channels). With `tolerance` the number of points starts at 8 and doubles, for the images that need it and up
     to `steps`, until the completeness gap |sum of the map - (f(image) - f(baseline))| is at most that many logits. `explain`
-    returns the gap and the number of points of each image; images that stay above the tolerance keep their gap.
+    returns the gap and the number of points of each image, and with a tolerance which images `missed` it, of which a warning tells.
     """
 
     values = ("gap", "points")
@@ -53,6 +54,19 @@ class IntegratedGradients(Attribution):
             return [self.steps]
         fewer = [FEWEST * 2**level for level in range(20) if FEWEST * 2**level < self.steps]
         return [*fewer, self.steps]
+
+    def _judged(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.tolerance is None:
+            return values
+        missed = values["gap"] > self.tolerance
+        if missed.any():
+            warnings.warn(
+                f"integrated gradients of {missed.sum()} of {len(missed)} images miss the tolerance of {self.tolerance:g} logits with "
+                f"{self.steps} points, by a gap of up to {values['gap'].max():.3g}: raise steps, or leave out those that "
+                "explain(...).values['missed'] names",
+                stacklevel=4,
+            )
+        return {**values, "missed": missed}
 
     def _maps(
         self, explained: Explained, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor

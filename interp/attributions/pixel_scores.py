@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from interp.core.checks import check_finite
 from interp.core.errors import InputError, check_choice
 
 RANKINGS = ("signed", "magnitude")
@@ -15,7 +16,7 @@ def pixel_scores(maps: Any, ranking: str = "signed") -> np.ndarray:
     `signed` ranks what speaks for the class first and what speaks against it last, `magnitude` ranks both first. Raises InputError.
     """
     check_choice("ranking", ranking, RANKINGS)
-    array = np.asarray(maps, np.float32)
+    array = check_finite("maps", maps).astype(np.float32)
     if array.ndim != 4:
         raise InputError(f"maps came with shape {array.shape}, expected (n, height, width, channels)")
     return (np.abs(array) if ranking == "magnitude" else array).sum(-1)

@@ -11,24 +11,19 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.models.pooled_head import functional_class
+from interp.models.model_graph import ancestors, find_logits
+from interp.models.recorded_model import functional_class
 
 RULES = ("deconvnet", "guided_backprop")
 
-# Activation functions of layers through which the rules are defined.
-_DEFINED = (
-    keras.activations.linear,
-    keras.activations.relu,
-    keras.activations.relu6,
-    # At the end it is cut; inside a model it is attention and keeps its gradient.
-    keras.activations.softmax,
-    tf.nn.relu,
-    tf.nn.relu6,
-    tf.nn.softmax,
-    tf.identity,
-)
-# Activations of another kind, though some are made of ReLU.
+# Activation functions of Keras through which the rules are defined. At the end softmax is cut; inside a model it is attention.
+_DEFINED = {getattr(keras.activations, name) for name in ("linear", "relu", "relu6", "softmax")}
+_OTHERS = {each for each in vars(keras.activations).values() if callable(each)} - _DEFINED
+# Activations of another kind that are made of ReLU, so that their operations do not tell: layers, functions, operations of Keras.
 _OTHER_LAYERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU)
+_OTHER_FUNCTIONS = frozenset(
+    ("hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "celu", "sparse_plus", "threshold")
+)
 _OTHER_OPERATIONS = frozenset(("HardSigmoid", "HardSilu", "HardSwish", "HardTanh", "Celu", "SparsePlus", "Threshold"))
 # Operations that hold no activation: linear ones, pooling, normalisation, attention's softmax, and moving numbers around.
 # fmt: off
@@ -67,15 +62,18 @@ _GRADIENTS = {
 }
 
 
-def run_with_rule(model: keras.Model, images: tf.Tensor, rule: str) -> Any:
-    """Run `model` on images inside a graph so that tf.gradients sees ReLU's gradient by `rule`. Raises InputError."""
+def run_with_rule(model: keras.Model, images: tf.Tensor, rule: str) -> tf.Tensor:
+    """Logits of `model` on images inside a graph in which tf.gradients sees ReLU's gradient by `rule`. Raises InputError."""
     _check_layers(model, rule)
     graph = tf.compat.v1.get_default_graph()
     first = len(graph.get_operations())
     with graph.gradient_override_map(_GRADIENTS[rule]):
-        outputs = model(images, training=False)
-    _check_operations(graph, graph.get_operations()[first:], images, rule)
-    return outputs
+        logits, _ = find_logits(model(images, training=False))
+    used = {tensor.op for tensor in ancestors(logits)}
+    # What else a model computes, such as a penalty on its activities, passes no gradient back.
+    operations = [operation for operation in graph.get_operations()[first:] if operation in used]
+    _check_operations(graph, operations, images, rule)
+    return logits
 
 
 def _check_layers(layer: Any, rule: str) -> None:
@@ -84,8 +82,9 @@ def _check_layers(layer: Any, rule: str) -> None:
     where = f"layer {layer.name}"
     if isinstance(layer, _OTHER_LAYERS):
         _refuse(type(layer).__name__, where, rule)
-    if callable(activation) and activation not in _DEFINED and not isinstance(activation, keras.layers.Layer):
-        _refuse(getattr(activation, "__name__", type(activation).__name__), where, rule)
+    name = getattr(activation, "__name__", "")
+    if callable(activation) and (activation in _OTHERS or name in _OTHER_FUNCTIONS):
+        _refuse(name, where, rule)
     if isinstance(layer, keras.layers.ReLU) and (
         layer.negative_slope or layer.threshold or layer.max_value not in (None, 6)
     ):

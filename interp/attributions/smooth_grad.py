@@ -8,10 +8,9 @@ import tensorflow as tf
 
 from interp.attributions.attribution import VALUES, Attribution
 from interp.attributions.explained import Explained, gradient_of, of_labels
-from interp.attributions.recorded_model import RecordedModel
 from interp.attributions.vanilla_gradient import VanillaGradient
-from interp.core.checks import check_number
-from interp.core.errors import InputError
+from interp.core.checks import check_instance, check_number
+from interp.models.recorded_model import RecordedModel
 
 
 class NoiseEnsemble(Attribution):
@@ -33,11 +32,7 @@ class NoiseEnsemble(Attribution):
         seed: int = 0,
         chunk_size: int | None = None,
     ) -> None:
-        if not isinstance(attribution, Attribution):
-            raise InputError(
-                f"{type(self).__name__} came with {type(attribution).__name__}, expected an attribution: "
-                f"{type(self).__name__}(VanillaGradient(model))"
-            )
+        check_instance(f"the attribution of {type(self).__name__}", attribution, Attribution, "VanillaGradient(model)")
         super().__init__(attribution.model, layer=attribution.layer, chunk_size=chunk_size)
         check_number("samples", samples, minimum=1, whole=True, maximum=1_000_000)
         check_number("noise_level", noise_level, minimum=0)

@@ -174,6 +174,24 @@ def numbers(text: str) -> list[float]:
     return values
 
 
+def radius(text: str) -> float:
+    """An argument type: a number above 0 and at most 1, or a fraction such as 8/255."""
+    [value] = radii(text) if "," not in text else [0.0]
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 such as 0.1 or 8/255")
+    return value
+
+
+def radii(text: str) -> list[float]:
+    """An argument type: radii of at most 1, separated by commas."""
+    values = numbers(text)
+    if max(values) > 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} holds more than 1, and images are in [0, 1]: write 8 levels of 255 as 8/255"
+        )
+    return values
+
+
 def ratios(text: str) -> list[float]:
     """An argument type: different fractions strictly between 0 and 1, separated by commas."""
     values = list(dict.fromkeys(numbers(text)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.commands.command_line import Parser, number, run, training_bar, whole_number
+from interp.commands.command_line import Parser, radius, run, training_bar, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", default="digits", help="digits comes with scikit-learn; mnist needs its files")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
     parser.add_argument("--epochs", type=whole_number(1), default=40, help="epochs of each training")
-    parser.add_argument("--epsilon", type=number(above=0), default=0.1, help="largest change of a pixel")
+    parser.add_argument("--epsilon", type=radius, default=0.1, help="largest change of a pixel")
     parser.add_argument("--num-image", type=whole_number(1), default=200, help="test images that are attacked")
     parser.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order, attacks and sample")
     parser.add_argument("--out", type=Path, default=Path("gen_images/demo"), help="folder of the report")
@@ -184,7 +184,7 @@ def _trained(
         print(f"{label} {objective.title}: finished by the run before")
     else:
         network, history = _train(f"{label} {objective.title}", objective, schedule, splits, seed, folder)
-        epsilons = [factor * attack.epsilon for factor in EPSILON_FACTORS]
+        epsilons = [min(factor * attack.epsilon, 1.0) for factor in EPSILON_FACTORS]
         curve = accuracy_curve(network, sample.images, sample.labels, attack, epsilons, seed=seed)
     trained = Trained(objective, network, curve, attack(network, shown.images, shown.labels, seed=seed), history)
     if not path.is_file():

@@ -44,7 +44,7 @@ def add_attributions(page: "Page", title: str, network: "Network", sample: "Data
     )
     page.figure(
         pictures["selectivity"],
-        f"{title}: {len(sample)} images whose strongest pixel by a method is erased {STEPS} times over. The faster a curve falls beside "
-        "the random one, the more the pixels that the method names matter.",
+        f"{title}: {len(sample)} images whose strongest patch by a method (about 1% of the image) is erased {STEPS} times over. The "
+        "faster a curve falls beside the random one, the more the pixels that the method names matter.",
     )
     return pictures

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from interp.commands.command_line import Parser, number, numbers, ratios, whole_number, words
+from interp.commands.command_line import Parser, number, numbers, radii, radius, ratios, whole_number, words
 from interp.commands.tasks.listing import ATTRIBUTIONS, ENSEMBLES, LISTING, SALIENCY
 from interp.core.errors import InputError, check_choice
 
@@ -52,11 +52,11 @@ def parser() -> argparse.ArgumentParser:
     maps.add_argument("--k", type=whole_number(1), default=8, help="strongest positions of the top-k tasks")
     maps.add_argument("--against", help="the other network of intr_topk; its Normal counterpart without it")
     attack = parser.add_argument_group("attacks")
-    attack.add_argument("--epsilons", type=numbers, help="radii, such as 0,0.1 or 8/255; those of the paper without it")
+    attack.add_argument("--epsilons", type=radii, help="radii, such as 0,0.1 or 8/255; those of the paper without it")
     attack.add_argument(
         "--steps", type=whole_number(1), help="200; for targeted attacks 20 a round, or 10 in the reference direction"
     )
-    attack.add_argument("--step_size", type=number(above=0), default=0.01, help="size of a step of PGD and top-k")
+    attack.add_argument("--step_size", type=radius, default=0.01, help="size of a step of PGD and top-k")
     attack.add_argument(
         "--restarts", type=whole_number(0), help="random starts; 0 starts at the image, as the paper did; strong: 5"
     )
@@ -108,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
         "--noise_level", type=number(above=0), default=0.15, help="of ensembles, of the image's range"
     )
     saliency.add_argument("--ranking", default="signed", help="how pixels are ranked: signed or magnitude")
+    saliency.add_argument(
+        "--patch",
+        type=whole_number(1),
+        help="side of what selectivity erases a step; about 1%% of the image without it",
+    )
     retraining = parser.add_argument_group("roar and kar")
     retraining.add_argument("--ratios", type=ratios, default="0.1,0.3,0.5,0.7,0.9", help="between 0 and 1")
     retraining.add_argument("--seeds", type=whole_number(1), default=3, help="retrainings of each kind")
@@ -173,6 +178,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         ("--rep_l", arguments.rep_l != -1, "tradeoff_repr"),
         ("--attack-precision", arguments.attack_precision != "float32", "pgd_attack"),
         ("--against", arguments.against is not None, "intr_topk"),
+        ("--patch", arguments.patch is not None, "selectivity"),
         ("--attacks", arguments.attacks is not None, "uar_attack"),
         ("--calibration", arguments.calibration is not None, "uar_attack"),
         ("--ray", arguments.ray is not None, "roar and kar"),

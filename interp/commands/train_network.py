@@ -22,6 +22,7 @@ from interp.training import CheckpointFolder, Progress
 from interp.training.checkpoints import check_arguments
 from interp.training.recipes import Recipe
 from interp.training.replicas import is_chief
+from interp.training.resuming import position_of
 from interp.training.run_log import RunLog
 from interp.training.signals import StopRequest
 
@@ -82,14 +83,14 @@ def train_network(
         folder=checkpoints,
         resume=arguments.resume,
         writer=chief,
-        warn=lambda message: print(f"warning: {message}", file=sys.stderr),
+        warn=_warn,
     )
     total_steps = len(images) // row.schedule.batch_size * row.schedule.epochs
     with contextlib.ExitStack() as open_for_the_run:
         log = None
         if chief:
             open_for_the_run.enter_context(locked(folder))
-            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder)))
+            log = open_for_the_run.enter_context(contextlib.closing(RunLog(folder, warn=_warn)))
         bar = open_for_the_run.enter_context(training_bar(label, total_steps, shown=chief))
 
         def report(progress: Progress) -> None:
@@ -118,6 +119,10 @@ def train_network(
     return Outcome(row.name, seconds, history[-1])
 
 
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def _is_finished(made: dict[str, Any]) -> bool:
     """Whether metadata hold what the export of a training puts there."""
     history = made.get("history")
@@ -127,7 +132,7 @@ def _is_finished(made: dict[str, Any]) -> bool:
 def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:
     """How the training that goes on, or is finished, was made; nothing where there is none."""
 
-    newest = checkpoints.load_newest(lambda message: None)
+    newest = checkpoints.load_newest(_warn, position_of)
     if newest is not None:
         return dict(newest.arguments)
     return dict(models.load_model(target).metadata) if target.exists() else {}

@@ -1,6 +1,7 @@
 """Checks of the one data contract: float32 images in [0, 1], integer labels, networks that give logits."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,21 +52,45 @@ def _check_values(images: tf.Tensor) -> tf.Tensor:
         raise InputError("images hold NaN or infinite values, expected finite values in [0, 1]: clean them first")
     if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
         raise InputError(
-            f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: rescale them (for bytes, divide by 255)"
+            f"images came with values in [{low:.4g}, {high:.4g}], expected [0, 1]: {_mend_range(low, high)}"
         )
     return tf.clip_by_value(images, 0.0, 1.0) if low < 0 or high > 1 else images
 
 
+def _mend_range(low: float, high: float) -> str:
+    """How images outside of [0, 1] are brought there without the model seeing others than it was trained on."""
+    if low < -RANGE_TOLERANCE:
+        return (
+            "undo what was done to them (x / 2 + 0.5 for [-1, 1], x * std + mean) and give it to the model: keras.Sequential([layer, "
+            "model]) with keras.layers.Rescaling(2.0, -1.0) or keras.layers.Normalization(mean=..., variance=...)"
+        )
+    if high <= 1.5:
+        return "clip them, for example with np.clip(images, 0, 1)"
+    largest = 255.0 if high <= 255 else 65535.0
+    return (
+        f"rescale them, divided by {largest:g}; a model that was trained on images as they came goes on as "
+        f"keras.Sequential([keras.layers.Rescaling({largest}), model])"
+    )
+
+
 def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> tf.Tensor:
-    """Return `labels` as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
+    """Return `labels`, (n,) or (n, 1), as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
     try:
         tensor = tf.convert_to_tensor(labels)
     except (ValueError, TypeError) as error:
         raise InputError(
             f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)"
         ) from error
+    if tensor.shape.rank == 2 and tensor.shape[1] != 1:
+        # Said before the dtype: one-hot rows are mostly floats, and would stay rows as integers.
+        raise InputError(
+            f"labels came as {tensor.dtype.name} of shape {tuple(tensor.shape)}, expected integers (n,): for one-hot rows take argmax(-1)"
+        )
     if not tensor.dtype.is_integer:
         raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
+    if tensor.shape.rank == 2 and tensor.shape[1] == 1:
+        # As keras.datasets gives those of CIFAR.
+        tensor = tensor[:, 0]
     if tensor.shape.rank != 1:
         raise InputError(
             f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)"
@@ -81,8 +106,8 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
     return tf.cast(tensor, tf.int64)
 
 
-def check_logits(logits: Any) -> tf.Tensor:
-    """Return a model's output as logits (n, K), K >= 2; refuse other shapes, NaN, and probabilities. Raises InputError."""
+def check_logits(logits: Any, *, may_be_probabilities: bool = False) -> tf.Tensor:
+    """Return a model's output (n, K), K >= 2; refuse other shapes, NaN, and probabilities unless they may be. Raises InputError."""
     if (
         not tf.is_tensor(logits)
         or not logits.dtype.is_floating
@@ -98,10 +123,10 @@ def check_logits(logits: Any) -> tf.Tensor:
             raise InputError(
                 "the model returned NaN or infinite logits: its weights are damaged, or the images are outside its range"
             )
-        if are_probabilities(logits):
+        if not may_be_probabilities and are_probabilities(logits):
             raise InputError(
-                "the model returned probabilities (rows are non-negative and sum to 1), expected logits: "
-                "remove the softmax at its end"
+                "the model returned probabilities (rows are non-negative and sum to 1) and does not end in a softmax that can be cut, "
+                "so its logits cannot be had: give a model that returns them"
             )
     return logits
 
@@ -132,3 +157,58 @@ def check_number(
         raise InputError(f"{what} came as {value}, expected at most {maximum}")
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{what} came as {value}, expected {bound}")
+
+
+def check_finite(what: str, values: Any) -> np.ndarray:
+    """Return `values` as an array of finite numbers. Raises InputError with the first of its rows that are not."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what} cannot be read as one array: got {kind_of(values)}; stack them first") from error
+    if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+        raise InputError(f"{what} came as {kind_of(values)} of {array.dtype}, expected an array of numbers")
+    if not np.isfinite(array).all():
+        rows = ~np.isfinite(array.reshape(len(array), -1)).all(1) if array.ndim else np.array([True])
+        raise InputError(
+            f"{what} hold NaN or infinite values in {rows.sum()} of {len(rows)} rows (the first is row {int(rows.argmax())}), expected "
+            "finite ones: look where they come from, or leave those rows out"
+        )
+    return array
+
+
+def check_radius(what: str, value: Any, norm: str = "linf") -> None:
+    """Raise an InputError unless `value` can be a radius or a step in images in [0, 1]: at least 0, in l_inf at most 1."""
+    check_number(what, value, minimum=0)
+    if norm == "linf" and value > 1:
+        raise InputError(
+            f"{what} came as {value:g}, expected at most 1, as images are in [0, 1]: divide what counts levels of 0..255 by 255, as in "
+            f"{value:g}/255"
+        )
+
+
+def check_instance(what: str, value: Any, kinds: type | tuple[type, ...], example: str) -> None:
+    """Raise an InputError unless `value` is an instance of one of the `kinds`; `example` says how to make one."""
+    if not isinstance(value, kinds):
+        raise InputError(f"{what} came as {kind_of(value)}, expected an instance such as {example}")
+
+
+def check_named(what: str, values: Any, kinds: type | tuple[type, ...], example: str) -> None:
+    """Raise an InputError unless `values` is a dictionary of names to instances of the `kinds`, with one at least."""
+    if not isinstance(values, Mapping) or not values:
+        came = kind_of(values) if values or not isinstance(values, Mapping) else "an empty dictionary"
+        raise InputError(f"{what} came as {came}, expected names with instances such as {{'mine': {example}}}")
+    for name, value in values.items():
+        check_instance(f"{name!r} of {what}", value, kinds, example)
+
+
+def check_listed(what: str, values: Any, example: str) -> None:
+    """Raise an InputError unless `values` is a list, tuple or flat array, with one value at least."""
+    if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)) or np.ndim(values) == 0:
+        raise InputError(f"{what} came as {kind_of(values)}, expected a list such as {example}")
+    if not len(values):
+        raise InputError(f"{what} came empty, expected at least one, such as {example}")
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message: the name of its class, or which class it is."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

@@ -30,7 +30,9 @@ class CompiledFunctions:
 
         def compile_function() -> Any:
             # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
-            return tf.function(build(), input_signature=signature, autograph=False).get_concrete_function()
+            compiled = tf.function(build(), input_signature=signature, autograph=False).get_concrete_function()
+            drop_dead_losses(model, signature[0])
+            return compiled
 
         return self.keep(model, key, compile_function)
 
@@ -62,6 +64,16 @@ class CompiledFunctions:
     def __reduce__(self) -> tuple[type["CompiledFunctions"], tuple[()]]:
         """Copies and pickles start empty: graphs stay where they were made."""
         return CompiledFunctions, ()
+
+
+def drop_dead_losses(model: Any, images: tf.TensorSpec) -> None:
+    """Leave no tensors of a traced graph in `model.losses`, which a layer with an activity regulariser or `add_loss` puts there.
+
+    They cannot be used outside of that graph. A call with values replaces them, as any later call of the model does.
+    """
+    if any(tf.is_tensor(loss) and not hasattr(loss, "numpy") for loss in getattr(model, "losses", ())):
+        with tf.init_scope():
+            model(tf.zeros([side or 1 for side in images.shape]), training=False)
 
 
 def run_in_batches(

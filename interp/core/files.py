@@ -16,6 +16,8 @@ from interp.core.errors import InputError
 DAMAGED_ARRAY = (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, tokenize.TokenError)
 
 
+# Names, shapes and metadata of a safetensors file; longer ones take long to parse. Our networks have 7,000 bytes.
+MOST_HEADER = 4_000_000
 # Files that are being written have names that begin so; whoever lists a folder passes over hidden files.
 WRITING = ".interp-writing-"
 
@@ -90,6 +92,19 @@ def visible_files(folder: str | Path, suffixes: str | tuple[str, ...]) -> list[P
         return []
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def header_length(start: bytes, size: int) -> int:
+    """The length of the header of a safetensors file of `size` bytes that starts with these; it is checked before it is parsed.
+
+    Raises ValueError for one that is longer than the file, or than any header of ours.
+    """
+    length = int.from_bytes(start[:8], "little")
+    if len(start) < 8 or length > size - 8:
+        raise ValueError("it is cut off")
+    if length > MOST_HEADER:
+        raise ValueError(f"its header has {length:,} bytes, expected at most {MOST_HEADER:,}")
+    return length
 
 
 def check_writable(folder: str | Path) -> None:

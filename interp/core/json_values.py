@@ -10,9 +10,12 @@ DEEPEST = 32
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text. Raises ValueError for NaN, infinities, broken characters and very deep values."""
+    """Return the value of a JSON text.
+
+    Raises ValueError for NaN, infinities, numbers that no float can hold, broken characters and very deep values.
+    """
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_bounded)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     _check(value, 0)
@@ -50,6 +53,13 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is too large a number")
     return value
+
+
+def _bounded(text: str) -> int:
+    # Longer ones are no float either, which whoever computes with them would find out.
+    if len(text) > 300:
+        raise ValueError(f"{text[:20]} is too large a number")
+    return int(text)
 
 
 def _no_constant(name: str) -> None:

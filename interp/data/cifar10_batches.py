@@ -1,6 +1,7 @@
 """Reading one official CIFAR-10 batch of 10,000 images, binary or pickled by Python."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,20 +30,33 @@ def read_python(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises InputError naming the file if it is anything but a batch.
     """
-    batch = read_array_pickle(path)
-    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
+    content = read_array_pickle(path)
+    entries = content.items() if isinstance(content, dict) else ()
+    # Python 2 wrote its keys as 8-bit strings, which some read, and wrote again, as bytes.
+    batch = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in entries}
+    if not {"data", "labels"} <= batch.keys() or len(batch) != len(entries):
         raise InputError(f"{path} is no CIFAR-10 batch, expected a dictionary with 'data' and 'labels': {_AGAIN}")
-    data, labels = batch["data"], batch["labels"]
+    data, numbers = batch["data"], _numbers(batch["labels"])
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (IMAGES, _PIXELS):
         raise InputError(
             f"{path} holds data {getattr(data, 'dtype', type(data).__name__)} of shape {getattr(data, 'shape', ())}, "
             f"expected uint8 ({IMAGES}, {_PIXELS}): {_AGAIN}"
         )
-    whole = isinstance(labels, list) and all(isinstance(label, (int, np.ndarray)) for label in labels)
-    numbers = np.asarray(labels) if whole and not any(np.ndim(label) for label in labels) else np.empty(0)
-    if numbers.shape != (IMAGES,) or not np.issubdtype(numbers.dtype, np.integer):
+    if numbers is None or numbers.shape != (IMAGES,):
         raise InputError(f"{path} holds no list of {IMAGES} whole-numbered labels: {_AGAIN}")
     return _batch(path, data, numbers)
+
+
+def _numbers(labels: Any) -> np.ndarray | None:
+    """Whole numbers (n,) from a list or an array of them, also from one number a row; None for anything else."""
+    if isinstance(labels, (list, tuple)):
+        rows = [row[0] if isinstance(row, (list, tuple)) and len(row) == 1 else row for row in labels]
+        if not all(type(row) is int or (isinstance(row, np.ndarray) and row.size == 1) for row in rows):
+            return None
+        labels = np.concatenate([np.reshape(row, 1) for row in rows] or [np.empty(0)])
+    if not isinstance(labels, np.ndarray) or not np.issubdtype(labels.dtype, np.integer):
+        return None
+    return labels.reshape(-1) if labels.ndim and labels.size == len(labels) else None
 
 
 def _batch(path: Path, planes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,11 @@ import numpy as np
 
 from interp.core.errors import InputError
 from interp.data.splits import split_rows
+
+# Where metadata name the class of a feature, and a file with its labels.
+_CLASS_KEYS = ("type", "pythonClassName", "python_class_name")
+_FILE_KEYS = ("names_file", "labels")
+_OWN_CLASS = re.compile(r"tensorflow_datasets\.core\.features\.\w+\.\w+", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +77,36 @@ class Prepared:
 
 
 def open_folder(folder: Path) -> Prepared:
-    """Return the dataset prepared in `folder` (.../name/version); raises InputError if it cannot be read."""
+    """Return the dataset prepared in `folder` (.../name/version); raises InputError if it cannot be read.
+
+    Its metadata may name classes of TensorFlow Datasets alone: the module of any other would be imported.
+    """
     tfds = import_tfds()
     with _reading(folder), quiet():
+        for path in (folder / "features.json", folder / "dataset_info.json"):
+            if path.exists():
+                _check_names(path.name, json.loads(path.read_text(encoding="utf-8")))
         return Prepared(builder=tfds.builder_from_directory(folder), folder=folder)
+
+
+def _check_names(where: str, value: Any) -> None:
+    """Refuse classes of others, and files to read, anywhere in a JSON value or in JSON that its texts hold."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            inside = json.loads(value)
+        except ValueError:
+            return
+        _check_names(where, inside)
+    elif isinstance(value, list):
+        for part in value:
+            _check_names(where, part)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            if key in _CLASS_KEYS and isinstance(part, str) and "." in part and not _OWN_CLASS.fullmatch(part):
+                raise InputError(f"{where} names the class {part[:80]!r}, only those of TensorFlow Datasets are used")
+            if key in _FILE_KEYS and isinstance(part, str):
+                raise InputError(f"{where} names the file {part[:80]!r}, only files of the folder itself are read")
+            _check_names(where, part)
 
 
 def import_tfds() -> Any:

@@ -42,10 +42,14 @@ def find_prepared(wanted: Preparable, root: Path | None, looked: Sequence[Path])
         folder = _download(wanted, homes[0])
     except Exception as error:  # whatever stops a download, the user needs files
         searched = ", ".join(map(str, [*looked, *homes]))
-        naming = "" if root is not None else f" and name it with data_dir or {VARIABLE}"
+        if root is None:
+            raise InputError(
+                f"no data folder was given: name the one that holds {wanted.name} with {VARIABLE}, --data-dir or data_dir; "
+                f"without one {searched} was looked in, where there is none and it cannot be prepared ({brief(error)})"
+            ) from error
         raise InputError(
             f"no {wanted.name} was found (looked in {searched}) and it cannot be prepared ({brief(error)}): "
-            f"{wanted.advice}{naming}"
+            f"{wanted.advice}"
         ) from error
     return open_folder(folder)
 

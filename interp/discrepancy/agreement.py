@@ -3,12 +3,12 @@
 import numpy as np
 from scipy import stats
 
-from interp.core.checks import check_number
+from interp.core.checks import check_finite, check_number
 from interp.core.errors import InputError
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
+    """Kendall's tau-b of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant. Raises InputError."""
     first, second = _flat(first, second)
     if first.shape[-1] < 2:
         return np.full(len(first), np.nan)
@@ -16,7 +16,7 @@ def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson's r of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
+    """Pearson's r of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant. Raises InputError."""
     first, second = _flat(first, second)
     centred = [maps - maps.mean(-1, keepdims=True) for maps in (np.float64(first), np.float64(second))]
     scale = np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
@@ -25,7 +25,7 @@ def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def spearman_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant."""
+    """Spearman's rank correlation of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant. Raises InputError."""
     first, second = _flat(first, second)
     return pearson_r(stats.rankdata(first, axis=-1), stats.rankdata(second, axis=-1))
 
@@ -41,7 +41,7 @@ def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
 
 
 def _flat(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.asarray(first), np.asarray(second)
+    first, second = check_finite("maps", first), check_finite("maps", second)
     if first.shape != second.shape or first.ndim != 2:
         raise InputError(f"maps came with shapes {first.shape} and {second.shape}, expected two of (n, positions)")
     return first, second

@@ -6,6 +6,7 @@ from interp.evaluation.agreement_under_attack import Agreement, agreement_under_
 from interp.evaluation.bound import BoundCheck, bound_check
 from interp.evaluation.coherence import Coherence, coherence, ink
 from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
+from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.roar_kar import RoarKar, roar_kar
 from interp.evaluation.sample import sample_images
 from interp.evaluation.sanity_check import SanityCheck, sanity_check
@@ -19,7 +20,7 @@ from interp.evaluation.unforeseen_accuracy import (
     uar_scores,
     unforeseen_accuracy,
 )
-from interp.evaluation.validity import Flag, StrongAccuracy, StrongProtocol, Validity, validity
+from interp.evaluation.validity import StrongAccuracy, StrongProtocol, Validity, validity
 
 __all__ = [
     "METRICS",
@@ -42,6 +43,7 @@ __all__ = [
     "agreement_under_attack",
     "bound_check",
     "calibrated_budgets",
+    "chance_accuracy",
     "check_penalties",
     "check_ratio",
     "coherence",
@@ -57,5 +59,6 @@ __all__ = [
     "sneaking",
     "uar_scores",
     "unforeseen_accuracy",
+    "unreached",
     "validity",
 ]

@@ -8,15 +8,20 @@ import keras
 import numpy as np
 
 from interp.attacks import ProjectedGradientDescent, correct
-from interp.core.checks import check_images, check_number
-from interp.core.errors import InputError
+from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_radius
+from interp.evaluation.flags import Flag, chance_accuracy, unreached
+from interp.models.model_check import check_model
+
+# How to make an attack, for messages.
+PGD = "ProjectedGradientDescent(epsilon=8/255, step_size=2/255, steps=10)"
 
 
 @dataclass(frozen=True)
 class AccuracyCurve:
     """Accuracy of a network on `count` images under attack, one value per radius; `protocol` says how it was attacked.
 
-    `right` (radii, count) says of each image whether the network gets it right; empty where only accuracies are known.
+    `right` (radii, count) says of each image whether the network gets it right; empty where only accuracies are known. `flags` are
+    reasons not to believe the curve: a clean accuracy at chance, an attack whose steps are too short for the largest radius.
     """
 
     epsilons: tuple[float, ...]
@@ -24,6 +29,7 @@ class AccuracyCurve:
     count: int
     protocol: str
     right: np.ndarray = field(default_factory=lambda: np.empty((0, 0), bool), compare=False, repr=False)
+    flags: tuple[Flag, ...] = ()
 
     @property
     def standard_errors(self) -> tuple[float, ...]:
@@ -49,9 +55,16 @@ def accuracy_curve(
     again, and accuracy never rises with the radius. Without, each radius stands alone: the protocol of Boopathy et al. 2020.
     `report` is called after each radius. Raises InputError.
     """
-    radii = check_epsilons(epsilons)
-    images, labels = check_images(images).numpy(), np.asarray(labels)
+    check_instance("the attack", attack, ProjectedGradientDescent, PGD)
+    radii = check_epsilons(epsilons, attack.norm)
+    batch = check_images(images)
+    classes = check_model(model, batch)
+    images, labels = batch.numpy(), check_labels(labels, batch, classes).numpy()
     standing = correct(model, images, labels, batch_size=batch_size)
+    flags = (
+        *chance_accuracy(standing, labels, classes),
+        *unreached(radii[-1], attack.step_size, attack.steps),
+    )
     found = []
     for epsilon in radii:
         rows = np.flatnonzero(standing) if carry else np.arange(len(images))
@@ -65,20 +78,21 @@ def accuracy_curve(
         standing = right if carry else standing
         report()
     accuracies = tuple(float(right.mean()) for right in found)
-    return AccuracyCurve(radii, accuracies, len(images), describe_protocol(attack, carry=carry), np.array(found))
+    protocol = describe_protocol(attack, carry=carry)
+    return AccuracyCurve(radii, accuracies, len(images), protocol, np.array(found), flags)
 
 
-def check_epsilons(epsilons: Sequence[float]) -> tuple[float, ...]:
+def check_epsilons(epsilons: Sequence[float], norm: str = "linf") -> tuple[float, ...]:
     """Return the radii in rising order; raises InputError for one that is none."""
-    if not len(epsilons):
-        raise InputError("epsilons came empty, expected at least one radius")
+    check_listed("epsilons", epsilons, "[0, 0.1]")
     for epsilon in epsilons:
-        check_number("epsilon", epsilon, minimum=0)
+        check_radius("epsilon", epsilon, norm)
     return tuple(sorted(float(epsilon) for epsilon in epsilons))
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
-    """Name how the accuracy under `attack` is measured, for the caption of a table."""
+    """Name how the accuracy under `attack` is measured, for the caption of a table. Raises InputError."""
+    check_instance("the attack", attack, ProjectedGradientDescent, PGD)
     start = (
         "no random start"
         if not attack.random_start

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 
 from interp.attacks import MinimumEpsilon
-from interp.core.checks import check_images
+from interp.core.checks import check_images, check_instance, check_labels
 from interp.discrepancy import InterpretationMaps, class_discrepancy, select_classes
+from interp.evaluation.flags import Flag, weak_search
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
+from interp.models.model_check import check_model
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class BoundCheck:
     discrepancies: np.ndarray
     # Whether the bound speaks of this discrepancy: the two-class one in l1, of CAM or integrated gradients.
     bounded: bool = True
+    # Where the search was too weak for its radii.
+    flags: tuple[Flag, ...] = ()
 
     @property
     def epsilon(self) -> Mean:
@@ -66,15 +70,20 @@ def bound_check(
     Maps whose mean is the logit are divided by their positions, so that margins and discrepancies have one scale; the sum of
     integrated gradients is the logit already.
     """
-    images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
+    check_instance("the attack", attack, MinimumEpsilon, "MinimumEpsilon()")
+    batch = check_images(images)
+    count = check_model(model, batch)
+    labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
+    images = batch.numpy()
     maps = InterpretationMaps(name=interpretation)
     maps.check(model)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
     bounded = (classes, norm) == ("two_class", "l1") and interpretation in ("cam", "ig")
+    flags = weak_search(attack.steps, attack.direction)
     if not len(broken):
         nothing = np.zeros(0)
-        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded)
+        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded, flags)
     logits = predict(model, images[broken], batch_size=batch_size)
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
@@ -83,4 +92,4 @@ def bound_check(
     positions = 1 if interpretation == "ig" else clean.shape[2] * clean.shape[3]
     moved = maps.flat(model, smallest.adversarial[broken], shown)
     distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, norm).numpy()
-    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded)
+    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded, flags)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.attributions.pixel_scores import pixel_scores
+from interp.core.checks import check_finite, kind_of
 from interp.core.errors import InputError
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.statistics import Mean, mean_of
@@ -35,8 +36,10 @@ def coherence(
     `ranking` is what methods are compared by (interp.attributions.pixel_scores). A map that is 0 everywhere has no share. Raises
     InputError.
     """
-    if not maps:
-        raise InputError("no maps were given: give at least those of one method")
+    if not isinstance(maps, Mapping) or not maps:
+        raise InputError(
+            f"maps came as {kind_of(maps) if maps else 'nothing'}, expected those of one method at least, by name"
+        )
     scores = {name: pixel_scores(each, ranking) for name, each in maps.items()}
     shapes = {values.shape for values in scores.values()}
     if len(shapes) > 1:
@@ -50,7 +53,7 @@ def coherence(
             agreement[row, column] = agreement[column, row] = np.nan if mean is None else mean
     if objects is None:
         return Coherence(tuple(maps), shape[0], None, None, agreement)
-    masks = np.asarray(objects, bool)
+    masks = check_finite("masks", objects).astype(bool)
     if masks.shape != shape:
         raise InputError(f"masks came with shape {masks.shape}, expected {shape} like the maps")
     shares = []
@@ -63,5 +66,8 @@ def coherence(
 
 
 def ink(images: np.ndarray, threshold: float = 0.1) -> np.ndarray:
-    """Masks (n, height, width) of what is drawn on black: pixels brighter than `threshold` in any channel."""
-    return np.asarray(images).max(-1) > threshold
+    """Masks (n, height, width) of what is drawn on black: pixels brighter than `threshold` in any channel. Raises InputError."""
+    pixels = check_finite("images", images)
+    if pixels.ndim != 4:
+        raise InputError(f"images came with shape {pixels.shape}, expected (n, height, width, channels)")
+    return pixels.max(-1) > threshold

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.core.checks import check_number
+from interp.core.checks import check_finite, check_number
 from interp.core.errors import InputError, check_choice
 from interp.data import Dataset
 
@@ -52,8 +52,11 @@ def check_ratio(ratio: Any) -> None:
 def pixel_ranks(scores: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Ranks (n, height * width) of pixel scores (n, height, width), 0 the largest; ties are broken by a draw per image.
 
-    A tie broken by position would erase the same corner of every image, and many maps are 0 over half of it.
+    A tie broken by position would erase the same corner of every image, and many maps are 0 over half of it. Raises InputError.
     """
+    scores = check_finite("scores", scores)
+    if scores.ndim != 3:
+        raise InputError(f"scores came with shape {scores.shape}, expected (n, height, width)")
     flat = scores.reshape(len(scores), -1)
     kind = np.uint16 if flat.shape[1] <= 2**16 else np.uint32
     draws = np.random.default_rng(seed)
@@ -72,6 +75,7 @@ def erase(data: Dataset, ranks: np.ndarray, metric: str, ratio: float, protocol:
     """
     check_choice("metric", metric, METRICS)
     check_ratio(ratio)
+    ranks, mean = check_finite("ranks", ranks), check_finite("the mean", mean)
     images = np.asarray(data.images)
     pixels = images.shape[1] * images.shape[2]
     if ranks.shape != (len(images), pixels):

@@ -1,4 +1,4 @@
-"""What a model says of images, logits or probabilities alike."""
+"""What a model says of images."""
 
 from typing import Any
 
@@ -8,18 +8,17 @@ import tensorflow as tf
 
 from interp.attacks.classification import margin
 from interp.core.errors import InputError
-from interp.models.model_check import run_model
+from interp.models.model_check import check_model, run_for_logits
 
 
 def predict(model: keras.Model, images: Any, *, batch_size: int = 250) -> np.ndarray:
-    """Return the outputs (n, K), K >= 2, float32, in inference mode. Raises InputError for other outputs and for NaN."""
+    """Return the logits (n, K), K >= 2, float32, in inference mode. Raises InputError for other outputs and for NaN."""
+    check_model(model, tf.convert_to_tensor(images[:8]))
     parts = [
-        run_model(model, tf.convert_to_tensor(images[first : first + batch_size]))
+        run_for_logits(model, tf.convert_to_tensor(images[first : first + batch_size]))
         for first in range(0, len(images), batch_size)
     ]
-    outputs = np.asarray(tf.cast(tf.concat(parts, 0), tf.float32))
-    if outputs.ndim != 2 or outputs.shape[1] < 2 or len(outputs) != len(images):
-        raise InputError(f"the model returned shape {outputs.shape}, expected (n, classes) with at least 2 classes")
+    outputs = np.asarray(tf.concat(parts, 0))
     if not np.isfinite(outputs).all():
         raise InputError("the model returned NaN or infinite outputs: its weights are damaged")
     return outputs

@@ -51,7 +51,7 @@ class RetrainingRecord:
         if kept != identity:
             told = kept.get("method") if isinstance(kept, dict) else kept
             raise InputError(
-                f"{self._path} holds retrainings of another {name} ({told}, now {identity['method']}, or another model): choose "
+                f"{self._path} holds retrainings of another {name} ({repr(told)[:80]}, now {identity['method']}, or another model): choose "
                 "another folder, or remove it"
             )
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from interp.attributions import Attribution, RandomBaseline, pixel_scores
-from interp.core.checks import check_number
+from interp.core.checks import check_instance, check_listed, check_named, check_number, kind_of
 from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
@@ -113,6 +113,21 @@ def roar_kar(
     InputError.
     """
     chosen = find_protocol(protocol)
+    check_named("splits", splits, Dataset, "data.load('digits', 'train')")
+    check_named("methods", methods, Attribution, "VanillaGradient(model)")
+    if not callable(train) or isinstance(train, type):
+        raise InputError(
+            f"train came as {kind_of(train)}, expected a function or an instance such as Retraining('small', schedule)"
+        )
+    check_instance("workers", workers, Workers, "what `with open_workers(2) as workers` gives (interp.core.parallel)")
+    if folder is not None:
+        check_instance("folder", folder, Path, "pathlib.Path('retrainings')")
+    for what, values, example in (
+        ("metrics", metrics, "['roar']"),
+        ("ratios", ratios, "[0.5]"),
+        ("seeds", seeds, "[0, 1]"),
+    ):
+        check_listed(what, values, example)
     missing = [name for name in SPLITS if name not in splits]
     if missing:
         raise InputError(f"the splits {', '.join(missing)} are missing: give train, validation and test")
@@ -122,8 +137,6 @@ def roar_kar(
         check_ratio(ratio)
     for seed in seeds:
         check_number("seed", seed, minimum=0, whole=True)
-    if not methods or not metrics or not ratios or not seeds:
-        raise InputError("nothing to retrain: give at least one method, metric, ratio and seed")
     for name in methods:
         # Maps are kept in files of these names.
         if not name or not name.isprintable() or "/" in name or name.startswith("."):

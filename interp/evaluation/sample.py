@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interp.core.checks import check_number
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.data import Dataset
 
@@ -13,6 +13,7 @@ def sample_images(data: Dataset, count: int, *, seed: int = 99) -> tuple[Dataset
     The draw is that of the paper's code: NumPy's legacy generator, a permutation of all images, then the targets, so on the official
     order of a test set it gives the paper's sample. Raises InputError.
     """
+    check_instance("data", data, Dataset, "data.load('digits', 'test')")
     check_number("number of images", count, minimum=1, whole=True)
     check_number("seed", seed, minimum=0, whole=True)
     if count > len(data):

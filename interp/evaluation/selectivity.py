@@ -1,4 +1,4 @@
-"""Selectivity: how fast a prediction falls when the pixels go that its explanation calls strongest."""
+"""Selectivity: how fast a prediction falls when the patches go that its explanation calls strongest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,23 +8,27 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions import Attribution, pixel_scores
-from interp.attributions.explained import ends_in_softmax
-from interp.core.checks import check_images, check_labels, check_number
+from interp.core.checks import check_images, check_instance, check_labels, check_number
 from interp.core.errors import InputError
 from interp.evaluation.predictions import is_right, predict
+from interp.models.model_check import check_model
+
+# Of an image, in a patch.
+PART = 0.01
 
 
 @dataclass(frozen=True)
 class Selectivity:
-    """Curves over the number of erased pixels: `probabilities` (steps + 1, n) of the label, `right` (steps + 1, n) whether it wins.
+    """Curves over the number of erased patches: `probabilities` (steps + 1, n) of the label, `right` (steps + 1, n) whether it wins.
 
-    `erased` (n, height, width) says which pixels went, `layer` which one the method looked at.
+    `erased` (n, height, width) says which pixels went, `patch` how many of them are a patch's side, `layer` which one the method looked at.
     """
 
     probabilities: np.ndarray
     right: np.ndarray
     erased: np.ndarray
     layer: str | None
+    patch: int = 1
 
     @property
     def mean_probability(self) -> np.ndarray:
@@ -48,53 +52,63 @@ def selectivity(
     labels: Any,
     *,
     steps: int = 50,
+    patch: int | None = None,
     fill: float = 0.0,
     ranking: str = "signed",
     seed: int = 0,
     report: Callable[[], None] = lambda: None,
 ) -> Selectivity:
-    """Erase the strongest pixel that is not yet erased, explain again, and so on, `steps` times (Montavon et al. 2018).
+    """Erase the strongest patch that is not yet erased, explain again, and so on, `steps` times (Montavon et al. 2018).
 
-    Erased pixels take the value `fill`; `ranking` says what strongest means (interp.attributions.pixel_scores). No pixel is
-    erased twice; of equally strong ones one drawn by `seed` goes first. `report` is called after each step. Raises InputError.
+    Patches are the squares of `patch` pixels a side, by default of about 1% of the image, that it falls into, cut off at its right and
+    lower edge; the score of one is the sum over its pixels. Erased pixels take the value `fill`; `ranking` says what strongest means
+    (interp.attributions.pixel_scores). No patch is erased twice; of equally strong ones one drawn by `seed` goes first. `report` is called
+    after each step. Raises InputError.
     """
-    if not isinstance(attribution, Attribution):
-        raise InputError(
-            f"the attribution came as {type(attribution).__name__}, expected one such as VanillaGradient(model)"
-        )
+    check_instance("the attribution", attribution, Attribution, "VanillaGradient(model)")
     batch = check_images(images)
-    softmax, classes = ends_in_softmax(attribution.model, batch[:2])
+    classes = check_model(attribution.model, batch)
     current, truth = np.array(batch), np.asarray(check_labels(labels, batch, classes))
     count, height, width, _ = current.shape
-    check_number("steps", steps, minimum=1, whole=True, maximum=height * width)
+    patch = patch_side(height, width, patch)
+    across, down = np.arange(0, width, patch), np.arange(0, height, patch)
+    check_number("steps", steps, minimum=1, whole=True, maximum=len(across) * len(down))
     check_number("fill", fill, minimum=0)
     if fill > 1:
         raise InputError(f"fill came as {fill}, expected a value in [0, 1]")
     check_number("seed", seed, minimum=0, whole=True)
-    standing = np.ones((count, height * width), bool)
+    patches = np.arange(height)[:, None] // patch * len(across) + np.arange(width) // patch
+    standing = np.ones((count, len(across) * len(down)), bool)
     # Many maps are 0 over half of the image; the first of them would always be the corner.
-    priority = np.random.RandomState(seed % 2**32).rand(count, height * width) + 1
+    priority = np.random.RandomState(seed % 2**32).rand(*standing.shape) + 1
     rows = np.arange(count)
-    found = [_of_label(attribution, current, truth, softmax)]
+    found = [_of_label(attribution, current, truth)]
     layer = None
     for _ in range(steps):
         explanation = attribution.explain(current, truth)
         layer = explanation.layer
-        scores = pixel_scores(explanation.maps, ranking).reshape(count, -1)
+        scores = pixel_scores(explanation.maps, ranking).astype(np.float64)
+        scores = np.add.reduceat(np.add.reduceat(scores, down, 1), across, 2).reshape(count, -1)
         scores = np.where(standing, scores, -np.inf)
         strongest = ((scores == scores.max(1, keepdims=True)) * priority).argmax(1)
         standing[rows, strongest] = False
-        current[rows, strongest // width, strongest % width] = fill
-        found.append(_of_label(attribution, current, truth, softmax))
+        current[patches == strongest[:, None, None]] = fill
+        found.append(_of_label(attribution, current, truth))
         report()
     probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
-    return Selectivity(probabilities, right, ~standing.reshape(count, height, width), layer)
+    return Selectivity(probabilities, right, ~standing[:, patches], layer, patch)
 
 
-def _of_label(
-    attribution: Attribution, images: np.ndarray, labels: np.ndarray, softmax: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def patch_side(height: int, width: int, patch: int | None = None) -> int:
+    """The side of a patch in pixels: the one asked for, else that of about 1% of the image. Raises InputError."""
+    if patch is None:
+        return max(1, round((PART * height * width) ** 0.5))
+    check_number("patch", patch, minimum=1, whole=True, maximum=min(height, width))
+    return patch
+
+
+def _of_label(attribution: Attribution, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probability of each image's label, and whether no other class has as much."""
     outputs = predict(attribution.model, images, batch_size=attribution.chunk_size(images.shape[1:]))
-    probabilities = outputs if softmax else np.asarray(tf.nn.softmax(outputs))
+    probabilities = np.asarray(tf.nn.softmax(outputs))
     return probabilities[np.arange(len(labels)), labels], is_right(outputs, labels)

@@ -9,11 +9,13 @@ import numpy as np
 
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon
 from interp.attacks.minimum_epsilon import Smallest
-from interp.core.checks import check_images
+from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_number
 from interp.core.errors import InputError
 from interp.discrepancy import InterpretationMaps, class_discrepancy, kendall_tau, pearson_r, select_classes
+from interp.evaluation.flags import Flag, weak_search
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import Mean, mean_of
+from interp.models.model_check import check_model
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Sneaking:
 
     Of the `qualified` (q,) images, those whose clean prediction prefers the true class to the target and on which the attack
     succeeded: radii, discrepancies normalised by the range of the clean map, rank and linear correlations of the maps, each (p, q).
-    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius.
+    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius. `flags` say where a search was too weak.
     """
 
     count: int
@@ -35,6 +37,7 @@ class Sneaking:
     kendall_taus: np.ndarray
     pearson_rs: np.ndarray
     adversarial: np.ndarray
+    flags: tuple[Flag, ...] = ()
 
     @property
     def discrepancy(self) -> Mean:
@@ -73,20 +76,31 @@ def sneaking(
     `penalties` are at least 1: below, no attack was found at all.
     """
     factors = check_penalties(penalties)
-    images, labels, targets = check_images(images).numpy(), np.asarray(labels), np.asarray(targets)
+    check_instance("the attack", attack, InterpretabilitySneaking, "InterpretabilitySneaking()")
+    check_instance("the search of the smallest radius", minimum, MinimumEpsilon, "MinimumEpsilon()")
+    batch = check_images(images)
+    count = check_model(model, batch)
+    labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
+    images = batch.numpy()
     maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
     maps.check(model)
-    smallest = smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
+    given, smallest = smallest, smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
     logits = predict(model, images, batch_size=batch_size)
     rows = np.arange(len(images))
     preferring = logits[rows, targets] >= logits[rows, labels]
     radii = np.outer(factors, np.where(preferring, np.nan, smallest.epsilons)).astype(np.float32)
-    found = attack(model, images, labels, targets, radii, start=smallest.adversarial, batch_size=batch_size)
+    # A ball of a radius above 1 is the whole cube of images.
+    balls = np.minimum(radii, np.float32(1))
+    found = attack(model, images, labels, targets, balls, start=smallest.adversarial, batch_size=batch_size)
     qualified = np.flatnonzero(found.succeeded[0])
-    count = len(images), int(smallest.broken.sum()), int(preferring.sum())
+    searches = {(attack.steps, attack.direction), *([] if given else [(minimum.steps, minimum.direction)])}
+    flags = tuple(flag for search in sorted(searches) for flag in weak_search(*search))
+    counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))
-        return Sneaking(*count, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified])
+        return Sneaking(
+            *counts, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified], flags
+        )
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
     clean = maps.flat(model, images[qualified], shown)
     distances = np.full((len(factors), len(qualified)), np.inf)
@@ -103,14 +117,14 @@ def sneaking(
             worse = distances[point] > distances[point - 1]
             for values in (distances, taus, correlations, adversarial):
                 values[point, worse] = values[point - 1, worse]
-    return Sneaking(*count, factors, qualified, radii[:, qualified], distances, taus, correlations, adversarial)
+    return Sneaking(*counts, factors, qualified, radii[:, qualified], distances, taus, correlations, adversarial, flags)
 
 
 def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:
     """Return the penalties in rising order; raises InputError for one below 1."""
-    if not len(penalties):
-        raise InputError("penalties came empty, expected at least one, such as 1.25,1.5")
+    check_listed("penalties", penalties, "[1.25, 1.5]")
     for penalty in penalties:
+        check_number("a penalty", penalty, minimum=0)
         if not 1 <= penalty < 1e6:
             raise InputError(
                 f"a penalty came as {penalty}, expected at least 1: below the smallest radius no attack succeeds"

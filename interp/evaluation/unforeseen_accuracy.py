@@ -10,6 +10,7 @@ import numpy as np
 
 from interp.attacks import accuracy
 from interp.attacks.unforeseen import GOALS, UNFORESEEN, make_unforeseen
+from interp.core.checks import check_instance, check_listed, kind_of
 from interp.core.errors import InputError, check_choice
 from interp.core.json_values import parse_json
 
@@ -49,8 +50,12 @@ def unforeseen_accuracy(
 
     Attacks that differ in their budget share one compiled graph. Raises InputError.
     """
-    for name in budgets:
+    if not isinstance(budgets, Mapping) or not budgets:
+        raise InputError(f"budgets came as {kind_of(budgets)}, expected radii by attack such as {{'fog': [128, 256]}}")
+    for name, radii in budgets.items():
         check_choice("unforeseen attack", name, UNFORESEEN)
+        check_listed(f"the budgets of {name}", radii, "[128, 256]")
+    check_listed("goals", goals, "['untargeted']")
     for goal in goals:
         check_choice("goal", goal, GOALS)
     found = []
@@ -74,6 +79,7 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
     The file holds rows {"attack": "fog", "eps": 128, "ata": 0.86}, accuracies in [0, 1]. Raises InputError.
     """
     example = 'expected a list of rows such as {"attack": "fog", "eps": 128, "ata": 0.86}'
+    check_instance("the calibration", path, (str, Path), "'calibration.json'")
     try:
         rows = parse_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -83,16 +89,16 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
     found: dict[tuple[str, float], float] = {}
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or {"attack", "eps", "ata"} - set(row):
-            raise InputError(f"row {number} of the calibration {path} is {str(row)[:60]}: {example}")
+            raise InputError(f"row {number} of the calibration {path} is {repr(row)[:60]}: {example}")
         name = check_choice(f"attack in row {number} of the calibration", row["attack"], UNFORESEEN)
         numbers = row["eps"], row["ata"]
         if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):
             raise InputError(
-                f"row {number} of the calibration {path} has eps {row['eps']!r} and ata {row['ata']!r}: {example}"
+                f"row {number} of the calibration {path} has eps {repr(row['eps'])[:40]} and ata {repr(row['ata'])[:40]}: {example}"
             )
         if not numbers[0] > 0 or not 0 < numbers[1] <= 1:
             raise InputError(
-                f"row {number} of the calibration {path} has eps {numbers[0]} and ata {numbers[1]}: {example}"
+                f"row {number} of the calibration {path} has eps {numbers[0]:.6g} and ata {numbers[1]:.6g}: {example}"
             )
         found[name, float(numbers[0])] = float(numbers[1])
     return found
@@ -100,6 +106,7 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
 
 def calibrated_budgets(calibration: Calibration, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
     """The budgets that a calibration has of each attack. Raises InputError where it has none."""
+    check_instance("the calibration", calibration, Mapping, "read_calibration('calibration.json')")
     budgets = {name: tuple(sorted(epsilon for other, epsilon in calibration if other == name)) for name in names}
     missing = [name for name, found in budgets.items() if not found]
     if missing:
@@ -109,6 +116,10 @@ def calibrated_budgets(calibration: Calibration, names: Sequence[str]) -> dict[s
 
 def uar_scores(found: Sequence[UnforeseenAccuracy], calibration: Calibration) -> dict[tuple[str, str], float]:
     """UAR by attack and goal: 100 times the sum of accuracies over the budgets, over that of the calibration. Raises InputError."""
+    check_listed("the accuracies", found, "what unforeseen_accuracy(...) returns")
+    for row in found:
+        check_instance("an accuracy", row, UnforeseenAccuracy, "those that unforeseen_accuracy(...) returns")
+    check_instance("the calibration", calibration, Mapping, "read_calibration('calibration.json')")
     missing = sorted({(row.attack, row.epsilon) for row in found} - set(calibration))
     if missing:
         told = ", ".join(f"{name} at eps {epsilon:g}" for name, epsilon in missing)

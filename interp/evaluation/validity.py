@@ -2,7 +2,8 @@
 
 A network whose gradients say nothing looks robust to attacks that follow them (Athalye et al. 2018, Carlini et al. 2019). So each radius
 is attacked by PGD as in the paper, then with random starts, by APGD on two losses and by a black-box search (Croce and Hein 2020),
-and where one of them gains what a sound network would not give away, the figure is flagged.
+and where one of them gains what a sound network would not give away, the figure is flagged. Where the steps of plain PGD are too short
+for the radius, the attack is named and not the network.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,24 +16,27 @@ import tensorflow as tf
 
 from interp.attacks import AutoPGD, ProjectedGradientDescent, Square, correct
 from interp.attacks.attack import Attack
-from interp.attacks.classification import cross_entropy
-from interp.core.checks import MOST_STEPS, are_probabilities, check_images, check_labels, check_number
+from interp.attacks.classification import log_odds_against
+from interp.core.checks import (
+    MOST_STEPS,
+    are_probabilities,
+    check_images,
+    check_instance,
+    check_labels,
+    check_number,
+    check_radius,
+)
 from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
 from interp.evaluation.accuracy_curve import check_epsilons
-from interp.models.model_check import check_model, run_model
+from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
+from interp.models.forward import prepare_forward
+from interp.models.model_check import check_model, find_facts, run_model
+from interp.models.model_graph import LOGITS
 
 # A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
 POINTS, STANDARD_ERRORS = 0.02, 2.0
 VANISHED_SHARE = 0.02
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A reason not to believe an accuracy: its `kind` in a word or two, and what was seen."""
-
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class StrongProtocol:
     def __post_init__(self) -> None:
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS // 2)
         check_number("step_size", self.step_size, minimum=0, strict=True)
+        check_radius("step_size", self.step_size)
         check_number("restarts", self.restarts, minimum=1, whole=True)
         check_number("queries", self.queries, minimum=1, whole=True)
 
@@ -124,20 +129,28 @@ def validity(
 ) -> Validity:
     """Attack `images` (n, height, width, channels) at each radius by the strong protocol and flag what cannot be believed.
 
-    A network that hands out probabilities is flagged and not attacked. `report` is called after each radius. Raises InputError.
+    A network that hands out probabilities which are no softmax of logits is flagged and not attacked. One whose clean accuracy is at
+    chance is flagged before anything else. `report` is called after each radius. Raises InputError.
     """
-    protocol = protocol or StrongProtocol()
+    if protocol is None:
+        protocol = StrongProtocol()
+    check_instance("the protocol", protocol, StrongProtocol, "StrongProtocol(steps=100)")
     radii = check_epsilons(epsilons)
     batch = check_images(images)
     outputs = run_model(model, batch[:batch_size])
-    if tf.is_tensor(outputs) and outputs.shape.rank == 2 and are_probabilities(outputs):
+    cut = find_facts(model).ends_in != LOGITS
+    if not cut and tf.is_tensor(outputs) and outputs.shape.rank == 2 and are_probabilities(outputs):
         text = "the network hands out probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
         return Validity(protocol.describe(), (), (Flag("probabilities", text),))
     classes = check_model(model, batch)
     truth = check_labels(labels, batch, classes).numpy()
     pixels = batch.numpy()
     clean = correct(model, pixels, truth, batch_size=batch_size)
-    flags = [*_unstable(model, batch[:batch_size]), *_vanishing(model, batch, truth, clean, batch_size)]
+    flags = [
+        *chance_accuracy(clean, truth, classes),
+        *_unstable(model, batch[:batch_size]),
+        *_vanishing(model, batch, truth, clean, batch_size),
+    ]
     standing = _Standing(clean.copy(), clean.copy())
     rows = []
     for epsilon in radii:
@@ -185,10 +198,11 @@ def _at_radius(
     right["any iterate"] = survivors("any iterate", right["PGD"])
     right["more steps"] = survivors("more steps", right["any iterate"])
     right["random starts"] = survivors("random starts", clean)
-    flags = [
+    gains = [
         *_gain("random start", "random starts find", right["any iterate"], right["random starts"]),
         *_gain("more steps", "twice the steps find", right["any iterate"], right["more steps"]),
     ]
+    flags = _blame(gains, epsilon, protocol)
     standing.gradient &= right["more steps"] & right["random starts"]
     accuracies = {name: float(values.mean()) for name, values in right.items()}
     for name in attacks:
@@ -213,6 +227,16 @@ def _gain(kind: str, finds: str, before: np.ndarray, after: np.ndarray, base: st
     return [Flag(kind, f"{text}: the gradients of this network mislead")]
 
 
+def _blame(gains: list[Flag], epsilon: float, protocol: StrongProtocol) -> list[Flag]:
+    """The gains over plain PGD as flags of the network, or one of the attack whose steps are too short for the radius."""
+    settings = epsilon, protocol.step_size, protocol.steps
+    if reaches(*settings, USUAL_REACH):
+        return gains
+    if gains:
+        return [weak_attack(*settings, f", and {gains[0].text.partition(':')[0]}")]
+    return list(unreached(*settings))
+
+
 def _unstable(model: keras.Model, images: tf.Tensor) -> list[Flag]:
     first, second = (tf.cast(model(images, training=False), tf.float32) for _ in range(2))
     change, size = float(tf.reduce_max(tf.abs(first - second))), float(tf.reduce_max(tf.abs(first)))
@@ -234,7 +258,7 @@ def _vanishing(
     def largest(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            loss = cross_entropy(tf.cast(model(images, training=False), tf.float32), labels)
+            loss = log_odds_against(prepare_forward(model, rearrange=False).classify(images), labels)
         gradient = tape.gradient(loss, images)
         if gradient is None:
             raise InputError("the model's logits do not depend on the images by any differentiable path")
@@ -244,7 +268,5 @@ def _vanishing(
     share = float((run_in_batches(largest, arrays, batch_size)[0].numpy() == 0).mean())
     if share <= VANISHED_SHARE:
         return []
-    text = (
-        f"the loss has no gradient at all on {100 * share:.0f}% of the images: logits this large saturate the softmax"
-    )
-    return [Flag("vanishing gradients", f"{text}, and attacks on the cross-entropy cannot move")]
+    text = f"the logits have no gradient at all on {100 * share:.0f}% of the images"
+    return [Flag("vanishing gradients", f"{text}, so attacks that follow it cannot move")]

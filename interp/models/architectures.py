@@ -5,6 +5,7 @@ ReLU of its input, and nothing follows the last layer before global average pool
 All padding is SAME.
 """
 
+import math
 from dataclasses import dataclass
 
 from interp.core.errors import InputError, check_choice
@@ -114,6 +115,50 @@ IMAGE_KINDS = {
 def find_architecture(name: str) -> Architecture:
     """Return the architecture called `name`, raising InputError with a suggestion for an unknown one."""
     return ARCHITECTURES[check_choice("architecture", name, ARCHITECTURES)]
+
+
+def weight_shapes(
+    architecture: Architecture, image_shape: tuple[int, int, int], classes: int
+) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight by its path in the Keras network, without building it."""
+    shapes, units = _layer_shapes(architecture.layers, image_shape, "")
+    shapes["head/kernel"] = (units[-1], classes)
+    if not architecture.average_pooled:
+        shapes["head/bias"] = (classes,)
+    return shapes
+
+
+def _layer_shapes(
+    layers: tuple[Layer, ...], units: tuple[int, ...], prefix: str
+) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """The shapes of the weights of layers that take outputs of shape `units`, and the shape of what they return."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, name in zip(layers, layer_names(layers, prefix), strict=True):
+        match layer:
+            case Conv(filters, size, stride):
+                height, width, channels = units
+                shapes |= {f"{name}/kernel": (size, size, channels, filters), f"{name}/bias": (filters,)}
+                units = (-(-height // stride), -(-width // stride), filters)
+            case Dense(size):
+                shapes |= {f"{name}/kernel": (units[-1], size), f"{name}/bias": (size,)}
+                units = (size,)
+            case MaxPool():
+                units = (-(-units[0] // 2), -(-units[1] // 2), units[2])
+            case BatchNorm():
+                parts = ("gamma", "beta", "moving_mean", "moving_variance")
+                shapes |= {f"{name}/{part}": units[-1:] for part in parts}
+            case Flatten():
+                units = (math.prod(units),)
+            case Residual(inner):
+                inside, units = _layer_shapes(inner, units, f"{name}_")
+                shapes |= inside
+    return shapes, units
+
+
+def layer_names(layers: tuple[Layer, ...], prefix: str = "") -> list[str]:
+    """The names of the Keras layers made of these: their kind, counted."""
+    kinds = [type(layer).__name__.lower() for layer in layers]
+    return [f"{prefix}{kind}{kinds[: place + 1].count(kind)}" for place, kind in enumerate(kinds)]
 
 
 def parse_network_name(name: str) -> tuple[str, Architecture, str]:

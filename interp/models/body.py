@@ -6,9 +6,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual
+from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual, layer_names
 
 Activation = Callable[[Any], Any]
+
+# What a global policy or image format of Keras says is for layers of others: networks of this package are what their files hold.
+DTYPE, LAYOUT = "float32", "channels_last"
 
 
 @keras.saving.register_keras_serializable(package="interp")
@@ -16,7 +19,7 @@ class Shortcut(keras.layers.Layer):
     """Average pooling by the stride and zero channels, half before and half after: what joins stages of a residual net."""
 
     def __init__(self, stride: int, filters: int, **arguments: Any) -> None:
-        super().__init__(**arguments)
+        super().__init__(**{"dtype": DTYPE, **arguments})
         self.stride, self.filters = stride, filters
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -42,12 +45,8 @@ class Body:
 
     def __init__(self, layers: tuple[Layer, ...], prefix: str = "") -> None:
         self.specification = layers
-        self.layers: list[Any] = []
-        counts: dict[str, int] = {}
-        for layer in layers:
-            kind = type(layer).__name__.lower()
-            counts[kind] = counts.get(kind, 0) + 1
-            self.layers.append(_make(layer, f"{prefix}{kind}{counts[kind]}"))
+        names = layer_names(layers, prefix)
+        self.layers: list[Any] = [_make(layer, name) for layer, name in zip(layers, names, strict=True)]
 
     def __call__(
         self,
@@ -92,7 +91,7 @@ class _ResidualLayers:
         self.filters = convolutions[-1].filters
         self.stride = convolutions[0].stride
         self.shortcut = Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
-        self.add = keras.layers.Add(name=f"{name}_add")
+        self.add = keras.layers.Add(name=f"{name}_add", dtype=DTYPE)
 
     def keeps_shape(self, inputs: Any) -> bool:
         """Whether the outputs have the shape of the inputs."""
@@ -106,16 +105,18 @@ class _ResidualLayers:
 def _make(layer: Layer, name: str) -> Any:
     match layer:
         case Conv(filters, size, stride):
-            return keras.layers.Conv2D(filters, size, stride, padding="same", name=name)
+            return keras.layers.Conv2D(
+                filters, size, stride, padding="same", data_format=LAYOUT, dtype=DTYPE, name=name
+            )
         case Dense(units):
-            return keras.layers.Dense(units, name=name)
+            return keras.layers.Dense(units, dtype=DTYPE, name=name)
         case MaxPool():
-            return keras.layers.MaxPooling2D(2, name=name, padding="same")
+            return keras.layers.MaxPooling2D(2, padding="same", data_format=LAYOUT, dtype=DTYPE, name=name)
         case BatchNorm():
-            return keras.layers.BatchNormalization(name=name)
+            return keras.layers.BatchNormalization(dtype=DTYPE, name=name)
         case ReLU():
-            return keras.layers.ReLU(name=name)
+            return keras.layers.ReLU(dtype=DTYPE, name=name)
         case Flatten():
-            return keras.layers.Flatten(name=name)
+            return keras.layers.Flatten(data_format=LAYOUT, dtype=DTYPE, name=name)
         case Residual():
             return _ResidualLayers(layer, name)

@@ -8,9 +8,11 @@ import tensorflow as tf
 from interp.core.errors import InputError
 from interp.models.linear_tail import LayeredTail, Tail
 from interp.models.low_precision import check_precision
+from interp.models.model_check import find_facts
+from interp.models.model_graph import find_logits, find_pooled_end
 from interp.models.network import Network
 from interp.models.pixel_layout import PlainLayout
-from interp.models.pooled_head import PooledHead, find_pooled_head
+from interp.models.recorded_model import layer_outputs
 
 
 class Forward(ABC):
@@ -52,7 +54,7 @@ class Forward(ABC):
 
 
 class KerasForward(Forward):
-    """Any Keras model, called as it is."""
+    """Any Keras model, called as it is; a softmax or sigmoid at its end is cut."""
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
@@ -64,8 +66,10 @@ class KerasForward(Forward):
         return points
 
     def logits(self, points: tf.Tensor) -> tf.Tensor:
+        if tf.executing_eagerly():
+            return tf.function(self.logits, autograph=False)(points)
         # Decisions are made in float32, whatever the model computes in.
-        return tf.cast(self.model(points, training=False), tf.float32)
+        return find_logits(self.model(points, training=False))[0]
 
 
 class MappedForward(Forward):
@@ -93,31 +97,33 @@ class MappedForward(Forward):
         """Outputs of one layer of the model. Raises InputError where there is no such layer."""
 
 
-class PooledForward(MappedForward):
-    """A Keras model that ends in global average pooling and one dense layer."""
+class PooledForward(KerasForward, MappedForward):
+    """A Keras model that ends in global average pooling and one dense layer, whose weights are its variables `kernel` and `bias`."""
 
-    def __init__(self, head: PooledHead) -> None:
-        self.head, self.features = head, head.features()
-        self.tail = LayeredTail(tf.cast(head.dense.kernel, tf.float32))
-
-    def enter(self, images: tf.Tensor) -> tf.Tensor:
-        return images
-
-    def leave(self, points: tf.Tensor) -> tf.Tensor:
-        return points
+    def __init__(self, model: keras.Model, kernel: int, bias: int | None) -> None:
+        super().__init__(model)
+        weights = tf.cast(tf.convert_to_tensor(model.variables[kernel]), tf.float32)
+        self.kernel = tf.reshape(weights, weights.shape[-2:])
+        self.bias = None if bias is None else tf.cast(tf.convert_to_tensor(model.variables[bias]), tf.float32)
+        self.tail = LayeredTail(self.kernel)
 
     def activations(self, points: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.features(points), tf.float32)
+        if tf.executing_eagerly():
+            return tf.function(self.activations, autograph=False)(points)
+        end = find_pooled_end(find_logits(self.model(points, training=False))[0])
+        if end is None:
+            raise RuntimeError("a model traced anew has lost its pooled head")
+        return tf.cast(end.features, tf.float32)
 
     def logits_of(self, activations: tf.Tensor) -> tf.Tensor:
         logits = self.tail.logits(activations)
-        return logits if self.head.dense.bias is None else logits + tf.cast(self.head.dense.bias, tf.float32)
+        return logits if self.bias is None else logits + self.bias
 
     def rectified_tail(self) -> Tail:
-        return LayeredTail(tf.nn.relu(tf.cast(self.head.dense.kernel, tf.float32)))
+        return LayeredTail(tf.nn.relu(self.kernel))
 
     def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
-        return tf.cast(self.head.layer(index)(points), tf.float32)
+        return tf.cast(layer_outputs(self.model, points, index), tf.float32)
 
 
 class NetworkForward(MappedForward):
@@ -193,5 +199,5 @@ def prepare_forward(model: keras.Model, *, rearrange: bool, precision: str = "fl
             f"precision came as {precision} for {type(model).__name__}, which computes in the precision it was built with: use float32, "
             "or a network of this package"
         )
-    head = find_pooled_head(model)
-    return KerasForward(model) if head is None else PooledForward(head)
+    facts = find_facts(model)
+    return KerasForward(model) if facts.kernel is None else PooledForward(model, facts.kernel, facts.bias)

@@ -11,6 +11,7 @@ from interp.core.errors import InputError
 from interp.models.initialisation import build_network
 
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
+_WRAPPED = "Exception encountered: "
 
 
 def read_keras_file(
@@ -40,6 +41,8 @@ def read_keras_file(
     model = _reading(path, lambda: keras.models.load_model(path, compile=False, safe_mode=True))
     if not isinstance(model, keras.Model):
         raise InputError(f"{path} holds a {type(model).__name__}, expected a model")
+    if architecture is not None and getattr(model, "architecture", architecture) != architecture:
+        raise InputError(f"{path} holds the architecture {model.architecture}, not {architecture!r}")
     return model
 
 
@@ -50,6 +53,8 @@ def _reading(path: Path, read: Any) -> Any:
             warnings.simplefilter("ignore")
             return read()
     except Exception as error:
-        # Keras raises whatever its layers raise; the first line says what is wrong.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        # Keras raises whatever its layers raise; what is wrong stands first, or last where one error wraps another.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        wrapped = [line for line in lines if line.startswith((_WRAPPED, "Not allowed"))]
+        reason = (wrapped or lines[:1])[-1].removeprefix(_WRAPPED).split(". ")[0][:200]
         raise InputError(f"{path} cannot be read as a Keras model: {reason}") from error

@@ -1,29 +1,85 @@
-"""What a model must be before anything is done with it."""
+"""What a model must be before anything is done with it, and what it turns out to be when it is traced once."""
 
 import re
+import threading
+import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from interp.core.checks import check_logits
-from interp.core.compiled import CompiledFunctions
+from interp.core.checks import check_logits, kind_of
+from interp.core.compiled import CompiledFunctions, drop_dead_losses
 from interp.core.errors import InputError
+from interp.models.model_graph import LOGITS, find_logits, find_pooled_end, find_scaled, variable_of
+from interp.models.network import Network
+
+# Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
+NARROWEST, FURTHEST = 0.05, 20.0
+# Stands for sides of images that a model leaves open.
+ANY_SIDE = 8
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model ends in (logits, softmax or sigmoid), and where among its variables the kernel and bias of a pooled head stand.
+
+    `lands` is where black and white pixels land after the scaling that the model begins with, None where it begins otherwise.
+    """
+
+    ends_in: str = LOGITS
+    kernel: int | None = None
+    bias: int | None = None
+    lands: tuple[float, float] | None = None
+
+    @property
+    def expects_another_range(self) -> bool:
+        """Whether the model's own scaling leaves next to nothing of images in [0, 1]."""
+        if self.lands is None:
+            return False
+        black, white = self.lands
+        width = abs(white - black)
+        return width < NARROWEST or abs(white + black) / 2 > FURTHEST * width
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """The facts of a model that had these variables, and its logits compiled where they must be cut out."""
+
+    variables: list[int]
+    facts: ModelFacts
+    cut: Any
+
+
+# Models by reference only: one that nobody uses any more is freed, and forgotten.
+_TRACED: "weakref.WeakKeyDictionary[keras.Model, _Traced]" = weakref.WeakKeyDictionary()
+_LOCK = threading.RLock()
 
 
 def check_model(model: Any, images: tf.Tensor) -> int:
     """Run `model` on a few of the checked `images`; return its number of classes.
 
-    Raises InputError when it is no Keras model, does not take such images, or does not return logits.
+    Raises InputError when it is no Keras model, does not take such images, or returns neither logits nor what a softmax or sigmoid
+    makes of them.
     """
     few = images[:8]
-    logits = run_model(model, few)
-    classes = int(check_logits(logits).shape[-1])
-    if logits.shape[0] != few.shape[0]:
+    outputs = run_model(model, few)
+    facts = _trace_once(model, tuple(few.shape[1:])).facts
+    check_logits(outputs, may_be_probabilities=facts.ends_in != LOGITS)
+    if outputs.shape[0] != few.shape[0]:
         raise InputError(
-            f"the model returned {logits.shape[0]} rows for {few.shape[0]} images, expected one row of logits per image"
+            f"the model returned {outputs.shape[0]} rows for {few.shape[0]} images, expected one row of logits per image"
         )
-    return classes
+    if facts.expects_another_range:
+        black, white = facts.lands or (0.0, 0.0)
+        raise InputError(
+            f"the model scales its images itself, so that [0, 1] becomes [{black:.4g}, {white:.4g}] and hardly differs from image to "
+            "image: it takes images in another range, most often 0 to 255; give it as "
+            "keras.Sequential([keras.layers.Rescaling(255.0), model]), and images in [0, 1]"
+        )
+    return int(outputs.shape[-1])
 
 
 def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor) -> int:
@@ -36,13 +92,88 @@ def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor)
 def run_model(model: Any, images: tf.Tensor) -> Any:
     """What `model` returns for the checked `images`, whatever it is. Raises InputError when it is no Keras model or does not run."""
     if not isinstance(model, keras.Model):
-        raise InputError(f"the model came as {type(model).__name__}, expected a keras.Model that returns logits")
+        raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
     try:
         return model(images, training=False)
     except Exception as error:
         raise InputError(
             f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {reason(error)}"
         ) from error
+
+
+def run_for_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    """Logits (n, K) in float32 of a checked `model`, which may end in a softmax or sigmoid, in inference mode."""
+    traced = _trace_once(model, tuple(images.shape[1:]))
+    if traced.facts.ends_in == LOGITS:
+        return tf.cast(run_model(model, images), tf.float32)
+    return traced.cut(images)
+
+
+def find_facts(model: keras.Model) -> ModelFacts:
+    """What was found when the model was checked; of one that was not, what its own shape of images shows. Raises InputError."""
+    inputs = getattr(model, "inputs", None) or []
+    shape = tuple(inputs[0].shape[1:]) if len(inputs) == 1 and len(inputs[0].shape) == 4 else None
+    with _LOCK:
+        known = model in _TRACED or shape is not None
+    return _trace_once(model, shape).facts if known else ModelFacts()
+
+
+def _trace_once(model: keras.Model, shape: tuple[int | None, ...] | None) -> _Traced:
+    """What tracing `model` for images of this shape showed, as long as its variables are the same."""
+    # A subclass may compute something else in its call.
+    if type(model) is Network:
+        return _Traced([], ModelFacts(), None)
+    with _LOCK:
+        variables = [id(variable) for variable in model.variables]
+        traced = _TRACED.get(model)
+        if traced is None or (shape is not None and traced.variables != variables):
+            reference = weakref.ref(model)
+
+            def cut(images: tf.Tensor) -> tf.Tensor:
+                return find_logits(reference()(images, training=False))[0]  # type: ignore[misc]
+
+            compiled = tf.function(cut, autograph=False, reduce_retracing=True)
+            traced = _TRACED[model] = _Traced(variables, _trace(model, shape or ()), compiled)
+        return traced
+
+
+def _trace(model: keras.Model, shape: tuple[int | None, ...]) -> ModelFacts:
+    found: dict[str, Any] = {}
+
+    def scaled(images: tf.Tensor) -> tf.Tensor:
+        outputs = model(images, training=False)
+        if not tf.is_tensor(outputs) or outputs.shape.rank != 2 or not outputs.dtype.is_floating:
+            return images
+        logits, found["ends in"] = find_logits(outputs)
+        found["end"] = find_pooled_end(logits)
+        found["scaled"] = find_scaled(images)
+        return found["scaled"]
+
+    specification = tf.TensorSpec([None, *shape])
+    # Whoever asks may be building a graph.
+    with tf.init_scope():
+        try:
+            function = tf.function(scaled, autograph=False).get_concrete_function(specification)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"the model runs, but not in a compiled function: {reason(error)}") from error
+        drop_dead_losses(model, specification)
+        if "ends in" not in found:
+            return ModelFacts()
+        lands = None
+        if found["scaled"] is not function.graph.inputs[0]:
+            sides = [side or ANY_SIDE for side in shape]
+            black, white = (np.asarray(function(tf.fill([1, *sides], value)), np.float64) for value in (0.0, 1.0))
+            place = np.unravel_index(np.abs(white - black).argmax(), black.shape)
+            lands = float(black[place]), float(white[place])
+        places = {id(variable.value.handle): place for place, variable in enumerate(model.variables)}
+        end = found["end"]
+        kernel, bias = (None, None) if end is None else (places.get(id(variable_of(part))) for part in end[1:])
+        # A head whose weights are computed from others is no dense layer.
+        if end is not None and end.bias is not None and bias is None:
+            kernel = None
+        return ModelFacts(found["ends in"], kernel, bias, lands)
 
 
 def _expectation(model: keras.Model) -> str:

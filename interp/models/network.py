@@ -10,7 +10,7 @@ from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import chunked_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
-from interp.models.body import Activation, Body
+from interp.models.body import DTYPE, LAYOUT, Activation, Body
 from interp.models.linear_tail import DenseTail, FoldedTail, LayeredTail, Tail
 from interp.models.low_precision import cast_layers
 from interp.models.pixel_layout import fastest_layout
@@ -43,12 +43,13 @@ class Network(keras.Model):
             check_number("image_shape", side, minimum=1, whole=True)
         specification = find_architecture(architecture)
         body = Body(specification.layers)
-        inputs = keras.Input(tuple(image_shape), dtype="float32", name="images")
+        inputs = keras.Input(tuple(image_shape), dtype=DTYPE, name="images")
         outputs = body(inputs)
         if specification.average_pooled:
-            outputs = keras.layers.GlobalAveragePooling2D(name="average")(outputs)
-        head = keras.layers.Dense(classes, use_bias=not specification.average_pooled, name="head")
+            outputs = keras.layers.GlobalAveragePooling2D(data_format=LAYOUT, dtype=DTYPE, name="average")(outputs)
+        head = keras.layers.Dense(classes, use_bias=not specification.average_pooled, dtype=DTYPE, name="head")
         super().__init__(inputs=inputs, outputs=head(outputs), name=name or architecture)
+        self.dtype_policy = keras.DTypePolicy(DTYPE)
         self.architecture = specification.name
         self.image_shape = tuple(int(side) for side in image_shape)
         self.classes = int(classes)

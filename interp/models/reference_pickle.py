@@ -56,7 +56,7 @@ def _guess_dataset(path: Path, content: Any) -> str:
         return prefix
     try:
         channels, classes = content[0][0].shape[2], content[-1][0].shape[-1]
-    except (TypeError, IndexError, AttributeError):
+    except (TypeError, IndexError, KeyError, AttributeError):
         raise InputError(f"{path} is refused: expected a list of (W, b) tuples, one per layer") from None
     for name in ("mnist", "cifar", "restimagenet"):
         if (IMAGE_KINDS[name].shape[2], IMAGE_KINDS[name].classes) == (channels, classes):

@@ -1,6 +1,8 @@
 """The package's weight files: safetensors (no code in them) with everything about the network in the metadata."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,9 @@ import safetensors
 import safetensors.numpy
 
 from interp.core.errors import InputError
-from interp.core.files import replacing
+from interp.core.files import MOST_HEADER, header_length, replacing
 from interp.core.json_values import parse_json
-from interp.models.architectures import find_architecture
+from interp.models.architectures import find_architecture, weight_shapes
 from interp.models.network import Network
 
 FORMAT = 1
@@ -48,6 +50,10 @@ def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | No
         text = json.dumps(description, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"cannot save to {path}: the metadata is not JSON ({error})") from error
+    if len(json.dumps(text)) > MOST_HEADER // 2:
+        raise InputError(
+            f"cannot save to {path}: the metadata has {len(text):,} characters, keep large values elsewhere"
+        )
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.numpy.save(tensors, metadata={"interp": text}))
     return path
@@ -55,43 +61,52 @@ def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | No
 
 def weight_metadata(path: Path) -> dict[str, Any]:
     """What a file of `save_model` says of its network, without the weights. Raises InputError."""
-    description, _ = _read(path, with_tensors=False)
+    with _opened(path) as file:
+        description = parse_json((file.metadata() or {}).get("interp", "null"))
     _image_shape(path, description)
     return description
 
 
 def read_weight_file(path: Path, *, fold_tail: bool = True) -> Network:
     """Read a file of `save_model`; names, shapes and values are checked before use. Raises InputError."""
-    description, tensors = _read(path, with_tensors=True)
-    shape = _image_shape(path, description)
-    # Compared before the network is built: a small file may claim a huge one.
-    head = tensors.get("head/kernel")
-    if head is None or head.ndim != 2 or head.shape[1] != description["classes"]:
-        raise InputError(f"{path} is refused: it has no head of {str(description['classes'])[:20]} classes")
-    network = Network(description["architecture"], shape, description["classes"], fold_tail=fold_tail)
-    names = [variable.path for variable in network.weights]
-    if set(names) != set(tensors):
-        unknown, missing = sorted(set(tensors) - set(names)), sorted(set(names) - set(tensors))
-        raise InputError(
-            f"{path} is refused: it lacks {missing[:3]} and holds unknown {[name[:40] for name in unknown[:3]]}"
-        )
-    for variable in network.weights:
-        values = tensors[variable.path]
-        if values.shape != tuple(variable.shape) or values.dtype != np.float32 or not np.isfinite(values).all():
+    description = weight_metadata(path)
+    shape, classes = _image_shape(path, description), description["classes"]
+    architecture = find_architecture(description["architecture"])
+    if type(classes) is not int or classes < 2:
+        raise InputError(f"{path} is refused: its classes, {repr(classes)[:20]}, are no whole number from 2")
+    # Compared before anything is built: a small file may claim a huge network.
+    expected = weight_shapes(architecture, shape, classes)
+    with _opened(path) as file:
+        found = set(file.keys())
+        if found != set(expected):
+            unknown, missing = sorted(found - set(expected)), sorted(set(expected) - found)
             raise InputError(
-                f"{path} is refused: {variable.path} should be finite float32 of shape {tuple(variable.shape)}"
+                f"{path} is refused: it lacks {missing[:3]} and holds unknown {[name[:40] for name in unknown[:3]]}"
             )
-    network.set_weights([tensors[name] for name in names])
+        for name, wanted in expected.items():
+            part = file.get_slice(name)
+            if tuple(part.get_shape()) != wanted or part.get_dtype() != "F32":
+                raise InputError(f"{path} is refused: {name} should be float32 of shape {wanted}")
+        tensors = {name: file.get_tensor(name) for name in expected}
+    damaged = [name for name, values in tensors.items() if not np.isfinite(values).all()]
+    if damaged:
+        raise InputError(f"{path} is refused: {damaged[0]} holds values that are not finite")
+    network = Network(architecture.name, shape, classes, fold_tail=fold_tail)
+    network.set_weights([tensors[variable.path] for variable in network.weights])
     network.metadata = description
     return network
 
 
-def _read(path: Path, *, with_tensors: bool) -> tuple[Any, dict[str, np.ndarray]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, opened. Raises InputError for one that is damaged, also while it is read."""
     try:
+        with open(path, "rb") as content:
+            header_length(content.read(8), path.stat().st_size)
         with safetensors.safe_open(path, framework="numpy") as file:
-            description = parse_json((file.metadata() or {}).get("interp", "null"))
-            names = file.keys() if with_tensors else ()
-            return description, {name: file.get_tensor(name) for name in names}
+            yield file
+    except InputError:
+        raise
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         reason = repr(str(error).split("\n")[0][:120])
         raise InputError(f"{path} is not a readable safetensors file ({reason}): get or train it again") from error
@@ -103,12 +118,12 @@ def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:
     if not isinstance(description, dict) or any(key not in description for key in needed):
         raise InputError(f"{path} was not written by this package: its metadata lacks {', '.join(needed)}")
     if description["format"] != FORMAT:
-        found = str(description["format"])[:20]
+        found = repr(description["format"])[:20]
         raise InputError(f"{path} has format {found}, this version reads format {FORMAT}: update the package")
     # Beyond these sides no network of the architecture fits into memory; flat features grow with the image.
     largest = 4096 if find_architecture(description["architecture"]).average_pooled else 256
     shape = description["image_shape"]
     sides = shape if isinstance(shape, list) and len(shape) == 3 else [0]
     if not all(type(side) is int and 0 < side <= largest for side in sides):
-        raise InputError(f"{path} is refused: its image_shape {str(shape)[:60]} is not (height, width, channels)")
+        raise InputError(f"{path} is refused: its image_shape {repr(shape)[:60]} is not (height, width, channels)")
     return sides[0], sides[1], sides[2]

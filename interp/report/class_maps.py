@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.core.checks import check_images, check_instance
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.discrepancy import InterpretationMaps
@@ -25,8 +26,10 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
     `attacked` (n, height, width, channels) are the images of `sample` after an attack. Raises InputError where the model has
     no such map.
     """
+    check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
     images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
-    logits = np.array(model(attacked, training=False), np.float32)
+    attacked = check_images(attacked).numpy()
+    logits = predict(model, attacked).copy()
     predicted = logits.argmax(-1)
     logits[np.arange(len(logits)), labels] = -np.inf
     classes = np.stack([labels, logits.argmax(-1)], -1)

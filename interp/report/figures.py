@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from interp.core.checks import check_finite, check_instance, check_listed, check_named, kind_of
+from interp.core.errors import InputError
 from interp.evaluation import AccuracyCurve
 
 # Distinct for common forms of colour blindness (Okabe and Ito).
@@ -20,6 +22,7 @@ def plain_text(name: str) -> str:
 
 def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
     """Accuracy under attack against eps, a line a network, with one standard error as a band."""
+    check_named("curves", curves, AccuracyCurve, "accuracy_curve(...)")
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, curve), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
@@ -57,12 +60,21 @@ def maps_figure(
 
     A map is drawn over its image in grey: red speaks for the class, blue against it. Maps of one row share their colour scale,
     so that what an attack moved can be compared. With `shared_scale=False` each map has its own, for maps of different methods,
-    whose values have different units.
+    whose values have different units. Raises InputError for maps that are not finite.
     """
+    if (
+        not isinstance(rows, Sequence)
+        or not all(isinstance(row, (list, tuple)) and len(row) for row in rows)
+        or not len(rows)
+    ):
+        raise InputError(f"rows came as {kind_of(rows)}, expected rows of (title, image, map or None)")
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(1.55 * columns, 1.8 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, row in zip(grid, rows, strict=True):
+        for _, _, map_ in row:
+            if map_ is not None:
+                check_finite("maps", map_)
         scales = [0.0 if map_ is None else float(np.abs(map_).max()) for _, _, map_ in row]
         if shared_scale:
             scales = [max(scales, default=0.0)] * len(row)
@@ -83,6 +95,9 @@ def maps_figure(
 
 def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracies of a training against the epoch, side by side."""
+    check_listed("the history", history, "what train(...) returns")
+    for measures in history:
+        check_instance("an epoch of the history", measures, Mapping, "those of what train(...) returns")
     labels = {
         "accuracy": "training",
         "robust_accuracy": "training, attacked",

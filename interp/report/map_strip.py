@@ -6,6 +6,8 @@ import cv2
 import matplotlib
 import numpy as np
 
+from interp.core.checks import check_finite
+
 # Pixels of a tile's longer side, at least, and between tiles.
 SIDE, GAP = 112, 4
 # How much of the picture a map lets through.
@@ -18,8 +20,11 @@ def map_strip(tiles: Sequence[tuple[np.ndarray, np.ndarray | None]], *, shared_s
     """A WebP picture of tiles, each an image (height, width, channels) in [0, 1] with a signed map (h, w) over it, or None.
 
     Red speaks for the class, blue against it. All maps of a strip share their scale; with `shared_scale=False` each has its own,
-    for maps of different methods.
+    for maps of different methods. Raises InputError for maps that are not finite.
     """
+    for _, map_ in tiles:
+        if map_ is not None:
+            check_finite("maps", map_)
     scales = [0.0 if map_ is None else float(np.abs(map_).max()) for _, map_ in tiles]
     if shared_scale:
         scales = [max(scales, default=0.0)] * len(tiles)

@@ -7,6 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from interp.core.checks import check_named
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
 from interp.report.figures import COLOURS, plain_text
@@ -14,6 +15,7 @@ from interp.report.figures import COLOURS, plain_text
 
 def validity_figure(found: Mapping[str, Validity]) -> Figure:
     """Accuracy against eps: plain PGD dashed, the worst case of the strong protocol solid, a cross where it is flagged."""
+    check_named("results", found, Validity, "validity(model, images, labels, [0.1])")
     figure, axes = _one(xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
         radii = [row.epsilon for row in result.rows]
@@ -71,6 +73,7 @@ def panels_figure(
 
 def bound_figure(found: Mapping[str, BoundCheck]) -> Figure:
     """Discrepancy against margin at the smallest radius, a point an image; the bound says that all lie above the diagonal."""
+    check_named("results", found, BoundCheck, "bound_check(...)")
     figure, axes = _one(xlabel="margin (f_true - f_target) / 2", ylabel="discrepancy at the smallest eps")
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
         label = f"{plain_text(name)} ({len(result.broken)} of {result.count})"
@@ -85,6 +88,7 @@ def bound_figure(found: Mapping[str, BoundCheck]) -> Figure:
 
 def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
     """Mean normalised discrepancy against the penalty, with one standard error."""
+    check_named("results", found, Sneaking, "sneaking(...)")
     figure, axes = _one(xlabel="eps over the smallest eps", ylabel="mean normalised discrepancy")
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
         means = result.at(result.discrepancies)

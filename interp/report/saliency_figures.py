@@ -7,7 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interp.evaluation import RoarKar, SanityCheck, Selectivity
+from interp.attributions import pixel_scores
+from interp.core.checks import check_finite, check_instance, check_named
+from interp.core.errors import InputError, check_choice
+from interp.evaluation import METRICS, RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
 from interp.report.figures import COLOURS, plain_text
 
@@ -19,13 +22,16 @@ _STRONGEST = 99.5
 def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Images down, methods across: red speaks for the class, blue against it, each map on its own scale.
 
-    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows.
+    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows. Raises InputError.
     """
+    check_named("maps", maps, np.ndarray, "VanillaGradient(model)(images, labels)")
+    images = check_finite("images", images)
+    scores = {name: pixel_scores(of_method) for name, of_method in maps.items()}
     figure, grid = _grid(len(images), 1 + len(maps))
     for index, row in enumerate(grid):
         _image(row[0], images[index], titles[index])
-        for axes, (name, of_method) in zip(row[1:], maps.items(), strict=True):
-            map_ = of_method[index].sum(-1)
+        for axes, (name, of_method) in zip(row[1:], scores.items(), strict=True):
+            map_ = of_method[index]
             scale = float(np.percentile(np.abs(map_), _STRONGEST)) or float(np.abs(map_).max()) or 1.0
             axes.imshow(map_, cmap="seismic", vmin=-scale, vmax=scale)
             if index == 0:
@@ -35,6 +41,7 @@ def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titl
 
 def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Images down, methods across: each image with the pixels in red that a method's map had erased, masks (n, height, width)."""
+    check_named("masks", erased, np.ndarray, "selectivity(...).erased")
     figure, grid = _grid(len(images), 1 + len(erased))
     for index, row in enumerate(grid):
         _image(row[0], images[index], titles[index])
@@ -48,7 +55,12 @@ def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], t
 
 
 def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
-    """Rank correlation between methods (methods, methods), with its figures."""
+    """Rank correlation between methods (methods, methods), with its figures; NaN where there is none. Raises InputError."""
+    agreement = np.asarray(agreement)
+    if agreement.shape != (len(methods), len(methods)) or not np.issubdtype(agreement.dtype, np.number):
+        raise InputError(
+            f"the agreement came as {agreement.dtype} of shape {agreement.shape}, expected a number for each pair of methods"
+        )
     side = 1.8 + 0.5 * len(methods)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.add_subplot()
@@ -64,13 +76,16 @@ def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
 
 
 def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
-    """Mean probability of the class and accuracy against the number of erased pixels, a line a method."""
+    """Mean probability of the class and accuracy against the number of erased patches, a line a method."""
+    check_named("curves", found, Selectivity, "selectivity(VanillaGradient(model), images, labels)")
+    patch = max(result.patch for result in found.values())
+    label_of_steps = "erased pixels" if patch == 1 else f"erased patches of {patch} x {patch} pixels"
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, label in zip(figure.subplots(1, 2), ("probability of the class", "accuracy"), strict=True):
         for place, (name, result) in enumerate(found.items()):
             curve = result.mean_probability if label.startswith("probability") else result.accuracy
             axes.plot(range(len(curve)), curve, label=plain_text(name), **_line(place, name))
-        axes.set(xlabel="erased pixels", ylabel=label, ylim=(-0.02, 1.02))
+        axes.set(xlabel=label_of_steps, ylabel=label, ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
     _legend(axes)
     return figure
@@ -78,6 +93,7 @@ def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
 
 def correlations_figure(found: SanityCheck) -> Figure:
     """Rank correlation with the maps of the trained network against how much of it is random, a line a method."""
+    check_instance("the curves", found, SanityCheck, "sanity_check(...)")
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     stages = ["none", *found.stages]
@@ -94,6 +110,8 @@ def correlations_figure(found: SanityCheck) -> Figure:
 
 def retraining_figure(found: RoarKar, metric: str) -> Figure:
     """Test accuracy after retraining against the ratio, a line a method, one standard error as a band, the baseline in black."""
+    check_instance("the accuracies", found, RoarKar, "roar_kar(...)")
+    check_choice("metric", metric, METRICS)
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for place, name in enumerate(found.methods):

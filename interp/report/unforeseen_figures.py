@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.core.checks import check_finite, check_instance, check_listed, check_named
 from interp.evaluation import UnforeseenAccuracy
 from interp.report.figures import COLOURS, plain_text
 
 
 def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Images (n, height, width, channels) down, clean and under each attack and budget across; `titles` (n,) name the rows."""
+    images = check_finite("images", images)
+    check_named("pictures", pictures, np.ndarray, "Fog()(model, images, labels)")
     columns = {"clean": images, **pictures}
     figure = Figure(figsize=(0.85 * len(columns), 0.85 * len(images) + 0.5), layout="constrained")
     grid = figure.subplots(len(images), len(columns), squeeze=False)
@@ -28,6 +31,9 @@ def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], title
 
 def unforeseen_figure(found: Sequence[UnforeseenAccuracy]) -> Figure:
     """Accuracy against the budget, a panel an attack, a line a goal, one standard error as a band."""
+    check_listed("the accuracies", found, "what unforeseen_accuracy(...) returns")
+    for row in found:
+        check_instance("an accuracy", row, UnforeseenAccuracy, "those that unforeseen_accuracy(...) returns")
     names = list(dict.fromkeys(row.attack for row in found))
     figure = Figure(figsize=(2.6 * len(names), 2.8), layout="constrained")
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,9 +16,16 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
+from interp.core.files import header_length
 
 STATE, MANIFEST = "state.safetensors", "manifest.json"
+# What reading a damaged checkpoint, or one that something else wrote, raises.
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
+    safetensors.SafetensorError,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class CheckpointFolder:
     """The newest `keep` checkpoints of one training, in `folder`/step_00001234."""
 
     def __init__(self, folder: str | Path, *, keep: int = 2) -> None:
+        check_instance("the folder of checkpoints", folder, (str, Path), "'gen_images/checkpoints'")
+        check_number("keep", keep, minimum=1, whole=True)
         self.folder, self.keep = Path(folder), keep
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -76,16 +86,26 @@ class CheckpointFolder:
         for old in self._steps()[: -self.keep]:
             shutil.rmtree(self._path(old), ignore_errors=True)
 
-    def load_newest(self, warn: Callable[[str], None]) -> Checkpoint | None:
-        """Return the newest checkpoint whose hashes are right, None without any; damaged ones are told to `warn`."""
+    def load_newest(
+        self, warn: Callable[[str], None], check: Callable[[Checkpoint], object] = lambda _: None
+    ) -> Checkpoint | None:
+        """Return the newest checkpoint whose hashes are right and for which `check` raises no ValueError, None without any.
+
+        Damaged ones are told to `warn`.
+        """
         for step in reversed(self._steps()):
             try:
-                return self._load(step)
-            except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-                warn(f"the checkpoint {self._path(step)} is damaged ({error}); the one before it is tried")
+                checkpoint = self._load(step)
+                check(checkpoint)
+                return checkpoint
+            except _DAMAGED as error:
+                reason = str(error).split("\n")[0][:200] or type(error).__name__
+                warn(f"the checkpoint {self._path(step)} is damaged ({reason}); the one before it is tried")
                 # Out of the way of new ones, which would count as older; kept, in case somebody wants to look at it.
+                damaged = self.folder / f"damaged_{step:08d}"
+                shutil.rmtree(damaged, ignore_errors=True)
                 with contextlib.suppress(OSError):
-                    self._path(step).rename(self.folder / f"damaged_{step:08d}")
+                    self._path(step).rename(damaged)
         return None
 
     def is_empty(self) -> bool:
@@ -105,13 +125,18 @@ class CheckpointFolder:
         state = (folder / STATE).read_bytes()
         if hashlib.sha256(state).hexdigest() != manifest["sha256"][STATE]:
             raise ValueError(f"{STATE} does not have its hash")
-        return Checkpoint(manifest["step"], safetensors.numpy.load(state), manifest["progress"], manifest["arguments"])
+        found, progress, arguments = manifest["step"], manifest["progress"], manifest["arguments"]
+        if type(found) is not int or found != step or type(progress) is not dict or type(arguments) is not dict:
+            raise ValueError(f"{MANIFEST} does not say where the training was")
+        header_length(state[:8], len(state))
+        return Checkpoint(step, safetensors.numpy.load(state), progress, arguments)
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step_{step:08d}"
 
     def _steps(self) -> list[int]:
-        return sorted(int(path.name[5:]) for path in self.folder.glob("step_*") if path.name[5:].isdigit())
+        found = (re.fullmatch("step_([0-9]{8,})", path.name) for path in self.folder.glob("step_*"))
+        return sorted(int(match[1]) for match in found if match)
 
 
 def check_arguments(what: str, saved: dict[str, Any], now: dict[str, Any]) -> None:

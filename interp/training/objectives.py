@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp.core.checks import check_number
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError, check_choice
 from interp.training import terms
 from interp.training.terms import Term, penalised
@@ -30,6 +30,7 @@ CHEN = "Chen et al. 2019, arXiv 1905.09957"
 BOOPATHY = "Boopathy et al. 2020, arXiv 2006.14748"
 
 _clean, _adversarial = terms.clean_cross_entropy, terms.adversarial_cross_entropy
+_against = terms.adversarial_log_odds
 _int_adv = penalised(_adversarial, terms.cam_discrepancy)
 _ig_norm, _ig_sum_norm = (penalised(part, terms.loss_attribution) for part in (_clean, _adversarial))
 _int_ig, _int_ig_adv = (penalised(part, terms.logit_attribution) for part in (_clean, _adversarial))
@@ -38,7 +39,7 @@ OBJECTIVES = {
     row.tag: row
     for row in (
         Objective("normal", "Normal", _clean, None, None, "empirical risk minimisation"),
-        Objective("adv", "Adv", _adversarial, _adversarial, None, MADRY),
+        Objective("adv", "Adv", _adversarial, _against, None, MADRY),
         Objective("trades", "TRADES", penalised(_clean, terms.kl_divergence), terms.kl_divergence, 1.0, ZHANG),
         Objective("int", "Int", penalised(_clean, terms.cam_discrepancy), terms.cam_discrepancy, 0.01, BOOPATHY),
         Objective(
@@ -50,8 +51,8 @@ OBJECTIVES = {
             BOOPATHY,
         ),
         Objective("intadv", "Int-Adv", _int_adv, _int_adv, 0.01, BOOPATHY),
-        Objective("int2", "Int2", penalised(_clean, terms.cam_discrepancy), _adversarial, 0.01, BOOPATHY),
-        Objective("int2adv", "Int2-Adv", _int_adv, _adversarial, 0.01, BOOPATHY),
+        Objective("int2", "Int2", penalised(_clean, terms.cam_discrepancy), _against, 0.01, BOOPATHY),
+        Objective("int2adv", "Int2-Adv", _int_adv, _against, 0.01, BOOPATHY),
         Objective("ig", "IG-Norm", _ig_norm, _ig_norm, 1.0, CHEN),
         Objective("igsum", "IG-Sum-Norm", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
         Objective("intig", "Int-IG", _int_ig, _int_ig, 0.01, BOOPATHY),
@@ -60,9 +61,14 @@ OBJECTIVES = {
 }
 
 
-def find_objective(tag: str) -> Objective:
-    """Return the objective called `tag`, raising InputError with a suggestion for an unknown one."""
-    return OBJECTIVES[check_choice("training method", tag, OBJECTIVES)]
+def find_objective(objective: str | Objective) -> Objective:
+    """Return the objective called so, or the one given as it is. Raises InputError, with a suggestion for an unknown name."""
+    if isinstance(objective, str):
+        return OBJECTIVES[check_choice("training method", objective, OBJECTIVES)]
+    check_instance(
+        "the objective", objective, Objective, f"OBJECTIVES['int'], or one of the names {', '.join(OBJECTIVES)}"
+    )
+    return objective
 
 
 def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
@@ -22,6 +23,7 @@ class Checkpointing:
     """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
 
     `every_steps` replaces the clock. Only a `writer` writes, one process among several. `warn` is told of damaged checkpoints.
+    Raises InputError.
     """
 
     folder: CheckpointFolder
@@ -30,6 +32,12 @@ class Checkpointing:
     resume: bool = True
     writer: bool = True
     warn: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        check_instance("the folder of checkpoints", self.folder, CheckpointFolder, "CheckpointFolder(path)")
+        check_number("every_seconds", self.every_seconds, minimum=0)
+        if self.every_steps is not None:
+            check_number("every_steps", self.every_steps, minimum=1, whole=True)
 
     def due(self, step: int, since: float) -> bool:
         """Whether to write after `step`, `since` seconds after the last one."""
@@ -44,6 +52,25 @@ class Position:
     sums: Measures = field(default_factory=dict)
     history: list[Measures] = field(default_factory=list)
     seconds: float = 0.0
+
+
+def position_of(checkpoint: Checkpoint) -> Position:
+    """Where a training was. Raises ValueError where the checkpoint is of another version, or its values are none of a training."""
+    progress = checkpoint.progress
+    if progress.keys() != asdict(Position()).keys():
+        raise ValueError("its progress is that of another version")
+    position = Position(**progress)
+    measures = position.history if isinstance(position.history, list) else [None]
+    numbers = [position.seconds]
+    for each in (position.sums, *measures):
+        if not isinstance(each, dict):
+            raise ValueError("its measures are no measures")
+        numbers += each.values()
+    if type(position.step) is not int or position.step != checkpoint.step:
+        raise ValueError("its progress is of another step")
+    if not all(type(number) in (int, float) for number in numbers):
+        raise ValueError("its progress is no progress of a training")
+    return position
 
 
 def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
@@ -83,17 +110,17 @@ def restore_position(
         if checkpointing.writer:
             checkpointing.folder.remove()
         return Position()
-    checkpoint = checkpointing.folder.load_newest(checkpointing.warn)
+    checkpoint = checkpointing.folder.load_newest(checkpointing.warn, position_of)
     if checkpoint is None:
         return Position()
     # Checkpoints of before they said which images they are of are gone on with.
     known = {name: value for name, value in arguments.items() if name in checkpoint.arguments or name not in IMAGES}
     check_arguments("the checkpoint", checkpoint.arguments, known)
     state = _state(network, optimizer)
-    if {name: tuple(variable.shape) for name, variable in state.items()} != {
-        name: values.shape for name, values in checkpoint.arrays.items()
+    if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in state.items()} != {
+        name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
     }:
         raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
     for name, variable in state.items():
         variable.assign(checkpoint.arrays[name])
-    return Position(**checkpoint.progress)
+    return position_of(checkpoint)

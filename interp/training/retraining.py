@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interp.core.checks import check_instance
 from interp.data import Dataset
+from interp.models.architectures import find_architecture
 from interp.models.initialisation import build_network, initialise
 from interp.models.network import Network
-from interp.training.objectives import find_objective
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest
 from interp.training.step import make_step
@@ -21,21 +22,29 @@ from interp.training.trainer import train
 class Retraining:
     """`retraining(data, validation, seed)` gives a network of `architecture` trained on `data` from that seed, on clean images.
 
-    May be sent to other processes; each compiles its training step once. The network of the next call is the same object.
+    May be sent to other processes; each compiles its training step once. The network of the next call is the same object. Raises
+    InputError.
     """
 
     architecture: str
     schedule: Schedule
 
+    def __post_init__(self) -> None:
+        find_architecture(self.architecture)
+        check_instance(
+            "the schedule", self.schedule, Schedule, "plain_schedule(epochs=5, batch_size=50, learning_rate=1e-3)"
+        )
+
     def __call__(self, data: Dataset, validation: Dataset, seed: int) -> Network:
         """Train on `data`; the validation images are not used, as nothing is chosen by them. Raises InputError, TrainingDiverged."""
+        check_instance("data", data, Dataset, "data.load('digits', 'train')")
         network, optimizer, step = _compiled(self, data.image_shape, data.classes)
         initialise(network, seed)
         for variable in optimizer.variables:
             variable.assign(tf.zeros_like(variable))
         train(
             network,
-            find_objective("normal"),
+            "normal",
             self.schedule,
             data,
             seed=seed,
@@ -57,5 +66,5 @@ def _compiled(
     """Kept in the process: compiling takes longer than a short training, each of which arrives with a copy of the Retraining."""
     network = build_network(retraining.architecture, image_shape, classes)
     optimizer = keras.optimizers.Adam(retraining.schedule.learning_rate(0))
-    step = make_step(network, find_objective("normal"), optimizer, retraining.schedule, penalty_weight=0.0)
+    step = make_step(network, "normal", optimizer, retraining.schedule, penalty_weight=0.0)
     return network, optimizer, step

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from interp.training.trainer import Progress
 class RunLog:
     """Writes a line every `every` steps and at the end of every epoch, to `folder`/log.jsonl and to TensorBoard event files.
 
-    A run that goes on from `first_step` drops the lines after it, which it writes again. Raises InputError.
+    A run that goes on drops the lines after its first step, which it writes again, and lines that are damaged, which `warn` is told.
+    Raises InputError.
     """
 
-    def __init__(self, folder: str | Path, *, every: int = 50) -> None:
-        self.path, self.every = Path(folder) / "log.jsonl", every
+    def __init__(self, folder: str | Path, *, every: int = 50, warn: Callable[[str], None] = print) -> None:
+        self.path, self.every, self.warn = Path(folder) / "log.jsonl", every, warn
         self._events: Any = None
         self._started = False
 
@@ -56,9 +58,14 @@ class RunLog:
             self._events.close()
 
     def _start(self, first_step: int) -> None:
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if _step(line) <= first_step]
-        write_text(self.path, "".join(line + "\n" for line in kept))
+        try:
+            lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        except OSError as error:
+            raise InputError(f"cannot read {self.path}: {error.strerror}") from error
+        read = [(line, step) for line in lines if (step := _step(line)) is not None]
+        if len(read) < len(lines):
+            self.warn(f"{len(lines) - len(read)} of {len(lines)} lines of {self.path} are damaged and left out")
+        write_text(self.path, "".join(f"{line.decode()}\n" for line, step in read if step <= first_step))
         events = self.path.parent / "events"
         if first_step == 0:
             shutil.rmtree(events, ignore_errors=True)  # of an earlier run, whose curves would lie under the new ones
@@ -69,9 +76,10 @@ class RunLog:
         self._started = True
 
 
-def _step(line: str) -> float:
-    """The step of a line; infinite for one that was cut off, which drops it."""
+def _step(line: bytes) -> int | None:
+    """The step of a line; None for one that was cut off, or that is no line of a log."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+        step = json.loads(line.decode())["step"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return step if type(step) is int else None

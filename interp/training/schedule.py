@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp.core.checks import check_number
+from interp.core.checks import check_number, check_radius
 from interp.core.errors import InputError
 from interp.models.low_precision import check_precision
 
@@ -29,16 +29,26 @@ class Schedule:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
         check_precision(self.attack_precision)
-        check_number("epsilon", self.epsilon, minimum=0)
+        check_radius("epsilon", self.epsilon)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
-        if not all(isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates):
-            raise InputError(f"learning rates came as {self.learning_rates}, expected pairs (first step, rate)")
-        for _, rate in self.learning_rates:
+        check_radius("attack_step_size", self.attack_step_size)
+        if not isinstance(self.learning_rates, (tuple, list)) or not all(
+            isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates
+        ):
+            raise InputError(
+                f"learning rates came as {self.learning_rates}, expected pairs (first step, rate) such as ((0, 1e-3),)"
+            )
+        for start, rate in self.learning_rates:
+            check_number("first step of a learning rate", start, minimum=0, whole=True)
             check_number("learning rate", rate, minimum=0, strict=True)
         starts = [start for start, _ in self.learning_rates]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise InputError(f"learning rates start at steps {starts}, expected rising steps from 0")
-        if len(self.ramp) != 2 or not 0 <= self.ramp[0] <= self.ramp[1]:
+        if not isinstance(self.ramp, (tuple, list)) or len(self.ramp) != 2:
+            raise InputError(f"the ramp came as {self.ramp}, expected (first step, last step) such as (0, 1000)")
+        for step in self.ramp:
+            check_number("a step of the ramp", step, minimum=0, whole=True)
+        if not 0 <= self.ramp[0] <= self.ramp[1]:
             raise InputError(f"the ramp came as {self.ramp}, expected (first step, last step) in order")
 
     def learning_rate(self, step: int) -> float:

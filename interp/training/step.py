@@ -9,10 +9,11 @@ import tensorflow as tf
 from interp.attacks.classification import margin
 from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import LinfBall
+from interp.core.checks import check_instance
 from interp.core.streams import count_streams
 from interp.models.forward import NetworkForward
 from interp.models.network import Network
-from interp.training.objectives import Objective
+from interp.training.objectives import Objective, find_objective
 from interp.training.schedule import Schedule
 from interp.training.views import Pair, View
 
@@ -58,15 +59,23 @@ def attack_batch(
 
 
 def make_step(
-    network: Network, objective: Objective, optimizer: keras.Optimizer, schedule: Schedule, *, penalty_weight: float
+    network: Network,
+    objective: str | Objective,
+    optimizer: keras.Optimizer,
+    schedule: Schedule,
+    *,
+    penalty_weight: float,
 ) -> Any:
     """Return a compiled function (images, labels, epsilon, seed (2,), stop) -> measures of the batch; it updates the network.
 
     The step runs on every replica of the strategy in whose scope this is called: each takes its share of the batch, and loss,
     gradients and measures are those of the whole batch. Measures: loss, clean accuracy, accuracy on the attacked images (where
     there is an inner attack), whether loss and gradients are finite, and whether any process asked to stop. With one replica,
-    weights are updated only when all is finite.
+    weights are updated only when all is finite. Raises InputError.
     """
+    objective = find_objective(objective)
+    check_instance("the optimizer", optimizer, keras.Optimizer, "keras.optimizers.Adam(1e-3)")
+    check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
     ball = LinfBall()
     variables = network.trainable_variables
     optimizer.build(variables)
@@ -103,8 +112,7 @@ def make_step(
             ]
             loss = share * tf.add_n([tf.reduce_sum(objective.loss(pair)) for pair in pairs])
         gradients = tape.gradient(loss, variables)
-        finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
-        broken = 1 - tf.cast(tf.reduce_all(finite), tf.float32)
+        broken = 1 - tf.cast(is_finite(loss, gradients), tf.float32)
         sums = {
             "loss": loss,
             "accuracy": share * tf.add_n([count_correct(pair.clean, pair.labels) for pair in pairs]),
@@ -117,12 +125,7 @@ def make_step(
             sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
             optimizer.apply(gradients, variables)
         else:
-            # Batch normalisation has moved its statistics by now; a broken step takes that back too.
-            tf.cond(
-                broken == 0,
-                lambda: _update(optimizer, gradients, variables),
-                lambda: _assign(network.non_trainable_variables, before),
-            )
+            update_if(broken == 0, optimizer, gradients, variables, network, before)
         return sums
 
     @cache
@@ -166,6 +169,31 @@ def _share_out(array: tf.Tensor, parts: int) -> list[tf.Tensor]:
 def count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:
     """How many images of a view the network gets right."""
     return tf.reduce_sum(tf.cast(margin(view.measured_logits, labels) < 0, tf.float32))
+
+
+def is_finite(loss: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
+    """Whether a loss and its gradients are finite."""
+    finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
+    return tf.reduce_all(finite)
+
+
+def update_if(
+    fine: tf.Tensor,
+    optimizer: keras.Optimizer,
+    gradients: list[tf.Tensor],
+    variables: list[Any],
+    network: Network,
+    before: list[tf.Tensor],
+) -> None:
+    """Update the variables if all is `fine`, else give the others of the network their values of `before`.
+
+    Batch normalisation has moved its statistics by then; a broken step takes that back too.
+    """
+    tf.cond(
+        fine,
+        lambda: _update(optimizer, gradients, variables),
+        lambda: _assign(network.non_trainable_variables, before),
+    )
 
 
 def _update(optimizer: keras.Optimizer, gradients: list[tf.Tensor], variables: list[Any]) -> tf.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from interp.attacks.classification import cross_entropy
+from interp.attacks.classification import cross_entropy, log_odds_against
 from interp.core.path_gradients import path_gradients, quadrature
 from interp.discrepancy import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 from interp.training.views import Pair
@@ -23,6 +23,11 @@ def clean_cross_entropy(pair: Pair) -> tf.Tensor:
 def adversarial_cross_entropy(pair: Pair) -> tf.Tensor:
     """CE(x')."""
     return cross_entropy(pair.attacked.logits, pair.labels)
+
+
+def adversarial_log_odds(pair: Pair) -> tf.Tensor:
+    """log((1 - p_y) / p_y) at x': what an inner attack on CE(x') raises, whose own gradient underflows."""
+    return log_odds_against(pair.attacked.logits, pair.labels)
 
 
 def kl_divergence(pair: Pair) -> tf.Tensor:

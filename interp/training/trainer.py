@@ -12,19 +12,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.checks import check_number
+from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset
 from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
 from interp.training.errors import TrainingDiverged, TrainingInterrupted
-from interp.training.objectives import Objective, resolve_penalty
+from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.replicas import cause, check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import make_step
 from interp.training.validation import validate, validation_attack
+
+# How to make these, for messages.
+SCHEDULE = "Schedule(...) or PAPER['mnist']"
+DATASET = "data.load('digits', 'train')"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Progress:
 
 def train(
     network: Network,
-    objective: Objective,
+    objective: str | Objective,
     schedule: Schedule,
     data: Dataset,
     *,
@@ -55,7 +59,7 @@ def train(
     stop: StopRequest | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
-    """Train `network` in place on `data` and return the measures of each epoch.
+    """Train `network` in place on `data` by an objective or its name, and return the measures of each epoch.
 
     Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out.
     `penalty_weight` replaces the objective's usual weight of its second term; `augment` crops and flips. All randomness comes from
@@ -65,8 +69,19 @@ def train(
     `stop` is asked between steps; without it, Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
     training up to its end. Raises InputError, TrainingDiverged when a loss or weight is not finite, TrainingInterrupted.
     """
+    objective = find_objective(objective)
     weight = resolve_penalty(objective, penalty_weight)
     _check(network, schedule, data, seed)
+    if validation is not None:
+        check_instance("validation", validation, Dataset, DATASET)
+    if not callable(report) or isinstance(report, type):
+        raise InputError(f"report came as {kind_of(report)}, expected a function of a Progress, such as print")
+    if compiled is not None and not (isinstance(compiled, tuple) and len(compiled) == 2 and callable(compiled[1])):
+        raise InputError(f"compiled came as {kind_of(compiled)}, expected (optimizer, make_step(...)) as a tuple")
+    if stop is not None:
+        check_instance("stop", stop, StopRequest, "StopRequest()")
+    if checkpointing is not None:
+        check_instance("checkpointing", checkpointing, Checkpointing, "Checkpointing(CheckpointFolder(path))")
     if compiled is None:
         optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
         compiled = optimizer, make_step(network, objective, optimizer, schedule, penalty_weight=weight)
@@ -85,6 +100,8 @@ def train(
         arguments |= {"images": data.identity, "validation_images": None if validation is None else validation.identity}
     position = restore_position(checkpointing, network, optimizer, arguments)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
+    if len(position.history) != position.step // steps:
+        raise InputError("the checkpoint holds the measures of other epochs: use --no-resume to start anew")
     seconds_before, first_step = position.seconds, position.step
     began = saved_at = time.monotonic()
     order, order_epoch = np.empty(0, int), -1
@@ -154,10 +171,10 @@ def _run(
 
 def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
+    check_instance("the schedule", schedule, Schedule, SCHEDULE)
+    check_instance("data", data, Dataset, DATASET)
     if not isinstance(network, Network):
-        raise InputError(
-            f"train takes this package's networks, got {type(network).__name__}: make one with build_network"
-        )
+        raise InputError(f"train takes this package's networks, got {kind_of(network)}: make one with build_network")
     normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > schedule.batch_size:
@@ -180,9 +197,11 @@ def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> No
 
 
 def describe(
-    objective: Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
+    objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
 ) -> dict[str, Any]:
-    """What made a network, for its file's metadata."""
+    """What made a network, for its file's metadata. Raises InputError."""
+    objective = find_objective(objective)
+    check_instance("the schedule", schedule, Schedule, SCHEDULE)
     weight = resolve_penalty(objective, penalty_weight)
     described = asdict(schedule)
     if schedule.attack_precision == "float32":

@@ -175,7 +175,7 @@ def model():
         (lambda m: SmoothGrad(VanillaGradient(m), samples=0), "samples came as 0"),
         (lambda m: SmoothGrad(VanillaGradient(m), noise_level=-1), "noise_level came as -1"),
         (lambda m: SmoothGrad(VanillaGradient(m), seed=-1), "seed came as -1"),
-        (lambda m: SmoothGrad(m), "expected an attribution"),
+        (lambda m: SmoothGrad(m), "expected an instance such as VanillaGradient(model)"),
         (lambda m: RandomBaseline(m, seed=0.5), "seed came as 0.5"),
         (lambda m: IntegratedGradients(m, steps=0), "steps came as 0"),
         (lambda m: IntegratedGradients(m, rule="simpson"), "unknown quadrature rule 'simpson'"),

@@ -35,6 +35,9 @@ def test_accuracy_under_attack(network, tmp_path):
     stem = "l1_two_class_pgd_attack_digits_cam"
     record = json.loads((tmp_path / f"{stem}.json").read_text())["digits_smallgap_normal_0"]
     assert [row[0] for row in record["rows"]] == [0, 0.1]
+    # Nothing was trained, and three steps of 0.01 are far from 0.1.
+    assert [flag["kind"] for flag in record["flags"]] == ["chance accuracy", "weak attack"]
+    assert "flagged: the clean accuracy" in result.stdout
     assert record["network"]["architecture"] == "small"
     assert record["arguments"]["steps"] == 3
     lines = (tmp_path / f"{stem}.tsv").read_text().splitlines()
@@ -88,6 +91,8 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     stem = f"{options.get('--norm', 'l1')}_{options.get('--num_class', 'two_class')}_{task}{strong}_digits_{method}"
     record = json.loads((tmp_path / "tables" / f"{stem}.json").read_text())["digits_smallgap_normal_0"]
     assert record["caption"]
+    if task in ("aai_topk", "vis_cam", "min_pgd_attack", "isa_cam"):
+        assert record["flags"][-1]["kind"] == "weak attack"
     table = (tmp_path / "tables" / f"{stem}.tsv").read_text().splitlines()
     assert len(table) == 1 + len(record["rows"])
     pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
@@ -261,7 +266,9 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--seed": "5000000000"}, "too large"),
         ({"--steps": "3000000000"}, "too large"),
         ({"--epsilons": "1e39"}, "too large"),
-        ({"--step_size": "1e39"}, "at most"),
+        ({"--epsilons": "0,8"}, "8/255"),
+        ({"--step_size": "2"}, "8/255"),
+        ({"--step_size": "0"}, "above 0"),
         ({"--num_image": "9" * 400}, "too large"),
         ({"--network": "x" * 300}, "too long"),
         ({"--network": "two\nlines.pkl"}, "two\\nlines"),

@@ -61,6 +61,24 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
         key=[Path(path).name for path in record["pictures"]].index,
     )
     assert (tmp_path / f"{task}_digits.tsv").read_text().startswith("network\tmethod\t")
+    if task == "selectivity":
+        assert record["patch"] == 3
+        assert "a patch of 3 x 3 pixels (1.1% of the image) a step" in record["caption"]
+    if task == "sanity_check":
+        # The whole curve, with a bar where half of the four layers are random.
+        curve = record["rows"][1][2].split()
+        assert [place for place, part in enumerate(curve) if part == "|"] == [1]
+        assert [float(part) for part in curve if part != "|"] == [
+            round(value, 2) for value in record["signed"]["gradient"]
+        ]
+        assert "once 2 of 4 layers are random" in result.stdout
+
+
+def test_single_pixels_are_erased_when_asked_for(call, network, tmp_path):
+    few = {"num_image": 2, "steps": 2, "methods": "gradient"}
+    result = call(main, arguments(network, tmp_path, task="selectivity", patch=1, **few))
+    assert result.returncode == 0, result.stderr
+    assert "2 images, one pixel a step, set to 0" in result.stdout
 
 
 QUICK = {
@@ -102,6 +120,24 @@ def test_roar_and_kar_share_their_maps_and_go_on(call, network, tmp_path, protoc
     assert "100%" in again.stderr.replace("\r", "\n") or again.returncode == 0
 
 
+def test_maps_that_miss_completeness_are_noted(call, tmp_path):
+    """The gradient is nothing but for the first thousandth of the way, where no point lies."""
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), L.Flatten(), L.Dense(20, "tanh", kernel_initializer="ones"), L.Dense(10)]
+    )
+    model.layers[1].kernel.assign(100 * model.layers[1].kernel)
+    model.save(tmp_path / "steep.keras")
+    for task in ("saliency", "coherence", "vis_cam", "min_pgd_attack"):
+        ours = (
+            {"methods": "integrated_gradients", "samples": 1}
+            if task in ("saliency", "coherence")
+            else {"inp_method": "ig", "steps": 1}
+        )
+        result = call(main, arguments(tmp_path / "steep.keras", tmp_path, task=task, num_image=2, **ours))
+        assert result.returncode == 0, result.stderr
+        assert "integrated gradients by 32 points of 2 of 2 images do not add up" in result.stdout, task
+
+
 def softmax_model(folder, *end):
     model = keras.Sequential(
         [keras.Input((28, 28, 1)), L.Conv2D(4, 5, strides=3, activation="gelu"), L.Flatten(), L.Dense(10), *end]
@@ -124,7 +160,10 @@ def softmax_model(folder, *end):
         ({"task": "pgd_attack", "protocol": "paper"}, "--protocol paper is for roar and kar"),
         ({"task": "saliency", "ray": "local"}, "--ray is for roar and kar"),
         ({"task": "coherence", "ranking": "abs"}, "unknown --ranking 'abs'"),
-        ({"task": "selectivity", "steps": 1000}, "steps came as 1000, expected at most 784"),
+        ({"task": "selectivity", "steps": 1000}, "steps came as 1000, expected at most 100"),
+        ({"task": "selectivity", "steps": 1000, "patch": 1}, "steps came as 1000, expected at most 784"),
+        ({"task": "selectivity", "patch": 29}, "patch came as 29, expected at most 28"),
+        ({"task": "coherence", "patch": 2}, "--patch is for selectivity: leave it out"),
         ({"task": "roar", "ratios": "0.5,1"}, "holds a ratio that is not between 0 and 1"),
         ({"task": "roar", "ratios": "0"}, "holds a ratio that is not between 0 and 1"),
         ({"task": "roar", "ratios": "half"}, "is no list of numbers"),

@@ -37,6 +37,8 @@ def test_a_table_the_score_curves_and_the_gallery(call, network, tmp_path):
         ["snow", "random_target", 2],
         ["snow", "untargeted", 2],
     ]
+    # The network was not trained.
+    assert [flag["kind"] for flag in record["flags"]] == ["chance accuracy"]
     fog = [row for row in record["rows"] if row[:2] == ["fog", "untargeted"]]
     assert fog[0][5] == pytest.approx(100 * (fog[0][3] + fog[1][3]) / 1.0)
     pictures = sorted(path.name for path in tmp_path.glob("*.png"))

@@ -135,6 +135,29 @@ def test_python_batches(tmp_path: Path, kind: str) -> None:
     assert "pixels differ from the official release" in test.source
 
 
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("kind", ["as it was", "bytes as keys", "an array", "(n, 1)", "rows of one", "numpy numbers"])
+def test_a_repacked_batch_is_read(tmp_path: Path, protocol: int, kind: str) -> None:
+    planes, labels = records(0)
+    told = {
+        "as it was": labels.tolist(),
+        "bytes as keys": labels.tolist(),
+        "an array": labels.astype(np.uint8),
+        "(n, 1)": labels[:, None],
+        "rows of one": labels[:, None].tolist(),
+        "numpy numbers": list(labels),
+    }[kind]
+    batch: dict[Any, Any] = {"data": planes, "labels": told, "filenames": ["domestic_cat_s_000907.png"]}
+    if kind == "bytes as keys":
+        batch = {key.encode(): value for key, value in batch.items()}
+    path = tmp_path / "test_batch"
+    path.write_bytes(pickle.dumps(batch, protocol))
+    images, found = read_python(path)
+    np.testing.assert_array_equal(found, labels)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(images, planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+
+
 def test_official_python_batches_are_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "cifar-10-batches-py" / "test_batch"
     path.parent.mkdir()
@@ -186,6 +209,14 @@ PLANES, LABELS = np.zeros((10000, 3072), np.uint8), [0] * 10000
         ({"data": PLANES, "labels": [*LABELS[1:], "a"]}, "labels"),
         ({"data": PLANES, "labels": [*LABELS[1:], [1, 2]]}, "labels"),
         ({"data": PLANES, "labels": None}, "labels"),
+        ({"data": PLANES, "labels": np.eye(10, dtype=np.int64)[LABELS]}, "labels"),
+        ({"data": PLANES, "labels": np.zeros((100, 100), np.int64)}, "labels"),
+        ({"data": PLANES, "labels": np.array(0)}, "labels"),
+        ({"data": PLANES, "labels": [*LABELS[1:], True]}, "labels"),
+        ({"data": PLANES, "labels": [*LABELS[1:], np.zeros(2, np.int64)]}, "labels"),
+        ({"data": PLANES, "labels": [*LABELS[1:], 2**64 - 1]}, "labels"),
+        ({"data": PLANES, "labels": [[PLANES]] * 10000}, "labels"),
+        ({"data": PLANES, "labels": LABELS, b"labels": LABELS}, "no CIFAR-10 batch"),
     ],
 )
 def test_a_pickle_that_is_no_batch_is_named(tmp_path: Path, refuses: Any, batch: Any, word: str) -> None:

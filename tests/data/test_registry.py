@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from interp import data
+from interp.core.errors import InputError
 from interp.data.folders import complete_set, data_folder
 from interp.data.splits import split_rows
 
@@ -96,6 +97,13 @@ def test_without_any_folder_the_message_says_how_to_name_one(
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     for name in ("mnist", "cifar10", "restimagenet"):
         refuses(lambda name=name: data.load(name, "train"), "INTERP_DATA_DIR")
+    for name in ("mnist", "cifar10"):
+        # What is missing comes first, what was tried in its place after it.
+        with pytest.raises(
+            InputError, match=r"^no data folder was given: .* --data-dir .*cannot be prepared"
+        ) as caught:
+            data.load(name, "test")
+        assert str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize("home", [".", "tfds"])

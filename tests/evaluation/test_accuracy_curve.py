@@ -45,6 +45,10 @@ def test_by_hand():
     assert curve.accuracies == (1, 0.75, 0.5, 0.5)
     assert curve.standard_errors[1] == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
     assert curve.count == 4
+    # So at 0.3 it says nothing of the network.
+    assert [flag.kind for flag in curve.flags] == ["weak attack"]
+    assert "reach 0.2 at most, eps is 0.3" in curve.flags[0].text
+    assert not accuracy_curve(model, images, np.zeros(4, int), ATTACK, [0, 0.2]).flags
 
 
 @given(

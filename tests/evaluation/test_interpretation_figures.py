@@ -30,6 +30,22 @@ def net():
     return network
 
 
+@pytest.mark.parametrize(
+    ("steps", "direction", "flagged"),
+    # By sign .2 x (1 + 7/8 + ... + 1/8) = .9 radii, and 1.0 with one step more.
+    [(8, "sign", True), (9, "sign", False), (4, "reference", True), (5, "reference", False), (20, "sign", False)],
+)
+def test_searches_that_cannot_cross_a_radius_are_named(net, images, labels, steps, direction, flagged):
+    targets = (labels + 1) % 4
+    minimum = dataclasses.replace(MINIMUM, steps=steps, direction=direction, rounds=1)
+    attack = dataclasses.replace(ATTACK, steps=steps, direction=direction, rounds=1)
+    few = images[:1], labels[:1], targets[:1]
+    for found in (bound_check(net, *few, minimum), sneaking(net, *few, attack, minimum, [1.5])):
+        assert [flag.kind for flag in found.flags] == ["weak attack"] * flagged
+        if flagged:
+            assert f"take {9 if direction == 'sign' else 5} steps or more" in found.flags[0].text
+
+
 @pytest.fixture(scope="module")
 def images():
     return np.random.RandomState(0).rand(8, 28, 28, 1).astype(np.float32)

@@ -169,12 +169,12 @@ def test_methods_are_described_with_their_settings(model):
     ("options", "said"),
     [
         ({"ratios": (0.5, 1.0)}, "ratio came as 1.0"),
-        ({"ratios": ()}, "nothing to retrain"),
+        ({"ratios": ()}, "ratios came empty"),
         ({"metrics": ("road",)}, "unknown metric 'road'"),
         ({"seeds": (-1,)}, "seed came as -1"),
         ({"protocol": "own"}, "unknown protocol"),
         ({"ranking": "abs"}, "unknown ranking"),
-        ({"methods": {}}, "nothing to retrain"),
+        ({"methods": {}}, "methods came as an empty dictionary"),
         ({"splits": {"train": SPLITS["train"]}}, "the splits validation, test are missing"),
     ],
 )

@@ -8,6 +8,7 @@ from scipy.special import softmax
 from interp.attributions import GradCAM, InputXGradient, RandomBaseline, VanillaGradient
 from interp.core.errors import InputError
 from interp.evaluation import selectivity
+from interp.evaluation.selectivity import patch_side
 
 WEIGHTS = np.array([[3, 0], [-2, 0], [1, 0], [2, 0]], np.float32)
 IMAGE = np.array([[[[1.0], [0.5]], [[1.0], [0.25]]]], np.float32)
@@ -72,9 +73,51 @@ def test_the_fill_counts(model):
     assert black.probabilities[1] < grey.probabilities[1]
 
 
+def linear_model(weights):
+    """Logits (sum of weights x pixels, -1)."""
+    model = keras.Sequential([keras.Input((*weights.shape, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.set_weights(
+        [np.stack([weights.ravel(), 0 * weights.ravel()], -1).astype(np.float32), np.array([0, -1], np.float32)]
+    )
+    return model
+
+
+def test_patches_by_hand():
+    """A 5 x 4 image in patches of 2: three rows of two, the lowest row of half the height; each counts by its sum."""
+    weights = np.array([[1, 1, 5, -4], [1, 1, 0, 0], [0, 0, 0, 0], [0, 3, 0, 0], [0, 0, 1, 1]])
+    image = np.ones((1, 5, 4, 1), np.float32)
+    sums = {"upper left": 4, "middle left": 3, "lower right": 2, "upper right": 1, "other": 0}
+    found = selectivity(VanillaGradient(linear_model(weights)), image, [0], steps=4, patch=2)
+    logits = 11 - np.cumsum([0, *list(sums.values())[:4]])
+    np.testing.assert_allclose(found.probabilities[:, 0], 1 / (1 + np.exp(-logits.astype(float))), rtol=1e-5)
+    gone = np.array([[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]], bool)
+    np.testing.assert_array_equal(found.erased[0], gone)
+    assert found.patch == 2
+    # All six, none twice.
+    assert selectivity(VanillaGradient(linear_model(weights)), image, [0], steps=6, patch=2).erased.all()
+    with pytest.raises(InputError, match="steps came as 7, expected at most 6"):
+        selectivity(VanillaGradient(linear_model(weights)), image, [0], steps=7, patch=2)
+
+
+@pytest.mark.parametrize(
+    ("sides", "patch"), [((28, 28), 3), ((32, 32), 3), ((224, 224), 22), ((2, 2), 1), ((20, 5), 1)]
+)
+def test_a_patch_is_about_a_hundredth_of_the_image(sides, patch):
+    """Of 50,176 pixels, twenty single ones are nothing."""
+    assert patch_side(*sides) == patch
+    if max(sides) < 100:
+        model = linear_model(np.random.RandomState(0).randn(*sides))
+        found = selectivity(VanillaGradient(model), np.ones((1, *sides, 1), np.float32), [0], steps=1)
+        assert found.patch == patch
+        assert 1 <= found.erased.sum() <= patch**2
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"patch": 0}, "patch came as 0"),
+        ({"patch": 3}, "patch came as 3, expected at most 2"),
+        ({"patch": 1.5}, "patch came as 1.5"),
         ({"steps": 0}, "steps came as 0"),
         ({"steps": 5}, "expected at most 4"),
         ({"fill": 2}, "fill came as 2"),
@@ -92,7 +135,7 @@ def test_settings_are_checked(model, options, said):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda model: selectivity(model, IMAGE, [0]), "expected one such as VanillaGradient(model)"),
+        (lambda model: selectivity(model, IMAGE, [0]), "expected an instance such as VanillaGradient(model)"),
         (lambda model: selectivity(VanillaGradient(model), IMAGE, [2]), "the network has classes 0 to 1"),
         (lambda model: selectivity(VanillaGradient(model), IMAGE * 300, [1]), "rescale"),
     ],

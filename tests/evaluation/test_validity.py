@@ -8,13 +8,15 @@ import pytest
 import tensorflow as tf
 
 from interp import data
+from interp.attacks import ProjectedGradientDescent
 from interp.core.errors import InputError
-from interp.evaluation import StrongProtocol, sample_images, validity
-from interp.evaluation.validity import _gain
+from interp.evaluation import Flag, StrongProtocol, accuracy_curve, chance_accuracy, sample_images, validity
+from interp.evaluation.validity import _blame, _gain
 from interp.models import load_model
 
 PROTOCOL = StrongProtocol(steps=10, step_size=0.05, restarts=2, queries=100)
 EPSILONS = (0.0, 0.1, 0.25)
+ATTACK = ProjectedGradientDescent(epsilon=0.1, step_size=0.025, steps=10)
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +65,36 @@ def test_results_are_the_same_for_the_same_seed(digits):
     assert once == again
 
 
-def test_saturated_logits(digits):
+def test_large_logits_are_no_defence(digits):
     network, images, labels = digits
     loud = keras.Sequential([network, keras.layers.Rescaling(1000.0)])
-    found = validity(loud, images, labels, (0.1,), PROTOCOL)
-    assert "vanishing gradients" in kinds(found)
-    assert "no gradient at all" in found.flags[0].text
-    # Attacks that do not follow the cross-entropy get through.
-    assert found.rows[0].worst_case < found.rows[0].accuracies["PGD"]
+    found, plain = (validity(model, images, labels, (0.1,), PROTOCOL) for model in (loud, network))
+    assert not found.flagged
+    assert found.rows[0].accuracies["PGD"] <= plain.rows[0].accuracies["PGD"] + 0.05
 
 
-def test_probabilities_are_flagged_and_not_attacked(digits):
+def test_saturated_activations(digits):
+    """Steps of this height are flat: the gradient is 0 at every image that exactly one class is on."""
     network, images, labels = digits
-    found = validity(keras.Sequential([network, keras.layers.Softmax()]), images, labels, EPSILONS, PROTOCOL)
+    flat = keras.Sequential([network, keras.layers.Rescaling(1e4, -1e4), keras.layers.Activation("tanh")])
+    found = validity(flat, images, labels, (0.1,), PROTOCOL)
+    assert "vanishing gradients" in kinds(found)
+    assert "no gradient at all" in next(flag.text for flag in found.flags if flag.kind == "vanishing gradients")
+
+
+def test_a_softmax_is_cut(digits):
+    network, images, labels = digits
+    probable = keras.Sequential([network, keras.layers.Softmax()])
+    found, plain = (validity(model, images, labels, (0.1,), PROTOCOL) for model in (probable, network))
+    assert found == plain
+
+
+def test_probabilities_of_another_making_are_flagged_and_not_attacked(digits):
+    network, images, labels = digits
+    inputs = keras.Input((28, 28, 1))
+    odds = keras.ops.exp(network(inputs))
+    probable = keras.Model(inputs, odds / keras.ops.sum(odds, -1, keepdims=True))
+    found = validity(probable, images, labels, EPSILONS, PROTOCOL)
     assert kinds(found) == {"probabilities"}
     assert found.rows == ()
     assert found.flagged
@@ -112,15 +131,75 @@ class Misleading(keras.Model):
 def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     network, images, labels = digits
     # What the black box found at a smaller radius does not hide what it finds at a larger one.
-    both = validity(Misleading(network), images, labels, (0.2, 0.25), dataclasses.replace(PROTOCOL, queries=300))
+    both = validity(Misleading(network), images, labels, (0.15, 0.2), dataclasses.replace(PROTOCOL, queries=300))
     assert all("black box" in {flag.kind for flag in row.flags} for row in both.rows)
     assert both.rows[1].worst_case <= both.rows[0].worst_case
 
 
-def test_too_few_steps(digits):
+def test_the_attack_is_named_where_its_steps_are_too_short(digits):
+    """Three steps reach a third of the radius, and twice as many find more: that is the attack's fault, not the network's."""
     network, images, labels = digits
-    found = validity(network, images, labels, (0.2,), StrongProtocol(steps=3, step_size=0.01, restarts=1, queries=20))
-    assert "more steps" in kinds(found)
+    short = StrongProtocol(steps=3, step_size=0.01, restarts=1, queries=20)
+    found = validity(network, images, labels, (0.1,), short)
+    assert kinds(found) == {"weak attack"}
+    [flag] = found.rows[0].flags
+    assert "twice the steps find" in flag.text or "random starts find" in flag.text
+    assert "mislead" not in flag.text
+    # What it says to do makes it strong.
+    said = float(flag.text.split("take steps of ")[1].split()[0])
+    mended = dataclasses.replace(short, step_size=said)
+    assert not validity(network, images, labels, (0.1,), mended).flagged
+
+
+def test_gains_blame_the_attack_or_the_network():
+    """40 steps of .001 at 8/255 come to .04, and 2.5 radii are .078."""
+    gains = [
+        Flag("more steps", "twice the steps find attacks on 30% of the images: the gradients of this network mislead")
+    ]
+    weak, strong = StrongProtocol(steps=40, step_size=0.001), StrongProtocol(steps=40, step_size=2.5 * 8 / 255 / 40)
+    [flag] = _blame(gains, 8 / 255, weak)
+    assert flag.kind == "weak attack"
+    assert "0.00196" in flag.text
+    assert "30% of the images" in flag.text
+    assert "mislead" not in flag.text
+    assert _blame(gains, 8 / 255, strong) == gains
+    assert _blame([], 8 / 255, weak) == []
+    [flag] = _blame([], 8 / 255, StrongProtocol(steps=40, step_size=0.0007))
+    assert flag.kind == "weak attack"
+
+
+def test_images_scaled_twice_are_flagged_first(digits):
+    """A model that divides by 255 itself sees next to nothing of images in [0, 1], and nothing an attack adds to them."""
+    network, images, labels = digits
+    twice = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), network])
+    found = validity(twice, images, labels, (0.0, 0.1), PROTOCOL)
+    assert found.flags[0].kind == "chance accuracy"
+    assert "[0, 1] twice" in found.flags[0].text
+    assert found.flagged
+    curve = accuracy_curve(twice, images, labels, ATTACK, (0.0, 0.1))
+    assert [flag.kind for flag in curve.flags] == ["chance accuracy"]
+    assert accuracy_curve(network, images, labels, ATTACK, (0.0, 0.1)).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "labels", "classes", "flagged"),
+    [
+        # Of 100 images of 10 classes, .1 + 2 x .03.
+        (16, np.arange(100) % 10, 10, True),
+        (17, np.arange(100) % 10, 10, False),
+        # Nine of ten images are of one class: .9 + 2 x .03.
+        (96, np.arange(100) % 10 == 0, 2, True),
+        (97, np.arange(100) % 10 == 0, 2, False),
+        # Images of one class say nothing of the share.
+        (97, np.zeros(100, int), 10, False),
+        # Two images, both right: nothing more can be asked of them.
+        (2, np.arange(2), 10, False),
+        (1, np.zeros(1, int), 10, False),
+    ],
+)
+def test_chance(right, labels, classes, flagged):
+    found = chance_accuracy(np.arange(len(labels)) < right, labels.astype(int), classes)
+    assert bool(found) == flagged
 
 
 def test_a_gain_must_exceed_two_points_and_two_standard_errors():
@@ -149,11 +228,21 @@ def test_all_images_misclassified(digits):
     wrong = (np.argmax(network(images), -1) + 1) % 10
     found = validity(network, images, wrong, (0.1,), PROTOCOL)
     assert found.rows[0].worst_case == 0
-    assert not found.flagged
+    # Labels of other classes, say.
+    assert kinds(found) == {"chance accuracy"}
 
 
 @pytest.mark.parametrize(
-    ("epsilons", "message"), [((), "empty"), ((-0.1,), "epsilon came as -0.1"), ((float("nan"),), "epsilon")]
+    ("epsilons", "message"),
+    [
+        ((), "empty"),
+        ((-0.1,), "epsilon came as -0.1"),
+        ((float("nan"),), "epsilon"),
+        ((0.1, 8), "epsilon came as 8, expected at most 1.*8/255"),
+        (0.1, "epsilons came as float"),
+        (None, "epsilons came as NoneType"),
+        ("0.1", "epsilons came as str"),
+    ],
 )
 def test_bad_radii(digits, epsilons, message):
     with pytest.raises(InputError, match=message):

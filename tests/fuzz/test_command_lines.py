@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from interp.commands import evaluate, evaluate_network, train
+from interp.commands.experiments.sections import SECTIONS
+from interp.commands.experiments.task_options import with_options
 from interp.commands.results import __main__ as results
+from interp.commands.task_arguments import check_arguments
 from interp.commands.task_arguments import parser as task_parser
+from interp.core.errors import InputError
+from interp.core.quiet_import import import_tensorflow
 
 pytestmark = pytest.mark.fuzz
 CASES = 250
@@ -22,6 +27,13 @@ COMMANDS = {
     "evaluate_network": (evaluate_network.main, task_parser, ["--network", "nothing"]),
     "results": (results.main, results.parser, ["--records", "nothing"]),
 }
+# What a line needs before anything else of it is looked at.
+SOUND = {
+    "train": ["1"],
+    "evaluate": ["1"],
+    "evaluate_network": ["--task", "pgd_attack", "--dataset", "mnist", "--network", "any"],
+    "results": [],
+}
 
 
 def options(parser: argparse.ArgumentParser) -> list[str]:
@@ -29,6 +41,54 @@ def options(parser: argparse.ArgumentParser) -> list[str]:
     return [
         name for name in parser._option_string_actions if name.startswith("--") and name not in ("--help", "--list")
     ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_any_line_is_parsed_or_one_line(command, capfd, patience):
+    """What argparse and the checks after it make of a line, without running anything."""
+    make_parser = COMMANDS[command][1]
+    known, rng, parsed = options(make_parser()), np.random.RandomState(1), 0
+    import_tensorflow()
+    capfd.readouterr()
+    for _ in range(1000):
+        arguments = list(SOUND[command])
+        for _ in range(rng.randint(1, 4)):
+            arguments.append(known[rng.randint(len(known))])
+            arguments += [WORDS[rng.randint(len(WORDS))] for _ in range(rng.choice([0, 1, 1, 1, 2]))]
+        try:
+            with patience():
+                found = make_parser().parse_args(arguments)
+                if command == "evaluate_network":
+                    check_arguments(found)
+            parsed += 1
+            refused = None
+        except (SystemExit, InputError) as error:
+            refused = error
+        printed = capfd.readouterr().err.strip().splitlines()
+        # What argparse refuses it prints itself.
+        expected = (2, 1) if isinstance(refused, SystemExit) else (None, 0)
+        assert (getattr(refused, "code", None), len(printed)) == expected, (arguments, printed)
+    assert 10 < parsed < 1000
+
+
+def test_options_handed_on_to_tasks(capfd, patience):
+    rng, section, count = np.random.RandomState(2), SECTIONS[1]["pgd"], 0
+    import_tensorflow()
+    capfd.readouterr()
+    known = options(task_parser())
+    for _ in range(1000):
+        words = [(known if rng.rand() < 0.6 else WORDS)[rng.randint(len(WORDS))] for _ in range(rng.randint(1, 5))]
+        line = "".join(f"{word}{(' ', '=', chr(34), chr(39), chr(92))[rng.randint(5)]}" for word in words)
+        try:
+            with patience():
+                with_options(section, line)
+            refused = None
+        except (SystemExit, InputError) as error:
+            refused, count = error, count + 1
+        printed = capfd.readouterr().err.strip().splitlines()
+        expected = (2, 1) if isinstance(refused, SystemExit) else (None, 0)
+        assert (getattr(refused, "code", None), len(printed)) == expected, (line, printed)
+    assert count > 300
 
 
 @pytest.mark.parametrize("command", COMMANDS)

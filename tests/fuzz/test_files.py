@@ -71,7 +71,7 @@ def test_reference_pickles_run_nothing(tmp_path, refused_or_sound):
     path, trap = tmp_path / "mnist_smallgap_int_100.pkl", tmp_path / "sprung"
     layers = [(np.ones((4, 4, 1, 2), np.float32), np.zeros(2, np.float32)), (np.ones((1, 1, 2, 3), np.float32),)]
     for seed, value in enumerate((layers, [*layers, Trap(trap)], {"a": Trap(trap)})):
-        for protocol in (2, 3, 4, 5):
+        for protocol in range(6):
             content = pickle.dumps(value, protocol)
             refused_or_sound(read_array_pickle, content, path, 10 * seed + protocol, CASES // 4)
             refused_or_sound(interp.load_model, content, path, 10 * seed + protocol, 20)

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from interp.attacks import TopKInterpretation
+from interp.attributions import CAM
 from interp.core.errors import InputError
 from interp.discrepancy import InterpretationMaps
 from interp.models import Network, prepare_forward
 from interp.models.forward import KerasForward, PooledForward
-from interp.models.pooled_head import find_pooled_head
+from interp.models.model_check import find_facts
 
 layers = keras.layers
 IMAGES = np.random.RandomState(0).rand(4, 12, 12, 1).astype(np.float32)
@@ -52,12 +54,71 @@ def reading_the_second_of_two_outputs():
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(second)))
 
 
+def whole_in_a_nested_model():
+    inputs = keras.Input((12, 12, 1))
+    return keras.Model(inputs, layers.Identity()(keras.Sequential([sequential(), layers.Dropout(0.5)])(inputs)))
+
+
+def rescaled():
+    return keras.Sequential([keras.Input((12, 12, 1)), layers.Rescaling(2.0, -1.0), sequential()])
+
+
+def rebuilt():
+    """Of the layers of another model, whose graph their outputs belong to."""
+    inputs = keras.Input((12, 12, 1))
+    outputs = inputs
+    for layer in sequential().layers:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def channels_first():
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Permute((3, 1, 2)),
+            layers.Conv2D(5, 3, data_format="channels_first"),
+            layers.GlobalAveragePooling2D(data_format="channels_first", keepdims=True),
+            layers.Flatten(),
+            layers.Dense(3, bias_initializer="ones"),
+        ]
+    )
+
+
+def head_by_a_convolution():
+    """As MobileNet ends."""
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(5, 3),
+            layers.GlobalAveragePooling2D(keepdims=True),
+            layers.Dropout(0.5),
+            layers.Conv2D(3, 1, bias_initializer="ones"),
+            layers.Reshape((3,)),
+        ]
+    )
+
+
+MAKERS = [
+    head_by_a_convolution,
+    sequential,
+    nested,
+    with_a_backbone_built_before,
+    reading_the_second_of_two_outputs,
+    whole_in_a_nested_model,
+    rescaled,
+    rebuilt,
+    channels_first,
+]
+
+
 @pytest.mark.parametrize("saved", [False, True])
-@pytest.mark.parametrize("make", [sequential, nested, with_a_backbone_built_before, reading_the_second_of_two_outputs])
+@pytest.mark.parametrize("make", MAKERS)
 def test_maps_average_to_the_logits_without_bias(make, saved, tmp_path):
     model = loaded(make, tmp_path) if saved else make()
     maps = InterpretationMaps(name="cam")(model, IMAGES, CLASSES)
-    bias = 0 if model.layers[-1].bias is None else model.layers[-1].bias.numpy()
+    bias = next((variable.numpy() for variable in reversed(model.variables) if variable.name == "bias"), 0)
+    bias = 0 if make is nested else bias
     np.testing.assert_allclose(maps.mean((2, 3)) + bias, model(IMAGES), atol=1e-5)
     forward = prepare_forward(model, rearrange=True)
     assert isinstance(forward, PooledForward)
@@ -67,7 +128,7 @@ def test_maps_average_to_the_logits_without_bias(make, saved, tmp_path):
 def test_grad_cam_plus_plus_takes_the_positive_part_of_the_head():
     model = sequential()
     kernel = model.layers[-1].kernel.numpy()
-    features = find_pooled_head(model).features()(IMAGES).numpy()
+    features = model.layers[0](IMAGES).numpy()
     expected = np.einsum("nhwc,ck->nkhw", features, np.maximum(kernel, 0))
     np.testing.assert_allclose(InterpretationMaps(name="cam++")(model, IMAGES, CLASSES), expected, atol=1e-5)
 
@@ -123,7 +184,14 @@ class Cosine(layers.Dense):
 
 class Powered(layers.GlobalAveragePooling2D):
     def call(self, inputs):
-        return super().call(inputs**3)
+        return super().call(inputs) ** 3
+
+
+class Normed(layers.Dense):
+    """A kernel that is computed from the weights."""
+
+    def call(self, inputs, training=None):
+        return keras.ops.matmul(inputs, keras.ops.normalize(self.kernel))
 
 
 class AlwaysOn(layers.Dropout):
@@ -152,12 +220,63 @@ def quantised():
         quantised,
         with_layers(layers.GlobalAveragePooling2D, lambda: Cosine(3)),
         with_layers(Powered, lambda: layers.Dense(3)),
+        with_layers(layers.GlobalAveragePooling2D, lambda: Normed(3, use_bias=False)),
+        with_layers(layers.GlobalMaxPooling2D, lambda: layers.Dense(3)),
         with_layers(layers.GlobalAveragePooling2D, lambda: AlwaysOn(0.5), lambda: layers.Dense(3)),
     ],
 )
 def test_other_models_are_called_as_they_are(make):
     model = make()
-    assert find_pooled_head(model) is None
+    assert find_facts(model).kernel is None
     assert type(prepare_forward(model, rearrange=True)) is KerasForward
     with pytest.raises(InputError, match="global average pooling"):
         InterpretationMaps(name="cam")(model, IMAGES, CLASSES)
+
+
+class OwnPooling(keras.Model):
+    """Averages and multiplies by itself; its graph says what its class does not."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.kernel = layers.Conv2D(5, 3), self.add_weight(shape=(5, 3))
+
+    def call(self, inputs, training=None):
+        maps = self.convolution(inputs)
+        return keras.ops.matmul(keras.ops.mean(maps, (1, 2)), self.kernel)
+
+
+def test_a_class_of_its_own_shows_its_head_in_its_graph():
+    model = OwnPooling()
+    maps = InterpretationMaps(name="cam")(model, IMAGES, CLASSES)
+    np.testing.assert_allclose(maps.mean((2, 3)), model(IMAGES), atol=1e-5)
+
+
+@pytest.mark.parametrize("end", ["softmax", "sigmoid"])
+def test_the_head_is_found_behind_what_makes_probabilities(end):
+    plain = sequential()
+    model = keras.Sequential(
+        [
+            plain,
+            layers.Activation(end, dtype="float64"),
+            layers.Identity(),
+            layers.Activation("linear", dtype="float32"),
+        ]
+    )
+    for name in ("cam", "cam++"):
+        maps = [InterpretationMaps(name=name)(each, IMAGES, CLASSES) for each in (plain, model)]
+        np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [rescaled, rebuilt, whole_in_a_nested_model, channels_first])
+def test_attributions_and_attacks_see_the_same_maps(make, tmp_path):
+    """In the model as it was made and as it is after saving and loading."""
+    model = make()
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    labels = np.array([0, 1, 2, 0])
+    maps = InterpretationMaps(name="cam")(model, IMAGES, labels[:, None])[:, 0]
+    expected = tf.image.resize(maps[..., None], (12, 12), "bilinear")
+    attack = TopKInterpretation(epsilon=0.1, steps=5, k=3)
+    for each in (model, again):
+        np.testing.assert_allclose(CAM(each)(IMAGES, labels), expected, atol=1e-5)
+        np.testing.assert_allclose(attack(each, IMAGES, labels), attack(model, IMAGES, labels), atol=1e-6)

@@ -1,5 +1,7 @@
 """Pictures of the saliency suite: what is drawn, not how it looks."""
 
+import dataclasses
+
 import numpy as np
 
 from interp.evaluation import SanityCheck, Selectivity, mean_of
@@ -42,12 +44,15 @@ def test_curves():
     curve = np.linspace(1, 0, 4)[:, None] * np.ones((1, 2))
     found = Selectivity(curve, curve > 0.5, np.zeros((2, 6, 6), bool), None)
     figure = selectivity_figure({"one": found, "random": found})
+    assert figure.axes[0].get_xlabel() == "erased pixels"
+    patches = selectivity_figure({"one": dataclasses.replace(found, patch=3)})
+    assert patches.axes[0].get_xlabel() == "erased patches of 3 x 3 pixels"
     left, right = figure.axes
     np.testing.assert_allclose(left.lines[0].get_ydata(), [1, 2 / 3, 1 / 3, 0])
     np.testing.assert_allclose(right.lines[1].get_ydata(), [1, 1, 0, 0])
     assert right.lines[1].get_color() == "black"
     means = (mean_of([0.5, 0.7]), mean_of([np.nan]))
-    check = SanityCheck(("top", "bottom"), {"one": means}, {"one": means}, 2)
+    check = SanityCheck(("top", "bottom"), (1, 2), {"one": means}, {"one": means}, 2)
     line = correlations_figure(check).axes[0].lines[0]
     np.testing.assert_allclose(line.get_ydata(), [1, 0.6, np.nan])
 

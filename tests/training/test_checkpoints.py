@@ -1,5 +1,7 @@
 """Checkpoints: complete or absent, checked before use, and true to the run they came from."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -7,8 +9,12 @@ import subprocess
 import numpy as np
 import pytest
 
+from interp import data
 from interp.core.errors import InputError
+from interp.models import build_network
+from interp.training import Checkpointing, Schedule, find_objective, train
 from interp.training.checkpoints import MANIFEST, STATE, Checkpoint, CheckpointFolder, check_arguments
+from interp.training.resuming import position_of
 
 
 def checkpoint(step):
@@ -122,3 +128,136 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         CheckpointFolder(tmp_path / "file" / "checkpoints").save(checkpoint(1))
+
+
+def manifest_of(folder, step, change):
+    """Rewrite the manifest of a checkpoint, and its seal, as something else than this version would."""
+    path = folder.folder / f"step_{step:08d}" / MANIFEST
+    manifest = json.loads(path.read_text().split("\n", 1)[1])
+    body = change(manifest)
+    body = body if isinstance(body, str) else json.dumps(manifest if body is None else body)
+    path.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.update(step=20),
+        lambda manifest: manifest.update(step="30"),
+        lambda manifest: manifest.update(step=None),
+        lambda manifest: manifest.update(progress=[1]),
+        lambda manifest: manifest.update(arguments="seed"),
+        lambda manifest: manifest.update(sha256=[]),
+        lambda manifest: manifest.update(sha256={STATE: 3}),
+        lambda manifest: manifest.pop("progress") and None,
+        lambda manifest: [manifest],
+        lambda manifest: "[" * 200_000,
+        lambda manifest: "",
+    ],
+)
+def test_sealed_manifests_of_something_else_are_told_and_skipped(folder, change):
+    manifest_of(folder, 30, change)
+    told = []
+    assert folder.load_newest(told.append).step == 20
+    assert len(told) == 1
+    assert "step_00000030 is damaged" in told[0]
+    assert "\n" not in told[0]
+
+
+def test_a_seal_that_is_no_text_is_told_and_skipped(folder):
+    (folder.folder / "step_00000030" / MANIFEST).write_bytes(b"\xff\xfe")
+    told = []
+    assert folder.load_newest(told.append).step == 20
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", ["step_²", "step_٣", "step_", "step_-1", "step_5", "step_0x10", "step_00000040.old"])
+def test_folders_of_other_names_are_no_checkpoints(folder, name):
+    (folder.folder / name).mkdir()
+    assert folder.load_newest(refuse).step == 30
+    folder.save(checkpoint(40))
+    assert folder.load_newest(refuse).step == 40
+    assert (folder.folder / name).is_dir()
+
+
+def test_a_step_that_was_damaged_before_can_be_damaged_again(folder):
+    for _ in range(2):
+        (folder.folder / "step_00000030" / STATE).write_bytes(b"")
+        told = []
+        assert folder.load_newest(told.append).step == 20
+        assert len(told) == 1
+        folder.save(checkpoint(30))
+        assert folder.load_newest(refuse).step == 30
+
+
+def test_what_the_reader_of_the_progress_refuses_is_told_and_skipped(folder):
+    def check(found):
+        if found.step == 30:
+            raise ValueError("of another version")
+
+    told = []
+    assert folder.load_newest(told.append, check).step == 20
+    assert "of another version" in told[0]
+
+
+PROGRESS = {"step": 4, "sums": {"loss": 0.5}, "history": [{"loss": 1.0, "seconds": 3}], "seconds": 2.5}
+
+
+def test_the_position_comes_back():
+    found = position_of(Checkpoint(4, {}, PROGRESS, {}))
+    assert (found.step, found.sums, found.history, found.seconds) == (4, {"loss": 0.5}, PROGRESS["history"], 2.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": 1},
+        {"seconds": "2.5"},
+        {"seconds": None},
+        {"sums": [0.5]},
+        {"sums": {"loss": "0.5"}},
+        {"sums": {"loss": [0.5]}},
+        {"history": {"loss": 1.0}},
+        {"history": [[1.0]]},
+        {"history": [{"loss": None}]},
+        {"history": None},
+        {"step": 5},
+        {"step": 4.0},
+        {"step": True},
+    ],
+)
+def test_progress_of_another_version_is_damage(change):
+    with pytest.raises(ValueError, match=r"^its"):
+        position_of(Checkpoint(4, {}, {**PROGRESS, **change}, {}))
+
+
+def test_progress_that_lacks_something_is_damage():
+    for name in PROGRESS:
+        with pytest.raises(ValueError, match="another version"):
+            position_of(Checkpoint(4, {}, {key: value for key, value in PROGRESS.items() if key != name}, {}))
+
+
+@pytest.mark.parametrize("change", [{"epoch": 1}, {"sums": None}, {"history": [[1.0]]}])
+def test_a_run_goes_on_from_the_checkpoint_before_one_of_another_version(tmp_path, change):
+    images = data.load("digits", "train").take(100)
+    schedule = Schedule(
+        epochs=1,
+        batch_size=25,
+        learning_rates=((0, 1e-3),),
+        epsilon=0.1,
+        ramp=(0, 0),
+        attack_steps=1,
+        attack_step_size=0.1,
+    )
+    told, weights = [], []
+    for _ in range(2):
+        folder = CheckpointFolder(tmp_path)
+        checkpointing = Checkpointing(folder=folder, every_steps=1, warn=told.append)
+        network = build_network("small", (28, 28, 1), 10, seed=1)
+        train(network, find_objective("normal"), schedule, images, checkpointing=checkpointing)
+        weights.append(network.get_weights())
+        manifest_of(folder, 4, lambda manifest: manifest["progress"].update(change))
+    assert len(told) == 1
+    assert "step_00000004 is damaged" in told[0]
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)

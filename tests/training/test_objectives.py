@@ -95,14 +95,21 @@ LOSSES = {
     "intig": lambda t: t["clean"] + PENALTY * t["logit attribution"](),
     "intigadv": lambda t: t["adversarial"] + PENALTY * t["logit attribution"](),
 }
+
+
+def log_odds(terms):
+    """log((e^CE - 1)): the cross-entropy CE is softplus of it."""
+    return np.log(np.expm1(terms["adversarial"]))
+
+
 ATTACKS = {
-    "adv": LOSSES["adv"],
+    "adv": log_odds,
     "trades": lambda t: t["kl"],
     "int": lambda t: t["discrepancy"],
     "intone": lambda t: t["true class"],
     "intadv": LOSSES["intadv"],
-    "int2": LOSSES["adv"],
-    "int2adv": LOSSES["adv"],
+    "int2": log_odds,
+    "int2adv": log_odds,
     "ig": LOSSES["ig"],
     "igsum": LOSSES["igsum"],
     "intig": LOSSES["intig"],

@@ -5,6 +5,7 @@ import json
 import pytest
 import tensorflow as tf
 
+from interp.core.errors import InputError
 from interp.training import Progress
 from interp.training.run_log import RunLog
 
@@ -53,3 +54,41 @@ def test_a_resumed_run_writes_no_line_twice(tmp_path):
     for step in range(4, 8):
         again(progress(step))
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff",
+        b'{"step": 2, "loss": "\xff"}',
+        b"[" * 100_000,
+        b'{"step": ' + b"[" * 100_000,
+        b'{"step": "2"}',
+        b'{"step": null}',
+        b'{"step": [2]}',
+        b'{"step": 1e999}',
+        b'{"step": NaN}',
+        b'{"step": ' + b"9" * 5000 + b"}",
+        b"[2]",
+        b"2",
+        b'"step"',
+        b"",
+        b"\x00",
+    ],
+)
+def test_damaged_lines_are_told_and_left_out(tmp_path, line):
+    sound = b'{"step": 1, "epoch": 1, "epoch_ended": false, "loss": 1.0}\n'
+    (tmp_path / "log.jsonl").write_bytes(sound + line + b"\n" + sound.replace(b"1", b"2", 1))
+    told = []
+    log = RunLog(tmp_path, every=1, warn=told.append)
+    log(progress(3))
+    log.close()
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3]
+    assert len(told) == 1
+    assert "1 of 3 lines" in told[0]
+
+
+def test_a_log_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"cannot read .*log\.jsonl"):
+        RunLog(tmp_path)(progress(1))

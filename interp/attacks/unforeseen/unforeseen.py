@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from interp.attacks.attack import Attack, Batch
-from interp.attacks.classification import cross_entropy, margin
+from interp.attacks.classification import log_odds_against, margin
 from interp.attacks.loop import Evaluation, ascend
 from interp.attacks.unforeseen import canvas
 from interp.core.checks import MOST_STEPS, check_number
@@ -77,9 +77,9 @@ class UnforeseenAttack(Attack):
             logits = forward.classify(picture(latents))
             classes = logits.shape[-1]
             if self.goal == "untargeted":
-                return Evaluation(cross_entropy(logits, labels), margin(logits, labels))
+                return Evaluation(log_odds_against(logits, labels), margin(logits, labels))
             shift = 1 + tf.cast(drawn * (classes - 1), tf.int64)
-            return Evaluation(-cross_entropy(logits, (labels + shift) % classes), margin(logits, labels))
+            return Evaluation(-log_odds_against(logits, (labels + shift) % classes), margin(logits, labels))
 
         def move(latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
             return self._keep(self._move(latents, gradient, step, step_size, epsilon), tuple(fixed), epsilon)

@@ -63,7 +63,7 @@ SECTIONS: dict[int, dict[str, Section]] = {
     3: {
         "saliency": Section("attribution maps of every method", "saliency", scripts=WHITEBOX),
         "coherence": Section("the grid of all methods, share on the object, agreement", "coherence", scripts=WHITEBOX),
-        "selectivity": Section("erasing the strongest pixels one after the other", "selectivity", scripts=WHITEBOX),
+        "selectivity": Section("erasing the strongest patches one after the other", "selectivity", scripts=WHITEBOX),
         "sanity_check": Section("maps of randomised weights", "sanity_check", scripts=WHITEBOX),
         "roar": Section("retraining without the strongest pixels", "roar", scripts=WHITEBOX),
         "kar": Section("retraining without the weakest pixels", "kar", scripts=WHITEBOX),

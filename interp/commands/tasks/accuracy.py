@@ -1,11 +1,13 @@
 """pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from interp.attacks import ProjectedGradientDescent, faster_precision
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.bits import hex_bits
-from interp.evaluation import StrongProtocol, Validity, accuracy_curve, validity
+from interp.evaluation import Flag, StrongProtocol, Validity, accuracy_curve, validity
 from interp.report import NOTHING, Cell, Table, accuracy_figure, validity_figure
 
 DEFAULT_STEPS = 200
@@ -45,7 +47,7 @@ def pgd_attack(setting: Setting) -> Outcome:
     table = Table(("eps", "accuracy", "standard error"), rows, f"{curve.count} images; {curve.protocol}")
     # Image by image, so that networks can be compared on the same images, and a figure be checked on a few.
     right = [hex_bits(row) for row in curve.right]
-    record = {"protocol": curve.protocol, "right": right}
+    record = {"protocol": curve.protocol, "right": right, "flags": flag_records(curve.flags)}
     return Outcome(table, record, {"accuracy": accuracy_figure({setting.name: curve})})
 
 
@@ -93,6 +95,14 @@ def validity_record(found: Validity) -> dict[str, object]:
     return {
         "protocol": found.protocol,
         "flagged": found.flagged,
-        "flags": [{"kind": flag.kind, "text": flag.text} for flag in found.flags]
-        + [{"eps": row.epsilon, "kind": flag.kind, "text": flag.text} for row in found.rows for flag in row.flags],
+        "flags": [
+            *flag_records(found.flags),
+            *(record for row in found.rows for record in flag_records(row.flags, row.epsilon)),
+        ],
     }
+
+
+def flag_records(flags: Iterable[Flag], epsilon: float | None = None) -> list[dict[str, Any]]:
+    """Flags for a record, with the radius they are of."""
+    at = {} if epsilon is None else {"eps": epsilon}
+    return [{**at, "kind": flag.kind, "text": flag.text} for flag in flags]

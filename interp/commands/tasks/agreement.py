@@ -6,6 +6,8 @@ from pathlib import Path
 from interp.attacks import TopKInterpretation
 from interp.commands.network_name import parse_name
 from interp.commands.networks import check_dataset, locate_network, network_stem, open_network
+from interp.commands.tasks.accuracy import flag_records
+from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.core.errors import InputError
 from interp.core.files import visible_files
@@ -36,7 +38,7 @@ def aai_topk(setting: Setting) -> Outcome:
         k=arguments.k,
         interpretation=setting.method,
     )
-    rows = []
+    rows, flags = [], []
     with setting.progress(len(setting.map_epsilons)) as tick:
         for epsilon in setting.map_epsilons:
             found = agreement_under_attack(
@@ -48,12 +50,15 @@ def aai_topk(setting: Setting) -> Outcome:
                 batch_size=setting.batch_size(),
             )
             rows.append(aai_row(epsilon, found))
+            flags += flag_records(found.flags, epsilon)
             tick()
     caption = (
         f"{len(setting.labels)} images; top-{attack.k} attack on {setting.method} from a random start, {attack.steps} steps of "
         f"{attack.step_size:g}; means over images whose prediction did not change, tau also over all"
     )
-    return Outcome(Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption})
+    return Outcome(
+        Table(AAI_HEADER, tuple(rows), caption), {"protocol": caption, "flags": flags, "notes": shown_gaps(setting)}
+    )
 
 
 def aai_row(epsilon: float, found: Agreement) -> tuple[Cell, ...]:
@@ -86,7 +91,8 @@ def intr_topk(setting: Setting) -> Outcome:
     error = NOTHING if mean.standard_error is None else mean.standard_error
     row = (network_stem(other.name), arguments.k, mean.count, mean.value, error)
     caption = f"{len(setting.labels)} images; strongest positions of the true class's {setting.method} on clean images"
-    return Outcome(Table(header, (row,), caption), {"against": other.name, **({"flags": flags} if flags else {})})
+    record = {"against": other.name, "notes": shown_gaps(setting), **({"flags": flags} if flags else {})}
+    return Outcome(Table(header, (row,), caption), record)
 
 
 def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:

@@ -56,7 +56,7 @@ LISTING = {
     ),
     "saliency": Listed("attribution maps of every method, in a picture", 8, SALIENCY),
     "coherence": Listed("are attributions on the object, and do methods agree; the grid of all methods", 100, SALIENCY),
-    "selectivity": Listed("probability of the class while the strongest pixels are erased", 50, SALIENCY),
+    "selectivity": Listed("probability of the class while the strongest patches are erased", 50, SALIENCY),
     "roar": Listed(
         "accuracy after retraining without the strongest pixels", 2000, SALIENCY, protocols=("paper", "whitebox")
     ),

@@ -1,8 +1,10 @@
 """vis_cam: maps of clean and attacked images."""
 
 from interp.attacks import ProjectedGradientDescent, correct
+from interp.commands.tasks.accuracy import flag_records
+from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
-from interp.evaluation import describe_protocol
+from interp.evaluation import chance_accuracy, describe_protocol, unreached
 from interp.report import Table, class_maps_figure, map_gallery
 
 
@@ -20,13 +22,17 @@ def vis_cam(setting: Setting) -> Outcome:
     attacked = attack(
         setting.model, setting.images, setting.labels, seed=arguments.seed, batch_size=setting.batch_size()
     )
-    right = [float(correct(setting.model, images, setting.labels).mean()) for images in (setting.images, attacked)]
+    right = [correct(setting.model, images, setting.labels) for images in (setting.images, attacked)]
     header = ("images", "eps", "clean accuracy", "attacked accuracy")
     table = Table(
         header,
-        ((len(setting.labels), epsilon, *right),),
+        ((len(setting.labels), epsilon, *(float(each.mean()) for each in right)),),
         f"maps of {setting.method}; {describe_protocol(attack, carry=False)}",
     )
     figure = class_maps_figure(setting.model, setting.sample, attacked, setting.method)
     gallery = map_gallery(setting.name, setting.model, setting.sample, attacked)
-    return Outcome(table, {}, {"maps": figure}, gallery)
+    flags = (
+        *chance_accuracy(right[0], setting.labels, setting.sample.classes),
+        *unreached(epsilon, attack.step_size, attack.steps),
+    )
+    return Outcome(table, {"flags": flag_records(flags), "notes": shown_gaps(setting)}, {"maps": figure}, gallery)

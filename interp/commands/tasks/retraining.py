@@ -49,7 +49,7 @@ def retrain(setting: Setting) -> Outcome:
     default = tuple(name for name in (*ATTRIBUTIONS, *ENSEMBLES) if name != "cam")
     training = _training(setting)
     splits = _splits(setting, training)
-    methods, left_out = chosen_methods(setting, default, samples=samples)
+    methods, notes = chosen_methods(setting, default, samples=samples)
     seeds = list(range(arguments.seed, arguments.seed + arguments.seeds))
     settings = training.describe()
     made = {name: factory(setting.model) for name, factory in methods.items()}
@@ -78,7 +78,7 @@ def retrain(setting: Setting) -> Outcome:
         f"accuracy {_spread(found.unerased().value, found.unerased().standard_error)}"
     )
     record = {
-        "notes": [*left_out, *verdicts(found, metric), CAUTION],
+        "notes": [*notes, *verdicts(found, metric), CAUTION],
         "accuracies": {
             f"{name} {ratio:g}": found.of(metric, name, ratio) for name in found.methods for ratio in found.ratios
         },

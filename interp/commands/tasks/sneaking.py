@@ -4,6 +4,8 @@ import numpy as np
 
 from interp.attacks import InterpretabilitySneaking
 from interp.attacks.minimum_epsilon import Smallest
+from interp.commands.tasks.accuracy import flag_records
+from interp.commands.tasks.attributions import shown_gaps
 from interp.commands.tasks.setting import Outcome, Setting
 from interp.discrepancy import SELECTIONS, InterpretationMaps
 from interp.evaluation import BoundCheck, Mean, Sneaking, bound_check, mean_of, sneaking
@@ -28,6 +30,7 @@ def min_pgd_attack(setting: Setting) -> Outcome:
     table = Table(BOUND_HEADER, (bound_row(found),), f"{found.count} images; {_protocol(setting)}")
     record = {name: getattr(found, name).tolist() for name in ("broken", "epsilons", "margins", "discrepancies")}
     record |= {"bounded": found.bounded, "protocol": _protocol(setting)}
+    record |= {"flags": flag_records(found.flags), "notes": shown_gaps(setting)}
     return Outcome(table, record, {"bound": bound_figure({setting.name: found})} if len(found.broken) else {})
 
 
@@ -76,6 +79,8 @@ def isa(setting: Setting) -> Outcome:
         "qualified": found.qualified.tolist(),
         "epsilons": found.epsilons.tolist(),
         "discrepancies": found.discrepancies.tolist(),
+        "flags": flag_records(found.flags),
+        "notes": shown_gaps(setting),
     }
     pictures = {"discrepancy": sneaking_figure({setting.name: found})} if len(found.qualified) else {}
     return Outcome(Table(header, tuple(rows), caption), record, pictures)
@@ -104,7 +109,9 @@ def tradeoff(setting: Setting) -> Outcome:
     )
     if not rows:
         return Outcome(table)
-    return Outcome(table, {}, {"tradeoff": tradeoff_figure(setting.sample, setting.targets, named)})
+    return Outcome(
+        table, {"notes": shown_gaps(setting)}, {"tradeoff": tradeoff_figure(setting.sample, setting.targets, named)}
+    )
 
 
 def attack_and_display(setting: Setting) -> Outcome:
@@ -140,7 +147,7 @@ def attack_and_display(setting: Setting) -> Outcome:
     }
     explain = InterpretationMaps(name=setting.method)
     maps = {name: explain(setting.model, images, classes) for name, images in stages.items()}
-    return Outcome(table, {}, {"maps": targeted_maps_figure(stages, maps, classes, names)})
+    return Outcome(table, {"notes": shown_gaps(setting)}, {"maps": targeted_maps_figure(stages, maps, classes, names)})
 
 
 def _smallest(setting: Setting) -> Smallest:

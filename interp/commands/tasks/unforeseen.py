@@ -3,9 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.attacks import correct
 from interp.attacks.unforeseen import GOALS, SCORED, UNFORESEEN, make_unforeseen
+from interp.commands.tasks.accuracy import flag_records
 from interp.commands.tasks.setting import Outcome, Setting
-from interp.evaluation import calibrated_budgets, read_calibration, uar_scores, unforeseen_accuracy
+from interp.evaluation import calibrated_budgets, chance_accuracy, read_calibration, uar_scores, unforeseen_accuracy
 from interp.report import NOTHING, Cell, Table, gallery_figure, unforeseen_figure
 
 # Parts of the default budget in the gallery.
@@ -67,7 +69,9 @@ def uar_attack(setting: Setting) -> Outcome:
     pictures = {"gallery": _gallery(setting, tuple(names), side)}
     if any(len(radii) > 1 for radii in budgets.values()):
         pictures["budgets"] = unforeseen_figure(found)
-    return Outcome(table, {"notes": notes}, pictures)
+    clean = correct(setting.model, setting.images, setting.labels, batch_size=setting.batch_size())
+    flags = flag_records(chance_accuracy(clean, setting.labels, setting.sample.classes))
+    return Outcome(table, {"notes": notes, "flags": flags}, pictures)
 
 
 def _gallery(setting: Setting, names: tuple[str, ...], side: int) -> Figure:

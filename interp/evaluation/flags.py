@@ -1,0 +1,80 @@
+"""Reasons not to believe a figure: of the attack that gave it, or of the network it is of."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interp.attacks.targeted import STEP_FRACTION
+
+# Steps of PGD reach, one after the other, so many radii of the ball (Madry et al. 2018): the border from the far side, and room to turn.
+USUAL_REACH = 2.5
+# As much less is a matter of rounding, in a step size that was written with three digits.
+_ROUNDING = 0.99
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A reason not to believe a figure: its `kind` in a word or two, and what was seen."""
+
+    kind: str
+    text: str
+
+
+def reaches(epsilon: float, step_size: float, steps: int, radii: float = 1.0) -> bool:
+    """Whether all steps one after the other are so many times as long as the radius `epsilon`."""
+    return steps * step_size >= _ROUNDING * radii * epsilon
+
+
+def weak_attack(epsilon: float, step_size: float, steps: int, seen: str = "") -> Flag:
+    """The flag of an attack whose steps are too short for the radius, with what was `seen` of it."""
+    reach, usual = steps * step_size, USUAL_REACH * epsilon / steps
+    return Flag(
+        "weak attack",
+        f"{steps} steps of {step_size:.3g} reach {reach:.3g} at most, eps is {epsilon:.3g}{seen}: the attack is weak, which says nothing "
+        f"of the network; take steps of {usual:.3g} (2.5 eps / steps) or more of them",
+    )
+
+
+def unreached(epsilon: float, step_size: float, steps: int) -> tuple[Flag, ...]:
+    """The flag of an attack whose steps cannot reach the surface of the ball, where they cannot."""
+    return () if reaches(epsilon, step_size, steps) else (weak_attack(epsilon, step_size, steps),)
+
+
+def weak_search(steps: int, direction: str) -> tuple[Flag, ...]:
+    """The flag of a targeted search whose steps in a round, a fifth of the radius each and by sign falling to 0, do not cross a radius."""
+    factor = 0.5 if direction == "sign" else 1.0
+    reach = STEP_FRACTION * (1 + (steps - 1) * factor)
+    if reach >= _ROUNDING:
+        return ()
+    enough = math.ceil(round((1 / STEP_FRACTION - 1) / factor, 6)) + 1
+    return (
+        Flag(
+            "weak attack",
+            f"{steps} steps a round come {reach:.2g} of a radius far at most: the search is weak and radii come out too large, which says "
+            f"nothing of the network; take {enough} steps or more",
+        ),
+    )
+
+
+def chance_accuracy(right: np.ndarray, labels: Any, classes: int) -> tuple[Flag, ...]:
+    """The flag of a clean accuracy, `right` (n,) of images of these labels, that is not above chance.
+
+    Chance is the larger of 1 / classes and the share of the most frequent label, what one constant answer gets, and two standard errors of
+    so many images. Of images of one class a constant answer is right, so the share does not count there.
+    """
+    shares = np.unique(np.asarray(labels), return_counts=True)[1] / len(right)
+    chance = max(1 / classes, float(shares.max()) if len(shares) > 1 else 0.0)
+    limit = chance + 2 * float(np.sqrt(chance * (1 - chance) / len(right)))
+    accuracy = float(np.mean(right))
+    # Of a handful of images no accuracy is above chance by that much: then all right is no sign of anything.
+    if accuracy > min(limit, 1 - 0.5 / len(right)):
+        return ()
+    return (
+        Flag(
+            "chance accuracy",
+            f"the clean accuracy of {accuracy:.3f} on {len(right)} images is not above chance ({limit:.3f}): no figure of its robustness "
+            "means anything; most often the model scales its input itself and got [0, 1] twice, or the labels are not those of its classes",
+        ),
+    )
