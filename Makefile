@@ -60,7 +60,7 @@ test-peers: $(PEERS)/.installed
 	@$(PEERS)/bin/python -m pytest tests/interoperation $(PYTEST_FLAGS)
 
 fuzz: $(STAMP)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m fuzz tests/fuzz $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m fuzz tests $(PYTEST_FLAGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check

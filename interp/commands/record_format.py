@@ -43,7 +43,9 @@ def _is_names(value: Any) -> bool:
 
 def is_plain_name(value: Any) -> bool:
     """Whether a value is the name of a file that shows itself, in the folder where it is looked up."""
-    return isinstance(value, str) and Path(value).name == value and not value.startswith(".") and "\0" not in value
+    fits = isinstance(value, str) and Path(value).name == value and not value.startswith(".") and "\0" not in value
+    # No file has a longer name.
+    return fits and len(value.encode()) <= 255
 
 
 anything: Kind = _simple("anything", lambda value: True)

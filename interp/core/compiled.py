@@ -71,8 +71,9 @@ def drop_dead_losses(model: Any, images: tf.TensorSpec) -> None:
 
     They cannot be used outside of that graph. A call with values replaces them, as any later call of the model does.
     """
-    if any(tf.is_tensor(loss) and not hasattr(loss, "numpy") for loss in getattr(model, "losses", ())):
-        with tf.init_scope():
+    with tf.init_scope():
+        of_values = type(tf.constant(0.0))
+        if any(tf.is_tensor(loss) and not isinstance(loss, of_values) for loss in getattr(model, "losses", ())):
             model(tf.zeros([side or 1 for side in images.shape]), training=False)
 
 

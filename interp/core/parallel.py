@@ -18,6 +18,11 @@ from typing import Any
 from interp.core.errors import ComputationError, InputError
 from interp.core.quiet_import import import_tensorflow
 
+# Names to a worker the process that started it, until it has imported that process's script.
+STARTER = "INTERP_WORKERS_OF"
+# The exit code of a worker whose script would start workers in turn.
+NO_GUARD = 97
+
 
 class Workers(ABC):
     """Somebody who takes jobs: `submit` gives a handle, `finished` the handles that are done and what came out of them."""
@@ -50,17 +55,24 @@ class ThisProcess(Workers):
 
 
 class Processes(Workers):
-    """Jobs in processes of this machine, which share its cores."""
+    """Jobs in processes of this machine, which share its cores; `others` are processes that are none of them."""
 
-    def __init__(self, executor: ProcessPoolExecutor, count: int) -> None:
+    def __init__(self, executor: ProcessPoolExecutor, count: int, others: set[Any]) -> None:
         super().__init__(count)
-        self._executor = executor
+        self._executor, self._others = executor, others
+        self._started: set[Any] = set()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        # Here processes are started, as many as there are jobs for.
+        os.environ[STARTER] = str(os.getpid())
         try:
-            return self._executor.submit(function, *arguments)
+            future = self._executor.submit(function, *arguments)
         except BrokenProcessPool as error:
-            raise _killed() from error
+            raise self._lost() from error
+        finally:
+            del os.environ[STARTER]
+        self._started |= set(multiprocessing.active_children()) - self._others
+        return future
 
     def finished(self, handles: list[Any]) -> list[tuple[Any, Any]]:
         done, _ = wait(handles, return_when=FIRST_COMPLETED)
@@ -69,13 +81,30 @@ class Processes(Workers):
         try:
             return [(handle, handle.result()) for handle in well or done]
         except BrokenProcessPool as error:
-            raise _killed() from error
+            raise self._lost() from error
 
-
-def _killed() -> ComputationError:
-    return ComputationError(
-        "a worker process was killed, perhaps for want of memory: use fewer workers; what was finished is kept"
-    )
+    def _lost(self) -> ComputationError | InputError:
+        """What became of the first process that ended; the pool ended the others by SIGTERM."""
+        for process in self._started:
+            process.join(10)
+        codes = {process.exitcode for process in self._started} - {None, -signal.SIGTERM}
+        if NO_GUARD in codes:
+            return InputError(
+                "each worker runs the script that asked for it once more, and this script asks for workers again: put what it does under "
+                "`if __name__ == '__main__':`, or use one worker"
+            )
+        if any(code >= 0 for code in codes):
+            told = ", ".join(str(code) for code in sorted(codes))
+            return ComputationError(
+                f"a worker process ended by itself (exit code {told}), its own message says why: the script that asks for workers has to "
+                "be a file that can be run again up to `if __name__ == '__main__':`; what was finished is kept"
+            )
+        if codes - {-signal.SIGKILL}:
+            names = ", ".join(signal.Signals(-code).name for code in sorted(codes))
+            return ComputationError(f"a worker process was ended by {names}; what was finished is kept")
+        return ComputationError(
+            "a worker process was killed, perhaps for want of memory: use fewer workers; what was finished is kept"
+        )
 
 
 class RayTasks(Workers):
@@ -111,11 +140,12 @@ def open_workers(count: int, ray_address: str | None = None) -> Iterator[Workers
     elif count == 1:
         yield ThisProcess()
     else:
+        _check_guard()
         context = multiprocessing.get_context("spawn")
         before = set(multiprocessing.active_children())
         executor = ProcessPoolExecutor(count, mp_context=context, initializer=_share_cores, initargs=(count,))
         try:
-            yield Processes(executor, count)
+            yield Processes(executor, count, before)
         except BaseException:
             # Whoever stops does not wait for jobs that take minutes.
             executor.shutdown(wait=False, cancel_futures=True)
@@ -150,8 +180,18 @@ def run_jobs(
             yield names.pop(handle), result
 
 
+def _check_guard() -> None:
+    """End a worker that asks for workers while it still imports the script that asked for it."""
+    # Other programs that a process starts meanwhile inherit the variable too; they are the main process of their own.
+    is_worker = multiprocessing.current_process().name != "MainProcess"
+    if is_worker and os.environ.get(STARTER) == str(os.getppid()):
+        raise SystemExit(NO_GUARD)
+
+
 def _share_cores(count: int) -> None:
     """Give this process its share of the cores before TensorFlow is imported; Ctrl-C is for the process that started it."""
+    # The script is imported: what it asks for from now on it asks for on purpose.
+    os.environ.pop(STARTER, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     threads = str(max(1, (os.cpu_count() or 1) // count))

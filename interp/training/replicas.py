@@ -1,10 +1,11 @@
 """Strategies that share a training among devices or machines."""
 
+import json
 import os
 import zlib
 from typing import TYPE_CHECKING
 
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ComputationError, InputError, check_choice
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,11 +28,11 @@ def make_strategy(name: str, replicas: int | None = None) -> "tf.distribute.Stra
     if name == "none":
         return tf.distribute.get_strategy()
     if name == "multiworker":
-        if "TF_CONFIG" not in os.environ:
-            raise InputError(
-                "--strategy multiworker needs the environment variable TF_CONFIG, which names the workers; set it on each"
-            )
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        _check_workers()
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+            raise InputError(f"the workers of TF_CONFIG do not come together: {cause(str(error))}") from error
     if tf.config.list_physical_devices("GPU"):
         return tf.distribute.MirroredStrategy()
     count = replicas or 2
@@ -45,6 +46,34 @@ def make_strategy(name: str, replicas: int | None = None) -> "tf.distribute.Stra
             "logical CPUs must be made before TensorFlow computes anything: choose the strategy first"
         ) from error
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
+
+
+def _check_workers() -> None:
+    """Raise InputError unless TF_CONFIG names workers and which of them this is; TensorFlow itself may wait for ever."""
+    text = os.environ.get("TF_CONFIG")
+    example = '{"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}'
+    if text is None:
+        raise InputError(
+            f"--strategy multiworker needs the environment variable TF_CONFIG, which names the workers, such as {example}; set it on each"
+        )
+    try:
+        told = json.loads(text)
+        kind, index = told["task"]["type"], told["task"]["index"]
+        addresses = [address for name in ("chief", "worker") for address in told["cluster"].get(name, [])]
+        mine = told["cluster"][kind][index]
+        sound = kind in ("chief", "worker") and type(index) is int and index >= 0 and mine in addresses
+        ports = [int(address.rpartition(":")[2]) for address in addresses if address.rpartition(":")[0]]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"TF_CONFIG came as {text[:80]!r}, expected such as {example}") from error
+    if not sound or len(ports) != len(addresses) or not all(0 < port < 2**16 for port in ports):
+        raise InputError(f"TF_CONFIG came as {text[:80]!r}, expected such as {example}, a port of 1 to 65535 each")
+
+
+def cause(message: str) -> str:
+    """What an error of TensorFlow says went wrong, without where in the graph, as one line."""
+    where = ("Graph execution error", "Detected at node", "  File ", "\t [[")
+    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.startswith(where)]
+    return " ".join(lines)[:400] or message.strip()[:400]
 
 
 def is_chief(strategy: "tf.distribute.Strategy") -> bool:
@@ -75,9 +104,13 @@ def check_agreement(step: int, arguments: str) -> None:
 
         return strategy.experimental_local_results(strategy.run(add, (values,)))[0]
 
-    totals, squares = sums(
-        tf.constant([float(step), float(zlib.crc32(arguments.encode()) % 10_000)], tf.float64)
-    ).numpy()
+    mine = tf.constant([float(step), float(zlib.crc32(arguments.encode()) % 10_000)], tf.float64)
+    try:
+        totals, squares = sums(mine).numpy()
+    except tf.errors.OpError as error:
+        raise ComputationError(
+            f"the workers do not come together: {cause(error.message)}; look at what they say"
+        ) from error
     if not (replicas * squares == totals**2).all():
         raise InputError(
             "the workers start from different steps or arguments: give all the same command, and a --networks-dir that they share"

@@ -19,7 +19,7 @@ from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
 from interp.training.errors import TrainingDiverged, TrainingInterrupted
 from interp.training.objectives import Objective, find_objective, resolve_penalty
-from interp.training.replicas import check_agreement
+from interp.training.replicas import cause, check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest, stop_requests
@@ -157,7 +157,7 @@ def _run(
         results = run_step(images, labels, *numbers)
     except tf.errors.OpError as error:
         raise ComputationError(
-            f"step {seed[1]} failed in TensorFlow ({error.message.splitlines()[0][:200]}); if there are other workers, look at theirs"
+            f"step {seed[1]} failed in TensorFlow: {cause(error.message)}; if there are other workers, look at what they say"
         ) from error
     measures = {name: float(value) for name, value in results.items()}
     if measures.pop("broken"):

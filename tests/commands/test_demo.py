@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -78,6 +79,47 @@ def test_bad_input_is_one_line_and_exit_code_2(call, arguments, message, tmp_pat
 def test_help_and_import_do_not_import_tensorflow():
     code = "import sys, interp.commands.demo; interp.commands.demo.parser().format_help(); sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_and_another_one_begins_anew(call, tmp_path, monkeypatch):
+    """Stopped before the report is written, the next one takes the networks that are there; with another seed it takes none."""
+    written = []
+
+    def stop(arguments, finished, splits, sample):
+        written.append({trained.objective.tag: trained.result() for trained in finished})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("interp.commands.demo._write", stop)
+    arguments = ["--epochs", 1, "--num-image", 5, "--out", tmp_path]
+    for more, taken in (([], 0), ([], 3), (["--seed", 1], 0)):
+        result = call(main, [*arguments, *more])
+        assert result.returncode == 130
+        assert result.stderr.endswith("interrupted: what was finished is kept\n")
+        assert result.stdout.count("finished by the run before") == taken
+    assert written[0] == written[1]
+    assert written[2] != written[0]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_within_a_training(tmp_path):
+    command = [sys.executable, "-m", "interp.commands.demo", "--epochs", "30", "--num-image", "5", "--out", tmp_path]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    checkpoints, end = tmp_path / ".unfinished" / "normal", time.monotonic() + 120
+    while not list(checkpoints.glob("step_*")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    reached = max(int(path.name[5:]) for path in checkpoints.glob("step_*"))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    while max((int(path.name[5:]) for path in checkpoints.glob("step_*")), default=0) <= reached:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    output, _ = process.communicate()
+    # The bar begins where the first run was.
+    assert f"| {reached}/" in output.replace("\r", "\n") or f" {reached + 1}/" in output
 
 
 @pytest.mark.slow

@@ -292,7 +292,7 @@ def test_a_network_of_another_dataset_is_refused_or_flagged(call, tmp_path, said
     result = call(evaluate_network.main, common)
     assert (result.returncode == 0) is fits
     if fits:
-        assert "flagged" not in result.stdout
+        assert "was trained on" not in result.stdout
         return
     assert "mine.safetensors says that it was trained on mnist, it is to be evaluated on digits" in result.stderr
     assert "--any-dataset" in result.stderr
@@ -301,7 +301,7 @@ def test_a_network_of_another_dataset_is_refused_or_flagged(call, tmp_path, said
     told = "mine was trained on mnist, the images are of digits"
     assert f"flagged: {told}\n" in meant.stdout
     record = json.loads(next((tmp_path / "out").glob("*.json")).read_text())["mine"]
-    assert record["flags"] == [{"kind": "other dataset", "text": told}]
+    assert {"kind": "other dataset", "text": told} in record["flags"]
     arguments = ["1", *EVAL, f"--out={tmp_path / 'eval'}", "--only=cam", f"--networks={network}"]
     refused = call(evaluate.main, arguments)
     assert refused.returncode == 1
@@ -347,4 +347,4 @@ def test_both_names_of_a_dataset_are_one(call, tmp_path, monkeypatch, said):
     for dataset in ("cifar", "cifar10"):
         result = call(evaluate_network.main, [*common, f"--dataset={dataset}"])
         assert result.returncode == 0, result.stderr
-        assert "flagged" not in result.stdout
+        assert "was trained on" not in result.stdout

@@ -1,6 +1,7 @@
 """Jobs here, in processes, and on Ray."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,11 @@ def die(number):
         os._exit(3)
     time.sleep(0.2)
     return number
+
+
+def end_by(number):
+    os.kill(os.getpid(), number)
+    time.sleep(60)
 
 
 def until(condition, seconds=60):
@@ -114,8 +120,55 @@ def test_a_pool_that_broke_meanwhile_is_told():
                 )
             )
 
-    with pytest.raises(ComputationError, match="a worker process was killed"):
+    with pytest.raises(ComputationError, match=r"a worker process ended by itself \(exit code 3\)"):
         work()
+
+
+def test_a_worker_that_is_killed_is_told_so():
+    with pytest.raises(ComputationError, match="killed, perhaps for want of memory"), open_workers(2) as workers:
+        list(run_jobs(workers, end_by, [(number, lambda: (signal.SIGKILL,)) for number in range(2)]))
+
+
+@pytest.mark.slow
+def test_a_signal_that_ends_a_worker_is_named():
+    with pytest.raises(ComputationError, match="ended by SIGABRT"), open_workers(2) as workers:
+        list(run_jobs(workers, end_by, [(number, lambda: (signal.SIGABRT,)) for number in range(2)]))
+
+
+SCRIPT = """
+import sys
+from interp.core.parallel import open_workers, run_jobs
+{before}
+{guard}
+    with open_workers(2) as workers:
+        print(sorted(value for _, value in run_jobs(workers, abs, ((n, lambda n=n: (-n,)) for n in range(3)))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("guard", "before", "told"),
+    [
+        ("if __name__ == '__main__':", "", None),
+        ("if True:", "", "put what it does under `if __name__ == '__main__':`"),
+        # Without a guard, and it fails in the worker before it comes to ask for workers.
+        ("if True:", "if __name__ != '__main__': raise KeyError('lost')", "ended by itself (exit code 1)"),
+        (
+            "if __name__ == '__main__':",
+            "if __name__ != '__main__': import nothing_of_this_name",
+            "ended by itself (exit code 1)",
+        ),
+    ],
+)
+def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path, guard, before, told):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(guard=guard, before=before))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    if told is None:
+        assert done.stdout == "[0, 1, 2]\n", done.stderr
+        return
+    assert done.returncode
+    assert told in done.stderr.splitlines()[-1]
+    assert "for want of memory" not in done.stderr
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])

@@ -43,7 +43,7 @@ def test_a_table_of_a_page_takes_the_cells_of_a_table(tmp_path):
 
 @pytest.mark.parametrize("row", [["x"], ["x", "1", "2"], "xy"])
 def test_a_row_that_does_not_fit_its_header_is_refused(row):
-    with pytest.raises(InputError, match="expected 2 cells"):
+    with pytest.raises(InputError, match="one for each of the 2 columns"):
         Page("a").table(["net", "eps"], [row], "how")
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from interp.core.errors import InputError
+from interp.core.errors import ComputationError, InputError
 from interp.training.replicas import make_strategy
+from interp.training.trainer import _run
 
 SCRIPT = Path(__file__).parent / "replica_run.py"
 TOLERANCE = 1e-5
@@ -87,3 +89,52 @@ def test_bad_strategies_are_refused(monkeypatch):
         make_strategy("miror")
     with pytest.raises(InputError, match="TF_CONFIG"):
         make_strategy("multiworker")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "{",
+        "[]",
+        "5",
+        '{"cluster": 5}',
+        '{"cluster": {"worker": ["127.0.0.1:4000"]}}',
+        '{"cluster": {"worker": ["127.0.0.1:4000"]}, "task": {"type": "worker", "index": 3}}',
+        '{"cluster": {"worker": ["127.0.0.1:4000"]}, "task": {"type": "worker", "index": -1}}',
+        '{"cluster": {"worker": ["127.0.0.1:4000x"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["127.0.0.1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["127.0.0.1:99999"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"ps": ["127.0.0.1:4000"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_workers_that_are_named_wrongly_are_refused(monkeypatch, told):
+    monkeypatch.setenv("TF_CONFIG", told)
+    with pytest.raises(InputError, match=r"TF_CONFIG came as .*, expected such as"):
+        make_strategy("multiworker")
+
+
+MESSAGE = """Graph execution error:
+
+Detected at node CollectiveReduceV2 defined at (most recent call last):
+  File "train.py", line 10, in <module>
+
+  File "interp/training/step.py", line 131, in step
+
+Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are unhealthy:
+/job:worker/replica:0/task:1
+\t [[{{node CollectiveReduceV2}}]] [Op:__inference_step_897]"""
+
+
+def test_a_step_that_fails_names_its_cause():
+    """As it comes from a worker whose partner was killed."""
+
+    def failing(*_):
+        raise tf.errors.UnavailableError(None, None, MESSAGE)
+
+    images, labels = np.zeros((1, 4, 4, 1), np.float32), np.zeros(1, np.int64)
+    with pytest.raises(ComputationError) as told:
+        _run(failing, (images, labels), 0.1, (0, 7), False)
+    assert str(told.value).startswith(
+        "step 7 failed in TensorFlow: Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are "
+        "unhealthy: /job:worker/replica:0/task:1; "
+    )

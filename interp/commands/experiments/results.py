@@ -26,7 +26,7 @@ class Results:
         self._settings = {**settings, "data": kept.get("data", {})}
         different = [name for name in settings if kept.get(name) != settings[name]]
         if different:
-            were = ", ".join(f"{name} {kept.get(name)}, now {settings[name]}" for name in different)
+            were = ", ".join(f"{name} {kept.get(name)!r:.40}, now {settings[name]}" for name in different)
             raise OtherResults(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
         if not isinstance(self._settings["data"], dict) or not all(
             isinstance(splits, dict) for splits in self._settings["data"].values()
