@@ -196,5 +196,5 @@ def test_tables_of_a_page_take_numbers(tmp_path):
     text = (tmp_path / "page.html").read_text()
     assert "<td>0.1235</td><td>200</td>" in text
     assert "<td>none qualified</td>" in text
-    with pytest.raises(InputError, match="a table came with other rows"):
+    with pytest.raises(InputError, match="a row of a table came as"):
         page.table(["network"], [[Path("a")]], "caption")

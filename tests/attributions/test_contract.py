@@ -68,6 +68,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "methods"), CASES)
 def test_every_method_explains_every_kind_of_model(models, kind, methods):
     model = models(kind)

@@ -194,10 +194,9 @@ def test_a_model_of_the_users_own(call, tmp_path):
 
 
 def test_a_network_of_probabilities_is_flagged_by_the_strong_protocol_and_refused_by_the_others(call, tmp_path):
-    model = keras.Sequential(
-        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-    )
-    model.save(tmp_path / "sure.keras")
+    inputs = keras.Input((28, 28, 1))
+    odds = keras.ops.exp(keras.layers.Dense(10)(keras.layers.Flatten()(inputs)))
+    keras.Model(inputs, odds / keras.ops.sum(odds, -1, keepdims=True)).save(tmp_path / "sure.keras")
     common = ["--task=pgd_attack", "--dataset=digits", f"--network={tmp_path / 'sure.keras'}", "--num_image=5"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     result = call(main, [*common, "--protocol=strong"])
@@ -206,6 +205,17 @@ def test_a_network_of_probabilities_is_flagged_by_the_strong_protocol_and_refuse
     result = call(main, common)
     assert result.returncode == 2
     assert "probabilities" in result.stderr
+
+
+def test_a_softmax_is_cut(call, tmp_path):
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    )
+    model.save(tmp_path / "probable.keras")
+    common = ["--task=pgd_attack", "--dataset=digits", f"--network={tmp_path / 'probable.keras'}", "--num_image=5"]
+    result = call(main, [*common, "--steps=2", f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
+    assert result.returncode == 0, result.stderr
+    assert "probabilities" not in result.stdout
 
 
 def test_weights_alone_need_their_architecture(call, tmp_path):
@@ -270,7 +280,7 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--step_size": "2"}, "8/255"),
         ({"--step_size": "0"}, "above 0"),
         ({"--num_image": "9" * 400}, "too large"),
-        ({"--network": "x" * 300}, "too long"),
+        ({"--network": "x" * 300}, "unknown network"),
         ({"--network": "two\nlines.pkl"}, "two\\nlines"),
         ({"--network": "nothing.keras"}, "no network file nothing.keras"),
         ({"--num_class": "three_class"}, "two_class"),

@@ -192,6 +192,7 @@ def test_a_method_that_cannot_explain_the_network_is_refused_when_asked_for(call
     assert "no rule for gelu" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_explained_and_a_small_network_retrained(call, tmp_path):
     path = softmax_model(tmp_path, L.Softmax())
     result = call(main, arguments(path, tmp_path, task="roar", **QUICK))

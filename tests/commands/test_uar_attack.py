@@ -15,6 +15,7 @@ def network(tmp_path_factory):
     return interp.save_model(net, tmp_path_factory.mktemp("networks") / "digits_smallgap_normal_1.safetensors")
 
 
+@pytest.mark.slow
 def arguments(network, folder, **options):
     options = {"task": "uar_attack", "dataset": "digits", "network": network, "num_image": 4, "steps": 2, **options}
     options |= {"output_dir": folder, "picture_dir": folder}

@@ -309,6 +309,7 @@ CLAIMS = {
 }
 
 
+@pytest.mark.slow
 def test_what_files_claim_costs_nothing(tmp_path):
     """In a process of its own, with 900 MB beyond what it starts with and five seconds for each file."""
     for name, (make, _) in CLAIMS.items():

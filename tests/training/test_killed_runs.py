@@ -43,6 +43,7 @@ def kill_after(folder, lines, delay, number):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_twenty_kills_at_random_moments(tmp_path, undisturbed):
     """A checkpoint after every step, so that about every second kill falls into the writing of one."""
     moments = random.Random(0)

@@ -34,6 +34,7 @@ def weights(process, target, replicas):
         return [arrays[name] for name in arrays.files]
 
 
+@pytest.mark.slow
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:

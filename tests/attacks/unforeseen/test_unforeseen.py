@@ -190,6 +190,7 @@ def _halved_chroma(images):
     return np.clip(np.stack([cv2.cvtColor(code, cv2.COLOR_YCrCb2RGB) for code in codes]), 0, 1)
 
 
+@pytest.mark.slow
 def test_jpeg_agrees_with_another_coder():
     """Pillow at the standard tables with 4:2:0 rounds coefficients, which moves each by at most half a step of its table."""
     smooth = cv2.GaussianBlur(COLOUR[0], (0, 0), 4)
