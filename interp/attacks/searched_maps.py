@@ -70,6 +70,11 @@ def attacked_method(interpretation: str | Attribution) -> Attribution:
     return method
 
 
+def description(interpretation: str | Attribution) -> str:
+    """The method of that name or the object in words: its settings, which shape a graph."""
+    return attacked_method(interpretation).describe()
+
+
 def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor) -> None:
     """Raise InputError, naming the method, where `model` has no such maps or they do not change with the `images`."""
     few = images[:2]
