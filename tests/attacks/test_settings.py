@@ -1,5 +1,6 @@
 """Settings of all attacks: each says whether it shapes the graph, and no two that do not agree share one."""
 
+import copy
 import dataclasses
 import inspect
 import math
@@ -150,6 +151,40 @@ def test_a_graph_made_for_other_numbers_gives_what_a_new_one_gives(kind, model):
     found = run(shared, model)
     np.testing.assert_array_equal(found, run(new, model))
     assert not np.array_equal(found, before)
+
+
+class Unreadable:
+    """Stands for a setting that may not be looked at."""
+
+    def _fail(self, *_):
+        raise AssertionError("a setting that is a number was read while a graph was made")
+
+    __bool__ = __float__ = __int__ = __index__ = __array__ = __eq__ = __lt__ = __gt__ = __le__ = __ge__ = _fail
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _fail
+    __hash__ = None
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_graphs_are_made_without_looking_at_numbers(kind, model, monkeypatch):
+    name = "_run" if issubclass(kind, Attack) else "_search"
+    plain, made = getattr(kind, name), []
+
+    def without_numbers(attack, *arguments):
+        blind = copy.copy(attack)
+        for setting in numbers(attack):
+            object.__setattr__(blind, setting, Unreadable())
+        made.append(kind)
+        return plain(blind, *arguments)
+
+    monkeypatch.setattr(kind, name, without_numbers)
+    first, others = CASES[kind]
+    # The static settings change what is asked; only the package's networks compute in bfloat16.
+    changed = {
+        name: value for name, value in others.items() if is_static(kind, name) and name not in ("precision", "layer")
+    }
+    for attack in (kind(**first), kind(**{**first, **changed})):
+        run(attack, model)
+    assert len(made) == 2
 
 
 def test_steps_of_unforeseen_attacks_by_hand():
