@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -128,11 +129,8 @@ class InterpretabilitySneaking:
         batch, label = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
         rows = [batch, label, label, batch, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)]
         scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images)}
-
-        def run(*arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:
-            return self._search(model, count, *arguments)
-
-        return self._compiled.bind(model, (structure(self), tuple(images.shape[1:])), run, rows, scalars)
+        key = structure(self), tuple(images.shape[1:])
+        return self._compiled.bind(model, key, partial(self._search, model, count), rows, scalars)
 
     def _search(
         self,

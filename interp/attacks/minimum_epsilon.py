@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -94,11 +95,8 @@ class MinimumEpsilon:
         batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
         rows = [batch, tf.TensorSpec([None], tf.int64), batch]
         scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images), "restart": restart}
-
-        def search(*arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:
-            return self._search(model, *arguments)
-
-        compiled = self._compiled.bind(model, (structure(self), tuple(images.shape[1:])), search, rows, scalars)
+        key = structure(self), tuple(images.shape[1:])
+        compiled = self._compiled.bind(model, key, partial(self._search, model), rows, scalars)
         found, radii = run_in_batches(compiled, (images, targets, draws), batch_size)
         return found.numpy(), radii.numpy()
 
