@@ -6,6 +6,7 @@ TensorFlow is imported when a name that needs it is first used, so help texts an
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from interp.core.errors import InputError
 from interp.core.threads import share_cores_among_streams
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __version__ = "0.1.0"
 _MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
 _FROM_MODELS = ("build_network", "load_model", "save_model")
 
-__all__ = ["__version__", "share_cores_among_streams", *_MODULES, *_FROM_MODELS]
+__all__ = ["InputError", "__version__", "share_cores_among_streams", *_MODULES, *_FROM_MODELS]
 
 
 def __getattr__(name: str) -> Any:

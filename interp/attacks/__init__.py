@@ -2,9 +2,11 @@
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attacks.accuracy import accuracy, correct
+from interp.attacks.attack import Attack
 from interp.attacks.auto_pgd import AutoPGD
-from interp.attacks.interpretability_sneaking import InterpretabilitySneaking
-from interp.attacks.minimum_epsilon import MinimumEpsilon
+from interp.attacks.goals import Goal, RandomTarget, Targeted, Untargeted
+from interp.attacks.interpretability_sneaking import InterpretabilitySneaking, InterpretabilitySneakingResult
+from interp.attacks.minimum_epsilon import MinimumEpsilon, MinimumEpsilonResult
 from interp.attacks.precision import faster_precision
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
 from interp.attacks.square import Square
@@ -13,16 +15,23 @@ from interp.attacks.unforeseen import JPEG, Elastic, Fog, Gabor, Snow
 
 __all__ = [
     "JPEG",
+    "Attack",
     "AutoPGD",
     "Elastic",
     "Fog",
     "Gabor",
+    "Goal",
     "InterpretabilitySneaking",
+    "InterpretabilitySneakingResult",
     "MinimumEpsilon",
+    "MinimumEpsilonResult",
     "ProjectedGradientDescent",
+    "RandomTarget",
     "Snow",
     "Square",
+    "Targeted",
     "TopKInterpretation",
+    "Untargeted",
     "accuracy",
     "correct",
     "faster_precision",

@@ -1,36 +1,77 @@
-"""What all attacks on a Keras model share: checks, batches, restarts, compiled functions."""
+"""What all attacks on a Keras model share: settings, checks, batches, restarts, compiled functions."""
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from interp.attacks.classification import margin
+from interp.attacks.goals import Classes, Goal, Untargeted
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
 
+Number = bool | int | float
+NUMBERS: dict[str, Callable[[Any], Number]] = {"bool": bool, "int": int, "float": float}
+
+
+def static(default: Any = dataclasses.MISSING, *, key: Callable[[Any], Hashable] = lambda value: value) -> Any:
+    """A setting that shapes the graph, so that another one needs another graph; `key` says what of the value does."""
+    return dataclasses.field(default=default, metadata={"key": key})
+
+
+def number(default: Any, *, read: Callable[[Any], Number]) -> Any:
+    """A setting that `read` makes a number of, from the attack. Fields of type bool, int or float are numbers without saying so."""
+    return dataclasses.field(default=default, metadata={"read": read})
+
+
+def structure(attack: Any) -> Hashable:
+    """What of an attack shapes its graph: its class, and its static settings. Attacks that agree on it share one."""
+    return type(attack), *(
+        each.metadata["key"](getattr(attack, each.name)) for each in _settings(attack) if "key" in each.metadata
+    )
+
+
+def numbers(attack: Any) -> dict[str, Number]:
+    """The other settings by name, which are handed to the graph as scalars."""
+    return {each.name: _read(attack, each) for each in _settings(attack) if "key" not in each.metadata}
+
+
+def _settings(attack: Any) -> list[dataclasses.Field[Any]]:
+    return [each for each in dataclasses.fields(attack) if not each.name.startswith("_")]
+
+
+def _read(attack: Any, setting: dataclasses.Field[Any]) -> Number:
+    if "read" in setting.metadata:
+        return setting.metadata["read"](attack)
+    # Types are words in modules that postpone the evaluation of annotations.
+    kind = NUMBERS.get(setting.type if isinstance(setting.type, str) else getattr(setting.type, "__name__", ""))
+    if kind is None:
+        raise TypeError(
+            f"the setting {setting.name} of {type(attack).__name__} is no number: mark it as static, {setting.name}: ... = static(...)"
+        )
+    return kind(getattr(attack, setting.name))
+
 
 class Batch(NamedTuple):
-    """What an attack works on inside its compiled function: n images, what was drawn for each, and its settings that are numbers."""
+    """What an attack works on inside its compiled function: n images, what was drawn for each, and its numbers by name."""
 
     model: keras.Model
     images: tf.Tensor
-    labels: tf.Tensor
+    classes: Classes
     draws: tuple[tf.Tensor, ...]
-    numbers: tuple[tf.Tensor, ...]
+    numbers: Mapping[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attack(ABC):
     """An attack that moves images: `attack(model, images, labels)` gives adversarial images of the same shape.
 
-    Variants made by dataclasses.replace share their compiled graphs.
+    Settings are static or numbers, as their fields say. Variants made by dataclasses.replace share their compiled graphs.
     """
 
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
@@ -45,11 +86,15 @@ class Attack(ABC):
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        truth = check_labels(labels, originals, check_model_once(self._compiled, model, originals))
+        count = check_model_once(self._compiled, model, originals)
+        truth = check_labels(labels, originals, count)
         self._compiled.keep(
-            model, ("checked", self._structure(), tuple(originals.shape[1:])), lambda: self._check(model, originals)
+            model, ("checked", structure(self), tuple(originals.shape[1:])), lambda: self._check(model, originals)
         )
-        starts = self._starts(originals, seed)
+        starts = (
+            (self._goal.targets(truth, count, seed, restart), *draws)
+            for restart, draws in enumerate(self._starts(originals, seed))
+        )
         worst, most_harm = self._attack(model, (originals, truth, *next(starts)), batch_size)
         for draws in starts:
             rows = tf.where(most_harm < 0)[:, 0] if self._leaves_broken else tf.range(len(originals), dtype=tf.int64)
@@ -66,16 +111,17 @@ class Attack(ABC):
     def _attack(
         self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Run from one draw of starts; return what was found and its margin (n,)."""
+        """Run from one draw of starts; return what was found and its harm (n,)."""
 
-        def run(images: tf.Tensor, labels: tf.Tensor, *arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            draws, numbers = arguments[: len(arrays) - 2], arguments[len(arrays) - 2 :]
-            found = self._run(Batch(model, images, labels, draws, numbers))
-            return found, margin(prepare(model, rearrange=True).classify(found), labels)
+        def run(images: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor, *arguments: Any) -> tuple[tf.Tensor, ...]:
+            *draws, numbers = arguments
+            classes = Classes(labels, targets)
+            found = self._run(Batch(model, images, classes, tuple(draws), numbers))
+            return found, self._goal.harm(prepare(model, rearrange=True).classify(found), classes)
 
-        key = type(self), self._structure(), tuple(arrays[0].shape[1:])
+        key = structure(self), tuple(arrays[0].shape[1:])
         rows = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in arrays]
-        compiled = self._compiled.bind(model, key, run, rows, self._numbers())
+        compiled = self._compiled.bind(model, key, run, rows, numbers(self))
         found, harm = run_in_batches(compiled, arrays, batch_size)
         _check_finite(found, harm)
         return found, harm
@@ -85,21 +131,18 @@ class Attack(ABC):
         return None
 
     @property
+    def _goal(self) -> Goal:
+        """What is to be reached; of two results of an image that of more harm to it is returned."""
+        return Untargeted()
+
+    @property
     def _leaves_broken(self) -> bool:
-        """Whether an image that is misclassified once is not attacked again."""
+        """Whether an image that has reached the goal once is not attacked again."""
         return False
 
     @abstractmethod
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
         """Yield, once per restart, where to start and what else is drawn for each image; the worst result of each is kept."""
-
-    @abstractmethod
-    def _structure(self) -> Hashable:
-        """What of the settings shapes the graph; attacks that agree on it share one."""
-
-    @abstractmethod
-    def _numbers(self) -> tuple[float | int, ...]:
-        """The other settings, handed to `_run` as scalar tensors of its batch."""
 
     @abstractmethod
     def _run(self, batch: Batch) -> tf.Tensor:

@@ -42,9 +42,24 @@ def difference_of_logits_ratio(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tenso
 
     Raises InputError for fewer classes.
     """
-    if logits.shape[-1] is not None and logits.shape[-1] < 3:
-        raise InputError(
-            f"the difference of logits ratio needs at least 3 classes, the model has {logits.shape[-1]}: use the cross-entropy"
-        )
-    strongest = tf.math.top_k(logits, 3).values
+    strongest = _strongest(logits, 3)
     return margin(logits, labels) / (strongest[:, 0] - strongest[:, 2] + TINY)
+
+
+def targeted_difference_of_logits_ratio(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """The target's logit minus the label's over the gap between the first and the mean of third and fourth, shape (n,), K >= 4.
+
+    Raises InputError for fewer classes.
+    """
+    strongest = _strongest(logits, 4, "targeted ")
+    lead = tf.gather(logits, targets, batch_dims=1) - tf.gather(logits, labels, batch_dims=1)
+    return lead / (strongest[:, 0] - (strongest[:, 2] + strongest[:, 3]) / 2 + TINY)
+
+
+def _strongest(logits: tf.Tensor, count: int, kind: str = "") -> tf.Tensor:
+    classes = logits.shape[-1]
+    if classes is not None and classes < count:
+        raise InputError(
+            f"the {kind}difference of logits ratio needs at least {count} classes, the model has {classes}: use the cross-entropy"
+        )
+    return tf.math.top_k(logits, count).values

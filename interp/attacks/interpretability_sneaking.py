@@ -1,15 +1,20 @@
 """The interpretability sneaking attack, ISA: fool the prediction and leave the interpretation (Boopathy et al. 2020, section 3)."""
 
 import dataclasses
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.attack import numbers, static, structure
+from interp.attacks.bisection import Trial, bisect
 from interp.attacks.classification import target_margin
-from interp.attacks.loop import Evaluation, choose
-from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable
+from interp.attacks.goals import check_targets
+from interp.attacks.loop import Evaluation
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable, description
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.attributions import Attribution, Representation
 from interp.attributions.cam import LAST_LAYER
@@ -25,7 +30,7 @@ FIRST_WEIGHT = 5e-5
 
 
 @dataclasses.dataclass(frozen=True)
-class Sneaked:
+class InterpretabilitySneakingResult:
     """What was found for each image: adversarial images (n, height, width, channels), and which of them succeeded, booleans (n,).
 
     An image for which no weight led to the target is returned as it came.
@@ -37,22 +42,22 @@ class Sneaked:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterpretabilitySneaking:
-    """Lower target margin + weight * discrepancy in a ball; `attack(model, images, labels, targets, epsilons)` gives a Sneaked.
+    """Lower target margin + weight * discrepancy in a ball: `attack(model, images, labels, targets, epsilons)`.
 
-    The weight of the discrepancy is bisected per image in [0, 1] over `rounds`: the largest with which the target is still
-    reached. `interpretation` is any explanation method, by name or as an object (representation is of a `layer`), `classes` one_class,
-    two_class or all_class, `norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose radii are this attack's natural
-    `epsilons`; by sign, every other round starts at `start`, and the iterate of least discrepancy counts of those at the target. Raises
-    InputError.
+    It gives an InterpretabilitySneakingResult. The weight of the discrepancy is bisected per image in [0, 1] over `rounds`: the largest
+    with which the target is still reached. `interpretation` is any explanation method, by name or as an object (representation is of a
+    `layer`), `classes` one_class, two_class or all_class, `norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose radii are
+    this attack's natural `epsilons`; by sign, every other round starts at `start`, and the iterate of least discrepancy counts of those
+    at the target. Raises InputError.
     """
 
-    interpretation: str | Attribution = "cam"
-    classes: str = "two_class"
-    norm: str = "l1"
+    interpretation: str | Attribution = static("cam", key=description)
+    classes: str = static("two_class")
+    norm: str = static("l1")
     rounds: int = 10
     steps: int = 20
-    direction: str = "sign"
-    layer: int = LAST_LAYER
+    direction: str = static("sign")
+    layer: int = static(LAST_LAYER)
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +78,7 @@ class InterpretabilitySneaking:
         *,
         start: Any = None,
         batch_size: int = 250,
-    ) -> Sneaked:
+    ) -> InterpretabilitySneakingResult:
         """Attack each image (n, height, width, channels) in [0, 1] within its radius of `epsilons` (n,); not where that is NaN.
 
         `labels` and `targets` (n,) are the true classes and the wanted ones, `start` adversarial images of smaller radii.
@@ -88,8 +93,7 @@ class InterpretabilitySneaking:
             lambda: check_attackable(self.method, model, originals),
         )
         truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
-        if bool(tf.reduce_any(truth == wanted)):
-            raise InputError("a target is the true class of its image: choose another class")
+        check_targets(truth, wanted)
         radii = _as_radii(epsilons)
         if radii.ndim not in (1, 2) or radii.shape[-1] != len(originals) or (radii < 0).any() or np.isinf(radii).any():
             raise InputError(
@@ -113,7 +117,7 @@ class InterpretabilitySneaking:
                     "logits, maps or their gradients are NaN or infinite on some of the images under attack, so they cannot be attacked"
                 )
             adversarial[places], succeeded[places] = found, np.isfinite(least)
-        return Sneaked(adversarial, succeeded)
+        return InterpretabilitySneakingResult(adversarial, succeeded)
 
     @property
     def method(self) -> Attribution:
@@ -124,13 +128,9 @@ class InterpretabilitySneaking:
     def _compile(self, model: keras.Model, images: tf.Tensor, count: int) -> Any:
         batch, label = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
         rows = [batch, label, label, batch, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)]
-        key = self.method.describe(), self.classes, self.norm, self.direction, tuple(images.shape[1:])
-        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images)
-
-        def run(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return self._search(model, count, *arguments)
-
-        return self._compiled.bind(model, key, run, rows, numbers)
+        scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images)}
+        key = structure(self), tuple(images.shape[1:])
+        return self._compiled.bind(model, key, partial(self._search, model, count), rows, scalars)
 
     def _search(
         self,
@@ -142,11 +142,9 @@ class InterpretabilitySneaking:
         begin: tf.Tensor,
         rows: tf.Tensor,
         radius: tf.Tensor,
-        rounds: tf.Tensor,
-        steps: tf.Tensor,
-        scale: tf.Tensor,
+        numbers: Mapping[str, tf.Tensor],
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        targeted = TargetedSteps(self.direction, steps, scale)
+        targeted = TargetedSteps(self.direction, numbers["steps"], numbers["scale"])
         forward = prepare(model, rearrange=True)
         searched = SearchedMaps(self.method.for_search(), forward, rows)
         shown = select_classes(self.classes, labels, targets, count)
@@ -159,9 +157,7 @@ class InterpretabilitySneaking:
             maps, logits = searched(points, shown)
             return target_margin(logits, targets), class_distances(maps - clean_maps, self.norm, squared=True)
 
-        def try_weight(
-            number: tf.Tensor, weight: tf.Tensor, low: tf.Tensor, high: tf.Tensor, best: tf.Tensor, least: tf.Tensor
-        ) -> tuple[tf.Tensor, ...]:
+        def try_weight(number: tf.Tensor, weight: tf.Tensor) -> Trial:
             def objective(points: tf.Tensor) -> Evaluation:
                 margins, distances = measure(points)
                 # Points at the target come first, among them those of least discrepancy.
@@ -172,18 +168,11 @@ class InterpretabilitySneaking:
             found = targeted.run(objective, start, radius, limits)
             margins, distances = measure(found)
             reached = margins < 0
-            better = reached & (distances < least)
-            best = choose(better, found, best)
-            # Nothing is less than NaN, so it stays, and is reported at the end.
             failed = tf.math.is_nan(margins) | tf.math.is_nan(distances)
-            least = tf.where(failed, np.float32(np.nan), tf.where(better, distances, least))
-            low, high = tf.where(reached, weight, low), tf.where(reached, high, weight)
-            middle = (low + high) / 2
-            return number + 1, tf.where(reached, tf.minimum(2 * weight, middle), middle), low, high, best, least
+            cost = tf.where(failed, np.float32(np.nan), tf.where(reached, distances, np.inf))
+            return Trial(found, cost, reached)
 
-        none = tf.zeros_like(radius)
-        state = (0, none + FIRST_WEIGHT, none, none + 1, clean, none + np.inf)
-        *_, best, least = tf.while_loop(lambda number, *_: number < rounds, try_weight, state)
+        best, least = bisect(try_weight, tf.zeros_like(radius) + FIRST_WEIGHT, clean, numbers["rounds"])
         return forward.leave(best), least
 
 

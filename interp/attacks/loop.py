@@ -1,7 +1,7 @@
 """The one loop of every gradient attack."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import tensorflow as tf
 
@@ -47,39 +47,81 @@ def ascend(
     return worse(last, objective(last).harm, worst, most_harm)[0]
 
 
-Rows = dict[str, tf.Tensor]
+class Rows(Protocol):
+    """What belongs to each image of a batch: a NamedTuple of tensors, or of tuples of tensors, of one row an image."""
+
+    @property
+    def worst(self) -> tf.Tensor:
+        """The points of largest harm so far."""
+
+    @property
+    def harm(self) -> tf.Tensor:
+        """Their harm (n,): 0 or more where nothing more is to be done."""
+
+
+AnyRows = TypeVar("AnyRows", bound=Rows)
+
+
+class Climb(NamedTuple):
+    """The rows of an ascent: where it is, what else its objective and its moves need of each image, and the worst so far."""
+
+    points: tf.Tensor
+    facts: Any
+    worst: tf.Tensor
+    harm: tf.Tensor
+
+
+def ascend_until_broken(
+    objective: Callable[[tf.Tensor, Any], Evaluation],
+    move: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Any], tf.Tensor],
+    start: tf.Tensor,
+    facts: Any,
+    steps: tf.Tensor | int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`ascend` that leaves each image at its first harm of 0 or more; return the points of largest harm, and that harm (n,).
+
+    `facts`, a NamedTuple of one row an image, is the last argument of `objective` and `move`.
+    """
+
+    def step(number: tf.Tensor, rows: Climb) -> Climb:
+        gradient, evaluation = value_and_gradient(lambda points: objective(points, rows.facts), rows.points)
+        worst, harm = worse(rows.points, evaluation.harm, rows.worst, rows.harm)
+        return Climb(move(rows.points, gradient, number, rows.facts), rows.facts, worst, harm)
+
+    rows = Climb(start, facts, start, tf.fill([tf.shape(start)[0]], start.dtype.min))
+    # One more, because a step judges the points that it moves on from.
+    return until_broken(step, rows, steps + 1)
 
 
 def until_broken(
-    body: Callable[[tf.Tensor, Rows], Rows], rows: Rows, steps: tf.Tensor | int, *, segment: int = 5
+    body: Callable[[tf.Tensor, AnyRows], AnyRows], rows: AnyRows, steps: tf.Tensor | int, *, segment: int = 5
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Repeat `body(step, rows)` and return each image's `worst` and its `harm`. For use inside tf.function.
 
-    `rows` holds tensors of one row an image: `worst`, `harm`, and whatever else the body needs of each image. Images of
-    harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch.
+    Images of harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch.
     """
 
-    def step_on(step: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, Rows]:
-        broken = rows["harm"] >= 0
-        moved = body(step, rows)
+    def step_on(step: tf.Tensor, rows: Any) -> tuple[tf.Tensor, AnyRows]:
+        broken = rows.harm >= 0
+        moved: Any = body(step, rows)
         # The first success is kept, not the worst of those until the segment ends.
-        worst = choose(broken, rows["worst"], moved["worst"])
-        return step + 1, {**moved, "worst": worst, "harm": tf.where(broken, rows["harm"], moved["harm"])}
+        worst = choose(broken, rows.worst, moved.worst)
+        return step + 1, moved._replace(worst=worst, harm=tf.where(broken, rows.harm, moved.harm))
 
     def run_segment(
-        step: tf.Tensor, standing: tf.Tensor, rows: Rows, worst: tf.Tensor, harm: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, Rows, tf.Tensor, tf.Tensor]:
+        step: tf.Tensor, standing: tf.Tensor, rows: AnyRows, worst: tf.Tensor, harm: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, AnyRows, tf.Tensor, tf.Tensor]:
         last = tf.minimum(step + segment, steps)
         _, rows = tf.while_loop(lambda step, _: step < last, step_on, (step, rows))
-        worst = tf.tensor_scatter_nd_update(worst, standing[:, None], rows["worst"])
-        harm = tf.tensor_scatter_nd_update(harm, standing[:, None], rows["harm"])
+        worst = tf.tensor_scatter_nd_update(worst, standing[:, None], rows.worst)
+        harm = tf.tensor_scatter_nd_update(harm, standing[:, None], rows.harm)
         # A NaN leaves too: the attack as a whole reports it.
-        stay = tf.where(rows["harm"] < 0)[:, 0]
-        rows = {name: tf.gather(value, stay) for name, value in rows.items()}
+        stay = tf.where(rows.harm < 0)[:, 0]
+        rows = tf.nest.map_structure(lambda value: tf.gather(value, stay), rows)
         return last, tf.gather(standing, stay), rows, worst, harm
 
-    worst, harm = rows["worst"], rows["harm"]
-    shapes = {name: tf.TensorShape([None, *value.shape[1:]]) for name, value in rows.items()}
+    worst, harm = rows.worst, rows.harm
+    shapes = tf.nest.map_structure(lambda value: tf.TensorShape([None, *value.shape[1:]]), rows)
     *_, worst, harm = tf.while_loop(
         lambda step, standing, *_: (step < steps) & (tf.size(standing) > 0),
         run_segment,

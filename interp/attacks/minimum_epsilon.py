@@ -1,14 +1,18 @@
 """The smallest l_inf radius at which a targeted attack succeeds (Boopathy et al. 2020, section 6)."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.attack import numbers, static, structure
+from interp.attacks.bisection import Trial, bisect
 from interp.attacks.classification import target_margin
-from interp.attacks.loop import Evaluation, Objective, Rows, choose, until_broken, value_and_gradient, worse
+from interp.attacks.loop import Evaluation, ascend_until_broken
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
@@ -21,7 +25,7 @@ FIRST_RADIUS, RESTART_RADIUS = 0.05, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Smallest:
+class MinimumEpsilonResult:
     """What was found for each image: adversarial images (n, height, width, channels), their radii (n,), and which were broken.
 
     An image that no radius up to 1 broke has the radius NaN and is returned as it came.
@@ -34,7 +38,7 @@ class Smallest:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MinimumEpsilon:
-    """Bisection of the radius per image, all inside one compiled graph; `attack(model, images, targets)` gives a Smallest.
+    """Bisection of the radius per image, all inside one compiled graph; `attack(model, images, targets)` gives a MinimumEpsilonResult.
 
     Each of `rounds` radii, from 0.05 on and up to 1, is tried by `steps` steps that start in turn at the image and at random.
     Images that no radius broke are searched again from `restarts` random shades of grey: away from all images, where gradients that
@@ -45,7 +49,7 @@ class MinimumEpsilon:
     rounds: int = 10
     steps: int = 20
     restarts: int = 5
-    direction: str = "sign"
+    direction: str = static("sign")
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +60,7 @@ class MinimumEpsilon:
 
     def __call__(
         self, model: keras.Model, images: Any, targets: Any, *, seed: int = 0, batch_size: int = 250
-    ) -> Smallest:
+    ) -> MinimumEpsilonResult:
         """Search for each image (n, height, width, channels) in [0, 1] the smallest radius that makes the model see `targets` (n,)."""
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
@@ -76,7 +80,7 @@ class MinimumEpsilon:
                 f"the model's gradient or logits are NaN or infinite on {np.isnan(radii).sum()} of {len(radii)} images under attack"
             )
         broken = np.isfinite(radii)
-        return Smallest(found, np.where(broken, radii, np.nan), broken)
+        return MinimumEpsilonResult(found, np.where(broken, radii, np.nan), broken)
 
     def _run(
         self,
@@ -90,12 +94,9 @@ class MinimumEpsilon:
     ) -> tuple[np.ndarray, np.ndarray]:
         batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
         rows = [batch, tf.TensorSpec([None], tf.int64), batch]
-        numbers = int(self.rounds), int(self.steps), REFERENCE_SCALE / len(images), restart
-
-        def search(*arguments: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return self._search(model, *arguments)
-
-        compiled = self._compiled.bind(model, (self.direction, tuple(images.shape[1:])), search, rows, numbers)
+        scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images), "restart": restart}
+        key = structure(self), tuple(images.shape[1:])
+        compiled = self._compiled.bind(model, key, partial(self._search, model), rows, scalars)
         found, radii = run_in_batches(compiled, (images, targets, draws), batch_size)
         return found.numpy(), radii.numpy()
 
@@ -105,68 +106,52 @@ class MinimumEpsilon:
         images: tf.Tensor,
         targets: tf.Tensor,
         draws: tf.Tensor,
-        rounds: tf.Tensor,
-        steps: tf.Tensor,
-        scale: tf.Tensor,
-        restart: tf.Tensor,
+        numbers: Mapping[str, tf.Tensor],
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        targeted = TargetedSteps(self.direction, steps, scale)
+        steps, restart = numbers["steps"], numbers["restart"]
+        targeted = TargetedSteps(self.direction, steps, numbers["scale"])
         forward = prepare(model, rearrange=True)
         clean, drawn = forward.enter(images), forward.enter(draws)
 
-        def towards(targets: tf.Tensor) -> Objective:
-            def objective(points: tf.Tensor) -> Evaluation:
-                value = -target_margin(forward.logits(points), targets)
-                return Evaluation(value, value)
+        def objective(points: tf.Tensor, facts: _Facts) -> Evaluation:
+            value = -target_margin(forward.logits(points), facts.targets)
+            return Evaluation(value, value)
 
-            return objective
+        def move(points: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, facts: _Facts) -> tf.Tensor:
+            moved = targeted.move(points, gradient, facts.radius, step)
+            return LinfBall().inside(moved, facts.limits, facts.radius)
 
-        def step(number: tf.Tensor, rows: Rows) -> Rows:
-            points, radius, limits = rows["points"], rows["radius"], (rows["lower"], rows["upper"])
-            gradient, evaluation = value_and_gradient(towards(rows["targets"]), points)
-            worst, harm = worse(points, evaluation.harm, rows["worst"], rows["harm"])
-            moved = LinfBall().inside(targeted.move(points, gradient, radius, number), limits, radius)
-            return {**rows, "points": moved, "worst": worst, "harm": harm}
-
-        def attack(start: tf.Tensor, radius: tf.Tensor, limits: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+        def attack(start: tf.Tensor, facts: _Facts) -> tuple[tf.Tensor, tf.Tensor]:
             """What was found within the limits, and its harm, positive at the target."""
-            if not targeted.by_sign:
-                last = targeted.run(towards(targets), start, radius, limits)
-                return last, towards(targets)(last).harm
-            rows = {"points": start, "targets": targets, "radius": radius, "lower": limits[0], "upper": limits[1]}
-            rows |= {"worst": start, "harm": tf.fill(tf.shape(radius), start.dtype.min)}
-            # An image that is broken needs no more steps at this radius. One step more, because a step judges where it starts.
-            return until_broken(step, rows, steps + 1)
+            if targeted.by_sign:
+                # An image that is broken needs no more steps at this radius.
+                return ascend_until_broken(objective, move, start, facts, steps)
+            last = targeted.run(lambda points: objective(points, facts), start, facts.radius, facts.limits)
+            return last, objective(last, facts).harm
 
-        def try_radius(
-            number: tf.Tensor,
-            radius: tf.Tensor,
-            low: tf.Tensor,
-            high: tf.Tensor,
-            best: tf.Tensor,
-            smallest: tf.Tensor,
-        ) -> tuple[tf.Tensor, ...]:
+        def try_radius(number: tf.Tensor, radius: tf.Tensor) -> Trial:
             each = radius[:, None, None, None]
-            limits = LinfBall().limits(images, each, forward.enter)
+            facts = _Facts(targets, radius, LinfBall().limits(images, each, forward.enter))
             # Every other radius is tried from the image itself: far from images many networks have no useful gradient.
             near = clean + tf.cast(number % 2, tf.float32) * each * drawn
             far = tf.where(restart, drawn, near)
-            start = LinfBall().inside(far, limits, radius) if targeted.by_sign else clean
-            found, harm = attack(start, radius, limits)
+            start = LinfBall().inside(far, facts.limits, radius) if targeted.by_sign else clean
+            found, harm = attack(start, facts)
             broken = harm > 0
-            better = broken & (radius < smallest)
-            best = choose(better, found, best)
-            # No radius is smaller than NaN, so it stays, and is reported at the end.
-            smallest = tf.where(tf.math.is_nan(harm), np.float32(np.nan), tf.where(better, radius, smallest))
-            low, high = tf.where(broken, low, radius), tf.where(broken, radius, high)
-            middle = (low + high) / 2
-            radius = tf.where(broken, middle, tf.minimum(2 * radius, middle))
-            return number + 1, radius, low, high, best, smallest
+            cost = tf.where(tf.math.is_nan(harm), np.float32(np.nan), tf.where(broken, radius, np.inf))
+            return Trial(found, cost, ~broken)
 
-        none = tf.zeros_like(targets, tf.float32)
-        state = (0, none + tf.where(restart, RESTART_RADIUS, FIRST_RADIUS), none, none + 1, clean, none + np.inf)
-        *_, best, smallest = tf.while_loop(lambda number, *_: number < rounds, try_radius, state)
+        first = tf.zeros_like(targets, tf.float32) + tf.where(restart, RESTART_RADIUS, FIRST_RADIUS)
+        best, smallest = bisect(try_radius, first, clean, numbers["rounds"])
         return forward.leave(best), smallest
+
+
+class _Facts(NamedTuple):
+    """What belongs to each image at a radius."""
+
+    targets: tf.Tensor
+    radius: tf.Tensor
+    limits: tuple[tf.Tensor, ...]
 
 
 def _offsets(images: tf.Tensor, seed: int) -> tf.Tensor:

@@ -70,6 +70,11 @@ def attacked_method(interpretation: str | Attribution) -> Attribution:
     return method
 
 
+def description(interpretation: str | Attribution) -> str:
+    """The method of that name or the object in words: its settings, which shape a graph."""
+    return attacked_method(interpretation).describe()
+
+
 def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor) -> None:
     """Raise InputError, naming the method, where `model` has no such maps or they do not change with the `images`."""
     few = images[:2]
@@ -88,7 +93,8 @@ def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor)
 
     # Where the image is black many maps are 0 and do not move.
     tried = tf.clip_by_value(few + tf.random.stateless_uniform(few.shape, (0, 1), -0.2, 0.2), 0.0, 1.0)
-    if not float(tf.function(largest, autograph=False)(tried)) > 0:
+    # A NaN is no sign that maps stay: the attack as a whole reports it.
+    if float(tf.function(largest, autograph=False)(tried)) == 0:
         raise InputError(
             f"{method.name} does not change with the image on this model, or in steps alone, so it cannot be attacked: choose another "
             "explanation, such as integrated gradients (ig)"

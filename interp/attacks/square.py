@@ -1,14 +1,15 @@
 """The Square attack: random search without gradients (Andriushchenko et al. 2020, arXiv 1912.00049)."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, Batch
-from interp.attacks.classification import margin
-from interp.attacks.loop import Rows, choose, until_broken, worse
+from interp.attacks.attack import Attack, Batch, static
+from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
+from interp.attacks.loop import choose, until_broken, worse
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import InputError
@@ -20,15 +21,16 @@ HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 @dataclass(frozen=True, kw_only=True)
 class Square(Attack):
-    """Random squares of +-`epsilon` per channel, kept where they raise the margin; black box, in the l_inf ball.
+    """Random squares of +-`epsilon` per channel, kept where they raise the margin towards the `goal`; black box, in the l_inf ball.
 
-    It starts at vertical stripes of +-eps and asks for `steps` logits an image, fewer once the image is misclassified; `share` of
-    the pixels are in the first squares. What gradients miss because they are masked, this finds. Raises InputError.
+    It starts at vertical stripes of +-eps and asks for `steps` logits an image, fewer once the goal is reached; `share` of the pixels
+    are in the first squares. What gradients miss because they are masked, this finds. Raises InputError.
     """
 
     epsilon: float
-    steps: int = 1000
-    share: float = 0.8
+    steps: int = static(1000)
+    share: float = static(0.8)
+    goal: Goal = static(Untargeted(), key=type)
 
     def __post_init__(self) -> None:
         check_radius("epsilon", self.epsilon)
@@ -36,6 +38,11 @@ class Square(Attack):
         check_number("share", self.share, minimum=0, strict=True)
         if self.share > 1:
             raise InputError(f"share came as {self.share}, expected at most 1")
+        check_goal(self.goal)
+
+    @property
+    def _goal(self) -> Goal:
+        return self.goal
 
     @property
     def _leaves_broken(self) -> bool:
@@ -48,45 +55,50 @@ class Square(Attack):
         squares = tf.random.stateless_uniform((count, self.steps, 2 + channels), (seed, 1))
         yield stripes, squares
 
-    def _structure(self) -> Hashable:
-        return self.steps, self.share
-
-    def _numbers(self) -> tuple[float | int, ...]:
-        return (float(self.epsilon),)
-
     def _run(self, batch: Batch) -> tf.Tensor:
-        model, images, labels, draws, numbers = batch
-        forward = prepare(model, rearrange=True)
-        stripes, squares = draws
-        height, width, channels = images.shape[1:]
-        entered = forward.enter(images)
-        lower, upper = LinfBall().limits(images, numbers[0], forward.enter)
+        forward = prepare(batch.model, rearrange=True)
+        stripes, squares = batch.draws
+        height, width, channels = batch.images.shape[1:]
+        entered = forward.enter(batch.images)
+        limits = LinfBall().limits(batch.images, batch.numbers["epsilon"], forward.enter)
         sides = tf.constant(square_sides(height, width, self.steps, self.share))
         # Every pixel is at one end of its range or the other, so the search is one over flat arrays of 0 and 1.
         row, column, channel = _places(forward, height, width, channels)
 
-        def picture(ends: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
+        def picture(ends: tf.Tensor, limits: tuple[tf.Tensor, ...]) -> tf.Tensor:
+            lower, upper = limits
             return tf.where(tf.reshape(ends, tf.shape(lower)) > 0.5, upper, lower)
 
-        def step(number: tf.Tensor, rows: Rows) -> Rows:
-            drawn, side, ends = rows["squares"][:, number], sides[number], rows["worst"]
+        def harm_at(points: tf.Tensor, classes: Classes) -> tf.Tensor:
+            return self.goal.harm(forward.logits(points), classes)
+
+        def step(number: tf.Tensor, rows: _Rows) -> _Rows:
+            drawn, side, ends = rows.squares[:, number], sides[number], rows.worst
             inside = _at(_covered(drawn[:, 0], side, height), row) * _at(_covered(drawn[:, 1], side, width), column)
             end = _at(tf.round(drawn[:, 2:]), channel)
             # A square that is there already would be a wasted query: its opposite is tried.
             new = tf.reduce_any(inside * (end - ends) != 0, -1, keepdims=True)
             tried = ends + inside * (tf.where(new, end, 1 - end) - ends)
-            outputs = forward.logits(picture(tried, rows["lower"], rows["upper"]))
-            worst, harm = worse(tried, margin(outputs, rows["labels"]), ends, rows["harm"])
-            return {**rows, "worst": worst, "harm": harm}
+            worst, harm = worse(tried, harm_at(picture(tried, rows.limits), rows.classes), ends, rows.harm)
+            return rows._replace(worst=worst, harm=harm)
 
-        striped = forward.enter(tf.broadcast_to(tf.round(stripes), tf.shape(images)))
+        striped = forward.enter(tf.broadcast_to(tf.round(stripes), tf.shape(batch.images)))
         start = tf.reshape(striped, (-1, row.shape[0]))
-        clean, first = (margin(forward.logits(points), labels) for points in (entered, picture(start, lower, upper)))
-        rows = {"labels": labels, "lower": lower, "upper": upper, "squares": squares, "worst": start}
-        # A misclassified image stays as it is.
-        rows["harm"] = tf.where(clean < 0, first, clean)
+        clean, first = (harm_at(points, batch.classes) for points in (entered, picture(start, limits)))
+        # An image that is there already stays as it is.
+        rows = _Rows(batch.classes, limits, squares, start, tf.where(clean < 0, first, clean))
         ends, _ = until_broken(step, rows, self.steps, segment=20)
-        return forward.leave(choose(clean < 0, picture(ends, lower, upper), entered))
+        return forward.leave(choose(clean < 0, picture(ends, limits), entered))
+
+
+class _Rows(NamedTuple):
+    """What belongs to each image: the limits of its pixels, the squares drawn for it, and at which limit each pixel is at its worst."""
+
+    classes: Classes
+    limits: tuple[tf.Tensor, ...]
+    squares: tf.Tensor
+    worst: tf.Tensor
+    harm: tf.Tensor
 
 
 def square_sides(height: int, width: int, steps: int, share: float) -> np.ndarray:

@@ -1,15 +1,15 @@
 """The top-k attack on an interpretation (Ghorbani et al. 2019, arXiv 1710.10547; AAI in Boopathy et al. 2020)."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, Batch, check_steps
+from interp.attacks.attack import Attack, Batch, check_steps, static
 from interp.attacks.classification import margin
 from interp.attacks.loop import Evaluation, ascend, choose
-from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable, description
 from interp.attributions import Attribution
 from interp.core.balls import LinfBall
 from interp.core.checks import check_number
@@ -34,9 +34,9 @@ class TopKInterpretation(Attack):
     epsilon: float
     step_size: float = 0.01
     steps: int = 200
-    k: int = 8
-    interpretation: str | Attribution = "cam"
-    keep_prediction: bool = False
+    k: int = static(8)
+    interpretation: str | Attribution = static("cam", key=description)
+    keep_prediction: bool = static(False)
 
     def __post_init__(self) -> None:
         check_steps(self.epsilon, self.step_size, self.steps)
@@ -49,17 +49,12 @@ class TopKInterpretation(Attack):
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
         yield LinfBall().random_point(images, self.epsilon, (seed, 0)), tf.range(len(images))
 
-    def _structure(self) -> Hashable:
-        return attacked_method(self.interpretation).describe(), self.k, self.keep_prediction
-
-    def _numbers(self) -> tuple[float | int, ...]:
-        return float(self.epsilon), float(self.step_size), int(self.steps)
-
     def _run(self, batch: Batch) -> tf.Tensor:
-        model, images, labels, (start, rows), numbers = batch
-        epsilon, step_size, steps = numbers
+        images, labels = batch.images, batch.classes.labels
+        start, rows = batch.draws
+        epsilon, step_size, steps = (batch.numbers[name] for name in ("epsilon", "step_size", "steps"))
         ball, method = LinfBall(), attacked_method(self.interpretation)
-        prepared = prepare(model, rearrange=True)
+        prepared = prepare(batch.model, rearrange=True)
         project = ball.projection(images, epsilon, prepared.enter)
         entered = prepared.enter(images)
         clean, logits = SearchedMaps(method, prepared, rows)(entered, labels[:, None])

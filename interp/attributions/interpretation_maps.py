@@ -57,7 +57,7 @@ class InterpretationMaps:
             prepared = prepare(model, rearrange=True)
             return (method.maps(prepared, prepared.enter(images), classes, rows).maps,)
 
-        compiled = self._compiled.bind(model, (method.describe(), shape, chosen.shape[1]), run, rows, ())
+        compiled = self._compiled.get(model, (method.describe(), shape, chosen.shape[1]), lambda: run, rows)
         return run_in_batches(compiled, (batch, chosen, tf.range(len(batch))), batch_size)[0].numpy()
 
     def check(self, model: keras.Model, images: Any) -> None:

@@ -1,7 +1,7 @@
 """Compiled functions that outlive one call, and batches run through them."""
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,16 @@ class CompiledFunctions:
         key: Hashable,
         build: Callable[..., Any],
         rows: Sequence[tf.TensorSpec],
-        numbers: Sequence[Any],
+        numbers: Mapping[str, Any],
     ) -> Any:
-        """Return a function of the `rows` alone: `build` compiled for rows and scalars, with the `numbers` as the scalars."""
-        scalars = [tf.constant(number) for number in numbers]
+        """Return a function of the `rows` alone: `build` compiled for rows and a mapping of scalars, which are the `numbers`."""
+        scalars = [tf.constant(number) for number in numbers.values()]
         signature = [*rows, *(tf.TensorSpec([], scalar.dtype) for scalar in scalars)]
-        compiled = self.get(model, key, lambda: build, signature)
+
+        def run(*arguments: tf.Tensor) -> Any:
+            return build(*arguments[: len(rows)], dict(zip(numbers, arguments[len(rows) :], strict=True)))
+
+        compiled = self.get(model, key, lambda: run, signature)
         return lambda *arrays: compiled(*arrays, *scalars)
 
     def __reduce__(self) -> tuple[type["CompiledFunctions"], tuple[()]]:

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from interp.attacks import ProjectedGradientDescent, correct
+from interp.attacks import ProjectedGradientDescent, Untargeted, correct
 from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_radius
+from interp.core.errors import InputError
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.models.model_check import check_model
 
@@ -56,6 +57,10 @@ def accuracy_curve(
     `report` is called after each radius. Raises InputError.
     """
     check_instance("the attack", attack, ProjectedGradientDescent, PGD)
+    if not isinstance(attack.goal, Untargeted):
+        raise InputError(
+            f"the attack came with the goal {type(attack.goal).__name__}, an accuracy is of attacks to any class: set goal=Untargeted()"
+        )
     radii = check_epsilons(epsilons, attack.norm)
     batch = check_images(images)
     classes = check_model(model, batch)

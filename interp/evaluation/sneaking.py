@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from interp.attacks import InterpretabilitySneaking, MinimumEpsilon
-from interp.attacks.minimum_epsilon import Smallest
+from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, MinimumEpsilonResult
 from interp.attributions import InterpretationMaps
 from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_number
 from interp.core.errors import InputError
@@ -68,7 +67,7 @@ def sneaking(
     minimum: MinimumEpsilon,
     penalties: Sequence[float],
     *,
-    smallest: Smallest | None = None,
+    smallest: MinimumEpsilonResult | None = None,
     seed: int = 0,
     batch_size: int = 250,
 ) -> Sneaking:

@@ -1,10 +1,12 @@
 """The loop of every gradient attack, by hand."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.attacks.loop import Evaluation, ascend
+from interp.attacks.loop import Evaluation, ascend, ascend_until_broken
 from interp.core.errors import InputError
 
 
@@ -49,3 +51,26 @@ def test_a_value_without_gradient_is_refused():
 
     with pytest.raises(InputError, match="no gradient to follow"):
         ascend(constant, plain_step, tf.zeros((1, 1, 1, 1)), 1)
+
+
+def test_an_image_is_left_at_its_first_success():
+    """From 0 in steps of 1/4 to limits of .5 and 2, from 0 and at once; harm is what is beyond them."""
+
+    class Facts(NamedTuple):
+        limit: tf.Tensor
+        size: tuple[tf.Tensor, ...]
+
+    def objective(points, facts):
+        beyond = tf.reshape(points, [-1]) - facts.limit
+        return Evaluation(beyond, beyond)
+
+    def move(points, gradient, _, facts):
+        return points + tf.reshape(facts.size[0], [-1, 1, 1, 1]) * gradient
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1, 1, 1]), tf.TensorSpec([None])])
+    def run(start, limit):
+        return ascend_until_broken(objective, move, start, Facts(limit, (0.25 * tf.ones_like(limit),)), 7)
+
+    worst, harm = run(tf.reshape([0.0, 0.0, 3.0], (3, 1, 1, 1)), tf.constant([0.5, 2.0, 1.0]))
+    np.testing.assert_allclose(np.ravel(worst), [0.5, 1.75, 3.0])
+    np.testing.assert_allclose(harm, [0, -0.25, 2])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.attack import static
 from interp.attacks.unforeseen import canvas
 from interp.attacks.unforeseen.unforeseen import UnforeseenAttack, sign_step
 from interp.core.errors import check_choice
@@ -52,14 +53,11 @@ class JPEG(UnforeseenAttack):
     """
 
     epsilon: float = 0.25
-    norm: str = "linf"
+    norm: str = static("linf")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("norm", self.norm, NORMS)
-
-    def _structure(self) -> tuple[str, str]:
-        return self.goal, self.norm
 
     def _draw(self, images: tf.Tensor, seed: tf.Tensor, restart: int) -> tuple[tf.Tensor, ...]:
         height, width = canvas.sides(images)

@@ -1,38 +1,62 @@
 """What the unforeseen attacks share: pictures made from latents, and the search for the worst latents (Kang et al. 2019)."""
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, Batch
-from interp.attacks.classification import log_odds_against, margin
+from interp.attacks.attack import Attack, Batch, number, static
+from interp.attacks.classification import margin
+from interp.attacks.goals import Classes, Goal, Towards, Untargeted, check_goal
 from interp.attacks.loop import Evaluation, ascend
 from interp.attacks.unforeseen import canvas
 from interp.core.checks import MOST_STEPS, check_number
 from interp.core.errors import InputError, check_choice
 from interp.models.prepared import prepare
 
-GOALS = ("random_target", "untargeted")
 ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class DrawnTarget(Towards):
+    """Away from the label, towards a class drawn for each image at every restart from the seed of the call (Kang et al. 2019)."""
+
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+        drawn = tf.random.stateless_uniform([len(labels)], tf.random.fold_in(tf.constant([seed, restart], tf.int64), 0))
+        return (labels + 1 + tf.cast(drawn * (count - 1), tf.int64)) % count
+
+    def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return margin(logits, classes.labels)
+
+
+GOALS: dict[str, Goal] = {"random_target": DrawnTarget(), "untargeted": Untargeted()}
+
+
+def find_goal(goal: str | Goal) -> Goal:
+    """Return the goal of this name, or the one given. Raises InputError."""
+    if isinstance(goal, str):
+        return GOALS[check_choice("goal", goal, GOALS)]
+    check_goal(goal)
+    return goal
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnforeseenAttack(Attack):
     """An attack of budget `epsilon` on the latents of a picture: fog, say, of which the latents are the height map.
 
-    `goal` random_target lowers the cross-entropy of a class drawn for each image, never its own, and takes the last latents, as
-    the published attack does; untargeted raises that of its own class and takes the latents that harm most. Steps have the size
-    `step_size`, epsilon / sqrt(steps) without it. The worst of `restarts` starts counts. Images of other sides than multiples of
-    16 get black margins, grey ones three channels, and are cut back. Kang et al. 2019, arXiv 1908.08016. Raises InputError.
+    `goal` "random_target" lowers the cross-entropy of a class drawn for each image, never its own, and takes the last latents, as the
+    published attack does; any misclassification counts. All others take the latents that harm most: "untargeted", which raises that of
+    the label, Targeted(classes) and RandomTarget(). Steps have the size `step_size`, epsilon / sqrt(steps) without it. The worst of
+    `restarts` starts counts. Images of other sides than multiples of 16 get black margins, grey ones three channels, and are cut back.
+    Kang et al. 2019, arXiv 1908.08016. Raises InputError.
     """
 
     epsilon: float
     steps: int = 200
-    goal: str = "random_target"
+    goal: str | Goal = static("random_target", key=lambda goal: type(find_goal(goal)))
     restarts: int = 1
-    step_size: float | None = None
+    step_size: float | None = number(None, read=lambda attack: attack._size)
 
     def __post_init__(self) -> None:
         check_number("epsilon", self.epsilon, minimum=0, strict=True)
@@ -40,7 +64,15 @@ class UnforeseenAttack(Attack):
         check_number("restarts", self.restarts, minimum=1, whole=True)
         if self.step_size is not None:
             check_number("step_size", self.step_size, minimum=0, strict=True)
-        check_choice("goal", self.goal, GOALS)
+        find_goal(self.goal)
+
+    @property
+    def _goal(self) -> Goal:
+        return find_goal(self.goal)
+
+    @property
+    def _size(self) -> float:
+        return float(self.epsilon / self.steps**0.5 if self.step_size is None else self.step_size)
 
     @property
     def _leaves_broken(self) -> bool:
@@ -53,21 +85,13 @@ class UnforeseenAttack(Attack):
             )
         for restart in range(self.restarts):
             pair = tf.constant([seed, restart], tf.int64)
-            target = tf.random.stateless_uniform([len(images)], tf.random.fold_in(pair, 0))
-            yield (target, *self._draw(images, tf.random.fold_in(pair, 1), restart))
-
-    def _structure(self) -> Hashable:
-        return (self.goal,)
-
-    def _numbers(self) -> tuple[float | int, ...]:
-        size = self.epsilon / self.steps**0.5 if self.step_size is None else self.step_size
-        return float(self.epsilon), float(size), self.steps
+            yield self._draw(images, tf.random.fold_in(pair, 1), restart)
 
     def _run(self, batch: Batch) -> tf.Tensor:
-        model, images, labels, draws, numbers = batch
-        epsilon, step_size, steps = numbers
-        drawn, start, *fixed = draws
-        forward = prepare(model, rearrange=True)
+        images, (start, *fixed) = batch.images, batch.draws
+        epsilon, step_size, steps = (batch.numbers[name] for name in ("epsilon", "step_size", "steps"))
+        goal = self._goal
+        forward = prepare(batch.model, rearrange=True)
         clean = canvas.enter(images)
 
         def picture(latents: tf.Tensor) -> tf.Tensor:
@@ -75,17 +99,13 @@ class UnforeseenAttack(Attack):
 
         def objective(latents: tf.Tensor) -> Evaluation:
             logits = forward.classify(picture(latents))
-            classes = logits.shape[-1]
-            if self.goal == "untargeted":
-                return Evaluation(log_odds_against(logits, labels), margin(logits, labels))
-            shift = 1 + tf.cast(drawn * (classes - 1), tf.int64)
-            return Evaluation(-log_odds_against(logits, (labels + shift) % classes), margin(logits, labels))
+            return Evaluation(goal.value(logits, batch.classes), goal.harm(logits, batch.classes))
 
         def move(latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
             return self._keep(self._move(latents, gradient, step, step_size, epsilon), tuple(fixed), epsilon)
 
         start = self._keep(start, tuple(fixed), epsilon)
-        return picture(ascend(objective, move, start, steps, keep_worst=self.goal == "untargeted"))
+        return picture(ascend(objective, move, start, steps, keep_worst=not isinstance(goal, DrawnTarget)))
 
     @abstractmethod
     def _draw(self, images: tf.Tensor, seed: tf.Tensor, restart: int) -> tuple[tf.Tensor, ...]:

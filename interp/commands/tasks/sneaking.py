@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from interp.attacks import InterpretabilitySneaking
-from interp.attacks.minimum_epsilon import Smallest
+from interp.attacks import InterpretabilitySneaking, MinimumEpsilonResult
 from interp.attributions import InterpretationMaps
 from interp.commands.tasks.accuracy import flag_records
 from interp.commands.tasks.attributions import shown_gaps
@@ -151,7 +150,7 @@ def attack_and_display(setting: Setting) -> Outcome:
     return Outcome(table, {"notes": shown_gaps(setting)}, {"maps": targeted_maps_figure(stages, maps, classes, names)})
 
 
-def _smallest(setting: Setting) -> Smallest:
+def _smallest(setting: Setting) -> MinimumEpsilonResult:
     return setting.minimum_epsilon()(
         setting.model,
         setting.images,
@@ -161,7 +160,7 @@ def _smallest(setting: Setting) -> Smallest:
     )
 
 
-def _sneak(setting: Setting, classes: str, smallest: Smallest | None = None) -> Sneaking:
+def _sneak(setting: Setting, classes: str, smallest: MinimumEpsilonResult | None = None) -> Sneaking:
     arguments = setting.arguments
     attack = InterpretabilitySneaking(
         interpretation=setting.method,

@@ -19,7 +19,7 @@ def uar_attack(setting: Setting) -> Outcome:
     """Accuracies, an attack, goal and budget a row, scores where there is a calibration, curves and the gallery."""
     arguments = setting.arguments
     names = arguments.attacks or SCORED
-    goals = GOALS if arguments.goal == "both" else (arguments.goal,)
+    goals = tuple(GOALS) if arguments.goal == "both" else (arguments.goal,)
     side = max(setting.sample.image_shape[:2])
     calibration = None if arguments.calibration is None else read_calibration(setting.files.add(arguments.calibration))
     if calibration is not None:

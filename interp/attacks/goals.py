@@ -1,0 +1,148 @@
+"""What an attack on predictions is to reach: another class than the label, a given class, or a drawn one."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from interp.attacks.classification import difference_of_logits_ratio, log_odds_against, margin
+from interp.attacks.classification import targeted_difference_of_logits_ratio as targeted_ratio
+from interp.core.checks import check_instance, check_number, kind_of
+from interp.core.errors import InputError
+
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+class Classes(NamedTuple):
+    """The labels of images (n,) and the classes (n,) that an attack leads them to; where it leads to none, the labels again."""
+
+    labels: tf.Tensor
+    targets: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Goal(ABC):
+    """What an attack is to reach. `targets` is asked once for all images; the others inside of compiled functions.
+
+    Attacks whose goals are of the same class share a graph, so those others depend on their arguments alone.
+    """
+
+    @abstractmethod
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+        """The classes (n,) that images of these `labels` (n,) are led to, of `count`, at a restart of a call with this `seed`."""
+
+    @abstractmethod
+    def value(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        """What an attack raises, shape (n,): log odds, along whose gradient the cross-entropy rises, or falls for a target."""
+
+    @abstractmethod
+    def ratio(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        """The difference of logits ratio, shape (n,), which an attack may raise instead."""
+
+    @abstractmethod
+    def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        """How far beyond the goal an image is, shape (n,): 0 or more where it is reached."""
+
+
+@dataclass(frozen=True)
+class Untargeted(Goal):
+    """Any class but the label; one that ties with the label is enough."""
+
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+        return labels
+
+    def value(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return log_odds_against(logits, classes.labels)
+
+    def ratio(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return difference_of_logits_ratio(logits, classes.labels)
+
+    def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return margin(logits, classes.labels)
+
+
+@dataclass(frozen=True)
+class Towards(Goal):
+    """Goals that lead to a class for each image."""
+
+    def value(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return -log_odds_against(logits, classes.targets)
+
+    def ratio(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return targeted_ratio(logits, classes.labels, classes.targets)
+
+
+@dataclass(frozen=True)
+class Targeted(Towards):
+    """The given `classes` (n,), one for each image of a call and never its label, are predicted. Raises InputError."""
+
+    classes: Any
+
+    def __post_init__(self) -> None:
+        try:
+            given = np.asarray(self.classes)
+        except ValueError:
+            given = np.array(None)
+        if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
+            came = f"{given.dtype} of shape {given.shape}" if given.ndim else kind_of(self.classes)
+            raise InputError(
+                f"target classes came as {came}, expected an integer for each image, as in Targeted([3, 1])"
+            )
+        # A tuple can be compared and written down.
+        object.__setattr__(self, "classes", tuple(given.tolist()))
+
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+        given = self.classes
+        if len(given) != len(labels):
+            raise InputError(f"{len(given)} target classes came with {len(labels)} images, expected one for each image")
+        if min(given) < 0 or max(given) >= count:
+            raise InputError(
+                f"target classes came in [{min(given)}, {max(given)}], the network has classes 0 to {count - 1}: check them"
+            )
+        check_targets(labels, tf.constant(given, tf.int64))
+        return tf.constant(given, tf.int64)
+
+    def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return _beyond_target(logits, classes)
+
+
+@dataclass(frozen=True)
+class RandomTarget(Towards):
+    """A class drawn for each image, never its label, is predicted: (label + 1 + r) mod K, r of RandomState(seed).randint(K - 1).
+
+    The rule of Boopathy et al. 2020. The draw depends on `seed` and the place of an image, not on the seed of the call. The targets of
+    the paper's sample, which its images are drawn before, are those of `evaluation.sample_images`. Raises InputError.
+    """
+
+    seed: int = 99
+
+    def __post_init__(self) -> None:
+        check_number("seed", self.seed, minimum=0, whole=True)
+
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+        shift = np.random.RandomState(self.seed).randint(count - 1, size=len(labels))
+        return (labels + 1 + tf.constant(shift, tf.int64)) % count
+
+    def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return _beyond_target(logits, classes)
+
+
+def check_goal(goal: Any) -> None:
+    """Raise an InputError unless `goal` is one."""
+    check_instance("the goal", goal, Goal, "Untargeted() or Targeted([3, 1])")
+
+
+def check_targets(labels: tf.Tensor, targets: tf.Tensor) -> None:
+    """Raise an InputError where one of the `targets` (n,) is the label of its image."""
+    same = tf.where(labels == targets)[:, 0]
+    if len(same):
+        raise InputError(
+            f"a target is the true class of its image (the first is image {int(same[0])}): choose another class"
+        )
+
+
+def _beyond_target(logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+    """By how much the target leads; a target that ties with another class is not predicted, so a tie is less than 0."""
+    return -margin(logits, classes.targets) - _SMALLEST
