@@ -45,6 +45,9 @@ class NoiseEnsemble(OfOneClass):
     def for_search(self) -> Attribution:
         return replace(self, attribution=self.attribution.for_search())
 
+    def for_training(self) -> Attribution:
+        return replace(self, attribution=self.attribution.for_training())
+
     def without_model(self) -> "NoiseEnsemble":
         return replace(self, attribution=self.attribution.without_model())
 

@@ -8,15 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.balls import LinfBall
 from interp.core.checks import RANGE_TOLERANCE, check_images, check_instance, check_labels, check_number, kind_of
 from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.models.prepared import prepare
+from interp.training.batches import draw_batch
 from interp.training.errors import TrainingDiverged
-from interp.training.objectives import Objective, find_objective, resolve_penalty
+from interp.training.inner_attack import attack_batch
+from interp.training.objectives import Objective, check_explanation, find_objective, resolve_penalty, with_explanation
 from interp.training.schedule import Schedule
-from interp.training.step import attack_batch, count_correct, is_finite, make_pair, update_if
+from interp.training.step import count_correct, make_pair
+from interp.training.update import is_finite, statistics_of, update_if
 
 NO_WEIGHTS = (
     "RobustModel takes batches of (images, labels) without sample weights, and sample_weight or class_weight came: leave them out, and "
@@ -78,6 +80,7 @@ class RobustModel(keras.Model):
             )
         self.network = network
         self.objective = find_objective(objective)
+        check_explanation(self.objective, network)
         self.schedule = schedule
         self.penalty_weight = resolve_penalty(self.objective, penalty_weight)
         self.seed = seed
@@ -142,17 +145,16 @@ class RobustModel(keras.Model):
         # As Schedule.radius, in the graph.
         reached = tf.cast(step - first, tf.float32) / max(last - first, 1)
         epsilon = self.schedule.epsilon * tf.where(step >= last, 1.0, tf.clip_by_value(reached, 0.0, 1.0))
-        variables = self.network.trainable_variables
-        before = [tf.identity(variable) for variable in self.network.non_trainable_variables]
+        statistics = statistics_of(self.network)
         with tf.GradientTape() as tape:
             loss = self._measure(
                 images, labels, epsilon, tf.stack([tf.constant(self.seed, tf.int64), step]), training=True
             )
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, variables)
+        gradients = tape.gradient(scaled, self.network.trainable_variables)
         state = tf.where(is_finite(loss, gradients), FINE, DIVERGED)
         self._note(tf.concat([[state], self._seen[1:]], 0))
-        update_if(self._seen[0] == FINE, self.optimizer, gradients, variables, self.network, before)
+        update_if(self._seen[0] == FINE, self.optimizer, gradients, self.network, statistics)
         return {key: mean.result() for key, mean in self._means.items()}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -235,14 +237,11 @@ class RobustModel(keras.Model):
         self, images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, *, training: bool
     ) -> tf.Tensor:
         """The objective's mean loss on a batch, attacked within `epsilon`; the means take note."""
-        ball = LinfBall()
-        start = ball.project(images + ball.random(tf.shape(images), epsilon, seed), images, epsilon)
-        moved = attack_batch(
-            self.network, self.objective, images, labels, start, epsilon, self.schedule, self.penalty_weight
-        )
+        batch = draw_batch(images, labels, epsilon, seed)
+        moved = attack_batch(self.network, self.objective, batch, epsilon, self.schedule, self.penalty_weight)
         forward = prepare(self.network, rearrange=True)
         pair = make_pair(
-            forward, self.objective, images, labels, tf.stop_gradient(moved), self.penalty_weight, training=training
+            forward, self.objective, batch, tf.stop_gradient(moved), self.penalty_weight, training=training
         )
         loss = tf.reduce_mean(self.objective.loss(pair))
         count = tf.cast(tf.shape(images)[0], tf.float32)
