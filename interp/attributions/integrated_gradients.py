@@ -57,7 +57,7 @@ class IntegratedGradients(OfOneClass):
         return replace(self, steps=SEARCHED, rule="right", tolerance=None)
 
     def for_training(self) -> Attribution:
-        return replace(self.for_search(), at_once=True)
+        return replace(self, steps=SEARCHED, rule="right", tolerance=None, at_once=True)
 
     def _numbers_of_points(self) -> list[int]:
         if self.tolerance is None:

@@ -42,6 +42,7 @@ INTERPRETATIONS: dict[str, Attribution] = {
     "ig": METHODS["integrated_gradients"],
     "representation": Representation(),
 }
+_NAMED = {**METHODS, **INTERPRETATIONS}
 
 
 def find_attribution(method: str | Attribution) -> Attribution:
@@ -59,5 +60,9 @@ def find_attribution(method: str | Attribution) -> Attribution:
     ensemble, colon, base = method.partition(":")
     if ensemble in ENSEMBLES:
         return ENSEMBLES[ensemble](find_attribution(base) if colon else VanillaGradient())
-    named = {**METHODS, **INTERPRETATIONS}
-    return named[check_choice("explanation", method, [*named, *ENSEMBLES])]
+    return _NAMED[check_choice("explanation", method, [*_NAMED, *ENSEMBLES])]
+
+
+def name_of(method: Attribution) -> str | None:
+    """The name by which `find_attribution` finds a method of these settings, None where it has none."""
+    return next((name for name, known in _NAMED.items() if known == method), None)
