@@ -91,7 +91,7 @@ def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor)
 
     # Where the image is black many maps are 0 and do not move.
     tried = tf.clip_by_value(few + tf.random.stateless_uniform(few.shape, (0, 1), -0.2, 0.2), 0.0, 1.0)
-    if not float(tf.function(largest, autograph=False)(tried)) > 0:
+    if float(tf.function(largest, autograph=False)(tried)) == 0:
         raise InputError(
             f"{method.name} does not change with the image on this model, or in steps alone, so it cannot be attacked: choose another "
             "explanation, such as integrated gradients (ig)"
