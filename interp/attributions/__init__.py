@@ -12,7 +12,7 @@ from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.attributions.interpretation_maps import InterpretationMaps, check_maps
 from interp.attributions.pixel_scores import RANKINGS, pixel_scores
 from interp.attributions.random_baseline import RandomBaseline
-from interp.attributions.registry import INTERPRETATIONS, find_attribution
+from interp.attributions.registry import INTERPRETATIONS, find_attribution, name_of
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "VanillaGradient",
     "check_maps",
     "find_attribution",
+    "name_of",
     "pixel_scores",
 ]

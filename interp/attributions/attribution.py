@@ -141,6 +141,10 @@ class Attribution(ABC):
         """The method as an attack searches with it, where that is another one: what it found is judged by the method itself."""
         return self
 
+    def for_training(self) -> "Attribution":
+        """The method as training computes it, whose maps may be differentiated by the weights too."""
+        return self.for_search()
+
     def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
         """The name of the layer that the method looks at in `model`, None where it looks at none. Raises InputError."""
         return None

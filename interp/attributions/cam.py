@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, Maps
-from interp.models.linear_tail import Tail
 from interp.models.prepared import PreparedModel
 
 LAST_LAYER = -1
@@ -30,11 +29,11 @@ class CAM(Attribution):
 
     def of_activations(self, model: PreparedModel, activations: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         """The maps (n, m, h, w), which are linear in what the tail reads."""
-        maps = self._tail(model).maps(activations)
-        return tf.gather(tf.transpose(maps, (0, 3, 1, 2)), classes, batch_dims=1)
+        return tf.gather(tf.transpose(self.of_all_classes(model, activations), (0, 3, 1, 2)), classes, batch_dims=1)
 
-    def _tail(self, model: PreparedModel) -> Tail:
-        return model.tail.rectified() if self.rectified else model.tail
+    def of_all_classes(self, model: PreparedModel, activations: tf.Tensor) -> tf.Tensor:
+        """The maps (n, h, w, K) of all classes."""
+        return (model.tail.rectified() if self.rectified else model.tail).maps(activations)
 
 
 @dataclass(frozen=True, eq=False)

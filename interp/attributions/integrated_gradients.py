@@ -40,6 +40,8 @@ class IntegratedGradients(OfOneClass):
     rule: str = field(default="gauss_legendre", kw_only=True)
     baseline: Any = field(default=0.0, kw_only=True)
     tolerance: float | None = field(default=None, kw_only=True)
+    # All points in memory at once, which lets gradients through to the weights.
+    at_once: bool = field(default=False, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,6 +55,9 @@ class IntegratedGradients(OfOneClass):
 
     def for_search(self) -> Attribution:
         return replace(self, steps=SEARCHED, rule="right", tolerance=None)
+
+    def for_training(self) -> Attribution:
+        return replace(self, steps=SEARCHED, rule="right", tolerance=None, at_once=True)
 
     def _numbers_of_points(self) -> list[int]:
         if self.tolerance is None:
@@ -86,7 +91,7 @@ class IntegratedGradients(OfOneClass):
         end = model.lift(points)
         start = model.lift(black) + tf.zeros_like(end)
         small = shape.num_elements() is not None and shape.num_elements() <= SMALL_IMAGE
-        chunk_size = None if small and self.steps < FEWEST else self.points_at_a_time(tuple(shape))
+        chunk_size = None if self.at_once or (small and self.steps < FEWEST) else self.points_at_a_time(tuple(shape))
 
         def score_of(labels: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
             return lambda points, at: of_labels(model.logits_of_lifted(points), tf.gather(labels, at))

@@ -40,6 +40,12 @@ def find_attribution(method: str | Attribution) -> Attribution:
     return INTERPRETATIONS[method] if method in INTERPRETATIONS else _class(METHODS[method])()
 
 
+def name_of(method: Attribution) -> str | None:
+    """The name by which `find_attribution` finds a method of these settings, None where it has none."""
+    named = {**{name: _class(place)() for name, place in METHODS.items()}, **INTERPRETATIONS}
+    return next((name for name, known in named.items() if known == method), None)
+
+
 @cache
 def _class(place: str) -> type[Attribution]:
     module, _, name = place.partition(".")

@@ -45,6 +45,9 @@ class NoiseEnsemble(OfOneClass):
     def for_search(self) -> Attribution:
         return replace(self, attribution=self.attribution.for_search())
 
+    def for_training(self) -> Attribution:
+        return replace(self, attribution=self.attribution.for_training())
+
     def with_model(self, model: keras.Model | None) -> Self:
         return replace(self, attribution=self.attribution.with_model(model), _compiled=CompiledFunctions())
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--only", nargs="+", metavar="NAME", help="networks of the list, with or without their epochs")
     what.add_argument("--dataset", help="train on this dataset instead, for example digits, which needs no files")
+    what.add_argument(
+        "--explanation",
+        metavar="NAME",
+        help="the maps that the int methods compare, such as grad_cam, gradient or ig (default: cam, class activation maps)",
+    )
     how = parser.add_argument_group("how")
     how.add_argument("--profile", default="paper", help="paper, cpu (two cores: minutes a network) or smoke (seconds)")
     how.add_argument(
@@ -124,8 +130,14 @@ def _choose(arguments: argparse.Namespace) -> "list[Recipe]":
             changed = on_dataset(changed, "cifar" if arguments.dataset == "cifar10" else arguments.dataset)
         if arguments.epochs is not None:
             changed = for_epochs(changed, arguments.epochs)
+        if arguments.explanation not in (None, "cam"):
+            changed = replace(changed, explanation=arguments.explanation)
         pairs.append((row, changed))
-    return choose(pairs, arguments.only)
+    chosen = choose(pairs, arguments.only)
+    for row in chosen:
+        # Methods without maps are refused now, not when it is their turn.
+        _ = row.method
+    return chosen
 
 
 def _load(rows: "list[Recipe]", arguments: argparse.Namespace) -> "dict[str, dict[str, Dataset]]":

@@ -54,7 +54,7 @@ def train_network(
         fewer = {split: splits[split].take(min(row.images, len(splits[split]))) for split in ("train", "validation")}
         splits = {**splits, **fewer}
     chief, images = is_chief(strategy), splits["train"]
-    objective = training.find_objective(row.objective)
+    objective = row.method
     target = arguments.networks_dir / f"{row.name}.safetensors"
     folder = arguments.networks_dir / RUNS / row.name
     checkpoints = training.CheckpointFolder(folder / "checkpoints")
@@ -141,7 +141,7 @@ def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:
 def _with_attack_precision(row: Recipe, precision: str, images: Dataset, made_before: dict[str, Any]) -> Recipe:
     """The recipe with the precision of its inner attack: for auto that of the training that goes on, else the faster one."""
 
-    if training.find_objective(row.objective).attack is None:
+    if row.method.attack is None:
         return row
     if precision == "auto" and made_before:
         schedule = made_before.get("schedule")

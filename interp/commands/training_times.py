@@ -16,11 +16,11 @@ class Clock:
     """Estimates of training times; networks of equal cost are measured once."""
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[str, str, str, int], tuple[float, float]] = {}
+        self._seconds: dict[tuple[str, str, str, str | None, int], tuple[float, float]] = {}
 
     def estimate(self, row: "Recipe") -> str:
         """The time of a recipe in words."""
-        key = (row.dataset, row.architecture, row.objective, row.schedule.batch_size)
+        key = (row.dataset, row.architecture, row.objective, row.explanation, row.schedule.batch_size)
         if key not in self._seconds:
             self._seconds[key] = _measure(row)
         fixed, per_attack_step = self._seconds[key]
@@ -43,11 +43,10 @@ def _measure(row: "Recipe") -> tuple[float, float]:
     import tensorflow as tf
 
     from interp.models import IMAGE_KINDS, build_network
-    from interp.training import find_objective
     from interp.training.objectives import resolve_penalty
     from interp.training.step import make_step
 
-    kind, objective = IMAGE_KINDS[row.dataset], find_objective(row.objective)
+    kind, objective = IMAGE_KINDS[row.dataset], row.method
     network = build_network(row.architecture, kind.shape, kind.classes)
     batch_size = _measured_batch(row)
     images = tf.constant(np.random.RandomState(0).rand(batch_size, *kind.shape), tf.float32)

@@ -3,7 +3,7 @@
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.training.checkpoints import CheckpointFolder
 from interp.training.errors import TrainingDiverged, TrainingInterrupted
-from interp.training.objectives import OBJECTIVES, Objective, find_objective
+from interp.training.objectives import OBJECTIVES, Objective, find_objective, with_explanation
 from interp.training.resuming import Checkpointing
 from interp.training.retraining import Retraining
 from interp.training.robust_model import RobustModel
@@ -26,4 +26,5 @@ __all__ = [
     "find_objective",
     "plain_schedule",
     "train",
+    "with_explanation",
 ]

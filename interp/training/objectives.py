@@ -1,9 +1,14 @@
 """The training methods, a row each: the loss that is minimised and what the inner attack maximises."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import tensorflow as tf
+
+from interp.attacks.searched_maps import attacked_method, check_attackable
+from interp.attributions import CAM, Attribution
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError, check_choice
+from interp.models.network import Network
 from interp.training import terms
 from interp.training.terms import Term, penalised
 
@@ -13,7 +18,8 @@ class Objective:
     """A training method; `tag` is its name in files and on command lines.
 
     `attack` is what the inner attack maximises, None where there is none; `penalty_weight` is the usual weight of the
-    loss's second term (lambda or beta), None where there is no second term.
+    loss's second term (lambda or beta), None where there is no second term; `explanation` is whose maps the terms compare, None
+    where they compare none.
     """
 
     tag: str
@@ -22,6 +28,7 @@ class Objective:
     attack: Term | None
     penalty_weight: float | None
     citation: str
+    explanation: Attribution | None = None
 
 
 MADRY = "Madry et al. 2018, arXiv 1706.06083"
@@ -31,7 +38,7 @@ BOOPATHY = "Boopathy et al. 2020, arXiv 2006.14748"
 
 _clean, _adversarial = terms.clean_cross_entropy, terms.adversarial_cross_entropy
 _against = terms.adversarial_log_odds
-_int_adv = penalised(_adversarial, terms.cam_discrepancy)
+_int_adv = penalised(_adversarial, terms.map_discrepancy)
 _ig_norm, _ig_sum_norm = (penalised(part, terms.loss_attribution) for part in (_clean, _adversarial))
 _int_ig, _int_ig_adv = (penalised(part, terms.logit_attribution) for part in (_clean, _adversarial))
 
@@ -41,18 +48,19 @@ OBJECTIVES = {
         Objective("normal", "Normal", _clean, None, None, "empirical risk minimisation"),
         Objective("adv", "Adv", _adversarial, _against, None, MADRY),
         Objective("trades", "TRADES", penalised(_clean, terms.kl_divergence), terms.kl_divergence, 1.0, ZHANG),
-        Objective("int", "Int", penalised(_clean, terms.cam_discrepancy), terms.cam_discrepancy, 0.01, BOOPATHY),
+        Objective("int", "Int", penalised(_clean, terms.map_discrepancy), terms.map_discrepancy, 0.01, BOOPATHY, CAM()),
         Objective(
             "intone",
             "Int-one-class",
-            penalised(_clean, terms.true_class_cam_discrepancy),
-            terms.true_class_cam_discrepancy,
+            penalised(_clean, terms.true_class_map_discrepancy),
+            terms.true_class_map_discrepancy,
             0.01,
             BOOPATHY,
+            CAM(),
         ),
-        Objective("intadv", "Int-Adv", _int_adv, _int_adv, 0.01, BOOPATHY),
-        Objective("int2", "Int2", penalised(_clean, terms.cam_discrepancy), _against, 0.01, BOOPATHY),
-        Objective("int2adv", "Int2-Adv", _int_adv, _against, 0.01, BOOPATHY),
+        Objective("intadv", "Int-Adv", _int_adv, _int_adv, 0.01, BOOPATHY, CAM()),
+        Objective("int2", "Int2", penalised(_clean, terms.map_discrepancy), _against, 0.01, BOOPATHY, CAM()),
+        Objective("int2adv", "Int2-Adv", _int_adv, _against, 0.01, BOOPATHY, CAM()),
         Objective("ig", "IG-Norm", _ig_norm, _ig_norm, 1.0, CHEN),
         Objective("igsum", "IG-Sum-Norm", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
         Objective("intig", "Int-IG", _int_ig, _int_ig, 0.01, BOOPATHY),
@@ -69,6 +77,29 @@ def find_objective(objective: str | Objective) -> Objective:
         "the objective", objective, Objective, f"OBJECTIVES['int'], or one of the names {', '.join(OBJECTIVES)}"
     )
     return objective
+
+
+def with_explanation(objective: str | Objective, explanation: str | Attribution) -> Objective:
+    """Return the objective, one that compares maps, with those of another `explanation`, such as "grad_cam" or VanillaGradient().
+
+    Loss and inner attack compute it as attacks search: gradients of ReLU networks are softened, integrated gradients have five points;
+    batch normalisation is in inference mode in all maps but CAM. Raises InputError.
+    """
+    objective = find_objective(objective)
+    if objective.explanation is None:
+        known = ", ".join(tag for tag, row in OBJECTIVES.items() if row.explanation is not None)
+        raise InputError(
+            f"an explanation came for {objective.title}, which compares no maps: leave it out, or choose one of {known}"
+        )
+    return replace(objective, explanation=attacked_method(explanation))
+
+
+def check_explanation(objective: Objective, network: Network) -> None:
+    """Raise InputError, naming the method, where `network` has no such maps or they do not change with the image."""
+    # Class activation maps are refused where a step is compiled.
+    if objective.explanation is not None and not isinstance(objective.explanation, CAM):
+        images = tf.random.stateless_uniform([2, *network.image_shape], (0, 0))
+        check_attackable(objective.explanation, network, images)
 
 
 def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from interp.core.errors import InputError, check_choice
 from interp.models.architectures import ARCHITECTURES
-from interp.training.objectives import OBJECTIVES
+from interp.training.objectives import OBJECTIVES, Objective, find_objective, with_explanation
 from interp.training.schedule import PAPER, Schedule, plain_schedule
 
 INTERPRETABILITY = ("normal", "adv", "trades", "int", "intadv", "intone")
@@ -39,6 +39,8 @@ class Recipe:
     schedule: Schedule
     variant: str = ""
     penalty_weight: float | None = None
+    # Whose maps the objective compares, by name; its own ones without it.
+    explanation: str | None = None
     augment: bool = False
     # At most so many training images; all without it.
     images: int | None = None
@@ -47,7 +49,15 @@ class Recipe:
     def name(self) -> str:
         """The file's name, as in the paper's release: mnist_smallgap_int_100, mnist_smallgap_int005_2_100."""
         tag = ARCHITECTURES[self.architecture].file_tag
-        return f"{self.dataset}_{tag}_{self.objective}{self.variant}_{self.schedule.epochs}"
+        explained = f"_{self.explanation.replace(':', '_')}" if self.explanation else ""
+        return f"{self.dataset}_{tag}_{self.objective}{self.variant}{explained}_{self.schedule.epochs}"
+
+    @property
+    def method(self) -> Objective:
+        """The objective with its explanation. Raises InputError."""
+        if self.explanation is None:
+            return find_objective(self.objective)
+        return with_explanation(self.objective, self.explanation)
 
 
 def recipes(number: int) -> list[Recipe]:

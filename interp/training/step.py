@@ -7,55 +7,16 @@ import keras
 import tensorflow as tf
 
 from interp.attacks.classification import margin
-from interp.attacks.loop import Evaluation, ascend
-from interp.core.balls import LinfBall
 from interp.core.checks import check_instance
 from interp.core.streams import count_streams
 from interp.models.network import Network
 from interp.models.prepared import PreparedModel, prepare
-from interp.training.objectives import Objective, find_objective
+from interp.training.batches import Batch, draw_batch, part_of
+from interp.training.inner_attack import attack_in_streams
+from interp.training.objectives import Objective, check_explanation, find_objective
 from interp.training.schedule import Schedule
+from interp.training.update import is_finite, statistics_of, update_if
 from interp.training.views import Pair, View
-
-
-def attack_batch(
-    network: Network,
-    objective: Objective,
-    images: tf.Tensor,
-    labels: tf.Tensor,
-    start: tf.Tensor,
-    epsilon: tf.Tensor,
-    schedule: Schedule,
-    penalty_weight: float,
-) -> tf.Tensor:
-    """Return the images that maximise the objective's attack term within `epsilon`, from `start`.
-
-    For use inside tf.function; images (n, height, width, channels), labels (n,).
-    """
-    if objective.attack is None:
-        return images
-    term, ball = objective.attack, LinfBall()
-
-    def search() -> tf.Tensor:
-        forward = prepare(network, rearrange=True, precision=schedule.attack_precision)
-        clean = View(forward, forward.enter(images))
-        project = ball.projection(images, epsilon, forward.enter)
-
-        def value(points: tf.Tensor) -> Evaluation:
-            values = term(Pair(clean, clean.at(points), labels, penalty_weight, searching=True))
-            return Evaluation(values, values)
-
-        def move(points: tf.Tensor, gradient: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            return project(points + schedule.attack_step_size * ball.steepest(gradient))
-
-        # Asked once outside of the loop, so that what the term needs of the clean view is computed here and not in every
-        # step; the rest of this call is unused and pruned from the graph.
-        entered = forward.enter(start)
-        value(entered)
-        return forward.leave(ascend(value, move, entered, schedule.attack_steps))
-
-    # While the radius is 0 there is nothing to search.
-    return tf.cond(epsilon > 0, search, lambda: images)
 
 
 def make_step(
@@ -76,7 +37,7 @@ def make_step(
     objective = find_objective(objective)
     check_instance("the optimizer", optimizer, keras.Optimizer, "keras.optimizers.Adam(1e-3)")
     check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
-    ball = LinfBall()
+    check_explanation(objective, network)
     variables = network.trainable_variables
     optimizer.build(variables)
     strategy = tf.distribute.get_strategy()
@@ -88,28 +49,15 @@ def make_step(
         streams: int, images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, stop: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         context = tf.distribute.get_replica_context()
-        batch = tf.shape(images)[0]
-        # Drawn for the whole batch, so that the number of replicas does not matter.
-        start = ball.project(images + ball.random(tf.shape(images), epsilon, seed), images, epsilon)
+        share = 1 / tf.cast(tf.shape(images)[0], tf.float32)
+        batch = draw_batch(images, labels, epsilon, seed)
         if replicas > 1:
-            index = context.replica_id_in_sync_group
-            mine = slice(batch * index // replicas, batch * (index + 1) // replicas)
-            images, labels, start = images[mine], labels[mine], start[mine]
-        before = [tf.identity(variable) for variable in network.non_trainable_variables]
-        share = 1 / tf.cast(batch, tf.float32)
-        shares = list(zip(*(_share_out(array, streams) for array in (images, labels, start)), strict=True))
-        moved = [
-            attack_batch(network, objective, images, labels, start, epsilon, schedule, penalty_weight)
-            for images, labels, start in shares
-        ]
-        if network.normalises_batches:
-            shares, moved = [(images, labels, start)], [tf.concat(moved, 0)]
+            batch = part_of(batch, context.replica_id_in_sync_group, replicas)
+        statistics = statistics_of(network)
+        parts = attack_in_streams(network, objective, batch, epsilon, schedule, penalty_weight, streams)
         with tf.GradientTape() as tape:
             forward = prepare(network, rearrange=True)
-            pairs = [
-                make_pair(forward, objective, images, labels, found, penalty_weight)
-                for (images, labels, _), found in zip(shares, moved, strict=True)
-            ]
+            pairs = [make_pair(forward, objective, part, moved, penalty_weight) for part, moved in parts]
             loss = share * tf.add_n([tf.reduce_sum(objective.loss(pair)) for pair in pairs])
         gradients = tape.gradient(loss, variables)
         broken = 1 - tf.cast(is_finite(loss, gradients), tf.float32)
@@ -125,7 +73,7 @@ def make_step(
             sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
             optimizer.apply(gradients, variables)
         else:
-            update_if(broken == 0, optimizer, gradients, variables, network, before)
+            update_if(broken == 0, optimizer, gradients, network, statistics)
         return sums
 
     @cache
@@ -147,61 +95,19 @@ def make_step(
 def make_pair(
     forward: PreparedModel,
     objective: Objective,
-    images: tf.Tensor,
-    labels: tf.Tensor,
+    batch: Batch,
     moved: tf.Tensor,
     penalty_weight: float,
     *,
     training: bool = True,
 ) -> Pair:
     """The views of clean and `moved` images that the objective's loss is computed from."""
-    clean = View(forward, forward.enter(images), training=training)
+    points = forward.enter(batch.images)
+    clean = View(forward, points, training=training, explanation=objective.explanation, rows=batch.rows)
     attacked = clean if objective.attack is None else clean.at(forward.enter(moved))
-    return Pair(clean, attacked, labels, penalty_weight)
-
-
-def _share_out(array: tf.Tensor, parts: int) -> list[tf.Tensor]:
-    """The rows of an array in so many parts, as equal as they can be."""
-    rows = tf.shape(array)[0]
-    return [array[rows * part // parts : rows * (part + 1) // parts] for part in range(parts)]
+    return Pair(clean, attacked, batch.labels, penalty_weight)
 
 
 def count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:
     """How many images of a view the network gets right."""
     return tf.reduce_sum(tf.cast(margin(view.measured_logits, labels) < 0, tf.float32))
-
-
-def is_finite(loss: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
-    """Whether a loss and its gradients are finite."""
-    finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
-    return tf.reduce_all(finite)
-
-
-def update_if(
-    fine: tf.Tensor,
-    optimizer: keras.Optimizer,
-    gradients: list[tf.Tensor],
-    variables: list[Any],
-    network: Network,
-    before: list[tf.Tensor],
-) -> None:
-    """Update the variables if all is `fine`, else give the others of the network their values of `before`.
-
-    Batch normalisation has moved its statistics by then; a broken step takes that back too.
-    """
-    tf.cond(
-        fine,
-        lambda: _update(optimizer, gradients, variables),
-        lambda: _assign(network.non_trainable_variables, before),
-    )
-
-
-def _update(optimizer: keras.Optimizer, gradients: list[tf.Tensor], variables: list[Any]) -> tf.Tensor:
-    optimizer.apply(gradients, variables)
-    return tf.constant(True)
-
-
-def _assign(variables: list[Any], values: list[tf.Tensor]) -> tf.Tensor:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-    return tf.constant(False)

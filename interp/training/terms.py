@@ -36,14 +36,15 @@ def kl_divergence(pair: Pair) -> tf.Tensor:
     return tf.reduce_sum(tf.exp(clean) * (clean - attacked), -1)
 
 
-def cam_discrepancy(pair: Pair) -> tf.Tensor:
-    """D_train of the class activation maps."""
+def map_discrepancy(pair: Pair) -> tf.Tensor:
+    """D_train of the maps of all classes."""
     return softmax_weighted_discrepancy(pair.clean.maps, pair.attacked.maps, pair.attacked.logits, pair.labels)
 
 
-def true_class_cam_discrepancy(pair: Pair) -> tf.Tensor:
+def true_class_map_discrepancy(pair: Pair) -> tf.Tensor:
     """D_train of the true class's map alone."""
-    return true_class_discrepancy(pair.clean.maps, pair.attacked.maps, pair.labels)
+    clean, places = pair.clean.maps_with(pair.labels)
+    return true_class_discrepancy(clean, pair.attacked.maps_with(pair.labels)[0], places)
 
 
 def loss_attribution(pair: Pair) -> tf.Tensor:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attributions import CAM
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset
@@ -207,4 +208,7 @@ def describe(
     if schedule.attack_precision == "float32":
         # As in files of before there was a choice.
         del described["attack_precision"]
-    return {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
+    made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
+    if objective.explanation not in (None, CAM()):
+        made["explanation"] = objective.explanation.describe()
+    return made

@@ -4,26 +4,44 @@ from functools import cached_property
 
 import tensorflow as tf
 
+from interp.attacks.searched_maps import flat
+from interp.attributions import CAM, Attribution
+from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel
 
 
 class View:
     """One forward pass over a batch of points; logits and maps share the activations, and are computed when first asked for.
 
-    `training` turns batch normalisation to the statistics of the batch.
+    `training` turns batch normalisation to the statistics of the batch. Maps are those of the `explanation`, class activation maps
+    without one; `rows` (n,), the places of the images in the whole batch, are what its random draws depend on.
     """
 
-    def __init__(self, forward: PreparedModel, points: tf.Tensor, *, training: bool = False) -> None:
-        self.forward, self.points, self.training = forward, points, training
+    def __init__(
+        self,
+        forward: PreparedModel,
+        points: tf.Tensor,
+        *,
+        training: bool = False,
+        explanation: Attribution | None = None,
+        rows: tf.Tensor | None = None,
+    ) -> None:
+        self.forward, self.points, self.training, self.rows = forward, points, training, rows
+        self.explanation = explanation or CAM()
+        self._activations: tf.Tensor | None = None
+        self._label_maps: tf.Tensor | None = None
 
     @cached_property
     def lifted(self) -> tf.Tensor:
         """The points after the first convolution, which is affine."""
         return self.forward.lift(self.points)
 
-    @cached_property
+    @property
     def activations(self) -> tf.Tensor:
-        return self.forward.activations(self.points, training=self.training)
+        """What the linear end of the network reads."""
+        if self._activations is None:
+            self._activations = self.forward.activations(self.points, training=self.training)
+        return self._activations
 
     @cached_property
     def logits(self) -> tf.Tensor:
@@ -31,20 +49,43 @@ class View:
 
     @property
     def measured_logits(self) -> tf.Tensor:
-        """Logits for a measure: those at hand if the objective asked for them, else of a pass in inference mode.
+        """Logits for a measure: of the pass that the objective asked for, else of one in inference mode.
 
         A pass in training mode made for a measure would move the statistics of batch normalisation.
         """
-        return self.logits if "activations" in self.__dict__ else View(self.forward, self.points).logits
+        return View(self.forward, self.points).logits if self._activations is None else self.logits
 
     @cached_property
     def maps(self) -> tf.Tensor:
-        """Class activation maps of all classes, shape (n, h, w, K)."""
-        return self.forward.tail.maps(self.activations)
+        """Maps of all classes: class activation maps (n, h, w, K), of other methods flat (n, 1, positions, K)."""
+        if isinstance(self.explanation, CAM):
+            return self.explanation.of_all_classes(self.forward, self.activations)
+        classes = tf.range(self.forward.model.output_shape[-1], dtype=tf.int64)
+        return self._explain(tf.tile(classes[None], [tf.shape(self.points)[0], 1]))
+
+    def maps_with(self, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps among which are those of the `labels` (n,) of the images, always the same ones, and their places (n,) on the last axis."""
+        if isinstance(self.explanation, CAM):
+            # All of them are one convolution.
+            return self.maps, labels
+        if self._label_maps is None:
+            self._label_maps = self._explain(labels[:, None])
+        return self._label_maps, tf.zeros_like(labels)
+
+    def _explain(self, classes: tf.Tensor) -> tf.Tensor:
+        """Flat maps (n, 1, positions, m) of the classes (n, m), differentiable in the weights too. Raises InputError."""
+        if tf.executing_eagerly():
+            raise InputError(
+                f"the maps of {self.explanation.name} are computed in compiled functions, and this training step runs eagerly: leave "
+                "out run_eagerly"
+            )
+        rows = tf.range(tf.shape(self.points)[0]) if self.rows is None else self.rows
+        found = flat(self.explanation.for_training().maps(self.forward, self.points, classes, rows).maps)
+        return tf.transpose(found, (0, 2, 1))[:, None]
 
     def at(self, points: tf.Tensor) -> "View":
         """The same network's view of other points."""
-        return View(self.forward, points, training=self.training)
+        return View(self.forward, points, training=self.training, explanation=self.explanation, rows=self.rows)
 
     def logits_along(self, lifted: tf.Tensor) -> tf.Tensor:
         """Logits on lifted points of a path, in inference mode: what is integrated belongs to each image alone."""

@@ -13,8 +13,9 @@ from interp.attacks import AutoPGD, Fog, ProjectedGradientDescent, accuracy
 from interp.attacks.classification import cross_entropy, log_odds_against
 from interp.models import build_network
 from interp.training import Schedule
+from interp.training.batches import Batch
+from interp.training.inner_attack import attack_batch
 from interp.training.objectives import find_objective
-from interp.training.step import attack_batch
 
 PGD = ProjectedGradientDescent(epsilon=0.3, step_size=0.05, steps=20)
 ATTACKS = {
@@ -132,6 +133,13 @@ def test_the_inner_attack_of_training_moves_where_the_cross_entropy_is_flat(tag)
         attack_step_size=0.05,
     )
     start = tf.constant(images)
-    moved = attack_batch(network, find_objective(tag), start, labels, start, tf.constant(0.2), schedule, 0.01)
+    moved = attack_batch(
+        network,
+        find_objective(tag),
+        Batch(start, labels, start, tf.range(len(start))),
+        tf.constant(0.2),
+        schedule,
+        0.01,
+    )
     before, after = (log_odds_against(network(points), labels).numpy() for points in (start, moved))
     assert (after > before).all()

@@ -48,6 +48,37 @@ def test_a_network_its_picture_and_its_logs(tmp_path):
     assert "seed was 99 and is 3" in other.stderr
 
 
+def test_another_explanation_by_an_argument(tmp_path):
+    """It has a file of its own, says what it was trained on, and goes by the name of the list."""
+    arguments = [*SMOKE, "--only", "mnist_smallgap_intone", "--explanation", "grad_cam"]
+    result = run(tmp_path, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    net = interp.load_model(tmp_path / "networks" / "digits_smallgap_intone_grad_cam_1.safetensors")
+    assert (net.metadata["method"], net.metadata["explanation"]) == ("intone", "GradCAM()")
+    assert "is there already" in run(tmp_path, *arguments).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "mnist_smallgap_adv",
+            "an explanation came for Adv, which compares no maps: leave it out, or choose one of int",
+        ),
+        ("mnist_smallgap_int", "RandomBaseline does not depend on the image"),
+    ],
+)
+def test_explanations_that_do_not_fit_are_refused_before_anything_is_trained(tmp_path, name, message, capsys):
+    explanation = "grad_cam" if name.endswith("adv") else "random"
+    places = ["--networks-dir", str(tmp_path / "networks"), "--pictures-dir", str(tmp_path / "pictures")]
+    assert main([*SMOKE, "--only", name, "--explanation", explanation, *places]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+    assert not (tmp_path / "networks").exists()
+
+
 @pytest.mark.slow
 def test_the_whitebox_network_tells_its_accuracy_per_class(tmp_path):
     result = run(tmp_path, "8", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_simplecnn_normal")

@@ -11,7 +11,9 @@ from interp import data
 from interp.core.errors import InputError
 from interp.models import build_network, prepare
 from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, train, trainer
-from interp.training.step import attack_batch, make_step
+from interp.training.batches import Batch
+from interp.training.inner_attack import attack_batch
+from interp.training.step import make_step
 from interp.training.views import Pair, View
 
 SHORT = Schedule(
@@ -200,7 +202,8 @@ def test_the_inner_attack_keeps_to_its_ball_and_raises_its_term(digits, tag):
 
     def attacked(epsilon, steps):
         schedule = dataclasses.replace(SHORT, attack_steps=steps)
-        return attack_batch(net, find_objective(tag), images, labels, start, tf.constant(epsilon), schedule, 0.01)
+        batch = Batch(images, labels, start, tf.range(20))
+        return attack_batch(net, find_objective(tag), batch, tf.constant(epsilon), schedule, 0.01)
 
     for steps in (1, 5):
         moved = attacked(0.1, steps) - images
