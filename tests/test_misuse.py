@@ -77,7 +77,7 @@ OBJECTS = {
     "network": (keras.Model, lambda it: training.train(it, "normal", SCHEDULE, DATA)),
     "checkpoints": (training.CheckpointFolder, lambda it: training.Checkpointing(folder=it)),
     "model attacked": (keras.Model, lambda it: PGD(it, IMAGES, LABELS)),
-    "model explained": (keras.Model, VanillaGradient),
+    "model explained": (keras.Model, lambda it: VanillaGradient(it)(IMAGES, LABELS)),
     "model measured": (keras.Model, lambda it: evaluation.validity(it, IMAGES, LABELS, [0.1])),
     "curve drawn": (evaluation.AccuracyCurve, lambda it: report.accuracy_figure({"it": it})),
     "sanity check drawn": (evaluation.SanityCheck, report.correlations_figure),
