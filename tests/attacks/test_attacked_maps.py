@@ -59,7 +59,7 @@ def fall(attack, model, images, labels):
 
 
 CASES = [
-    pytest.param(kind, name, marks=() if name in FEW and kind in ("sequential", "nested") else pytest.mark.slow)
+    pytest.param(kind, name, marks=() if name in FEW and kind == "nested" else pytest.mark.slow)
     for kind in MODELS
     for name in ALL
 ]
