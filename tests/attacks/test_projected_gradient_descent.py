@@ -194,6 +194,7 @@ def test_threads_may_share_an_attack(linear):
     np.testing.assert_allclose(moves["opposite"], [[0.63, 0.17]] * 5, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(
     weights=st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4),
     pair=st.tuples(st.floats(0, 0.4), st.floats(0, 0.4)),

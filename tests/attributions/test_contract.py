@@ -68,7 +68,6 @@ CASES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "methods"), CASES)
 def test_every_method_explains_every_kind_of_model(models, kind, methods):
     model = models(kind)
@@ -91,6 +90,7 @@ def test_every_method_explains_every_kind_of_model(models, kind, methods):
     assert fingerprint(model) == before
 
 
+@pytest.mark.slow
 def test_a_network_of_keras_applications_by_layer_and_by_rule(models):
     model = models("keras.applications")
     images, labels = images_for(model)

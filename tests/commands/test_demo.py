@@ -16,6 +16,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_short_run_writes_everything(tmp_path):
     result = run("--epochs", 1, "--num-image", 20, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr

@@ -170,6 +170,7 @@ def test_results_of_other_settings_are_not_mixed(call, networks, tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_network_does_not_stop_the_others(call, networks, tmp_path):
     (networks / "digits_smallgap_adv_1.safetensors").write_bytes(b"nothing")
     result = call(main, options(networks, tmp_path, "--only", "cam"))

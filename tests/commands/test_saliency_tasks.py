@@ -120,6 +120,7 @@ def test_roar_and_kar_share_their_maps_and_go_on(call, network, tmp_path, protoc
     assert "100%" in again.stderr.replace("\r", "\n") or again.returncode == 0
 
 
+@pytest.mark.slow
 def test_maps_that_miss_completeness_are_noted(call, tmp_path):
     """The gradient is nothing but for the first thousandth of the way, where no point lies."""
     model = keras.Sequential(
@@ -192,7 +193,6 @@ def test_a_method_that_cannot_explain_the_network_is_refused_when_asked_for(call
     assert "no rule for gelu" in result.stderr
 
 
-@pytest.mark.slow
 def test_a_model_of_ones_own_is_explained_and_a_small_network_retrained(call, tmp_path):
     path = softmax_model(tmp_path, L.Softmax())
     result = call(main, arguments(path, tmp_path, task="roar", **QUICK))
@@ -200,6 +200,7 @@ def test_a_model_of_ones_own_is_explained_and_a_small_network_retrained(call, tm
     assert "maps of mine, retrained: small, 1 epochs" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_experiment_with_its_report_on_a_model_of_ones_own(call, tmp_path):
     path = softmax_model(tmp_path, L.Softmax())
     line = [

@@ -59,7 +59,7 @@ CASES = [
     ("2>&1 | true; exit ${PIPESTATUS[0]}", None),
 ]
 # Each starts a process of its own, which takes seconds.
-QUICK = (("eval_cmd", CASES[0]), ("eval_cmd", CASES[1]), ("eval", CASES[0]))
+QUICK = (("eval_cmd", CASES[1]),)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,7 @@ def test_what_is_finished_is_kept(networks, tmp_path, command, redirections, cod
         json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_told_by_its_own_code(networks, tmp_path):
     result = start([ROOT / "eval_cmd.py", "--task=pgd_attack", "--dataset=digits", "--network=nothing"], "> /dev/full")
     assert result.returncode == 2
@@ -114,6 +115,7 @@ def test_keras_on_something_else_is_told_in_one_line(networks, backend):
         assert "KERAS_BACKEND=tensorflow" in last
 
 
+@pytest.mark.slow
 def test_settings_of_keras_that_name_another_backend_are_told(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}

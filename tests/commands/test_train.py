@@ -88,6 +88,7 @@ def test_the_whitebox_network_tells_its_accuracy_per_class(tmp_path):
     assert len(net.metadata["accuracy_per_class"]) == 11
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(tmp_path):
     arguments = ["1", "--dataset", "digits", "--only", "mnist_smallgap_adv", "--epochs", "2"]
     process = subprocess.Popen(command(tmp_path, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -15,13 +15,13 @@ def network(tmp_path_factory):
     return interp.save_model(net, tmp_path_factory.mktemp("networks") / "digits_smallgap_normal_1.safetensors")
 
 
-@pytest.mark.slow
 def arguments(network, folder, **options):
     options = {"task": "uar_attack", "dataset": "digits", "network": network, "num_image": 4, "steps": 2, **options}
     options |= {"output_dir": folder, "picture_dir": folder}
     return [f"--{name}={value}" for name, value in options.items()]
 
 
+@pytest.mark.slow
 def test_a_table_the_score_curves_and_the_gallery(call, network, tmp_path):
     calibration = tmp_path / "ata.json"
     rows = [{"attack": name, "eps": eps, "ata": 0.5} for name, eps in (("fog", 128), ("fog", 256), ("snow", 2))]

@@ -237,7 +237,6 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits_smallgap_int_1", "digits_smallgap_normal_1"])
 def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, networks, tmp_path, monkeypatch, name):
     """The network, or the one that it is compared with, is another file as soon as it was read."""
@@ -261,6 +260,7 @@ def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, net
     assert list((tmp_path / "out").rglob("digits_smallgap_int_1.json"))
 
 
+@pytest.mark.slow
 def test_a_calibration_that_changed_is_another_result(call, networks, tmp_path):
     calibration = tmp_path / "ata.json"
     arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--only=uar"]

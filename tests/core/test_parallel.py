@@ -81,7 +81,6 @@ def test_what_a_job_raises_here_is_raised():
         list(run_jobs(workers, refuse, jobs(4)))
 
 
-@pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     """A script whose workers note their numbers and then sleep is killed; nobody is left."""
     script = tmp_path / "script.py"
@@ -105,6 +104,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     until(lambda: not any(Path(f"/proc/{number}").exists() for number in numbers), 20)
 
 
+@pytest.mark.slow
 def test_a_pool_that_broke_meanwhile_is_told():
     """A worker may die while arguments of the next job are computed here."""
 
@@ -146,6 +146,7 @@ from interp.core.parallel import open_workers, run_jobs
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guard", "before", "told"),
     [

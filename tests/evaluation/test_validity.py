@@ -65,6 +65,7 @@ def test_results_are_the_same_for_the_same_seed(digits):
     assert once == again
 
 
+@pytest.mark.slow
 def test_large_logits_are_no_defence(digits):
     network, images, labels = digits
     loud = keras.Sequential([network, keras.layers.Rescaling(1000.0)])
@@ -82,6 +83,7 @@ def test_saturated_activations(digits):
     assert "no gradient at all" in next(flag.text for flag in found.flags if flag.kind == "vanishing gradients")
 
 
+@pytest.mark.slow
 def test_a_softmax_is_cut(digits):
     network, images, labels = digits
     probable = keras.Sequential([network, keras.layers.Softmax()])
@@ -128,7 +130,6 @@ class Misleading(keras.Model):
         return self.inner(mirrored, training=training)
 
 
-@pytest.mark.slow
 def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     network, images, labels = digits
     # What the black box found at a smaller radius does not hide what it finds at a larger one.
@@ -137,6 +138,7 @@ def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     assert both.rows[1].worst_case <= both.rows[0].worst_case
 
 
+@pytest.mark.slow
 def test_the_attack_is_named_where_its_steps_are_too_short(digits):
     """Three steps reach a third of the radius, and twice as many find more: that is the attack's fault, not the network's."""
     network, images, labels = digits

@@ -43,7 +43,6 @@ def kill_after(folder, lines, delay, number):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_twenty_kills_at_random_moments(tmp_path, undisturbed):
     """A checkpoint after every step, so that about every second kill falls into the writing of one."""
     moments = random.Random(0)
@@ -52,6 +51,7 @@ def test_twenty_kills_at_random_moments(tmp_path, undisturbed):
     assert finish(tmp_path / "run")[0] == undisturbed
 
 
+@pytest.mark.slow
 def test_neither_a_kill_nor_a_polite_signal_changes_the_result(tmp_path, undisturbed):
     send_politely(tmp_path / "run", signal.SIGTERM)
     assert kill_after(tmp_path / "run", 20, 0.013, signal.SIGKILL) == -signal.SIGKILL

@@ -34,7 +34,6 @@ def weights(process, target, replicas):
         return [arrays[name] for name in arrays.files]
 
 
-@pytest.mark.slow
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -45,6 +44,7 @@ def free_ports(count):
     return ports
 
 
+@pytest.mark.slow
 def test_two_logical_devices(tmp_path):
     targets = {kind: tmp_path / f"{kind}.npz" for kind in ("none", "mirrored")}
     found = {kind: weights(run(kind, target), target, 1 if kind == "none" else 2) for kind, target in targets.items()}

@@ -212,6 +212,7 @@ def test_the_contract_is_checked_whatever_the_way_in(digits, shared, case, way):
     assert np.isfinite(give(shared, "predict", np.array(first.images), first.labels)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"run_eagerly": True}, {"steps_per_execution": 3}, {"jit_compile": True}])
 def test_the_contract_is_checked_however_it_is_compiled(digits, options):
     model = make("adv")
@@ -227,6 +228,7 @@ def test_the_contract_is_checked_however_it_is_compiled(digits, options):
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_columns_of_labels_and_validation_images(digits):
     """(n, 1) is what keras.datasets.cifar10 gives; images of a validation split are checked as well."""
     columns, flat = make("adv"), make("adv")

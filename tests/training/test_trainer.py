@@ -37,7 +37,7 @@ def small(seed=99):
 
 
 # One of each kind is enough for every day: they take up to ten seconds each.
-LONG = ("ig", "intig", "intigadv", "intadv", "intone", "trades", "int2", "int2adv")
+LONG = ("int", "igsum", "ig", "intig", "intigadv", "intadv", "intone", "trades", "int2", "int2adv")
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,6 @@ def _halved_chroma(images):
     return np.clip(np.stack([cv2.cvtColor(code, cv2.COLOR_YCrCb2RGB) for code in codes]), 0, 1)
 
 
-@pytest.mark.slow
 def test_jpeg_agrees_with_another_coder():
     """Pillow at the standard tables with 4:2:0 rounds coefficients, which moves each by at most half a step of its table."""
     smooth = cv2.GaussianBlur(COLOUR[0], (0, 0), 4)
@@ -211,6 +210,7 @@ def test_jpeg_agrees_with_another_coder():
     assert np.abs(smooth - decoded).mean() > 0
 
 
+@pytest.mark.slow
 def test_a_larger_budget_harms_more(models):
     model, images = models["colour"]
     right = np.asarray(model(images)).argmax(-1)
