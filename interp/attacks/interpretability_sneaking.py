@@ -14,9 +14,9 @@ from interp.attacks.bisection import Trial, bisect
 from interp.attacks.classification import target_margin
 from interp.attacks.goals import check_targets
 from interp.attacks.loop import Evaluation
-from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable, description
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, description
 from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
-from interp.attributions import Attribution, Representation
+from interp.attributions import Attribution, Representation, check_maps
 from interp.attributions.cam import LAST_LAYER
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
@@ -90,7 +90,7 @@ class InterpretabilitySneaking:
         self._compiled.keep(
             model,
             ("checked", self.method.describe(), tuple(originals.shape[1:])),
-            lambda: check_attackable(self.method, model, originals),
+            lambda: check_maps(self.method, model, originals),
         )
         truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
         check_targets(truth, wanted)

@@ -167,7 +167,7 @@ class Attribution(ABC):
                 told.insert(0, value.describe())
             elif value is not None and value is not False:
                 array = isinstance(value, np.ndarray) and value.ndim
-                told.append(f"{name}={digest([value]) if array else value}")
+                told.append(f"{name.lstrip('_')}={digest([value]) if array else value}")
         return f"{type(self).__name__}({', '.join(told)})"
 
     def with_model(self, model: keras.Model | None) -> Self:

@@ -190,7 +190,7 @@ def test_a_model_of_the_users_own(call, tmp_path):
     assert call(main, ["--task=aai_topk", "--inp_method=ig", *common]).returncode == 0
     result = call(main, ["--task=isa_cam", *common])
     assert result.returncode == 2
-    assert "use ig for others" in result.stderr
+    assert "integrated gradients (ig)" in result.stderr
 
 
 def test_a_network_of_probabilities_is_flagged_by_the_strong_protocol_and_refused_by_the_others(call, tmp_path):

@@ -1,12 +1,14 @@
 """ROAR and KAR on data where one half of the image holds all there is to learn."""
 
 import json
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import pytest
 
-from interp.attributions import Attribution, VanillaGradient
+from interp.attributions import Maps, VanillaGradient
+from interp.attributions.gradients import OfOneClass
 from interp.core.errors import InputError
 from interp.core.files import locked
 from interp.core.parallel import ThisProcess
@@ -49,20 +51,19 @@ def train(data, validation, seed):
     return Nearest(np.stack([images[labels == label].mean(0) for label in (0, 1)]))
 
 
-class Half(Attribution):
+@dataclass(frozen=True, eq=False)
+class Half(OfOneClass):
     """An oracle: the left half, or the right one."""
 
-    def __init__(self, model, side):
-        super().__init__(model)
-        self.side = side
+    side: str = "left"
 
-    def _maps(self, explained, images, labels, rows):
+    def maps_of_labels(self, model, points, labels, rows):
         import tensorflow as tf
 
         ramp = np.tile(
             np.arange(8, 0, -1, np.float32) if self.side == "left" else np.arange(1, 9, dtype=np.float32), (8, 1)
         )
-        return (tf.tile(ramp[None, :, :, None], [tf.shape(images)[0], 1, 1, 1]),)
+        return Maps(tf.tile(ramp[None, :, :, None], [tf.shape(points)[0], 1, 1, 1]), model.logits(points))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def model():
 
 @pytest.mark.parametrize("protocol", ["paper", "whitebox"])
 def test_an_oracle_beats_the_random_baseline_and_its_opposite_does_not(model, protocol):
-    methods = {"left": Half(model, "left"), "right": Half(model, "right")}
+    methods = {"left": Half(model, side="left"), "right": Half(model, side="right")}
     found = roar_kar(SPLITS, methods, train, ratios=(0.5,), protocol=protocol, workers=ThisProcess())
     assert found.methods == ("random", "left", "right")
     assert found.unerased().value > 0.95
@@ -145,7 +146,9 @@ def test_damaged_maps_are_computed_again(model, tmp_path):
 
 
 def test_one_seed_tells_nothing_apart(model):
-    found = roar_kar(SPLITS, {"left": Half(model, "left")}, train, ratios=(0.5,), seeds=(4,), workers=ThisProcess())
+    found = roar_kar(
+        SPLITS, {"left": Half(model, side="left")}, train, ratios=(0.5,), seeds=(4,), workers=ThisProcess()
+    )
     assert found.beats_random("roar", "left", 0.5) is None
     assert found.mean("roar", "left", 0.5).standard_error is None
     assert Retrained("roar", "left", 0.5, 4) in found.accuracies
@@ -204,12 +207,11 @@ def test_one_run_at_a_time_works_in_a_folder(model, tmp_path):
 
 
 def test_private_settings_and_activations_tell_methods_apart(model):
+    @dataclass(frozen=True, eq=False)
     class Scaled(VanillaGradient):
-        def __init__(self, model, factor):
-            super().__init__(model)
-            self._factor = factor
+        _factor: int = 1
 
-    assert identify_method(Scaled(model, 1)) != identify_method(Scaled(model, 2))
+    assert identify_method(Scaled(model, _factor=1)) != identify_method(Scaled(model, _factor=2))
     models = []
     for activation in ("relu", "tanh"):
         layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(name="f"), keras.layers.Dense(2, activation, name="d")]
@@ -242,5 +244,5 @@ def test_probabilities_are_as_good_as_logits(model):
             return images
 
     options = {"ratios": (0.5,), "metrics": ("roar",), "seeds": (0,), "workers": ThisProcess()}
-    plain, soft = (roar_kar(SPLITS, {"left": Half(model, "left")}, each, **options) for each in (train, probable))
+    plain, soft = (roar_kar(SPLITS, {"left": Half(model, side="left")}, each, **options) for each in (train, probable))
     assert plain.accuracies == soft.accuracies

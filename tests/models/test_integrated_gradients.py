@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.core.path_gradients import chunked_path_gradient, quadrature
+from interp.core.path_gradients import mean_path_gradient, quadrature
 from interp.models import build_network
 
 IMAGES = np.random.RandomState(1).rand(5, 28, 28, 1).astype(np.float32)
@@ -34,8 +34,8 @@ def test_path_gradient_by_hand():
     """f(x) = x^3 between 1 and 3: the mean gradient is (27 - 1) / 2."""
     positions, weights = (tf.constant(part) for part in quadrature("gauss_legendre", 3))
     start = tf.ones((1, 1, 1, 1))
-    mean = chunked_path_gradient(
-        lambda points, _: tf.reduce_sum(points**3, (1, 2, 3)), start, 3 * start, positions, weights, 10
+    mean = mean_path_gradient(
+        lambda points, _: tf.reduce_sum(points**3, (1, 2, 3)), start, 3 * start, positions, weights, chunk_size=10
     )
     assert float(tf.squeeze(mean)) == pytest.approx(13, rel=1e-5)
 
@@ -64,8 +64,8 @@ def test_a_pass_never_holds_more_points_than_a_chunk():
         return tf.reduce_sum(points, (1, 2, 3))
 
     positions, weights = (tf.constant(part) for part in quadrature("midpoint", 7))
-    chunked_path_gradient(score, tf.zeros((4, 2, 2, 1)), tf.ones((4, 2, 2, 1)), positions, weights, 9)
-    assert seen == [(8, 8), (8, 8), (8, 8), (4, 4)]
+    mean_path_gradient(score, tf.zeros((4, 2, 2, 1)), tf.ones((4, 2, 2, 1)), positions, weights, chunk_size=9)
+    assert seen == [(9, 9), (9, 9), (9, 9), (1, 1)]
 
 
 def test_each_argument_changes_the_map(net):
