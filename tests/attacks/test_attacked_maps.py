@@ -104,7 +104,9 @@ def smooth_model():
 TWICE = [name for name in ALL if name not in ("random", "deconvnet", "guided_backprop", "guided_grad_cam")]
 
 
-@pytest.mark.parametrize("name", TWICE)
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in TWICE]
+)
 def test_second_derivatives_are_finite_differences(name):
     """Of a smooth network, on which no derivative is softened away: the derivative of a map along a direction."""
     model = smooth_model()
@@ -134,6 +136,7 @@ def test_second_derivatives_are_finite_differences(name):
     assert abs(found - expected) <= 0.03 * float(tf.reduce_sum(tf.abs(gradient * direction))) + 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gradient", "grad_cam", "smooth_grad"])
 def test_sneaking_takes_any_explanation(name, curved, toy):
     images, labels = (part[:6] for part in toy)

@@ -144,6 +144,7 @@ def test_random_targets_by_hand(four):
     assert not np.array_equal(dataclasses.replace(attack, goal=RandomTarget(7))(model, images, labels), found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", GOALS)
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_reaches_every_goal(name, goal, four):

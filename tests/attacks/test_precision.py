@@ -16,6 +16,7 @@ from interp.models import build_network, load_model
 PGD = ProjectedGradientDescent(epsilon=0.3, step_size=0.01, steps=40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["adv", "int"])
 @pytest.mark.parametrize("iterate", ["last", "first", "worst"])
 def test_robust_accuracy_does_not_change(method, iterate, reference_dir, data_dir):

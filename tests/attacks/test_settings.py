@@ -138,6 +138,7 @@ def run(attack, model):
     return attack(model, IMAGES, labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_a_graph_made_for_other_numbers_gives_what_a_new_one_gives(kind, model):
     """A setting that shapes the graph and is not marked would keep its first value."""
@@ -164,6 +165,7 @@ class Unreadable:
     __hash__ = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_graphs_are_made_without_looking_at_numbers(kind, model, monkeypatch):
     name = "_run" if issubclass(kind, Attack) else "_search"

@@ -124,6 +124,7 @@ def test_gradients_are_those_of_the_logits(models, kind):
     assert abs((gradient * direction).sum() - expected) <= 0.02 * scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_maps_do_not_depend_on_batches(models, name):
     model = models("shared relu")

@@ -154,6 +154,7 @@ def test_smooth_grad_of_a_square():
     np.testing.assert_allclose(square, variance + mean**2, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "base", ["VanillaGradient", "IntegratedGradients", "GradCAM", "GuidedBackprop", "RandomBaseline"]
 )
@@ -237,6 +238,7 @@ def test_integrated_gradients_by_hand_with_a_kink():
     assert right.values["gap"].item() == pytest.approx(0.25)
 
 
+@pytest.mark.slow
 def test_the_tolerance_chooses_the_number_of_points():
     images = np.random.RandomState(5).rand(20, 4, 4, 1).astype(np.float32)
     labels = np.arange(20) % 3

@@ -62,6 +62,7 @@ CASES = [
 QUICK = (("eval_cmd", CASES[1]),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "redirections", "code"),
     [

@@ -48,6 +48,7 @@ def test_a_network_its_picture_and_its_logs(tmp_path):
     assert "seed was 99 and is 3" in other.stderr
 
 
+@pytest.mark.slow
 def test_another_explanation_by_an_argument(tmp_path):
     """It has a file of its own, says what it was trained on, and goes by the name of the list."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_intone", "--explanation", "grad_cam"]

@@ -197,6 +197,7 @@ def keras_bytes(tmp_path, seed):
     return (tmp_path / "some.keras").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["network", "against", "keras", "calibration"])
 def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_path, monkeypatch, what):
     network, against = (networks / f"digits_smallgap_{name}_1.safetensors" for name in ("int", "normal"))

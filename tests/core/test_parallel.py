@@ -81,6 +81,7 @@ def test_what_a_job_raises_here_is_raised():
         list(run_jobs(workers, refuse, jobs(4)))
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     """A script whose workers note their numbers and then sleep is killed; nobody is left."""
     script = tmp_path / "script.py"

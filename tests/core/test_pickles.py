@@ -163,6 +163,7 @@ def nested(levels, width):
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

@@ -135,6 +135,7 @@ def test_python_batches(tmp_path: Path, kind: str) -> None:
     assert "pixels differ from the official release" in test.source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("kind", ["as it was", "bytes as keys", "an array", "(n, 1)", "rows of one", "numpy numbers"])
 def test_a_repacked_batch_is_read(tmp_path: Path, protocol: int, kind: str) -> None:

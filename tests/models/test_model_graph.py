@@ -90,8 +90,14 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", ENDS)
+CUTS = [
+    pytest.param(end, kind, marks=() if end == "softmax" or kind == "activation" else pytest.mark.slow)
+    for end in ENDS
+    for kind in KINDS
+]
+
+
+@pytest.mark.parametrize(("end", "kind"), CUTS)
 def test_what_makes_probabilities_of_logits_is_cut(end, kind):
     plain = logits_model()
     model = KINDS[kind](plain, ENDS[end][0])

@@ -171,6 +171,7 @@ def test_integrated_gradients_let_gradients_through_to_the_weights(side):
         np.testing.assert_allclose(found, hand, atol=2e-3 * np.abs(hand).max(), err_msg=layer.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "penalty"), [("grad_cam", 0.3), ("gradient", 0.03)])
 def test_int_on_a_map_holds_it_still(name, penalty):
     """Under the inner attack, against Normal training, and the network still tells digits apart."""
@@ -194,6 +195,7 @@ def test_int_on_a_map_holds_it_still(name, penalty):
     assert moved["int"] < 0.5 * moved["normal"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["grad_cam", "smooth_grad"])
 def test_streams_do_not_matter(name, monkeypatch):
     """Random draws of a method belong to the place of an image in the whole batch."""

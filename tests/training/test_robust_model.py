@@ -298,6 +298,7 @@ def test_what_compile_would_ignore_is_refused(options):
         make("adv").compile("adam", "mse")
 
 
+@pytest.mark.slow
 def test_a_global_policy_and_a_scaled_loss_change_nothing(digits):
     """A half precision policy would have the optimiser divide gradients by a scale that the loss never had."""
     few = digits["train"].take(40)

@@ -53,6 +53,7 @@ def parts(attack, images, seed=3):
     return start, lambda latents: attack._picture(clean, latents, tuple(fixed), epsilon)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "goal"), [("colour", "untargeted"), ("grey", "random_target")])
 @pytest.mark.parametrize("name", ATTACKS)
 def test_pictures_are_images_and_the_seed_decides(models, name, goal, kind):
