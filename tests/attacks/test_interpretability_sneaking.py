@@ -37,6 +37,7 @@ def situation(net):
     return images, labels, targets, MINIMUM(net, images, targets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interpretation", ["cam", "cam++", "ig", "representation"])
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_what_succeeded_is_at_the_target_in_its_ball_and_moves_the_map_less(net, situation, interpretation, norm):

@@ -324,6 +324,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call, network, tmp_path, changes,
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error_of_ours(network, tmp_path):
     command = (
         f"{sys.executable} {SCRIPT} --task pgd_attack --dataset digits --network {network} --num_image 5 --steps 1"

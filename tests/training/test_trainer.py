@@ -145,6 +145,7 @@ def test_the_inner_attack_starts_at_random(digits, tag):
     assert losses[0] > clean + 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tag", "architecture"), [("normal", "small"), ("int", "small"), ("adv", "simple_cnn")])
 @pytest.mark.parametrize("rows", [1, 7])
 def test_a_batch_shared_out_to_streams_gives_the_same_step(tag, architecture, rows, digits, monkeypatch):
