@@ -45,7 +45,7 @@ class Attribution(ABC):
 
     Without a model it is a description, which attacks, discrepancies and training objectives take. `model` is any Keras model that returns
     logits (n, K), or what a softmax or sigmoid at its end makes of them, which is cut; it stays as it is, and its weights are read at
-    every call. At most `chunk_size` images are in memory at a time, by their size without it. Raises InputError.
+    every call. At most `chunk_size` images are in memory at a time (default: by their size). Raises InputError.
     """
 
     # Names of the further values of the maps.

@@ -95,7 +95,7 @@ def mapping(names: Kind, kind: Kind, value: Any, at: str) -> None:
 
 
 def fields(needed: Mapping[str, Kind], possible: Mapping[str, Kind], value: Any, at: str) -> None:
-    """An object of named fields; others are nobody's business."""
+    """An object of named fields; other fields are allowed."""
     if not isinstance(value, dict):
         raise _Wrong(at or "it", value, "an object")
     for name, kind in {**needed, **possible}.items():

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     maps = parser.add_argument_group("interpretations")
     maps.add_argument(
         "--inp_method",
-        help=f"{', '.join(MAPS)}, or an ensemble over another, smooth_grad:METHOD; the first that the task takes without it",
+        help=f"{', '.join(MAPS)}, or an ensemble over another, smooth_grad:METHOD (default: the first that the task takes)",
     )
     maps.add_argument("--num_class", default="two_class", help="one_class, two_class or all_class")
     maps.add_argument("--norm", default="l1", help="l1 or l2")
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     maps.add_argument("--k", type=whole_number(1), default=8, help="strongest positions of the top-k tasks")
     maps.add_argument("--against", help="the other network of intr_topk; its Normal counterpart without it")
     attack = parser.add_argument_group("attacks")
-    attack.add_argument("--epsilons", type=radii, help="radii, such as 0,0.1 or 8/255; those of the paper without it")
+    attack.add_argument("--epsilons", type=radii, help="radii, such as 0,0.1 or 8/255; (default: those of the paper)")
     attack.add_argument(
         "--steps", type=whole_number(1), help="200; for targeted attacks 20 a round, or 10 in the reference direction"
     )
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     saliency.add_argument(
         "--patch",
         type=whole_number(1),
-        help="side of what selectivity erases a step; about 1%% of the image without it",
+        help="side of what selectivity erases a step; (default: about 1%% of the image)",
     )
     retraining = parser.add_argument_group("roar and kar")
     retraining.add_argument("--ratios", type=ratios, default="0.1,0.3,0.5,0.7,0.9", help="between 0 and 1")

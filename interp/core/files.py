@@ -67,9 +67,9 @@ def _locked_file(target: Path) -> tuple[int, Path]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove temporary files whose writers are gone: nobody holds their locks."""
+    """Remove temporary files whose writers are gone: their locks are free."""
     for path in folder.glob(f"{WRITING}????????*"):
-        # A folder, a file of somebody else, one that its writer just renamed, or one that is locked.
+        # A folder, a file of another program, one that its writer just renamed, or one that is locked.
         with suppress(OSError), open(path, "rb+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(file.fileno()).st_nlink:

@@ -1,4 +1,4 @@
-"""Standard streams that nobody reads, or that were closed, do not end the work whose results are kept in files."""
+"""Standard streams that are closed or no longer read do not end the work whose results are kept in files."""
 
 import os
 import sys

@@ -129,7 +129,7 @@ def validity(
 ) -> Validity:
     """Attack `images` (n, height, width, channels) at each radius by the strong protocol and flag what cannot be believed.
 
-    A network that hands out probabilities which are no softmax of logits is flagged and not attacked. One whose clean accuracy is at
+    A network that returns probabilities which are no softmax of logits is flagged and not attacked. One whose clean accuracy is at
     chance is flagged before anything else. `report` is called after each radius. Raises InputError.
     """
     if protocol is None:
@@ -140,7 +140,9 @@ def validity(
     outputs = run_model(model, batch[:batch_size])
     cut = find_facts(model).ends_in != LOGITS
     if not cut and tf.is_tensor(outputs) and outputs.shape.rank == 2 and are_probabilities(outputs):
-        text = "the network hands out probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
+        text = (
+            "the network returns probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
+        )
         return Validity(protocol.describe(), (), (Flag("probabilities", text),))
     classes = check_model(model, batch)
     truth = check_labels(labels, batch, classes).numpy()

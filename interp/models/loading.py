@@ -55,7 +55,7 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
 
 
 def _what_it_is(path: Path) -> str:
-    """What somebody gave who meant a network, and how to make one of it."""
+    """What was given in place of a network file, and how to make one of it."""
     save = f"save it with model.save('{path.stem}{WHOLE}')"
     if (path / "saved_model.pb").is_file():
         return f"a SavedModel directory, which Keras 3 does not load: load it with the Keras that wrote it and {save}"

@@ -53,7 +53,7 @@ class _Traced:
     cut: Any
 
 
-# Models by reference only: one that nobody uses any more is freed, and forgotten.
+# Weak references: a model that is no longer used is freed.
 _TRACED: "weakref.WeakKeyDictionary[keras.Model, _Traced]" = weakref.WeakKeyDictionary()
 _LOCK = threading.RLock()
 

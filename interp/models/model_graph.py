@@ -1,7 +1,7 @@
 """What the graph of a model says of its two ends: where its logits are, whether class maps average to them, how it scales images.
 
 The operations are looked at, not the layers: they are the same whether a model is functional, Sequential, nested, rebuilt of the layers
-of another one, loaded from a file, or a class of somebody's own.
+of another one, loaded from a file, or a custom class.
 """
 
 from collections.abc import Callable, Iterator

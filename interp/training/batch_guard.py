@@ -62,7 +62,7 @@ class BatchGuard:
         return images, tf.clip_by_value(labels, 0, self._classes - 1)
 
     def is_fine(self, loss_is_finite: tf.Tensor) -> tf.Tensor:
-        """Whether the batch, and all before it that nobody was told of yet, were fine, with a loss and gradients that are finite."""
+        """Whether the batch, and all before it not reported yet, were fine, with a loss and gradients that are finite."""
         state = tf.where(loss_is_finite, FINE, DIVERGED)
         self._note(tf.concat([[state], self._seen[1:]], 0))
         return self._seen[0] == FINE
@@ -102,7 +102,7 @@ class BatchGuard:
         return run
 
     def _note(self, found: tf.Tensor) -> None:
-        """Keep what was seen of a batch, unless a batch before it, that nobody was told of yet, was not fine."""
+        """Keep what was seen of a batch, unless a batch before it, not reported yet, was not fine."""
         self._seen.assign(tf.where(self._seen[0] == FINE, found, self._seen))
 
 

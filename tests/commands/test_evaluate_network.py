@@ -201,7 +201,7 @@ def test_a_network_of_probabilities_is_flagged_by_the_strong_protocol_and_refuse
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     result = call(main, [*common, "--protocol=strong"])
     assert result.returncode == 0, result.stderr
-    assert "flagged: the network hands out probabilities" in result.stdout
+    assert "flagged: the network returns probabilities" in result.stdout
     result = call(main, common)
     assert result.returncode == 2
     assert "probabilities" in result.stderr
