@@ -39,7 +39,7 @@ class Recipe:
     schedule: Schedule
     variant: str = ""
     penalty_weight: float | None = None
-    # Whose maps the objective compares, by name; its own ones without it.
+    # The explanation that the objective compares, by name (default: its own).
     explanation: str | None = None
     augment: bool = False
     # At most so many training images; all without it.
