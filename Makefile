@@ -36,7 +36,7 @@ help:
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
 	@echo 'make test-peers Foolbox and ART on a network of this project, in .venv-peers (3 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
-	@echo 'make check      style (ruff), types (mypy), and who may import whom'
+	@echo 'make check      style (ruff), types (mypy), and who may import whom, in interp/ and tools/'
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
@@ -45,7 +45,7 @@ help:
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
 demo: $(STAMP)
-	@$(BIN)/python -m interp.commands.demo
+	@$(BIN)/python -m interp demo
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_FLAGS)
@@ -87,7 +87,7 @@ $(VENV)/.docs: $(STAMP)
 	@touch $@
 
 results: $(STAMP)
-	@$(BIN)/python -m interp.commands.results
+	@$(BIN)/python tools/results_pages
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt pyproject.toml
 	@echo 'Installing peers into $(PEERS): about 3 GB, a few minutes, once'

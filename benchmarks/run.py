@@ -15,7 +15,7 @@ from typing import Any
 
 from rows import ROWS, Row
 
-from interp.commands.command_line import Parser
+from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json

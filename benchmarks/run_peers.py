@@ -15,7 +15,7 @@ from typing import Any
 from rows import ADV
 from run import result_of
 
-from interp.commands.command_line import Parser
+from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.provenance import describe_run

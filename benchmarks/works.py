@@ -56,7 +56,7 @@ def setting(architecture: str, kind: str, count: int, network: str | None = None
     if network is not None:
         sample, targets = sample_images(data.load("mnist", "test"), count)
         return Setting(load_model(network), np.asarray(sample.images), sample.labels, targets)
-    shape = {"mnist": (28, 28, 1), "cifar": (32, 32, 3)}[kind]
+    shape = data.find_dataset(kind).shape
     images = np.random.RandomState(0).rand(count, *shape).astype(np.float32)
     labels = np.arange(count) % 10
     return Setting(build_network(architecture, shape, 10), images, labels, (labels + 1) % 10)

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from interp import attacks as attacks
     from interp import attributions as attributions
     from interp import data as data
+    from interp import discrepancy as discrepancy
+    from interp import evaluation as evaluation
+    from interp import models as models
+    from interp import report as report
+    from interp import training as training
     from interp.models import build_network as build_network
     from interp.models import load_model as load_model
     from interp.models import save_model as save_model
@@ -25,12 +30,15 @@ _FROM_MODELS = ("build_network", "load_model", "save_model")
 __all__ = ["InputError", "__version__", "share_cores_among_streams", *_MODULES, *_FROM_MODELS]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"interp.{name}")
-    if name in _FROM_MODELS:
-        return getattr(importlib.import_module("interp.models"), name)
-    raise AttributeError(f"module 'interp' has no attribute {name!r}")
+# Type checkers know the names above, and report all others.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"interp.{name}")
+        if name in _FROM_MODELS:
+            return getattr(importlib.import_module("interp.models"), name)
+        raise AttributeError(f"module 'interp' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

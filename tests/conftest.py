@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,27 @@ def models():
         return made[name]
 
     return get
+
+
+@dataclass
+class Called:
+    """What a command printed and returned."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(capfd):
+    """A function that calls a command's main with arguments: importing TensorFlow in a process for each would take minutes."""
+
+    def call(main, arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        printed = capfd.readouterr()
+        return Called(code, printed.out, printed.err)
+
+    return call

@@ -1,4 +1,4 @@
-"""Reads, without importing anything, who imports whom inside interp/, and looks for what the library does without.
+"""Reads, without importing anything, who imports whom inside interp/ and tools/, and looks for what the library does without.
 
 `ROOMS` is the rule; `docs/architecture.md` tells the reasons.
 """
@@ -11,23 +11,26 @@ from xml.etree import ElementTree
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "interp"
+TOOLS = [path for path in sorted((PACKAGE.parent / "tools").iterdir()) if (path / "__init__.py").is_file()]
 
 # Each room and the rooms that it may know. Modules directly under interp/ know all, and no room knows them.
-FOUNDATIONS = {"core", "models", "attributions", "discrepancy"}
+FOUNDATIONS = {"core", "data", "models", "attributions", "discrepancy"}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "data": {"core"},
-    "models": {"core"},
-    "attributions": {"core", "models"},
-    "discrepancy": {"core", "models"},
+    "models": {"core", "data"},
+    "attributions": {"core", "data", "models"},
+    "discrepancy": {"core", "data", "models"},
     "attacks": FOUNDATIONS,
-    "training": FOUNDATIONS | {"data", "attacks"},
-    "evaluation": FOUNDATIONS | {"data", "attacks"},
-    "report": FOUNDATIONS | {"data", "attacks", "training", "evaluation"},
-    "commands": FOUNDATIONS | {"data", "attacks", "training", "evaluation", "report"},
+    "training": FOUNDATIONS | {"attacks"},
+    "evaluation": FOUNDATIONS | {"attacks"},
+    "report": FOUNDATIONS | {"attacks", "training", "evaluation"},
+    "commands": FOUNDATIONS | {"attacks", "training", "evaluation", "report"},
 }
 SVG = "{http://www.w3.org/2000/svg}"
 PRIVATE = ("keras.src", "tensorflow.python", "tf.python", "tf_keras")
+# What lies beside the package and is not in the wheel.
+BESIDE = {"tests", "tools", "benchmarks", *(tool.name for tool in TOOLS)}
 
 
 def violations(package: Path) -> list[str]:
@@ -51,6 +54,8 @@ def _wrong_imports(tree: ast.AST, parts: tuple[str, ...]) -> Iterator[tuple[int,
         for name in _imported(node, parts):
             if _is_private(name):
                 yield node.lineno, f"imports {name}: only public keras and tensorflow names"
+            if package == PACKAGE.name and name.split(".")[0] in BESIDE:
+                yield node.lineno, f"imports {name}: it is not in the wheel"
             if room is None or name.split(".")[0] != package or name == f"{package}.__version__":
                 continue
             other = [*name.split("."), ""][1]
@@ -86,8 +91,9 @@ def _is_private(name: str) -> bool:
     return any(name == private or name.startswith(f"{private}.") for private in PRIVATE)
 
 
-def test_the_package_keeps_the_rules() -> None:
-    assert violations(PACKAGE) == []
+@pytest.mark.parametrize("package", [PACKAGE, *TOOLS], ids=lambda package: package.name)
+def test_the_packages_keep_the_rules(package: Path) -> None:
+    assert violations(package) == []
 
 
 def test_the_picture_of_the_architecture_shows_the_rules() -> None:
@@ -109,6 +115,7 @@ def test_the_picture_of_the_architecture_shows_the_rules() -> None:
 
 def test_it_looks_in_the_right_place() -> None:
     assert (PACKAGE / "core" / "__init__.py").is_file()
+    assert "results_pages" in BESIDE
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_it_looks_in_the_right_place() -> None:
         ("core/lp.py", "import interp", "core may not import interp"),
         ("core/lp.py", "from interp import load_model", "core may not import interp.load_model"),
         ("data/mnist.py", "from interp import models", "data may not import interp.models"),
-        ("models/network.py", "import interp.data.mnist as mnist", "models may not import interp.data.mnist"),
+        ("data/mnist.py", "import interp.models.network as network", "data may not import interp.models.network"),
         ("models/network.py", "def late():\n    from ..attacks import pgd", "models may not import interp.attacks.pgd"),
         (
             "attributions/cam.py",
@@ -130,7 +137,11 @@ def test_it_looks_in_the_right_place() -> None:
             "from ..attributions.cam import cam",
             "discrepancy may not import interp.attributions.cam.cam",
         ),
-        ("attacks/unforeseen/fog.py", "from ...data import mnist", "attacks may not import interp.data.mnist"),
+        (
+            "attacks/unforeseen/fog.py",
+            "from ...evaluation import sample",
+            "attacks may not import interp.evaluation.sample",
+        ),
         ("attacks/__init__.py", "from ..training import trainer", "attacks may not import interp.training.trainer"),
         ("training/trainer.py", "from interp.evaluation import roar", "training may not import interp.evaluation.roar"),
         (
@@ -140,6 +151,8 @@ def test_it_looks_in_the_right_place() -> None:
         ),
         ("report/html.py", "from interp.demo import main", "report may not import interp.demo.main"),
         ("helpers/misc.py", "import numpy", "the room helpers is not in ROOMS"),
+        ("report/page.py", "from results_pages.evidence import Sources", "it is not in the wheel"),
+        ("demo.py", "from tests import model_kinds", "it is not in the wheel"),
         ("models/network.py", "from keras.src.layers import Dense", "imports keras.src.layers.Dense"),
         ("demo.py", "from keras import src", "imports keras.src"),
         ("models/network.py", "import tensorflow.python.ops as ops", "imports tensorflow.python.ops"),
@@ -163,6 +176,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, module: str, line: str, co
     [
         ("core/lp.py", "import tensorflow as tf\nfrom interp.core.checks import check\nfrom . import seeds"),
         ("attacks/unforeseen/fog.py", "from ...core import lp\nfrom ..pgd import step\nfrom .gabor import noise"),
+        ("models/pickles.py", "from interp.data import find_dataset"),
         ("attacks/isa.py", "from interp.attributions import cam\nfrom interp.discrepancy import rank"),
         ("training/trainer.py", "from interp.data import mnist\nfrom interp.attacks import pgd\nimport keras.layers"),
         ("report/html.py", "from interp.training import trainer\nfrom ..evaluation import roar"),

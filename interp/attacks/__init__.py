@@ -1,14 +1,13 @@
 """Attacks on predictions and explanations."""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
-from interp.attacks.accuracy import accuracy, correct
 from interp.attacks.attack import Attack
 from interp.attacks.auto_pgd import AutoPGD
+from interp.attacks.classification import accuracy, correct
 from interp.attacks.goals import Goal, RandomTarget, Targeted, Untargeted
 from interp.attacks.interpretability_sneaking import InterpretabilitySneaking, InterpretabilitySneakingResult
 from interp.attacks.minimum_epsilon import MinimumEpsilon, MinimumEpsilonResult
-from interp.attacks.precision import faster_precision
-from interp.attacks.projected_gradient_descent import ProjectedGradientDescent
+from interp.attacks.projected_gradient_descent import ProjectedGradientDescent, faster_precision
 from interp.attacks.square import Square
 from interp.attacks.top_k_interpretation import TopKInterpretation
 from interp.attacks.unforeseen import JPEG, Elastic, Fog, Gabor, Snow

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from interp.attacks.goals import Classes, Goal, Untargeted
+from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
@@ -37,7 +37,7 @@ def structure(attack: Any) -> Hashable:
 
 
 def numbers(attack: Any) -> dict[str, Number]:
-    """The other settings by name, which are handed to the graph as scalars."""
+    """The other settings by name, which the graph takes as scalars."""
     return {each.name: _read(attack, each) for each in _settings(attack) if "key" not in each.metadata}
 
 
@@ -119,9 +119,7 @@ class Attack(ABC):
             found = self._run(Batch(model, images, classes, tuple(draws), numbers))
             return found, self._goal.harm(prepare(model, rearrange=True).classify(found), classes)
 
-        key = structure(self), tuple(arrays[0].shape[1:])
-        rows = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in arrays]
-        compiled = self._compiled.bind(model, key, run, rows, numbers(self))
+        compiled = self._compiled.bind(model, structure(self), run, arrays, numbers(self))
         found, harm = run_in_batches(compiled, arrays, batch_size)
         _check_finite(found, harm)
         return found, harm
@@ -147,6 +145,24 @@ class Attack(ABC):
     @abstractmethod
     def _run(self, batch: Batch) -> tf.Tensor:
         """Attack one batch inside a compiled function."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictionAttack(Attack):
+    """An attack on predictions that has a `goal`; an image that has reached it is not attacked again. Raises InputError."""
+
+    goal: Goal = static(Untargeted(), key=type)
+
+    def __post_init__(self) -> None:
+        check_goal(self.goal)
+
+    @property
+    def _goal(self) -> Goal:
+        return self.goal
+
+    @property
+    def _leaves_broken(self) -> bool:
+        return True
 
 
 def check_steps(epsilon: float, step_size: float, steps: int, norm: str = "linf") -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, Batch, static
-from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
+from interp.attacks.attack import Batch, PredictionAttack, static
+from interp.attacks.goals import Classes
 from interp.attacks.loop import Evaluation, choose, until_broken, value_and_gradient, worse
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_number, check_radius
@@ -22,7 +22,7 @@ MOMENTUM, SUCCESS_SHARE = 0.75, 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoPGD(Attack):
+class AutoPGD(PredictionAttack):
     """APGD in the l_inf ball of radius `epsilon` on the `loss` ce (cross-entropy) or dlr (difference of logits ratio).
 
     The ratio needs K >= 3 classes, that of a targeted `goal` K >= 4. Step sizes start at 2 eps and halve, per image, where the loss stops
@@ -34,22 +34,13 @@ class AutoPGD(Attack):
     steps: int = static(100)
     loss: str = static("ce")
     restarts: int = 1
-    goal: Goal = static(Untargeted(), key=type)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_radius("epsilon", self.epsilon)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("restarts", self.restarts, minimum=1, whole=True)
         check_choice("loss", self.loss, LOSSES)
-        check_goal(self.goal)
-
-    @property
-    def _goal(self) -> Goal:
-        return self.goal
-
-    @property
-    def _leaves_broken(self) -> bool:
-        return True
 
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
         for restart in range(self.restarts):

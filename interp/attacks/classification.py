@@ -1,8 +1,15 @@
-"""Per-image measures of how far a classification is from right; training and attacks share them."""
+"""Whether images are classified right, and measures of how far from it each is, which training and attacks share."""
 
+from typing import Any
+
+import keras
+import numpy as np
 import tensorflow as tf
 
+from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
+from interp.models.model_check import check_model, run_for_logits
 
 # Keeps the ratio of equal logits finite.
 TINY = 1e-12
@@ -63,3 +70,28 @@ def _strongest(logits: tf.Tensor, count: int, kind: str = "") -> tf.Tensor:
             f"the {kind}difference of logits ratio needs at least {count} classes, the model has {classes}: use the cross-entropy"
         )
     return tf.math.top_k(logits, count).values
+
+
+def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> np.ndarray:
+    """Return which images (n, height, width, channels) `model` classifies as `labels` (n,), booleans (n,). Raises InputError.
+
+    A label that ties with another class for the largest logit counts as wrong: no attack may hide in a tie.
+    """
+    check_number("batch_size", batch_size, minimum=1, whole=True)
+    batch = check_images(images)
+    truth = check_labels(labels, batch, check_model(model, batch))
+
+    def run(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor]:
+        return (margin(run_for_logits(model, images), labels),)
+
+    margins = run_in_batches(run, (batch, truth), batch_size)[0].numpy()
+    if not np.isfinite(margins).all():
+        raise InputError(
+            f"the model returned NaN or infinite logits for image {int(np.argmin(np.isfinite(margins)))}: its weights are damaged"
+        )
+    return margins < 0
+
+
+def accuracy(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> float:
+    """Return the share of images that `model` classifies as `labels`, in [0, 1]. Raises InputError."""
+    return float(correct(model, images, labels, batch_size=batch_size).mean())

@@ -10,19 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.attack import numbers, static, structure
-from interp.attacks.bisection import Trial, bisect
 from interp.attacks.classification import target_margin
 from interp.attacks.goals import check_targets
 from interp.attacks.loop import Evaluation
 from interp.attacks.searched_maps import SearchedMaps, attacked_method, description
-from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
+from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
 from interp.attributions import Attribution, Representation, check_maps
 from interp.attributions.cam import LAST_LAYER
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
-from interp.discrepancy.class_discrepancy import NORMS, SELECTIONS, class_distances, select_classes
+from interp.core.names import DIRECTIONS, NORMS, SELECTIONS
+from interp.discrepancy.class_discrepancy import class_distances, select_classes
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
 
@@ -108,10 +108,14 @@ class InterpretabilitySneaking:
         succeeded = np.zeros(radii.shape, bool)
         places = np.nonzero(np.isfinite(radii))
         if len(places[-1]):
-            attack = self._compile(model, originals, count)
-            rows = tf.range(len(originals))
-            arrays = tuple(tf.gather(array, places[-1]) for array in (originals, truth, wanted, begin, rows))
-            found, least = (part.numpy() for part in run_in_batches(attack, (*arrays, radii[places]), batch_size))
+            chosen = (
+                tf.gather(each, places[-1]) for each in (originals, truth, wanted, begin, tf.range(len(originals)))
+            )
+            arrays = *chosen, tf.constant(radii[places])
+            scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(originals)}
+            search = partial(self._search, model, count)
+            attack = self._compiled.bind(model, structure(self), search, arrays, scalars)
+            found, least = (part.numpy() for part in run_in_batches(attack, arrays, batch_size))
             if np.isnan(least).any():
                 raise InputError(
                     "logits, maps or their gradients are NaN or infinite on some of the images under attack, so they cannot be attacked"
@@ -124,13 +128,6 @@ class InterpretabilitySneaking:
         """What is not to move."""
         method = attacked_method(self.interpretation)
         return Representation(index=self.layer) if isinstance(method, Representation) else method
-
-    def _compile(self, model: keras.Model, images: tf.Tensor, count: int) -> Any:
-        batch, label = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
-        rows = [batch, label, label, batch, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)]
-        scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images)}
-        key = structure(self), tuple(images.shape[1:])
-        return self._compiled.bind(model, key, partial(self._search, model, count), rows, scalars)
 
     def _search(
         self,

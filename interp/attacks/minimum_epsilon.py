@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.attack import numbers, static, structure
-from interp.attacks.bisection import Trial, bisect
 from interp.attacks.classification import target_margin
 from interp.attacks.loop import Evaluation, ascend_until_broken
-from interp.attacks.targeted import DIRECTIONS, REFERENCE_SCALE, TargetedSteps
+from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
+from interp.core.names import DIRECTIONS
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
 
@@ -66,7 +66,8 @@ class MinimumEpsilon:
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         wanted = check_labels(targets, originals, check_model_once(self._compiled, model, originals))
-        found, radii = self._run(model, originals, wanted, _offsets(originals, seed), batch_size)
+        offsets = tf.random.stateless_uniform(tf.shape(originals), tf.constant([seed, 0], tf.int64), -1.0, 1.0)
+        found, radii = self._run(model, originals, wanted, offsets, batch_size)
         rows = np.flatnonzero(np.isinf(radii))
         if len(rows) and self.direction == "sign" and self.restarts:
             again = np.repeat(rows, self.restarts)
@@ -92,12 +93,10 @@ class MinimumEpsilon:
         *,
         restart: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
-        batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
-        rows = [batch, tf.TensorSpec([None], tf.int64), batch]
+        arrays = images, targets, draws
         scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images), "restart": restart}
-        key = structure(self), tuple(images.shape[1:])
-        compiled = self._compiled.bind(model, key, partial(self._search, model), rows, scalars)
-        found, radii = run_in_batches(compiled, (images, targets, draws), batch_size)
+        compiled = self._compiled.bind(model, structure(self), partial(self._search, model), arrays, scalars)
+        found, radii = run_in_batches(compiled, arrays, batch_size)
         return found.numpy(), radii.numpy()
 
     def _search(
@@ -152,10 +151,6 @@ class _Facts(NamedTuple):
     targets: tf.Tensor
     radius: tf.Tensor
     limits: tuple[tf.Tensor, ...]
-
-
-def _offsets(images: tf.Tensor, seed: int) -> tf.Tensor:
-    return LinfBall().random(tf.shape(images), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
 
 
 def _greys(images: tf.Tensor, rows: np.ndarray, count: int, seed: int) -> tf.Tensor:

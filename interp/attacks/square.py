@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks.attack import Attack, Batch, static
-from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
+from interp.attacks.attack import Batch, PredictionAttack, static
+from interp.attacks.goals import Classes
 from interp.attacks.loop import choose, until_broken, worse
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_number, check_radius
@@ -20,7 +20,7 @@ HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Square(Attack):
+class Square(PredictionAttack):
     """Random squares of +-`epsilon` per channel, kept where they raise the margin towards the `goal`; black box, in the l_inf ball.
 
     It starts at vertical stripes of +-eps and asks for `steps` logits an image, fewer once the goal is reached; `share` of the pixels
@@ -30,23 +30,14 @@ class Square(Attack):
     epsilon: float
     steps: int = static(1000)
     share: float = static(0.8)
-    goal: Goal = static(Untargeted(), key=type)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_radius("epsilon", self.epsilon)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("share", self.share, minimum=0, strict=True)
         if self.share > 1:
             raise InputError(f"share came as {self.share}, expected at most 1")
-        check_goal(self.goal)
-
-    @property
-    def _goal(self) -> Goal:
-        return self.goal
-
-    @property
-    def _leaves_broken(self) -> bool:
-        return True
 
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
         count, _, width, channels = images.shape

@@ -1,14 +1,20 @@
-"""The steps that minimum-eps and interpretability sneaking attacks share: towards a target class, in a ball of a radius per image."""
+"""What minimum-eps and interpretability sneaking attacks share (Boopathy et al. 2020, section 6).
 
+Steps towards a target class in a ball of a radius per image, and the bisection of a number per image between 0 and 1.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from interp.attacks.loop import Objective, ascend
+from interp.attacks.loop import Objective, ascend, choose
 from interp.core.balls import LinfBall
 from interp.core.errors import check_choice
+from interp.core.names import DIRECTIONS
 
-DIRECTIONS = ("sign", "reference")
 STEP_FRACTION = 0.2
 # The paper's code multiplies the gradient of a batch mean by this before it clips it to [-1, 1].
 REFERENCE_SCALE = 1000.0
@@ -51,3 +57,37 @@ class TargetedSteps:
             return LinfBall().inside(self.move(points, gradient, radius, step), limits, radius)
 
         return ascend(objective, move, start, self.steps, keep_worst=self.by_sign)
+
+
+class Trial(NamedTuple):
+    """What came of a value of each image."""
+
+    points: tf.Tensor
+    cost: tf.Tensor  # (n,): small is good, infinite where it was of no use, NaN where it could not be computed
+    larger: tf.Tensor  # (n,): whether larger values are to be tried, else smaller ones
+
+
+def bisect(
+    attempt: Callable[[tf.Tensor, tf.Tensor], Trial], first: tf.Tensor, start: tf.Tensor, rounds: tf.Tensor | int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Try `rounds` values of each image, from `first` (n,) on; return the points of least cost, and that cost (n,).
+
+    `attempt(number, values)` gives the Trial of a round. The next value is the middle of what is left, towards larger ones at most twice
+    the last. Where nothing was of use `start` and an infinite cost are returned, where a cost was NaN, NaN.
+    """
+
+    def one_round(
+        number: tf.Tensor, value: tf.Tensor, low: tf.Tensor, high: tf.Tensor, best: tf.Tensor, least: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        points, cost, larger = attempt(number, value)
+        best = choose(cost < least, points, best)
+        # Nothing is less than NaN, so it stays, and the attack as a whole reports it.
+        least = tf.where((cost < least) | tf.math.is_nan(cost), cost, least)
+        low, high = tf.where(larger, value, low), tf.where(larger, high, value)
+        middle = (low + high) / 2
+        return number + 1, tf.where(larger, tf.minimum(2 * value, middle), middle), low, high, best, least
+
+    none = tf.zeros_like(first)
+    state = (0, first, none, none + 1, start, none + np.inf)
+    *_, best, least = tf.while_loop(lambda number, *_: number < rounds, one_round, state)
+    return best, least

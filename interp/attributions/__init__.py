@@ -10,10 +10,11 @@ from interp.attributions.grad_cam import GradCAM, GradCAMPlusPlus, GuidedGradCAM
 from interp.attributions.gradients import DeconvNet, GuidedBackprop, InputXGradient, VanillaGradient
 from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.attributions.interpretation_maps import InterpretationMaps, check_maps
-from interp.attributions.pixel_scores import RANKINGS, pixel_scores
+from interp.attributions.pixel_scores import pixel_scores
 from interp.attributions.random_baseline import RandomBaseline
 from interp.attributions.registry import INTERPRETATIONS, find_attribution, name_of
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
+from interp.core.names import RANKINGS
 
 __all__ = [
     "CAM",

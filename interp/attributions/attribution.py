@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.core.checks import check_images, check_labels, check_number, kind_of
-from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches
 from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
@@ -100,15 +100,14 @@ class Attribution(ABC):
             maps, values = self.pictures(prepared, prepared.enter(images), labels, rows)
             return maps, *values
 
-        signature = [tf.TensorSpec([None, *shape]), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)]
+        arrays = batch, chosen, tf.range(first, first + len(batch))
         try:
-            compiled = self._compiled.get(self.model, key, lambda: run, signature)
+            compiled = self._compiled.get(self.model, key, run, rows_like(arrays))
         except InputError:
             raise
         except Exception as error:
             raise InputError(f"the model runs, but not in a compiled function: {reason(error)}") from error
-        rows = tf.range(first, first + len(batch))
-        maps, *values = run_in_batches(compiled, (batch, chosen, rows), self.images_at_a_time(shape))
+        maps, *values = run_in_batches(compiled, arrays, self.images_at_a_time(shape))
         broken = tf.where(~tf.reduce_all(tf.math.is_finite(maps), (1, 2, 3)))[:, 0]
         if len(broken):
             raise InputError(
@@ -125,8 +124,7 @@ class Attribution(ABC):
         maps, _, values = self.maps(model, points, labels[:, None], rows)
         maps = maps[:, 0]
         if self.at_layer:
-            images = model.leave(points)
-            maps = tf.image.resize(maps[..., None], tf.shape(images)[1:3], "bilinear")
+            maps = upsampled(maps, model.leave(points))
         return maps, tuple(value[:, 0] for value in values)
 
     @abstractmethod
@@ -184,3 +182,8 @@ class Attribution(ABC):
             return max(1, VALUES // int(np.prod(shape)))
         # What a caller asked for holds for all streams together.
         return max(1, self.chunk_size // count_streams())
+
+
+def upsampled(maps: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Maps (n, h, w) bilinearly at the size of the images, (n, height, width, 1); what lies between is float32 in any precision."""
+    return tf.cast(tf.image.resize(maps[..., None], tf.shape(images)[1:3], "bilinear"), maps.dtype)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions.attribution import Maps
+from interp.attributions.attribution import Maps, upsampled
 from interp.attributions.gradients import OfGradients, gradient_of, of_labels
 from interp.attributions.relu_rules import relu_gradient
 from interp.core.checks import kind_of
@@ -15,7 +15,7 @@ from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel, prepare
 from interp.models.recorded_model import find_call
 
-# From a layer's outputs A (n, h, w, d) and their gradients, both float32, to maps (n, h, w).
+# From a layer's outputs A (n, h, w, d) and their gradients to maps (n, h, w).
 OfLayer = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -58,8 +58,8 @@ class OfOneLayer(OfGradients):
             logits, calls = model.recorded_logits(points)
             call = find_call(calls, self.layer)
             gradient = gradient_of(of_labels(logits, labels), call.output)
-        outputs = tf.cast(call.maps(call.output), tf.float32)
-        return Maps(combine(outputs, tf.cast(call.maps(gradient), tf.float32)), logits)
+        outputs, gradient = (tf.cast(call.maps(tensor), points.dtype) for tensor in (call.output, gradient))
+        return Maps(combine(outputs, gradient), logits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +97,8 @@ class GradCAMPlusPlus(OfOneLayer):
 
 
 def _weigh(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    # Numerator and denominator divided by g^2, which underflows for small gradients; alpha is 0 where g is.
-    denominator = 2 + tf.reduce_sum(outputs, (1, 2), keepdims=True) * gradient
-    alpha = tf.where(gradient == 0, 0.0, tf.math.divide_no_nan(1.0, denominator))
+    # Numerator and denominator divided by g^2, which underflows for small gradients. Where g is 0, so is what alpha multiplies.
+    alpha = tf.math.reciprocal_no_nan(2 + tf.reduce_sum(outputs, (1, 2), keepdims=True) * gradient)
     weights = tf.reduce_sum(alpha * tf.nn.relu(gradient), (1, 2), keepdims=True)
     return tf.nn.relu(tf.reduce_sum(weights * outputs, -1))
 
@@ -114,4 +113,4 @@ class GuidedGradCAM(OfOneLayer):
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         coarse = self.layer_map(model, points, labels, weigh_by_gradient).maps
         guided, logits = self.label_gradient(model, points, labels, "guided_backprop")
-        return Maps(tf.image.resize(coarse[..., None], tf.shape(guided)[1:3], "bilinear") * guided, logits)
+        return Maps(upsampled(coarse, guided) * guided, logits)

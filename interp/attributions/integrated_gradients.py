@@ -80,7 +80,7 @@ class IntegratedGradients(OfOneClass):
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         shape = model.leave(points).shape[1:]
-        baseline = tf.constant(self.baseline, tf.float32)
+        baseline = tf.cast(self.baseline, points.dtype)
         if baseline.shape.rank and not baseline.shape.is_compatible_with(shape):
             raise InputError(
                 f"the baseline came with shape {tuple(baseline.shape)}, the images have {tuple(shape)}: give an image of that "
@@ -99,7 +99,7 @@ class IntegratedGradients(OfOneClass):
         logits = model.logits_of_lifted(end)
         everything = tf.range(tf.shape(points)[0])
         change = of_labels(logits, labels) - score_of(labels)(start, everything)
-        maps, gaps = model.leave(tf.zeros_like(ways)), tf.fill(tf.shape(everything), np.float32(np.inf))
+        maps, gaps = model.leave(tf.zeros_like(ways)), tf.zeros_like(change) + np.inf
         used = tf.zeros_like(everything)
         for positions, weights in (quadrature(self.rule, number) for number in self._numbers_of_points()):
             # Those whose gap is small enough leave.
@@ -108,8 +108,8 @@ class IntegratedGradients(OfOneClass):
                 score_of(_take(labels, chosen)),
                 _take(start, chosen),
                 _take(end, chosen),
-                tf.constant(positions),
-                tf.constant(weights),
+                tf.cast(positions, points.dtype),
+                tf.cast(weights, points.dtype),
                 chunk_size=chunk_size,
             )
             found = model.leave(_take(ways, chosen) * model.pull_back(_take(points, chosen), mean))

@@ -11,7 +11,7 @@ from interp.attributions.attribution import Attribution
 from interp.attributions.cam import LAST_LAYER, Representation
 from interp.attributions.registry import find_attribution
 from interp.core.checks import check_images, check_labels, check_number
-from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.compiled import CompiledFunctions, rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
@@ -46,19 +46,14 @@ class InterpretationMaps:
             )
         check_labels(tf.reshape(chosen, [-1]), tf.reshape(chosen, [-1]), count)
         self.check(model, batch)
-        method, shape = self.method, tuple(batch.shape[1:])
-        rows = [
-            tf.TensorSpec([None, *shape]),
-            tf.TensorSpec([None, chosen.shape[1]], tf.int64),
-            tf.TensorSpec([None], tf.int32),
-        ]
+        method, arrays = self.method, (batch, chosen, tf.range(len(batch)))
 
         def run(images: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor]:
             prepared = prepare(model, rearrange=True)
             return (method.maps(prepared, prepared.enter(images), classes, rows).maps,)
 
-        compiled = self._compiled.get(model, (method.describe(), shape, chosen.shape[1]), lambda: run, rows)
-        return run_in_batches(compiled, (batch, chosen, tf.range(len(batch))), batch_size)[0].numpy()
+        compiled = self._compiled.get(model, method.describe(), run, rows_like(arrays))
+        return run_in_batches(compiled, arrays, batch_size)[0].numpy()
 
     def check(self, model: keras.Model, images: Any) -> None:
         """Raise InputError where the model has no such maps of the images: before a search, not after it."""

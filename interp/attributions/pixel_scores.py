@@ -6,8 +6,7 @@ import numpy as np
 
 from interp.core.checks import check_finite
 from interp.core.errors import InputError, check_choice
-
-RANKINGS = ("signed", "magnitude")
+from interp.core.names import RANKINGS
 
 
 def pixel_scores(maps: Any, ranking: str = "signed") -> np.ndarray:

@@ -8,7 +8,7 @@ from interp.attributions.cam import CAM, Representation
 from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.core.checks import kind_of
 from interp.core.errors import InputError, check_choice
-from interp.core.explanation_names import ENSEMBLES, METHODS
+from interp.core.names import ENSEMBLES, METHODS
 
 # The paper's own: Grad-CAM++ in closed form for average pooling, integrated gradients by 32 points, feature maps.
 INTERPRETATIONS: dict[str, Attribution] = {
@@ -22,7 +22,7 @@ INTERPRETATIONS: dict[str, Attribution] = {
 def find_attribution(method: str | Attribution) -> Attribution:
     """Return the description of a method: of an object its settings, of a name the method's usual ones.
 
-    Names are those of explanation_names and INTERPRETATIONS; smooth_grad and its sisters stand for ensembles over the gradient,
+    Names are those of interp.core.names and INTERPRETATIONS; smooth_grad and its sisters stand for ensembles over the gradient,
     smooth_grad:METHOD over another one. Raises InputError.
     """
     if isinstance(method, Attribution):
@@ -44,6 +44,11 @@ def name_of(method: Attribution) -> str | None:
     """The name by which `find_attribution` finds a method of these settings, None where it has none."""
     named = {**{name: _class(place)() for name, place in METHODS.items()}, **INTERPRETATIONS}
     return next((name for name, known in named.items() if known == method), None)
+
+
+def shown_name(method: str | Attribution) -> str:
+    """The name of a method in captions: the one it came by, or that of an object."""
+    return method if isinstance(method, str) else name_of(find_attribution(method)) or method.name
 
 
 @cache

@@ -1,7 +1,7 @@
 """What DeconvNet and guided backpropagation make of ReLU's gradient.
 
 TensorFlow asks every operation of a graph for its gradient by name, and a name can be exchanged while the graph is built. So a
-rule holds for every ReLU wherever it stands (a layer, the activation of a convolution, a nested model, a layer of one's own),
+rule holds for every ReLU wherever it stands (a layer, the activation of a convolution, a nested model, a custom layer),
 nothing is copied, and the model stays as it is.
 """
 
@@ -49,53 +49,39 @@ def _deconvnet(_: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(upstream)
 
 
-@tf.RegisterGradient("InterpGuidedRelu")
-def _guided_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    return tf.nn.relu(upstream) * tf.cast(operation.outputs[0] > 0, upstream.dtype)
-
-
-@tf.RegisterGradient("InterpGuidedRelu6")
-def _guided_relu6(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    active = (operation.inputs[0] > 0) & (operation.inputs[0] < 6)
+@tf.RegisterGradient("InterpGuided")
+def _guided(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    outputs = operation.outputs[0]
+    active = outputs > 0 if operation.type == "Relu" else (outputs > 0) & (outputs < 6)
     return tf.nn.relu(upstream) * tf.cast(active, upstream.dtype)
 
 
-@tf.RegisterGradient("InterpSoftRelu")
-def _soft_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    return upstream * tf.sigmoid(STEEPNESS * operation.inputs[0])
-
-
-@tf.RegisterGradient("InterpSoftRelu6")
-def _soft_relu6(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+@tf.RegisterGradient("InterpSoft")
+def _soft(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
     inputs = operation.inputs[0]
-    return upstream * tf.sigmoid(STEEPNESS * inputs) * tf.sigmoid(STEEPNESS * (6 - inputs))
+    slope = tf.sigmoid(STEEPNESS * inputs)
+    if operation.type == "Relu6":
+        slope *= tf.sigmoid(STEEPNESS * (6 - inputs))
+    if operation.type == "LeakyRelu":
+        least = operation.get_attr("alpha")
+        slope = least + (1 - least) * slope
+    return upstream * slope
 
 
-@tf.RegisterGradient("InterpSoftLeakyRelu")
-def _soft_leaky_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    slope = operation.get_attr("alpha")
-    return upstream * (slope + (1 - slope) * tf.sigmoid(STEEPNESS * operation.inputs[0]))
+@tf.RegisterGradient("InterpSoftGuided")
+def _soft_guided(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+    return _soft(operation, tf.nn.relu(upstream))
 
 
-@tf.RegisterGradient("InterpSoftGuidedRelu")
-def _soft_guided_relu(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    return _soft_relu(operation, tf.nn.relu(upstream))
-
-
-@tf.RegisterGradient("InterpSoftGuidedRelu6")
-def _soft_guided_relu6(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    return _soft_relu6(operation, tf.nn.relu(upstream))
-
-
-# Names of gradients by the name of a rule, and whether it is softened.
+# Gradients of operations by the name of a rule, and whether it is softened.
 _GRADIENTS: dict[tuple[str, bool], dict[str, str]] = {
     ("gradient", False): {},
-    ("gradient", True): {"Relu": "InterpSoftRelu", "Relu6": "InterpSoftRelu6", "LeakyRelu": "InterpSoftLeakyRelu"},
+    ("gradient", True): dict.fromkeys(("Relu", "Relu6", "LeakyRelu"), "InterpSoft"),
     # It passes everything by the gradient that comes from above: there is no step to soften.
-    ("deconvnet", False): {"Relu": "InterpDeconvnet", "Relu6": "InterpDeconvnet"},
-    ("deconvnet", True): {"Relu": "InterpDeconvnet", "Relu6": "InterpDeconvnet"},
-    ("guided_backprop", False): {"Relu": "InterpGuidedRelu", "Relu6": "InterpGuidedRelu6"},
-    ("guided_backprop", True): {"Relu": "InterpSoftGuidedRelu", "Relu6": "InterpSoftGuidedRelu6"},
+    ("deconvnet", False): dict.fromkeys(("Relu", "Relu6"), "InterpDeconvnet"),
+    ("deconvnet", True): dict.fromkeys(("Relu", "Relu6"), "InterpDeconvnet"),
+    ("guided_backprop", False): dict.fromkeys(("Relu", "Relu6"), "InterpGuided"),
+    ("guided_backprop", True): dict.fromkeys(("Relu", "Relu6"), "InterpSoftGuided"),
 }
 
 
@@ -105,7 +91,7 @@ def relu_gradient(
 ) -> Iterator[Callable[[tf.Tensor], tf.Tensor]]:
     """Have tf.gradients see ReLU's gradient by a rule (gradient is its own) in what a graph computes of `points` inside the block.
 
-    Gives a function to hand the logits through, which raises InputError where the rule says nothing of what lies between.
+    Gives a function that passes the logits on and raises InputError where the rule says nothing of what lies between.
     """
     graph = tf.compat.v1.get_default_graph()
     first = len(graph.get_operations())
@@ -125,7 +111,7 @@ def relu_gradient(
 
 
 def _check_layers(layer: Any, rule: str) -> None:
-    """Refuse activations that can be told by their layer or, in a functional model, by their operation."""
+    """Refuse activations that can be recognised by their layer or, in a functional model, by their operation."""
     activation = getattr(layer, "activation", None)
     where = f"layer {layer.name}"
     if isinstance(layer, _OTHER_LAYERS):

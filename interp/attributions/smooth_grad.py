@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import VALUES, Attribution, Maps
@@ -32,6 +33,8 @@ class NoiseEnsemble(OfOneClass):
     samples: int = field(default=50, kw_only=True)
     noise_level: float = field(default=0.15, kw_only=True)
     seed: int = field(default=0, kw_only=True)
+    # All samples in memory at once, as IntegratedGradients has it. Inside a loop TensorFlow softens the first derivative of ReLU too.
+    at_once: bool = field(default=False, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         example = "VanillaGradient(model)"
@@ -46,7 +49,7 @@ class NoiseEnsemble(OfOneClass):
         return replace(self, attribution=self.attribution.for_search())
 
     def for_training(self) -> Attribution:
-        return replace(self, attribution=self.attribution.for_training())
+        return replace(self, attribution=self.attribution.for_training(), at_once=True)
 
     def with_model(self, model: keras.Model | None) -> Self:
         return replace(self, attribution=self.attribution.with_model(model), _compiled=CompiledFunctions())
@@ -76,10 +79,7 @@ class NoiseEnsemble(OfOneClass):
 
     def _samples_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Drawn together: by the size of the images alone, so that no chunk size changes the noise."""
-        size = 1
-        for side in shape:
-            size *= int(side)
-        return max(1, min(self.samples, VALUES // size))
+        return max(1, min(self.samples, VALUES // int(np.prod(shape))))
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         logits = model.logits(points)
@@ -91,7 +91,7 @@ class NoiseEnsemble(OfOneClass):
 
         # Where it is not used TensorFlow leaves the clean map out.
         clean = explain(points, labels, rows)
-        zero = tf.zeros(tf.concat([tf.shape(points)[:1], clean.shape[1:]], 0))
+        zero = tf.zeros(tf.concat([tf.shape(points)[:1], clean.shape[1:]], 0), clean.dtype)
         centre = clean if self.centred else zero
 
         def add(maps: tf.Tensor, sums: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
@@ -136,14 +136,19 @@ class NoiseEnsemble(OfOneClass):
 
         def add_block(first: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             count = tf.minimum(together, self.samples - first)
-            noise = self._noise(rows, first // together, together, shape)[:, :count]
+            noise = tf.cast(self._noise(rows, first // together, together, shape)[:, :count], images.dtype)
             noisy = tf.reshape(images[:, None] + sigma[:, None, None, None, None] * noise, [-1, *shape])
             # Who draws numbers of its own, such as the random baseline, draws the same ones for all copies of an image.
             arrays = model.enter(noisy), tf.repeat(labels, count), tf.repeat(rows, count)
-            found = function(*arrays) if together <= chunk else _in_chunks(function, arrays, chunk)
+            found = function(*arrays) if self.at_once or together <= chunk else _in_chunks(function, arrays, chunk)
             found = tf.reshape(found, tf.concat([[tf.shape(images)[0], count], tf.shape(sums[0])[1:]], 0))
             return first + count, *add(found, sums)
 
+        if self.at_once:
+            sums = zeros
+            for first in range(0, self.samples, together):
+                sums = add_block(tf.constant(first), *sums)[1:]
+            return sums
         return tf.while_loop(
             lambda first, *_: first < self.samples, add_block, (tf.constant(0), *zeros), parallel_iterations=1
         )[1:]
@@ -163,7 +168,7 @@ def _in_chunks(function: Callable[..., tf.Tensor], arrays: tuple[tf.Tensor, ...]
     """`function` of all rows of the arrays, `chunk_size` of them at a time."""
     total = tf.shape(arrays[0])[0]
     count = -(-total // chunk_size)
-    parts = tf.TensorArray(tf.float32, count, infer_shape=False)
+    parts = tf.TensorArray(arrays[0].dtype, count, infer_shape=False)
 
     def add(number: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
         chunk = slice(number * chunk_size, (number + 1) * chunk_size)

@@ -1,304 +1,191 @@
 """Train three small networks, attack them, explain them: from data to a report in a few minutes."""
 
-import argparse
 import json
 import shutil
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from interp.commands.command_line import Parser, radius, run, training_bar, whole_number
+from interp.commands.evaluate import section_options
+from interp.commands.experiments import Section
+from interp.commands.tasks.task_registry import TASKS
+from interp.commands.train import TrainingOptions
+from interp.core.argument_types import radius, whole_number
+from interp.core.command_line import Parser, run
+from interp.core.options import Options, add_options, given_options, make, option
+from interp.data import SPLITS, Dataset, find_dataset, load
+from interp.training.recipes import Recipe
+from interp.training.schedule import Schedule
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from interp.attacks import ProjectedGradientDescent
-    from interp.data import Dataset
-    from interp.evaluation import AccuracyCurve
-    from interp.models import Network
-    from interp.training import Objective, Schedule
-
+SCRIPT = "python -m interp demo"
 METHODS = ("normal", "adv", "int")
-SHOWN_IMAGES = 5
 # For Int twice the paper's: a short training on a small set needs the stronger pull.
 PENALTY_WEIGHTS = {"int": 0.02}
 EPSILON_FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-# Of a run that is not finished: its checkpoints and networks, from which the next one goes on.
-UNFINISHED = ".unfinished"
+SHOWN_IMAGES = 5
+MEASURED = "gradient,smooth_grad,integrated_gradients"
 
 
-def parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(Options):
+    """Options of the demo."""
+
+    dataset: str = option("digits", "digits comes with scikit-learn; mnist needs its files")
+    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
+    epochs: int = option(40, "epochs of each training", parse=whole_number(1))
+    epsilon: float = option(0.1, "largest change of a pixel", parse=radius)
+    num_image: int = option(200, "test images that are attacked", parse=whole_number(1))
+    seed: int = option(99, "seed of weights, order, attacks and sample", parse=whole_number(0))
+    out: Path = option(Path("gen_images/demo"), "directory of the report", parse=Path)
+
+    def check(self, given: frozenset[str]) -> None:
+        find_dataset(self.dataset)
+
+
+def parser(prog: str = SCRIPT) -> Parser:
     """The command line of the demo."""
-    parser = Parser("python -m interp.commands.demo", __doc__)
-    parser.add_argument("--dataset", default="digits", help="digits comes with scikit-learn; mnist needs its files")
-    parser.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    parser.add_argument("--epochs", type=whole_number(1), default=40, help="epochs of each training")
-    parser.add_argument("--epsilon", type=radius, default=0.1, help="largest change of a pixel")
-    parser.add_argument("--num-image", type=whole_number(1), default=200, help="test images that are attacked")
-    parser.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order, attacks and sample")
-    parser.add_argument("--out", type=Path, default=Path("gen_images/demo"), help="folder of the report")
-    return parser
+    made = Parser(prog, __doc__)
+    add_options(made, DemoOptions)
+    return made
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A network of the demo with its attacked images and figures."""
+def sections(epsilon: float) -> dict[str, Section]:
+    """What is measured and shown of the networks."""
+    radii = ",".join(f"{min(factor * epsilon, 1):.6g}" for factor in EPSILON_FACTORS)
+    attack = ("--steps=40", f"--step-size={epsilon / 10:g}", "--restarts=2")
+    return {
+        "accuracy": Section(
+            "accuracy under PGD against the radius",
+            "pgd_attack",
+            arguments=(f"--epsilons={radii}", *attack, "--iterate=worst"),
+        ),
+        "maps": Section(
+            f"class activation maps before and after an attack at eps {epsilon:g}",
+            "vis_cam",
+            arguments=(f"--epsilons={epsilon:g}", *attack),
+        ),
+        "attributions": Section(
+            "attributions: red pixels speak for the class, blue ones against it",
+            "saliency",
+            arguments=(f"--methods={MEASURED},guided_backprop,grad_cam", "--samples=25"),
+            without=("adv",),
+        ),
+        "selectivity": Section(
+            "the faster a curve falls beside the random one, the more the pixels that a method names matter",
+            "selectivity",
+            arguments=(f"--methods={MEASURED}", "--samples=25", "--steps=40"),
+            without=("adv",),
+        ),
+    }
 
-    objective: "Objective"
-    network: "Network"
-    curve: "AccuracyCurve"
-    attacked: "np.ndarray"
-    history: list[dict[str, float]]
 
-    def result(self) -> dict[str, Any]:
-        """The figures, as JSON values."""
-        curve = self.curve
-        return {
-            "epsilons": curve.epsilons,
-            "accuracies": curve.accuracies,
-            "standard_errors": curve.standard_errors,
-            "protocol": curve.protocol,
-            "training_seconds": self.history[-1]["seconds"],
-            "history": self.history,
-        }
+def recipes(options: DemoOptions, images: int) -> list[Recipe]:
+    """The three networks, by the paper's shape of schedule in minutes: no attack at first, full radius from halfway on."""
+    batch = min(50, images)
+    steps = images // batch * options.epochs
+    schedule = Schedule(
+        epochs=options.epochs,
+        batch_size=batch,
+        learning_rates=((0, 2e-3),),
+        epsilon=options.epsilon,
+        ramp=(steps // 10, steps // 2),
+        attack_steps=10,
+        attack_step_size=options.epsilon / 4,
+    )
+    return [
+        Recipe(
+            dataset=find_dataset(options.dataset).prefix,
+            architecture="small",
+            objective=method,
+            schedule=schedule,
+            penalty_weight=PENALTY_WEIGHTS.get(method),
+        )
+        for method in METHODS
+    ]
 
 
-def demo(arguments: argparse.Namespace) -> int:
+def demo(options: DemoOptions) -> int:
     """Train, evaluate, draw and write; return the exit code."""
-    from interp import data
-    from interp.attacks import ProjectedGradientDescent
+    from interp.commands.train_network import train_networks
     from interp.core.files import check_writable, locked
     from interp.evaluation import sample_images
+    from interp.report.experiment_page import write_page
+    from interp.report.records import RecordStore
+    from interp.training.replicas import make_strategy
 
-    began = time.monotonic()
-    splits = {
-        split: data.load(arguments.dataset, split, data_dir=arguments.data_dir, seed=arguments.seed)
-        for split in data.SPLITS
-    }
-    sample, _ = sample_images(splits["test"], arguments.num_image, seed=arguments.seed)
-    check_writable(arguments.out)
-    print(f"{arguments.dataset}: {len(splits['train'])} training images, {splits['test'].source}")
-    schedule = _schedule(len(splits["train"]), arguments.epochs, arguments.epsilon)
-    attack = ProjectedGradientDescent(
-        epsilon=arguments.epsilon,
-        step_size=arguments.epsilon / 10,
-        steps=40,
-        random_start=True,
-        restarts=2,
-        iterate="worst",
-    )
-    folder = arguments.out / UNFINISHED
-    with locked(folder):
-        _open_run(folder, arguments, splits)
-        finished = [
-            _trained(f"[{place}/{len(METHODS)}] training", method, schedule, splits, sample, attack, arguments, folder)
-            for place, method in enumerate(METHODS, 1)
-        ]
-        _write(arguments, finished, splits, sample)
-        shutil.rmtree(folder)
-    print(f"wrote {arguments.out / 'report.html'} after {time.monotonic() - began:.0f} s: open it in a browser")
+    began, out = time.monotonic(), options.out
+    splits = {split: load(options.dataset, split, data_dir=options.data_dir, seed=options.seed) for split in SPLITS}
+    sample_images(splits["test"], options.num_image, seed=options.seed)
+    check_writable(out)
+    print(f"{options.dataset}: {len(splits['train'])} training images, {splits['test'].source}")
+    rows = recipes(options, len(splits["train"]))
+    with locked(out / ".lock"):
+        _begin(rows, options, splits)
+        training = TrainingOptions(seed=options.seed, networks_dir=out, pictures_dir=out / "training")
+        train_networks(rows, training, {rows[0].dataset: splits}, make_strategy("none", None))
+        store = RecordStore(out)
+        measured = sections(options.epsilon)
+        for name, section in measured.items():
+            _measure(name, section, rows, splits["test"], store, options)
+        page = write_page(
+            out / "report.html",
+            "interp: predictions and explanations under attack",
+            {name: section.help for name, section in measured.items()},
+            store,
+            [
+                f"Three networks of the architecture small, trained on {options.dataset} ({splits['train'].source}): Normal sees clean "
+                "images only, Adv trains on attacked ones (Madry et al. 2018), Int keeps its class activation maps where they are under "
+                f"attack (Boopathy et al. 2020). Adv and Int train against changes of at most {options.epsilon:g} per pixel. Gradient "
+                "attacks alone give an upper bound of robust accuracy."
+            ],
+        )
+    print(f"wrote {page} after {time.monotonic() - began:.0f} s: open it in a browser")
     return 0
 
 
-def _open_run(folder: Path, arguments: argparse.Namespace, splits: "dict[str, Dataset]") -> None:
-    """Go on with what an unfinished run left in the folder, if it was the same run; else remove it."""
+def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset]) -> None:
+    """Go on with what is there if it is of the same run; else remove its networks and records."""
     from interp import __version__
+    from interp.commands.train_network import RUNS
     from interp.core.files import write_text
 
-    asked = {name: getattr(arguments, name) for name in ("dataset", "epochs", "epsilon", "num_image", "seed")}
+    asked = {name: getattr(options, name) for name in ("dataset", "epochs", "epsilon", "num_image", "seed")}
     identities = {split: data.identity for split, data in splits.items()}
     text = json.dumps({**asked, "splits": identities, "version": __version__}, indent=2)
-    path = folder / "run.json"
+    path = options.out / "run.json"
     if not path.is_file() or path.read_bytes() != text.encode():
-        for left in folder.iterdir():
-            # The lock is held by this process.
-            if left.is_dir():
-                shutil.rmtree(left)
-            elif left.name != "lock":
-                left.unlink()
+        for row in rows:
+            (options.out / f"{row.name}.safetensors").unlink(missing_ok=True)
+            shutil.rmtree(options.out / RUNS / row.name, ignore_errors=True)
+        for name in sections(options.epsilon):
+            shutil.rmtree(options.out / name, ignore_errors=True)
         write_text(path, text)
 
 
-def _write(
-    arguments: argparse.Namespace, finished: list[Trained], splits: "dict[str, Dataset]", sample: "Dataset"
-) -> None:
-    from interp import models
-    from interp.core.files import write_json
-    from interp.core.provenance import describe_run
+def _measure(name: str, section: Section, rows: list[Recipe], test: Dataset, store: Any, options: DemoOptions) -> None:
+    """Run a section on the networks whose records are not there, and print its table."""
+    from interp.commands.runner import keep_section, open_run
+    from interp.data.loaded import LoadedDatasets
+    from interp.report.experiment_page import show_section
 
-    for trained in finished:
-        name = f"{arguments.dataset}_smallgap_{trained.objective.tag}_{arguments.epochs}.safetensors"
-        models.save_model(trained.network, arguments.out / name)
-    record = {
-        **describe_run(vars(arguments)),
-        "data": splits["test"].source,
-        "num_image": len(sample),
-        "results": {trained.objective.tag: trained.result() for trained in finished},
-    }
-    write_json(arguments.out / "results.json", record)
-    _write_report(arguments, record, finished, sample)
-
-
-def _schedule(images: int, epochs: int, epsilon: float) -> "Schedule":
-    """The paper's shape of schedule on a scale of minutes: no attack at first, full radius from halfway on."""
-    from interp.training import Schedule
-
-    batch = min(50, images)
-    steps = images // batch * epochs
-    return Schedule(
-        epochs=epochs,
-        batch_size=batch,
-        learning_rates=((0, 2e-3),),
-        epsilon=epsilon,
-        ramp=(steps // 10, steps // 2),
-        attack_steps=10,
-        attack_step_size=epsilon / 4,
-    )
-
-
-def _trained(
-    label: str,
-    method: str,
-    schedule: "Schedule",
-    splits: "dict[str, Dataset]",
-    sample: "Dataset",
-    attack: "ProjectedGradientDescent",
-    arguments: argparse.Namespace,
-    folder: Path,
-) -> Trained:
-    """Train and measure a network, go on where an unfinished run stopped, or take what it finished."""
-    from interp import models, training
-    from interp.evaluation import AccuracyCurve, accuracy_curve
-
-    objective, seed = training.find_objective(method), arguments.seed
-    path = folder / f"{method}.safetensors"
-    shown = sample.take(min(SHOWN_IMAGES, len(sample)))
-    if path.is_file():
-        network = models.load_model(path)
-        result = network.metadata["result"]
-        curve = AccuracyCurve(tuple(result["epsilons"]), tuple(result["accuracies"]), len(sample), result["protocol"])
-        history = result["history"]
-        print(f"{label} {objective.title}: finished by the run before")
-    else:
-        network, history = _train(f"{label} {objective.title}", objective, schedule, splits, seed, folder)
-        epsilons = [min(factor * attack.epsilon, 1.0) for factor in EPSILON_FACTORS]
-        curve = accuracy_curve(network, sample.images, sample.labels, attack, epsilons, seed=seed)
-    trained = Trained(objective, network, curve, attack(network, shown.images, shown.labels, seed=seed), history)
-    if not path.is_file():
-        metadata = {
-            "dataset": arguments.dataset,
-            **training.describe(objective, schedule, seed, PENALTY_WEIGHTS.get(method)),
-            "result": trained.result(),
-        }
-        models.save_model(network, path, metadata)
-        # As it reads for a run that goes on, and is written once more at the end.
-        network.metadata = models.load_model(path).metadata
-    robust = curve.accuracies[EPSILON_FACTORS.index(1.0)]
-    print(f"      clean accuracy {curve.accuracies[0]:.3f}, under PGD at eps {attack.epsilon:g} {robust:.3f}")
-    return trained
-
-
-def _train(
-    label: str, objective: "Objective", schedule: "Schedule", splits: "dict[str, Dataset]", seed: int, folder: Path
-) -> "tuple[Network, list[dict[str, float]]]":
-    from interp import models, training
-
-    data = splits["train"]
-    network = models.build_network("small", data.image_shape, data.classes, seed=seed)
-    checkpointing = training.Checkpointing(
-        folder=training.CheckpointFolder(folder / objective.tag),
-        every_seconds=10,
-        warn=lambda message: print(f"warning: {message}", file=sys.stderr),
-    )
-    with training_bar(label, len(data) // schedule.batch_size * schedule.epochs) as report:
-        history = training.train(
-            network,
-            objective,
-            schedule,
-            data,
-            validation=splits["validation"],
-            seed=seed,
-            penalty_weight=PENALTY_WEIGHTS.get(objective.tag),
-            checkpointing=checkpointing,
-            report=report,
-        )
-    return network, history
-
-
-def _write_report(
-    arguments: argparse.Namespace, record: dict[str, Any], finished: list[Trained], sample: "Dataset"
-) -> None:
-    from interp.commands.demo_attributions import add_attributions
-    from interp.core.files import replacing
-    from interp.report import Curve, Page, accuracy_figure, class_maps_figure, map_gallery
-
-    curves = {trained.objective.title: trained.curve for trained in finished}
-    pictures = {"accuracy": accuracy_figure(curves, training_epsilon=arguments.epsilon)}
-    page = Page("interp: predictions and explanations under attack")
-    page.text(
-        f"Three networks of the architecture small, trained on {arguments.dataset} ({record['data']}): Normal sees clean "
-        "images only, Adv trains on attacked ones (Madry et al. 2018), Int keeps its class activation maps where they are "
-        "under attack (Boopathy et al. 2020). "
-        f"Adv and Int train against changes of at most {arguments.epsilon:g} per pixel."
-    )
-    page.heading("Accuracy under attack")
-    first = finished[0].curve
-    error = max(max(curve.standard_errors) for curve in curves.values())
-    page.table(
-        ["network", *(f"eps {epsilon:.3g}" for epsilon in first.epsilons)],
-        [[title, *(f"{value:.3f}" for value in curve.accuracies)] for title, curve in curves.items()],
-        f"{first.protocol}; {first.count} test images, one standard error at most {error:.3f}. "
-        "Gradient attacks alone give an upper bound of robust accuracy.",
-    )
-    page.curves(
-        {title: Curve(curve.epsilons, curve.accuracies, curve.standard_errors) for title, curve in curves.items()},
-        "eps",
-        "accuracy",
-        "Accuracy under attack against its radius; bands are one standard error.",
-    )
-    shown = sample.take(len(finished[0].attacked))
-    page.heading("Maps before and after the attack")
-    page.text(
-        f"Each image clean and attacked at eps {arguments.epsilon:g}, with the map of its class on both. Red speaks for the class, blue "
-        "against it; the two maps share their colours."
-    )
-    page.gallery(
-        [
-            entry
-            for trained in finished
-            for entry in map_gallery(trained.objective.title, trained.network, shown, trained.attacked)
-        ]
-    )
-    for trained in finished:
-        title = trained.objective.title
-        figure = class_maps_figure(trained.network, shown, trained.attacked)
-        pictures[f"cam_{trained.objective.tag}"] = figure
-        page.heading(f"Class activation maps of {title}")
-        page.figure(
-            figure,
-            f"{title}: each image clean and attacked at eps {arguments.epsilon:g}, and on both the maps of its class and of "
-            "the strongest other class. Red speaks for the class, blue against it; a row shares its colours.",
-        )
-        if trained.objective.tag == "adv":
+    data, kind = LoadedDatasets(options.data_dir, options.seed), TASKS[section.task].options
+    count = options.num_image if name == "accuracy" else min(SHOWN_IMAGES, options.num_image)
+    for row in rows:
+        if row.objective in section.without:
             continue
-        for name, picture in add_attributions(page, title, trained.network, shown).items():
-            pictures[f"{name}_{trained.objective.tag}"] = picture
-    for name, figure in pictures.items():
-        with replacing(arguments.out / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=130)
-    page.heading("How this was made")
-    made = {name: value for name, value in record.items() if name != "results"}
-    page.details("arguments, versions, commit", json.dumps(made, indent=2))
-    page.write(arguments.out / "report.html")
+        path = store.folder / f"{row.name}.safetensors"
+        made_of: dict[str, Any] = {"section": asdict(section), "images": count, "data": test.identity}
+        made_of = json.loads(json.dumps(made_of))
+        if store.current(name, row.name, made_of, path.with_name) is None:
+            given: dict[str, Any] = {"dataset": options.dataset, "network": str(path), "num_image": count}
+            chosen = make(kind, {**section_options(section), **given, "seed": options.seed})
+            keep_section(store, name, open_run(section.task, chosen, path, data), section, made_of, asdict(options))
+    print(f"\n{section.help}")
+    show_section(name, store, "tsv")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:
     """Run the demo from the command line."""
-    return run(parser(), demo, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run(lambda words: make(DemoOptions, given_options(parser(prog), words)), demo, arguments)

@@ -1,116 +1,174 @@
 """Evaluate the networks of a numbered experiment: 1 the main one, 2 the additional one, 3 the saliency suite."""
 
-import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.commands.command_line import Parser, run, whole_number
-from interp.commands.experiments.sections import DESCRIPTIONS, SECTIONS
+from interp.commands.evaluate_network import parser as task_parser
+from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
+from interp.commands.networks import NetworkOnDataset, find_used, is_left_out, named_networks, networks_of
+from interp.commands.tasks.task_registry import TASKS, foreign_options
+from interp.core.argument_types import whole_number
+from interp.core.command_line import Parser, progress_bar, run
 from interp.core.errors import ComputationError, InputError, check_choice
+from interp.core.options import Options, add_options, flag, given_options, make, option
+from interp.core.tables import FORMATS
+from interp.data import DATASETS, find_dataset
 
 if TYPE_CHECKING:
-    from interp.commands.experiments.choice import Chosen
-    from interp.commands.experiments.results import Results
-    from interp.commands.experiments.sections import Section
-    from interp.commands.tasks.setting import Outcome
-    from interp.commands.used_data import UsedData
-    from interp.commands.used_files import UsedFiles
+    from interp.data.loaded import LoadedDatasets
+    from interp.report.records import RecordStore, Settings
+
+SCRIPT = "eval.py"
+_SECTIONS = "; ".join(
+    f"{name} ({number}): {section.help}" for number, group in SECTIONS.items() for name, section in group.items()
+)
+EXAMPLES = (
+    "1 --only pgd aai --networks mnist_smallgap_normal_20 mnist_smallgap_int_20",
+    "1 --only validity --dataset mnist --num-image 1000 --out gen_images/validity",
+    "3 --dataset digits --networks gen_images/demo/digits_smallgap_int_40.safetensors",
+    "3 --only roar kar --dataset mnist --task-options '--ratios 0.5,0.9 --seeds 2'",
+)
+# Options of tasks that this command takes itself, for all sections, and those that it does not pass on.
+SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray")
+OWN = (*SHARED, "task", "dataset", "network", "network_type", "output_dir", "picture_dir", "format")
 
 
-def parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOptions(Options):
+    """Options of eval.py."""
+
+    number: int = option(
+        MISSING, ", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()), parse=int, positional=True
+    )
+    only: list[str] | None = option(None, _SECTIONS, many=True, usual="all")
+    networks: list[str] | None = option(None, "names or paths", many=True, usual="all networks of the training scripts")
+    any_dataset: bool = option(
+        False,
+        "also evaluate networks that say they were trained on another dataset; the results are flagged",
+        parse=bool,
+    )
+    dataset: str | None = option(None, f"only networks on this one: {', '.join(DATASETS)}")
+    num_image: int | None = option(None, "test images for each", parse=whole_number(1), usual="by the task")
+    seed: int = option(99, "of the sample and of random starts", parse=whole_number(0))
+    workers: int | None = option(
+        None, "processes that retrain in roar and kar", parse=whole_number(1), usual="one a core"
+    )
+    ray: str | None = option(None, "address of a Ray cluster that retrains; local starts one here")
+    task_options: str = option("", "further options of the tasks, as eval_cmd.py takes them, in quotes")
+    networks_dir: Path | None = option(
+        None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
+    )
+    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
+    out: Path | None = option(None, "directory of results", parse=Path, usual="gen_images/eval_NUMBER")
+    format: str = option("tsv", "of the tables", choices=FORMATS)
+
+    def check(self, given: frozenset[str]) -> None:
+        if self.number not in SECTIONS:
+            known = ", ".join(f"{key} = {text}" for key, text in DESCRIPTIONS.items())
+            raise InputError(f"no experiment {self.number}: {known}")
+        for name in self.only or ():
+            check_choice("section", name, SECTIONS[self.number])
+        if self.dataset is not None:
+            find_dataset(self.dataset)
+        for name, folder in (("--networks-dir", self.networks_dir), ("--data-dir", self.data_dir)):
+            if folder is not None and not folder.is_dir():
+                raise InputError(f"{name} came as {folder}, which is no directory: correct it")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The sections of an experiment with the options given to their tasks, and the networks that were named."""
+
+    options: ExperimentOptions
+    sections: dict[str, Section]
+    given: dict[str, dict[str, Any]]
+    named: list[NetworkOnDataset] | None
+    folder: Path
+
+
+def parser(prog: str = SCRIPT) -> Parser:
     """The command line of `eval.py`."""
-    parser = Parser(
-        "eval.py",
-        __doc__,
-        (
-            "1 --only pgd aai --networks mnist_smallgap_normal_20 mnist_smallgap_int_20",
-            "1 --only validity --dataset mnist --num-image 1000 --out gen_images/validity",
-            "3 --dataset digits --networks gen_images/demo/digits_smallgap_int_40.safetensors",
-            "3 --only roar kar --dataset mnist --task-options '--ratios 0.5,0.9 --seeds 2'",
-        ),
-    )
-    what = parser.add_argument_group("what")
-    what.add_argument("number", type=int, help=", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()))
-    sections = "; ".join(
-        f"{name} ({number}): {section.help}" for number, group in SECTIONS.items() for name, section in group.items()
-    )
-    what.add_argument("--only", nargs="+", metavar="SECTION", help=sections)
-    what.add_argument(
-        "--networks", nargs="+", metavar="NAME", help="names or paths; all networks of the training scripts without it"
-    )
-    what.add_argument(
-        "--any-dataset",
-        "--any_dataset",
-        action="store_true",
-        help="also evaluate networks that say they were trained on another dataset; the results are flagged",
-    )
-    what.add_argument("--dataset", help="only networks on this one: digits, mnist, cifar10 or restimagenet")
-    how = parser.add_argument_group("how")
-    how.add_argument("--num-image", type=whole_number(1), help="test images for each; that of the task without it")
-    how.add_argument("--seed", type=whole_number(0), default=99, help="of the sample and of random starts")
-    how.add_argument(
-        "--workers", type=whole_number(1), help="processes that retrain in roar and kar; one a core without it"
-    )
-    how.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster that retrains; local starts one here")
-    how.add_argument(
-        "--task-options", default="", metavar="OPTIONS", help="further ones of eval_cmd.py for each section, in quotes"
-    )
-    where = parser.add_argument_group("where")
-    where.add_argument(
-        "--networks-dir", type=Path, help="folder of networks; INTERP_NETWORKS_DIR and networks/ without it"
-    )
-    where.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    where.add_argument("--out", type=Path, help="folder of results; gen_images/eval_NUMBER without it")
-    return parser
+    made = Parser(prog, __doc__, EXAMPLES)
+    add_options(made, ExperimentOptions)
+    return made
 
 
-def evaluate(arguments: argparse.Namespace) -> int:
-    """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
-    from interp.commands.experiments.choice import is_left_out, named_networks, networks_of
-    from interp.commands.experiments.report import write_report
-    from interp.commands.experiments.results import Results
-    from interp.commands.experiments.task_options import with_options
-    from interp.commands.used_data import UsedData
-    from interp.core.files import check_writable, locked
-    from interp.data import ALIASES, DATASETS
+def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
+    """What the words ask for, checked. Raises InputError."""
+    options = make(ExperimentOptions, given_options(parser(prog), words))
+    listed = SECTIONS[options.number]
+    sections = {name: with_options(listed[name], options.task_options) for name in options.only or listed}
+    given = {name: section_options(section) for name, section in sections.items()}
+    taken = {name for section in sections.values() for name in TASKS[section.task].flags}
+    for name in ("workers", "ray"):
+        if getattr(options, name) is not None and flag(name) not in taken:
+            raise InputError(f"{flag(name)} is for roar and kar: leave it out for {', '.join(sections)}")
+    named = options.networks and named_networks(options.networks, options.dataset, options.networks_dir)
+    return Asked(options, sections, given, named or None, options.out or Path(f"gen_images/eval_{options.number}"))
 
-    if arguments.number not in SECTIONS:
+
+def with_options(section: Section, text: str) -> Section:
+    """The section with further options of its task. Raises InputError for those that this command gives to it itself."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
         raise InputError(
-            f"no experiment {arguments.number}: {', '.join(f'{key} = {text}' for key, text in DESCRIPTIONS.items())}"
-        )
-    listed = SECTIONS[arguments.number]
-    names = [check_choice("section", name, listed) for name in arguments.only or listed]
-    group = {name: with_options(listed[name], arguments.task_options) for name in names}
-    if arguments.dataset is not None:
-        check_choice("--dataset", arguments.dataset, [*DATASETS, *ALIASES])
-    for option, folder in (("--networks-dir", arguments.networks_dir), ("--data-dir", arguments.data_dir)):
-        if folder is not None and not folder.is_dir():
-            raise InputError(f"{option} came as {folder}, which is no folder: correct it")
-    named = (
-        named_networks(arguments.networks, arguments.dataset, arguments.networks_dir) if arguments.networks else None
-    )
-    folder = arguments.out or Path(f"gen_images/eval_{arguments.number}")
-    check_writable(folder)
+            f"--task-options came as {text!r}, {str(error).lower()}: give a quotation mark its other half, and write a backslash twice"
+        ) from error
+    own = [flag(name) for name in (*OWN, section.option) if name is not None]
+    for word in words:
+        if word.partition("=")[0].replace("_", "-") in own:
+            raise InputError(f"--task-options came with {word}, which eval.py gives to {section.task} itself")
+    return replace(section, arguments=(*section.arguments, *words))
+
+
+def section_options(section: Section) -> dict[str, Any]:
+    """The options that a section gives to its task. Raises InputError."""
+    task = TASKS[section.task]
+    line = [f"--task={task.name}", "--dataset=digits", "--network=any", *section.arguments]
+    given = given_options(task_parser(task), line, foreign_options(task))
+    make(task.options, {name: value for name, value in given.items() if name != "task"})
+    return {name: value for name, value in given.items() if name not in OWN}
+
+
+def evaluate(asked: Asked) -> int:
+    """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
+    from interp.core.files import check_writable, locked
+    from interp.data.loaded import LoadedDatasets
+    from interp.report.experiment_page import show_section, write_page
+    from interp.report.records import RecordStore, Settings
+
+    options = asked.options
+    check_writable(asked.folder)
     missing: dict[str, None] = {}
     failed: dict[str, str] = {}
-    data = UsedData(arguments.data_dir)
-    with locked(folder / ".lock"):
-        settings = {"number": arguments.number, "num_image": arguments.num_image, "seed": arguments.seed}
-        results = Results(folder, settings)
-        for name in names:
-            if named is None:
-                chosen, absent = networks_of(group[name], arguments.dataset, arguments.networks_dir)
+    data = LoadedDatasets(options.data_dir)
+    with locked(asked.folder / ".lock"):
+        shared = {"number": options.number, "num_image": options.num_image, "seed": options.seed}
+        store, settings = RecordStore(asked.folder), Settings(asked.folder, shared)
+        for name, section in asked.sections.items():
+            if asked.named is None:
+                chosen, absent = networks_of(section, options.dataset, options.networks_dir)
                 missing |= dict.fromkeys(absent)
             else:
-                chosen = [network for network in named if not is_left_out(network.name, group[name])]
-            _evaluate_section(name, group[name], chosen, results, data, arguments, failed)
-        report = write_report(folder / "report.html", arguments.number, results)
-    print(f"\nwrote {report}")
+                chosen = [network for network in asked.named if not is_left_out(network.name, section)]
+            print(f"\n{name}: {section.help}")
+            with progress_bar(name, len(chosen)) as tick:
+                for network in chosen:
+                    reason = _evaluate_network(asked, name, network, store, settings, data)
+                    if reason is not None:
+                        failed[f"{name} of {network.name}"] = reason
+                    tick()
+            show_section(name, store, options.format)
+        sections = {name: section.help for name, section in SECTIONS[options.number].items()}
+        page = write_page(asked.folder / "report.html", f"interp: {DESCRIPTIONS[options.number]}", sections, store)
+    print(f"\nwrote {page}")
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)
     if missing:
@@ -118,150 +176,42 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 1 if missing or failed else 0
 
 
-def _evaluate_section(
-    name: str,
-    section: "Section",
-    chosen: "list[Chosen]",
-    results: "Results",
-    data: "UsedData",
-    arguments: argparse.Namespace,
-    failed: dict[str, str],
-) -> None:
-    from interp.commands.command_line import progress_bar
-    from interp.commands.experiments.results import OtherResults
-    from interp.commands.networks import find_used
-    from interp.commands.used_files import UsedFiles
-    from interp.data import ALIASES
-
-    print(f"\n{name}: {section.help}")
-    with progress_bar(name, len(chosen)) as tick:
-        for network in chosen:
-            try:
-                splits = data.identities(network.dataset, section.task)
-                results.check_data(ALIASES.get(network.dataset, network.dataset), splits)
-                made_of = {
-                    "dataset": network.dataset,
-                    "file": network.path.name,
-                    "section": asdict(section),
-                    "data": splits,
-                }
-                # JSON has lists only.
-                made_of = json.loads(json.dumps(made_of))
-                find = partial(find_used, network.path, section.arguments, networks_dir=arguments.networks_dir)
-                if results.read(name, network.name, made_of, find) is None:
-                    files = UsedFiles()
-                    record = _evaluate_network(name, section, network, results.folder, data, files, arguments)
-                    results.keep(name, network.name, made_of, files, record)
-            except OtherResults:
-                raise
-            except (InputError, ComputationError) as error:
-                failed[f"{name} of {network.name}"] = str(error)
-            tick()
-    _show(name, results)
-
-
 def _evaluate_network(
+    asked: Asked,
     name: str,
-    section: "Section",
-    network: "Chosen",
-    folder: Path,
-    data: "UsedData",
-    files: "UsedFiles",
-    arguments: argparse.Namespace,
-) -> dict[str, Any]:
-    """Run the task of a section in all its variants on one network and return its record."""
-    from interp.commands.evaluate_network import tasks
-    from interp.commands.experiments.task_options import parse
-    from interp.commands.networks import check_dataset, network_stem, open_network
-    from interp.commands.records import with_flags
-    from interp.commands.tasks.listing import LISTING
-    from interp.commands.tasks.setting import Setting
-    from interp.core.files import replacing, write_bytes
-    from interp.core.provenance import describe_run
-    from interp.evaluation import sample_images
-    from interp.report import note_source
+    network: NetworkOnDataset,
+    store: "RecordStore",
+    settings: "Settings",
+    data: "LoadedDatasets",
+) -> str | None:
+    """Run a section on a network, or take what was kept; return why it failed, if it did."""
+    from interp.commands.runner import keep_section, open_run
+    from interp.report.records import OtherResults
 
-    task_arguments, method = parse(section, network.dataset, str(network.path), arguments.seed)
-    for option in ("networks_dir", "data_dir", "workers", "ray", "any_dataset"):
-        setattr(task_arguments, option, getattr(arguments, option))
-    # What takes long is kept beside the results, shared by sections that need the same.
-    task_arguments.output_dir = folder
-    test = data.test(network.dataset)
-    count = arguments.num_image or min(LISTING[section.task].images, len(test))
-    sample, targets = sample_images(test, count, seed=arguments.seed)
-    model = open_network(files.add(network.path), sample)
-    flags = check_dataset(network.path, model, network.dataset, any_dataset=arguments.any_dataset)
-    outcomes: list[tuple[int, Outcome]] = []
-    for value in section.values:
-        if section.option is not None:
-            setattr(task_arguments, section.option, value)
-        setting = Setting(
-            network_stem(network.path.name),
-            network.path,
-            model,
-            sample,
-            targets,
-            method,
-            task_arguments,
-            quiet=True,
-            files=files,
-            flags=flags,
-        )
-        outcomes.append((value, tasks()[section.task](setting)))
-    pictures = []
-    for value, outcome in outcomes:
-        for shown, figure in outcome.pictures.items():
-            variant = f"_{section.option}{value}" if section.option else ""
-            pictures.append(f"{network.name}_{shown}{variant}.png")
-            with replacing(folder / name / pictures[-1]) as temporary:
-                note_source(figure, sample.source).savefig(temporary, dpi=130)
-    last = outcomes[-1][1]
-    gallery = []
-    for place, entry in enumerate(last.gallery, 1):
-        file = f"{network.name}_gallery_{place}.webp"
-        write_bytes(folder / name / file, entry.picture)
-        gallery.append({"image": entry.image, "method": entry.method, "caption": entry.caption, "file": file})
-    lead = [section.option] if section.option else []
-    return {
-        **describe_run(vars(arguments)),
-        "data": sample.source,
-        "images": len(sample),
-        "caption": "; ".join(dict.fromkeys(outcome.table.caption for _, outcome in outcomes)),
-        "header": [*lead, *last.table.header],
-        "rows": [[*([value] if lead else []), *row] for value, outcome in outcomes for row in outcome.table.rows],
-        **last.record,
-        **with_flags(last.record, flags),
-        "pictures": pictures,
-        **({"gallery": gallery} if gallery else {}),
-    }
+    shared, section = asked.options, asked.sections[name]
+    try:
+        splits = data.identities(network.dataset, TASKS[section.task].options.splits)
+        settings.check_data(find_dataset(network.dataset).name, splits)
+        told = {"dataset": network.dataset, "file": network.path.name, "section": asdict(section), "data": splits}
+        # As JSON has it: with lists only.
+        made_of = json.loads(json.dumps(told))
+        find = partial(find_used, network.path, section.arguments, networks_dir=shared.networks_dir)
+        if store.current(name, network.name, made_of, find) is not None:
+            return None
+        kind = TASKS[section.task].options
+        same = {each.name: getattr(shared, each.name) for each in fields(kind) if each.name in SHARED}
+        # What takes long is kept beside the results, shared by sections that need the same.
+        own = {"dataset": network.dataset, "network": str(network.path), "output_dir": store.folder}
+        options = make(kind, {**asked.given[name], **same, **own})
+        run = open_run(section.task, options, network.path, data, quiet=True)
+        keep_section(store, name, run, section, made_of, asdict(shared))
+    except OtherResults:
+        raise
+    except (InputError, ComputationError) as error:
+        return str(error)
+    return None
 
 
-def _show(name: str, results: "Results") -> None:
-    """Print the section's table, of all networks evaluated so far, and write it with its pictures."""
-    from interp.commands.experiments.pictures import PICTURES, families
-    from interp.commands.experiments.tables import captions, remarks, section_table, shown_table, sources
-    from interp.core.files import replacing
-    from interp.report import note_source
-
-    records = results.all(name)
-    if not records:
-        print("no network of this section was evaluated")
-        return
-    table = section_table(records)
-    written = [results.write_table(name, list(table.header), [list(row) for row in table.rows])]
-    for family, group in families(records).items() if name in PICTURES else ():
-        written.append(results.folder / f"{name}_{family}.png")
-        with replacing(written[-1]) as temporary:
-            note_source(PICTURES[name](group), "; ".join(sources(group))).savefig(temporary, dpi=130)
-    for caption in captions(records):
-        print(caption)
-    print(shown_table(table).text())
-    for line in remarks(records):
-        print(line)
-    for path in written:
-        print(f"wrote {path}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:
     """Run `eval.py` from the command line."""
-    return run(parser(), evaluate, arguments)
+    return run(lambda words: parse(words, prog), evaluate, arguments)

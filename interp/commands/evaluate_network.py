@@ -1,86 +1,146 @@
 """Evaluate one network: accuracy under attack, and how well its interpretations hold up."""
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
 
-from interp.commands.command_line import run
-from interp.commands.task_arguments import check_arguments, parser
-from interp.commands.tasks.listing import LISTING
+from interp.commands.tasks.shared_options import TaskOptions
+from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
+from interp.core.command_line import Parser, alike, run
+from interp.core.errors import InputError, check_choice
+from interp.core.network_files import locate_network
+from interp.core.options import add_options, given_options, make
 
-if TYPE_CHECKING:
-    from interp.commands.tasks.setting import Outcome, Setting
-
-
-def tasks() -> dict[str, "Callable[[Setting], Outcome]"]:
-    """The functions behind the names of the listing."""
-    from interp.commands.tasks import accuracy, agreement, pictures, retraining, saliency, sneaking, unforeseen
-
-    return {
-        "pgd_attack": accuracy.pgd_attack,
-        "min_pgd_attack": sneaking.min_pgd_attack,
-        "isa_cam": sneaking.isa,
-        "isa_ig": sneaking.isa,
-        "tradeoff_cam": sneaking.tradeoff,
-        "tradeoff_ig": sneaking.tradeoff,
-        "tradeoff_repr": sneaking.tradeoff,
-        "attack_and_display": sneaking.attack_and_display,
-        "vis_cam": pictures.vis_cam,
-        "intr_topk": agreement.intr_topk,
-        "aai_topk": agreement.aai_topk,
-        "uar_attack": unforeseen.uar_attack,
-        "saliency": saliency.saliency,
-        "coherence": saliency.coherence,
-        "selectivity": saliency.selectivity,
-        "sanity_check": saliency.sanity_check,
-        "roar": retraining.retrain,
-        "kar": retraining.retrain,
-    }
+SCRIPT = "eval_cmd.py"
+EXAMPLES = (
+    "--task pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
+    "--task isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num-class two_class --penalties 1.2,1.4",
+    "--task saliency --dataset digits --network my_model.keras --methods gradient,grad_cam",
+)
+# What may differ between networks of one table.
+OWN = (
+    *("network", "networks_dir", "network_type", "against", "output_dir", "picture_dir", "data_dir", "batch_size"),
+    *("any_dataset", "workers", "ray", "format"),
+)
 
 
-def evaluate(arguments: argparse.Namespace) -> int:
-    """Load, run the task, print its table, keep its record and pictures; return the exit code."""
-    from interp.commands.networks import check_dataset, locate_network, network_stem, open_network
-    from interp.commands.records import check_record, keep_outcome, with_flags
-    from interp.commands.tasks.setting import Setting
-    from interp.commands.used_data import UsedData
-    from interp.commands.used_files import UsedFiles
-    from interp.core.files import check_writable
-    from interp.evaluation import sample_images
+@dataclass(frozen=True)
+class Asked:
+    """A task with its options, and the file of the network."""
 
-    method = check_arguments(arguments)
-    task = LISTING[arguments.task]
-    arguments.seed = task.seed if arguments.seed is None else arguments.seed
-    data, files = UsedData(arguments.data_dir), UsedFiles()
-    test = data.test(arguments.dataset)
-    sample, targets = sample_images(test, arguments.num_image or min(task.images, len(test)), seed=arguments.seed)
-    path = files.add(locate_network(arguments.network, arguments.networks_dir))
-    model = open_network(path, sample, arguments.network_type)
-    flags = check_dataset(path, model, arguments.dataset, any_dataset=arguments.any_dataset)
-    check_writable(arguments.output_dir)
-    check_writable(arguments.picture_dir)
-    setting = Setting(
-        network_stem(path.name), path, model, sample, targets, method, arguments, files=files, flags=flags
-    )
-    check_record(setting)
-    splits = data.identities(arguments.dataset, arguments.task)
-    outcome = tasks()[arguments.task](setting)
+    task: TaskSpec
+    options: TaskOptions
+    path: Path
+
+    @property
+    def table(self) -> str:
+        """The table that networks of these options share, for the names of files."""
+        parts = [str(getattr(self.options, each.name)) for each in fields(self.options) if each.metadata["names_file"]]
+        method = getattr(self.options, "method", None)
+        return "_".join([self.task.name, *(method or "" if part == "None" else part for part in parts)])
+
+
+def parser(task: TaskSpec | None = None, prog: str = SCRIPT) -> Parser:
+    """The command line of a task, or without one what all tasks share."""
+    if task is not None:
+        made = Parser(f"{prog} --task {task.name}", f"{task.name}: {task.help}.", what=task.name)
+        add_options(made, task.options)
+    else:
+        made = Parser(prog, __doc__, EXAMPLES)
+        add_options(made, TaskOptions)
+    width = max(map(len, TASKS))
+    tasks = "\n".join(f"  {name:{width}s}  {spec.help}" for name, spec in TASKS.items())
+    if task is None:
+        made.epilog = f"tasks (--task TASK --help shows the options of one):\n{tasks}\n\n{made.epilog}"
+    made.add_argument("--task", metavar="TASK", required=True, default=argparse.SUPPRESS, help="what to do")
+    return made
+
+
+def parse(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
+    """The task and the checked options that the words ask for. Raises InputError."""
+    words = alike(arguments)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--task")
+    try:
+        name = first.parse_known_args(words)[0].task
+    except argparse.ArgumentError:
+        name = None
+    if name is None:
+        parser(prog=prog).parse_args(words)
+    task = TASKS[check_choice("--task", name, TASKS)]
+    given = given_options(parser(task, prog), words, foreign_options(task))
+    del given["task"]
+    options = make(task.options, given)
+    return Asked(task, options, locate_network(options.network, options.networks_dir))
+
+
+def evaluate(asked: Asked) -> int:
+    """Run the task, keep its record and pictures, print its table; return the exit code."""
+    from interp.commands.runner import draw, make_record, open_run, run_variants
+    from interp.core.files import check_writable, locked
+    from interp.core.tables import Table
+    from interp.data.loaded import LoadedDatasets
+    from interp.report.records import RecordStore, remarks
+
+    options, store = asked.options, RecordStore(asked.options.output_dir)
+    data = LoadedDatasets(options.data_dir)
+    opened = open_run(asked.task.name, options, asked.path, data)
+    for folder in (options.output_dir, options.picture_dir):
+        check_writable(folder)
+    _check_kept(asked, store, opened.name)
+    splits = data.identities(options.dataset, options.splits)
+    variants = run_variants(opened, None, ())
     # What took long is kept before anything is said of it.
-    written, others = keep_outcome(setting, outcome, splits)
-    print(f"{arguments.task}: {setting.name}, {sample.source}")
-    print(outcome.table.text())
-    for flag in with_flags(outcome.record, flags).get("flags", []):
-        at = f" at eps {flag['eps']:.4g}" if "eps" in flag else ""
-        print(f"flagged{at}: {flag['text']}")
-    for note in outcome.record.get("notes", []):
-        print(note)
+    record = make_record(opened, None, variants, {"task": asked.task.name, **asdict(options)})
+    opened.files.check()
+    shown = draw(opened, None, variants, lambda name: options.picture_dir / f"{asked.table}_{name}")
+    with locked(options.output_dir / ".lock", wait=True):
+        _check_kept(asked, store, opened.name)
+        own = {"file": str(asked.path.resolve()), "splits": splits, **shown}
+        record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
+        # Networks evaluated by other options, or on other images, keep to their records.
+        records = store.all(asked.table, _earlier(asked))
+        alike = {name: other for name, other in records.items() if _made_alike(other, record)}
+        table = store.write_table(asked.table, alike, options.format)
+    print(f"{asked.task.name}: {opened.name}, {record['data']}")
+    print(Table(tuple(record["header"]), tuple(map(tuple, record["rows"])), record["caption"]).text())
+    for line in remarks(record):
+        print(line)
+    written = [table, store.path(asked.table, opened.name), *(options.picture_dir / name for name in shown["pictures"])]
     for path in written:
         print(f"wrote {path}")
+    others = [name for name in records if name not in alike]
     if others:
         print(f"not in the table, evaluated by other options or on other images: {', '.join(others)}")
     return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def _check_kept(asked: Asked, store: Any, name: str) -> None:
+    """Raise InputError if the record could not be kept: asked before long work rather than after it."""
+    kept = store.all(asked.table, _earlier(asked)).get(name)
+    if kept is not None and kept.get("file", str(asked.path.resolve())) != str(asked.path.resolve()):
+        raise InputError(
+            f"{store.path(asked.table, name)} is of another network named {name} ({kept['file']}): choose another --output-dir"
+        )
+
+
+def _earlier(asked: Asked) -> list[str]:
+    """The files, without suffix, in which earlier versions kept records of these options."""
+    options, task = asked.options, asked.task.name
+    method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
+    norm, classes = getattr(options, "norm", "l1"), getattr(options, "num_class", "two_class")
+    return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.dataset}_{method}", asked.table]
+
+
+def _made_alike(record: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two networks may stand in one table: the same columns, options and images."""
+    names = other["arguments"].keys() & record["arguments"].keys() - set(OWN)
+    same = all(record["arguments"][name] == other["arguments"][name] for name in names)
+    return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:
     """Run `eval_cmd.py` from the command line."""
-    return run(parser(), evaluate, arguments)
+    return run(lambda words: parse(words, prog), evaluate, arguments)

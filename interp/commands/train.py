@@ -1,161 +1,136 @@
 """Train the networks of a numbered script: the paper's (1 to 7) and WhiteBox's (8)."""
 
-import argparse
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp.commands.command_line import Parser, run, whole_number
+from interp.core.argument_types import whole_number
+from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
+from interp.core.names import PRECISIONS
+from interp.core.options import Options, add_options, given_options, make, option
+from interp.data import Dataset, find_dataset, load
+from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
+from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 
 if TYPE_CHECKING:
-    from interp.commands.train_network import Outcome
-    from interp.data import Dataset
-    from interp.training.recipes import Recipe
+    from interp.commands.train_network import TrainedNetwork
+
+SCRIPT = "train.py"
+EXAMPLES = (
+    "1 --list",
+    "1 --only mnist_smallgap_int --dataset digits --profile cpu",
+    "2 --profile cpu --data-dir DIRECTORY_WITH_MNIST",
+)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of `train.py`."""
-    parser = Parser(
-        "train.py",
-        __doc__,
-        (
-            "1 --list",
-            "1 --only mnist_smallgap_int --dataset digits --profile cpu",
-            "2 --profile cpu --data-dir FOLDER_WITH_MNIST",
-        ),
-    )
-    what = parser.add_argument_group("what")
-    what.add_argument("number", type=int, nargs="?", help="1 to 8; --list says what each trains")
-    what.add_argument(
-        "--list", action="store_true", help="print what is trained, with schedule and time on this machine"
-    )
-    what.add_argument("--only", nargs="+", metavar="NAME", help="networks of the list, with or without their epochs")
-    what.add_argument("--dataset", help="train on this dataset instead, for example digits, which needs no files")
-    what.add_argument(
-        "--explanation",
-        metavar="NAME",
-        help="the maps that the int methods compare, such as grad_cam, gradient or ig (default: cam, class activation maps)",
-    )
-    how = parser.add_argument_group("how")
-    how.add_argument("--profile", default="paper", help="paper, cpu (two cores: minutes a network) or smoke (seconds)")
-    how.add_argument(
-        "--epochs", type=whole_number(1), help="epochs instead of the profile's; ramp and rates scale with them"
-    )
-    how.add_argument("--seed", type=whole_number(0), default=99, help="seed of weights, order and attacks")
-    how.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="go on from the last checkpoint, which is what happens without either",
-    )
-    how.add_argument(
-        "--attack-precision",
-        default="float32",
-        help="of inner attacks: float32, bfloat16, or auto, which times both once for each network",
-    )
-    how.add_argument(
-        "--strategy", default="none", help="none, mirrored (GPUs or logical CPUs), multiworker (TF_CONFIG)"
-    )
-    how.add_argument("--replicas", type=whole_number(2), help="logical CPUs of --strategy mirrored without a GPU")
-    where = parser.add_argument_group("where")
-    where.add_argument("--data-dir", type=Path, help="folder of datasets; INTERP_DATA_DIR without it")
-    where.add_argument("--networks-dir", type=Path, default=Path("networks"), help="folder of the trained networks")
-    where.add_argument(
-        "--pictures-dir", type=Path, default=Path("gen_images/training"), help="folder of the loss plots"
-    )
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(Options):
+    """Options of train.py."""
 
+    number: int | None = option(None, "1 to 8; --list says what each trains", parse=int, positional=True)
+    list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
+    only: Sequence[str] | None = option(None, "networks of the list, with or without their epochs", many=True)
+    dataset: str | None = option(None, "train on this dataset instead, for example digits, which needs no files")
+    explanation: str | None = option(
+        None, "the maps that the int methods compare, such as grad_cam, gradient or ig", usual="cam"
+    )
+    profile: str = option("paper", "cpu takes two cores minutes a network, smoke takes seconds", choices=PROFILES)
+    epochs: int | None = option(
+        None, "epochs; ramp and rates scale with them", parse=whole_number(1), usual="the profile's"
+    )
+    seed: int = option(99, "seed of weights, order and attacks", parse=whole_number(0))
+    resume: bool = option(True, "go on from the last checkpoint", parse=bool)
+    attack_precision: str = option(
+        "float32", "of inner attacks; auto times both once for each network", choices=(*PRECISIONS, "auto")
+    )
+    strategy: str = option("none", "none, mirrored (GPUs or logical CPUs), multiworker (TF_CONFIG)")
+    replicas: int | None = option(None, "logical CPUs of --strategy mirrored without a GPU", parse=whole_number(2))
+    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
+    networks_dir: Path = option(Path("networks"), "directory of the trained networks", parse=Path)
+    pictures_dir: Path = option(Path("gen_images/training"), "directory of the loss plots", parse=Path)
 
-def train_numbered(arguments: argparse.Namespace) -> int:
-    """Train what the arguments choose; return the exit code."""
-    from interp.core.errors import check_choice
-    from interp.models.low_precision import PRECISIONS
-    from interp.training.profiles import PROFILES
-    from interp.training.recipes import DESCRIPTIONS
-
-    check_choice("profile", arguments.profile, PROFILES)
-    check_choice("attack precision", arguments.attack_precision, (*PRECISIONS, "auto"))
-    if arguments.attack_precision == "auto" and arguments.strategy == "multiworker":
-        raise InputError("workers may time differently: choose --attack-precision float32 or bfloat16 for all of them")
-    if arguments.number is None:
-        if not arguments.list:
+    def check(self, given: frozenset[str]) -> None:
+        if self.attack_precision == "auto" and self.strategy == "multiworker":
+            raise InputError(
+                "workers may time differently: choose --attack-precision float32 or bfloat16 for all of them"
+            )
+        if self.number is None and not self.list:
             known = "; ".join(f"{number}: {text}" for number, text in DESCRIPTIONS.items())
             raise InputError(f"no number was given ({known}): try train.py 1 --list")
+
+
+def parser(prog: str = SCRIPT) -> Parser:
+    """The command line of `train.py`."""
+    made = Parser(prog, __doc__, EXAMPLES)
+    add_options(made, TrainingOptions)
+    return made
+
+
+def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> tuple[TrainingOptions, list[Recipe]]:
+    """The options that the words give, checked, and the networks they mean. Raises InputError."""
+    options = make(TrainingOptions, given_options(parser(prog), words))
+    return options, [] if options.number is None else _choose(options, options.number)
+
+
+def train_numbered(asked: tuple[TrainingOptions, list[Recipe]]) -> int:
+    """Train what was asked for; return the exit code."""
+    options, rows = asked
+    if options.number is None:
         for number, text in DESCRIPTIONS.items():
             print(f"{number}  {text}")
         print("train.py NUMBER --list adds schedules and times")
         return 0
-    from interp.commands.train_network import train_network
+    from interp.commands.train_network import train_networks
     from interp.core.files import check_writable
-    from interp.training import TrainingInterrupted
     from interp.training.replicas import is_chief, make_strategy
-    from interp.training.signals import stop_requests
 
-    rows = _choose(arguments)
-    if arguments.list:
+    for row in rows:
+        # Methods without maps are refused now, not when it is their turn.
+        _ = row.method
+    if options.list:
         return _list(rows)
-    strategy = make_strategy(arguments.strategy, arguments.replicas)
+    strategy = make_strategy(options.strategy, options.replicas)
     # Whatever is missing shows now, not after hours of training.
-    datasets = _load(rows, arguments)
-    for folder in (arguments.networks_dir, arguments.pictures_dir):
+    datasets = _load(rows, options)
+    for folder in (options.networks_dir, options.pictures_dir):
         check_writable(folder)
-    outcomes = []
-    with strategy.scope(), stop_requests() as stop:
-        for place, row in enumerate(rows, 1):
-            label = f"[{place}/{len(rows)}] {row.name}"
-            outcomes.append(train_network(row, arguments, strategy, datasets[row.dataset], stop, label))
-            if stop.signal and place < len(rows):
-                message = f"stopped after network {place} of {len(rows)}; start again to go on with the next"
-                raise TrainingInterrupted(message, stop.signal.value)
+    trained = train_networks(rows, options, datasets, strategy)
     if is_chief(strategy):
-        _print_table(outcomes)
+        _print_table(trained)
     return 0
 
 
-def _choose(arguments: argparse.Namespace) -> "list[Recipe]":
+def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
     """The recipes of the number, changed by profile, dataset and epochs, and of those the ones that were named."""
-    from interp.core.errors import check_choice
-    from interp.data import ALIASES, DATASETS
-    from interp.training.profiles import for_epochs, on_dataset, with_profile
-    from interp.training.recipes import choose, recipes
-
     pairs = []
-    for row in recipes(arguments.number):
-        changed = with_profile(row, arguments.profile)
-        if arguments.dataset is not None:
-            check_choice("dataset", arguments.dataset, [*DATASETS, *ALIASES])
-            changed = on_dataset(changed, "cifar" if arguments.dataset == "cifar10" else arguments.dataset)
-        if arguments.epochs is not None:
-            changed = for_epochs(changed, arguments.epochs)
-        if arguments.explanation not in (None, "cam"):
-            changed = replace(changed, explanation=arguments.explanation)
+    for row in recipes(number):
+        changed = with_profile(row, options.profile)
+        if options.dataset is not None:
+            changed = on_dataset(changed, find_dataset(options.dataset).prefix)
+        if options.epochs is not None:
+            changed = for_epochs(changed, options.epochs)
+        if options.explanation not in (None, "cam"):
+            changed = replace(changed, explanation=options.explanation)
         pairs.append((row, changed))
-    chosen = choose(pairs, arguments.only)
-    for row in chosen:
-        # Methods without maps are refused now, not when it is their turn.
-        _ = row.method
-    return chosen
+    return choose(pairs, options.only)
 
 
-def _load(rows: "list[Recipe]", arguments: argparse.Namespace) -> "dict[str, dict[str, Dataset]]":
+def _load(rows: list[Recipe], options: TrainingOptions) -> dict[str, dict[str, Dataset]]:
     """The splits of every dataset that the rows need, by its prefix."""
-    from interp import data
-
     needed: dict[str, set[str]] = {}
     for row in rows:
         splits = {"train", "validation", *(["test"] if row.architecture == "simple_cnn" else [])}
         needed.setdefault(row.dataset, set()).update(splits)
     return {
-        name: {split: data.load(name, split, data_dir=arguments.data_dir) for split in splits}
+        name: {split: load(name, split, data_dir=options.data_dir) for split in splits}
         for name, splits in needed.items()
     }
 
 
-def _list(rows: "list[Recipe]") -> int:
-    from interp.commands.training_times import Clock
+def _list(rows: list[Recipe]) -> int:
+    from interp.training.step_times import Clock
 
     clock = Clock()
     print(f"{'network':40s} {'epochs':>6s} {'batch':>5s} {'eps':>7s} {'inner steps':>11s}  estimated time")
@@ -171,20 +146,21 @@ def _list(rows: "list[Recipe]") -> int:
     return 0
 
 
-def _print_table(outcomes: "list[Outcome]") -> None:
+def _print_table(trained: "list[TrainedNetwork]") -> None:
     print(f"\n{'network':40s} {'seconds':>8s} {'clean':>6s} {'attacked':>8s}   (validation images)")
-    for outcome in outcomes:
-        clean, robust = (outcome.measures.get(f"validation_{name}") for name in ("accuracy", "robust_accuracy"))
-        cells = [f"{outcome.seconds:.0f}"]
+    for each in trained:
+        clean, robust = (each.measures.get(f"validation_{name}") for name in ("accuracy", "robust_accuracy"))
+        cells = [f"{each.seconds:.0f}"]
         cells += ["" if value is None else f"{value:.3f}" for value in (clean, robust)]
-        print(f"{outcome.name:40s} {cells[0]:>8s} {cells[1]:>6s} {cells[2]:>8s}")
+        print(f"{each.name:40s} {cells[0]:>8s} {cells[1]:>6s} {cells[2]:>8s}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:
     """Run `train.py` from the command line."""
     # Replicas share a batch out themselves.
-    return run(parser(), train_numbered, arguments, has_streams=lambda parsed: parsed.strategy == "none")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run(
+        lambda words: parse(words, prog),
+        train_numbered,
+        arguments,
+        has_streams=lambda asked: asked[0].strategy == "none",
+    )

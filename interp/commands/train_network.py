@@ -1,17 +1,16 @@
 """One network of a numbered script, from its recipe to its file."""
 
-import argparse
 import contextlib
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from interp import models, training
 from interp.attacks import ProjectedGradientDescent, correct, faster_precision
-from interp.commands.command_line import training_bar
 from interp.core.errors import InputError
 from interp.core.files import locked, replacing
 from interp.core.provenance import describe_run
@@ -20,33 +19,55 @@ from interp.models import Network
 from interp.report import history_figure, note_source
 from interp.training import CheckpointFolder, Progress
 from interp.training.checkpoints import check_arguments
+from interp.training.progress_bar import training_bar
 from interp.training.recipes import Recipe
 from interp.training.replicas import is_chief
 from interp.training.resuming import position_of
 from interp.training.run_log import RunLog
-from interp.training.signals import StopRequest
+from interp.training.signals import StopRequest, stop_requests
+
+if TYPE_CHECKING:
+    from interp.commands.train import TrainingOptions
 
 RUNS = ".runs"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one network of the list."""
+class TrainedNetwork:
+    """A network of the list: how long its training took, and its last measures."""
 
     name: str
     seconds: float
     measures: dict[str, float]
 
 
+def train_networks(
+    rows: Sequence[Recipe],
+    options: "TrainingOptions",
+    datasets: Mapping[str, dict[str, Dataset]],
+    strategy: tf.distribute.Strategy,
+) -> list[TrainedNetwork]:
+    """Train the networks of recipes one after the other. Raises InputError, TrainingDiverged, TrainingInterrupted."""
+    trained = []
+    with strategy.scope(), stop_requests() as stop:
+        for place, row in enumerate(rows, 1):
+            label = f"[{place}/{len(rows)}] {row.name}"
+            trained.append(train_network(row, options, strategy, datasets[row.dataset], stop, label))
+            if stop.signal and place < len(rows):
+                message = f"stopped after network {place} of {len(rows)}; start again to go on with the next"
+                raise training.TrainingInterrupted(message, stop.signal.value)
+    return trained
+
+
 def train_network(
     row: Recipe,
-    arguments: argparse.Namespace,
+    options: "TrainingOptions",
     strategy: tf.distribute.Strategy,
     splits: dict[str, Dataset],
     stop: StopRequest,
     label: str,
-) -> Outcome:
-    """Train, or go on with, the network of a recipe, write it with its picture, and return what became of it.
+) -> TrainedNetwork:
+    """Train, or go on with, the network of a recipe, write it with its picture, and return its measures.
 
     `label` names it on the progress bar. Raises InputError, TrainingDiverged, TrainingInterrupted.
     """
@@ -55,20 +76,20 @@ def train_network(
         splits = {**splits, **fewer}
     chief, images = is_chief(strategy), splits["train"]
     objective = row.method
-    target = arguments.networks_dir / f"{row.name}.safetensors"
-    folder = arguments.networks_dir / RUNS / row.name
+    target = options.networks_dir / f"{row.name}.safetensors"
+    folder = options.networks_dir / RUNS / row.name
     checkpoints = training.CheckpointFolder(folder / "checkpoints")
-    is_asked = arguments.resume and arguments.attack_precision == "auto"
+    is_asked = options.resume and options.attack_precision == "auto"
     made_before = _made_before(target, checkpoints) if is_asked else {}
-    row = _with_attack_precision(row, arguments.attack_precision, images, made_before)
+    row = _with_attack_precision(row, options.attack_precision, images, made_before)
     description = {
-        **training.describe(objective, row.schedule, arguments.seed, row.penalty_weight),
+        **training.describe(objective, row.schedule, options.seed, row.penalty_weight),
         "augment": row.augment,
         "data": images.source,
         "images": images.identity,
     }
     # With checkpoints about, a training goes on, or its last files are written once more.
-    if arguments.resume and target.exists() and checkpoints.is_empty():
+    if options.resume and target.exists() and checkpoints.is_empty():
         made = models.load_model(target).metadata
         # Networks of before their files said of which images they are, are of those of the same source.
         known = {name: value for name, value in description.items() if name in made or name != "images"}
@@ -78,10 +99,10 @@ def train_network(
                 f"{target} does not say how its training went: move it away, or --no-resume to train it anew"
             )
         print(f"{label}: is there already; --no-resume trains it anew")
-        return Outcome(row.name, made["seconds"], made["history"][-1])
+        return TrainedNetwork(row.name, made["seconds"], made["history"][-1])
     checkpointing = training.Checkpointing(
         folder=checkpoints,
-        resume=arguments.resume,
+        resume=options.resume,
         writer=chief,
         warn=_warn,
     )
@@ -98,14 +119,14 @@ def train_network(
             if log is not None:
                 log(progress)
 
-        network = models.build_network(row.architecture, images.image_shape, images.classes, seed=arguments.seed)
+        network = models.build_network(row.architecture, images.image_shape, images.classes, seed=options.seed)
         history = training.train(
             network,
             objective,
             row.schedule,
             images,
             validation=splits["validation"],
-            seed=arguments.seed,
+            seed=options.seed,
             penalty_weight=row.penalty_weight,
             augment=row.augment,
             checkpointing=checkpointing,
@@ -114,9 +135,9 @@ def train_network(
         )
         seconds = history[-1]["seconds"]
         if chief:
-            _export(row, arguments, network, splits, {**description, "history": history, "seconds": seconds})
+            _export(row, options, network, splits, {**description, "history": history, "seconds": seconds})
             checkpoints.remove()
-    return Outcome(row.name, seconds, history[-1])
+    return TrainedNetwork(row.name, seconds, history[-1])
 
 
 def _warn(message: str) -> None:
@@ -131,7 +152,6 @@ def _is_finished(made: dict[str, Any]) -> bool:
 
 def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:
     """How the training that goes on, or is finished, was made; nothing where there is none."""
-
     newest = checkpoints.load_newest(_warn, position_of)
     if newest is not None:
         return dict(newest.arguments)
@@ -140,7 +160,6 @@ def _made_before(target: Path, checkpoints: CheckpointFolder) -> dict[str, Any]:
 
 def _with_attack_precision(row: Recipe, precision: str, images: Dataset, made_before: dict[str, Any]) -> Recipe:
     """The recipe with the precision of its inner attack: for auto that of the training that goes on, else the faster one."""
-
     if row.method.attack is None:
         return row
     if precision == "auto" and made_before:
@@ -156,24 +175,22 @@ def _with_attack_precision(row: Recipe, precision: str, images: Dataset, made_be
 
 def _export(
     row: Recipe,
-    arguments: argparse.Namespace,
+    options: "TrainingOptions",
     network: Network,
     splits: dict[str, Dataset],
     description: dict[str, Any],
 ) -> None:
     """Write the picture and then the network, whose presence says that all is done."""
-
-    metadata = {"dataset": row.dataset, **description, "run": describe_run(vars(arguments))}
+    metadata = {"dataset": row.dataset, **description, "run": describe_run(asdict(options))}
     if row.architecture == "simple_cnn":
         metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
-    with replacing(arguments.pictures_dir / f"{row.name}.png") as temporary:
+    with replacing(options.pictures_dir / f"{row.name}.png") as temporary:
         note_source(history_figure(description["history"]), description["data"]).savefig(temporary, dpi=130)
-    models.save_model(network, arguments.networks_dir / f"{row.name}.safetensors", metadata)
+    models.save_model(network, options.networks_dir / f"{row.name}.safetensors", metadata)
 
 
 def _accuracy_per_class(test: Dataset, network: Network) -> dict[str, float]:
     """Print and return the share of test images of each class that the network gets right."""
-
     right = correct(network, test.images, test.labels)
     shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
     shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())

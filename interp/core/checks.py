@@ -2,24 +2,29 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from interp.core.errors import InputError
+
+if TYPE_CHECKING:
+    # Imported where tensors are checked: numbers and names are checked without it, before it is loaded.
+    import tensorflow as tf
 
 # Adding and subtracting a perturbation in float32 may leave [0, 1] by a rounding error.
 RANGE_TOLERANCE = 1e-5
 
 
-def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> tf.Tensor:
+def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> "tf.Tensor":
     """Return `images` as a float32 tensor (n, height, width, channels) in [0, 1].
 
     `shape` is the (height, width, channels) a network takes, None where it takes any.
     Inside a compiled function the values are not known yet, so only dtype and shape are checked.
     Raises InputError.
     """
+    import tensorflow as tf
+
     try:
         tensor = tf.convert_to_tensor(images)
     except (ValueError, TypeError) as error:
@@ -43,7 +48,9 @@ def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> tf
     return _check_values(tensor) if tf.executing_eagerly() else tensor
 
 
-def _check_values(images: tf.Tensor) -> tf.Tensor:
+def _check_values(images: "tf.Tensor") -> "tf.Tensor":
+    import tensorflow as tf
+
     if images.shape[0] == 0:
         raise InputError(f"images came empty, with shape {tuple(images.shape)}: give at least one")
     low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
@@ -73,8 +80,10 @@ def _mend_range(low: float, high: float) -> str:
     )
 
 
-def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> tf.Tensor:
+def check_labels(labels: Any, images: "tf.Tensor", classes: int | None = None) -> "tf.Tensor":
     """Return `labels`, (n,) or (n, 1), as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
+    import tensorflow as tf
+
     try:
         tensor = tf.convert_to_tensor(labels)
     except (ValueError, TypeError) as error:
@@ -106,8 +115,10 @@ def check_labels(labels: Any, images: tf.Tensor, classes: int | None = None) -> 
     return tf.cast(tensor, tf.int64)
 
 
-def check_logits(logits: Any, *, may_be_probabilities: bool = False) -> tf.Tensor:
+def check_logits(logits: Any, *, may_be_probabilities: bool = False) -> "tf.Tensor":
     """Return a model's output (n, K), K >= 2; refuse other shapes, NaN, and probabilities unless they may be. Raises InputError."""
+    import tensorflow as tf
+
     if (
         not tf.is_tensor(logits)
         or not logits.dtype.is_floating
@@ -131,7 +142,7 @@ def check_logits(logits: Any, *, may_be_probabilities: bool = False) -> tf.Tenso
     return logits
 
 
-def are_probabilities(outputs: tf.Tensor) -> bool:
+def are_probabilities(outputs: "tf.Tensor") -> bool:
     """Whether every row of `outputs` (n, K) is non-negative and sums to 1."""
     values = np.asarray(outputs, np.float64)
     tolerance = 1e-4 if outputs.dtype.size >= 4 else 0.02
@@ -207,6 +218,18 @@ def check_listed(what: str, values: Any, example: str) -> None:
         raise InputError(f"{what} came as {kind_of(values)}, expected a list such as {example}")
     if not len(values):
         raise InputError(f"{what} came empty, expected at least one, such as {example}")
+
+
+def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:
+    """Return the penalties of a sneaking attack, multiples of the smallest radius, in rising order; raises InputError for one below 1."""
+    check_listed("penalties", penalties, "[1.25, 1.5]")
+    for penalty in penalties:
+        check_number("a penalty", penalty, minimum=0)
+        if not 1 <= penalty < 1e6:
+            raise InputError(
+                f"a penalty came as {penalty}, expected at least 1: below the smallest radius no attack succeeds"
+            )
+    return tuple(sorted(set(map(float, penalties))))
 
 
 def kind_of(value: Any) -> str:

@@ -23,18 +23,16 @@ class CompiledFunctions:
         self._variables: list[Any] = []
         self._kept: dict[Hashable, Any] = {}
 
-    def get(
-        self, model: Any, key: Hashable, build: Callable[[], Callable[..., Any]], signature: Sequence[tf.TensorSpec]
-    ) -> Any:
-        """Return the function kept for `model` and `key`, made by `build` and compiled for `signature` when there is none."""
+    def get(self, model: Any, key: Hashable, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Any:
+        """Return what is kept for `model`, `key` and `signature`, or the `function` compiled; its first argument are images."""
 
         def compile_function() -> Any:
             # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
-            compiled = tf.function(build(), input_signature=signature, autograph=False).get_concrete_function()
+            compiled = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
             drop_dead_losses(model, signature[0])
             return compiled
 
-        return self.keep(model, key, compile_function)
+        return self.keep(model, (key, *signature), compile_function)
 
     def keep(self, model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what is kept for `model` and `key`, made by `make` when there is nothing."""
@@ -51,23 +49,28 @@ class CompiledFunctions:
         self,
         model: Any,
         key: Hashable,
-        build: Callable[..., Any],
-        rows: Sequence[tf.TensorSpec],
+        function: Callable[..., Any],
+        arrays: Sequence[Any],
         numbers: Mapping[str, Any],
     ) -> Any:
-        """Return a function of the `rows` alone: `build` compiled for rows and a mapping of scalars, which are the `numbers`."""
+        """Return a function of rows like those of the `arrays` alone: `function` compiled for rows and the `numbers` by name."""
         scalars = [tf.constant(number) for number in numbers.values()]
-        signature = [*rows, *(tf.TensorSpec([], scalar.dtype) for scalar in scalars)]
+        signature = [*rows_like(arrays), *(tf.TensorSpec([], scalar.dtype) for scalar in scalars)]
 
         def run(*arguments: tf.Tensor) -> Any:
-            return build(*arguments[: len(rows)], dict(zip(numbers, arguments[len(rows) :], strict=True)))
+            return function(*arguments[: len(arrays)], dict(zip(numbers, arguments[len(arrays) :], strict=True)))
 
-        compiled = self.get(model, key, lambda: run, signature)
-        return lambda *arrays: compiled(*arrays, *scalars)
+        compiled = self.get(model, key, run, signature)
+        return lambda *rows: compiled(*rows, *scalars)
 
     def __reduce__(self) -> tuple[type["CompiledFunctions"], tuple[()]]:
         """Copies and pickles start empty: graphs stay where they were made."""
         return CompiledFunctions, ()
+
+
+def rows_like(arrays: Sequence[Any]) -> list[tf.TensorSpec]:
+    """The shapes and types of any number of rows like those of the `arrays`."""
+    return [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in arrays]
 
 
 def drop_dead_losses(model: Any, images: tf.TensorSpec) -> None:

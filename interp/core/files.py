@@ -18,7 +18,7 @@ DAMAGED_ARRAY = (ValueError, EOFError, OSError, SyntaxError, TypeError, Overflow
 
 # Names, shapes and metadata of a safetensors file; longer ones take long to parse. Our networks have 7,000 bytes.
 MOST_HEADER = 4_000_000
-# Files that are being written have names that begin so; whoever lists a folder passes over hidden files.
+# Files that are being written have names that begin so; listings pass over hidden files.
 WRITING = ".interp-writing-"
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# Deeper values are no records of ours, and overrun the stack of whoever walks through them.
+# Deeper values are no records of ours, and overrun the stack of code that walks through them.
 DEEPEST = 32
 
 
@@ -56,7 +56,7 @@ def _finite(text: str) -> float:
 
 
 def _bounded(text: str) -> int:
-    # Longer ones are no float either, which whoever computes with them would find out.
+    # Longer ones are no float either, which a later computation would find out.
     if len(text) > 300:
         raise ValueError(f"{text[:20]} is too large a number")
     return int(text)

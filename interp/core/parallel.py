@@ -25,14 +25,14 @@ NO_GUARD = 97
 
 
 class Workers(ABC):
-    """Somebody who takes jobs: `submit` gives a handle, `finished` the handles that are done and what came out of them."""
+    """A place to run jobs: `submit` gives a handle, `finished` the handles that are done and what came out of them."""
 
     def __init__(self, count: int) -> None:
         self.count = count
 
     @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Hand over a job."""
+        """Start a job, or queue it."""
 
     @abstractmethod
     def finished(self, handles: list[Any]) -> list[tuple[Any, Any]]:
@@ -147,7 +147,7 @@ def open_workers(count: int, ray_address: str | None = None) -> Iterator[Workers
         try:
             yield Processes(executor, count, before)
         except BaseException:
-            # Whoever stops does not wait for jobs that take minutes.
+            # A stop does not wait for jobs that take minutes.
             executor.shutdown(wait=False, cancel_futures=True)
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
@@ -167,7 +167,7 @@ def run_jobs(
     names: dict[Any, Any] = {}
     exhausted = False
     while True:
-        # One more than can run, so that nobody waits for its arguments.
+        # One more than can run, so that no worker waits for its arguments.
         while not exhausted and len(names) < workers.count + (workers.count > 1):
             job = next(waiting, None)
             if job is None:

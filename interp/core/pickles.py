@@ -20,7 +20,7 @@ from interp.core.errors import InputError
 
 # Far more than the largest files of arrays need: one instruction may cost a hundred bytes of memory.
 MOST_INSTRUCTIONS = 1_000_000
-# Deeper values are no arrays of ours, and overrun the stack of whoever walks through them.
+# Deeper values are no arrays of ours, and overrun the stack of code that walks through them.
 DEEPEST = 8
 # Longer keys cost time whenever they are compared.
 LONGEST_KEY = 200
@@ -301,7 +301,7 @@ def _python_2_string(line: bytes) -> str:
 
 
 def _check_finished(value: Any) -> None:
-    """Refuse what is no plain value, and values so deep that whoever walks through them would fall."""
+    """Refuse what is no plain value, and values too deep for code that walks through them."""
     level = [value]
     for _ in range(DEEPEST + 1):
         inside: dict[int, Any] = {}

@@ -12,7 +12,7 @@ def share_cores_among_streams() -> None:
 
     To be called before TensorFlow is imported; numbers that are set already stay. Attacks, attributions and training steps of this
     package share a batch out to streams that run side by side, so nothing waits for threads to wake and join. What is not shared
-    out, such as a training loop of one's own, is left with a stream's share.
+    out, such as a custom training loop, is left with a stream's share.
     """
     cores = count_cores()
     os.environ.setdefault(PER_OPERATION, str(max(1, cores // MOST_STREAMS)))

@@ -9,9 +9,8 @@ from interp.data.folders import below, complete_set, data_folder, digest
 from interp.data.pixels import scale
 from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
+from interp.data.spec import DatasetSpec, RetrainingSpec, ScheduleSpec
 from interp.data.splits import split_rows
-
-CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 # md5 of the official Python batches.
 OFFICIAL_MD5 = {
@@ -56,10 +55,10 @@ def load_cifar10(split: str, *, data_dir: str | Path | None = None) -> Dataset:
     return Dataset(
         images=scale(images),
         labels=labels.astype(np.int64),
-        class_names=CLASS_NAMES,
+        class_names=SPEC.class_names,
         source=source,
         split=split,
-        name="cifar10",
+        name=SPEC.name,
     )
 
 
@@ -79,3 +78,28 @@ def _python_source(paths: list[Path]) -> str:
     if all(digest(path, "md5") == OFFICIAL_MD5[path.name] for path in paths):
         return "official CIFAR-10 python batches"
     return "CIFAR-10 python batches (checksums differ: repacked, or pixels differ from the official release)"
+
+
+SPEC = DatasetSpec(
+    name="cifar10",
+    prefix="cifar",
+    shape=(32, 32, 3),
+    classes=10,
+    class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    training_images=45_000,
+    epsilons=tuple(level / 255 for level in (0, 2, 4, 6, 8, 9, 10)),
+    map_epsilons=(4 / 255, 8 / 255),
+    usual_radius=8 / 255,
+    paper_schedule=ScheduleSpec(
+        epochs=200,
+        batch_size=128,
+        learning_rates=((0, 1e-3), (40_000, 1e-4), (60_000, 1e-5)),
+        epsilon=8 / 255,
+        ramp=(5_000, 70_000),
+        attack_steps=10,
+        attack_step_size=2 / 255,
+    ),
+    retraining=RetrainingSpec(images=10_000, epochs=15, batch_size=64, learning_rate=1e-3),
+    augmented=True,
+    load=lambda split, data_dir, seed: load_cifar10(split, data_dir=data_dir),
+)

@@ -4,6 +4,7 @@ import numpy as np
 
 from interp.core.errors import InputError
 from interp.data.record import Dataset
+from interp.data.spec import DatasetSpec, RetrainingSpec
 
 _ROWS = {"train": slice(0, 1197), "validation": slice(1197, 1397), "test": slice(1397, 1797)}
 _SIDE = 28
@@ -26,8 +27,24 @@ def load_digits(split: str, *, seed: int = 99) -> Dataset:
     return Dataset(
         images=np.clip(large, 0, 1)[..., None],
         labels=bunch.target[rows].astype(np.int64),
-        class_names=tuple("0123456789"),
+        class_names=SPEC.class_names,
         source=f"scikit-learn digits, resized from 8x8 to {_SIDE}x{_SIDE}, split by seed {seed}",
         split=split,
-        name="digits",
+        name=SPEC.name,
     )
+
+
+SPEC = DatasetSpec(
+    name="digits",
+    shape=(_SIDE, _SIDE, 1),
+    classes=10,
+    class_names=tuple("0123456789"),
+    training_images=1_197,
+    epsilons=(0.0, 0.05, 0.1, 0.15),
+    map_epsilons=(0.1,),
+    usual_radius=0.1,
+    # simple_cnn needs more steps than so few images give in the time of hundreds of trainings.
+    retraining=RetrainingSpec(images=1_197, epochs=10, batch_size=50, learning_rate=2e-3, architecture="small"),
+    drawn_on_black=True,
+    load=lambda split, data_dir, seed: load_digits(split, seed=seed),
+)

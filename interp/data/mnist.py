@@ -9,6 +9,7 @@ from interp.data.idx import IdxFile, read_idx
 from interp.data.pixels import scale
 from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
+from interp.data.spec import DatasetSpec, RetrainingSpec, ScheduleSpec
 from interp.data.splits import split_rows
 
 OFFICIAL = {
@@ -51,10 +52,10 @@ def load_mnist(split: str, *, data_dir: str | Path | None = None) -> Dataset:
     return Dataset(
         images=scale(images),
         labels=labels.astype(np.int64),
-        class_names=tuple("0123456789"),
+        class_names=SPEC.class_names,
         source=source,
         split=split,
-        name="mnist",
+        name=SPEC.name,
     )
 
 
@@ -62,3 +63,27 @@ def _names(stem: str) -> list[str]:
     """Return the names a file goes by: official first, then with the dot some archives have."""
     dotted = stem.replace("-idx", ".idx")
     return [f"{stem}.gz", stem, f"{dotted}.gz", dotted]
+
+
+SPEC = DatasetSpec(
+    name="mnist",
+    shape=(28, 28, 1),
+    classes=10,
+    class_names=tuple("0123456789"),
+    training_images=55_000,
+    epsilons=(0.0, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4),
+    map_epsilons=(0.1, 0.3),
+    usual_radius=0.3,
+    paper_schedule=ScheduleSpec(
+        epochs=100,
+        batch_size=50,
+        learning_rates=((0, 1e-4),),
+        epsilon=0.3,
+        ramp=(2_000, 10_000),
+        attack_steps=40,
+        attack_step_size=0.01,
+    ),
+    retraining=RetrainingSpec(images=10_000, epochs=3, batch_size=64, learning_rate=1e-3),
+    drawn_on_black=True,
+    load=lambda split, data_dir, seed: load_mnist(split, data_dir=data_dir),
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from interp.core.errors import InputError
 from interp.data.folders import VARIABLE
-from interp.data.prepared import Prepared, brief, import_tfds, open_folder, quiet
+from interp.data.tfds import Prepared, brief, import_tfds, open_folder, quiet
 
 _PROBE_SECONDS = 10
 

@@ -9,11 +9,12 @@ from interp.core.errors import InputError
 from interp.core.files import DAMAGED_ARRAY
 from interp.data.folders import VARIABLE, below, complete_set, data_folder
 from interp.data.pixels import ScaledPixels
-from interp.data.prepared import Prepared
 from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
+from interp.data.spec import DatasetSpec, RetrainingSpec, ScheduleSpec
 from interp.data.splits import split_rows
 from interp.data.superclasses import CLASS_NAMES, ORIGIN, SIDE, SUPERCLASS, Example, write_arrays
+from interp.data.tfds import Prepared
 
 _TFDS = Preparable(
     name="imagenet2012",
@@ -49,7 +50,7 @@ def load_restricted_imagenet(split: str, *, data_dir: str | Path | None = None) 
         class_names=CLASS_NAMES,
         source=_source(paths[0].parent),
         split=split,
-        name="restimagenet",
+        name=SPEC.name,
     )
 
 
@@ -104,3 +105,26 @@ def _source(folder: Path) -> str:
     except OSError:
         return "Restricted ImageNet arrays (npy)"
     return f"Restricted ImageNet arrays (npy) made from {origin}"
+
+
+SPEC = DatasetSpec(
+    name="restimagenet",
+    shape=(SIDE, SIDE, 3),
+    classes=len(CLASS_NAMES),
+    class_names=CLASS_NAMES,
+    training_images=252_000,
+    epsilons=(0.0, 0.001, 0.002, 0.003, 0.004),
+    map_epsilons=(0.003,),
+    usual_radius=0.003,
+    paper_schedule=ScheduleSpec(
+        epochs=35,
+        batch_size=64,
+        learning_rates=((0, 1e-3), (8_000, 1e-4), (16_000, 1e-5)),
+        epsilon=0.003,
+        ramp=(5_000, 10_000),
+        attack_steps=7,
+        attack_step_size=0.1,
+    ),
+    retraining=RetrainingSpec(images=5_000, epochs=10, batch_size=64, learning_rate=1e-3),
+    load=lambda split, data_dir, seed: load_restricted_imagenet(split, data_dir=data_dir),
+)

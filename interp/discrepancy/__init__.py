@@ -1,15 +1,16 @@
 """How far an interpretation moved."""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
+from interp.core.names import NORMS, SELECTIONS
 from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap
 from interp.discrepancy.class_discrepancy import (
-    NORMS,
-    SELECTIONS,
     class_discrepancy,
     class_distances,
+    class_weights,
     select_classes,
+    softmax_weighted_discrepancy,
+    true_class_discrepancy,
 )
-from interp.discrepancy.softmax_weighted import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 
 __all__ = [
     "NORMS",

@@ -1,19 +1,33 @@
 """How well predictions and explanations hold up."""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
+from interp.core.checks import check_penalties
+from interp.core.results import Result
 from interp.evaluation.accuracy_curve import AccuracyCurve, accuracy_curve, describe_protocol
-from interp.evaluation.agreement_under_attack import Agreement, agreement_under_attack, overlap_of_networks
+from interp.evaluation.agreement_under_attack import (
+    Agreement,
+    AgreementCurve,
+    NetworkOverlap,
+    agreement_curve,
+    agreement_under_attack,
+    overlap_of_networks,
+)
 from interp.evaluation.bound import BoundCheck, bound_check
 from interp.evaluation.coherence import Coherence, coherence, ink
+from interp.evaluation.completeness import completeness_notes
 from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.roar_kar import RoarKar, roar_kar
 from interp.evaluation.sample import sample_images
 from interp.evaluation.sanity_check import SanityCheck, sanity_check
 from interp.evaluation.selectivity import Selectivity, selectivity
-from interp.evaluation.sneaking import Sneaking, check_penalties, sneaking
+from interp.evaluation.selectivity_curves import SelectivityCurves
+from interp.evaluation.shown_maps import AttackedAccuracy, MapSummary, SneakedImages
+from interp.evaluation.sneaking import Sneaking, sneaking
 from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.tradeoff import Tradeoff
 from interp.evaluation.unforeseen_accuracy import (
+    UnforeseenAccuracies,
     UnforeseenAccuracy,
     calibrated_budgets,
     read_calibration,
@@ -27,19 +41,29 @@ __all__ = [
     "PROTOCOLS",
     "AccuracyCurve",
     "Agreement",
+    "AgreementCurve",
+    "AttackedAccuracy",
     "BoundCheck",
     "Coherence",
     "Flag",
+    "MapSummary",
     "Mean",
+    "NetworkOverlap",
+    "Result",
     "RoarKar",
     "SanityCheck",
     "Selectivity",
+    "SelectivityCurves",
+    "SneakedImages",
     "Sneaking",
     "StrongAccuracy",
     "StrongProtocol",
+    "Tradeoff",
+    "UnforeseenAccuracies",
     "UnforeseenAccuracy",
     "Validity",
     "accuracy_curve",
+    "agreement_curve",
     "agreement_under_attack",
     "bound_check",
     "calibrated_budgets",
@@ -47,6 +71,7 @@ __all__ = [
     "check_penalties",
     "check_ratio",
     "coherence",
+    "completeness_notes",
     "describe_protocol",
     "ink",
     "mean_of",

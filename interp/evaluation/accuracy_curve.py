@@ -1,8 +1,8 @@
 """Accuracy under attack against the radius of the attack."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -10,7 +10,12 @@ import numpy as np
 from interp.attacks import ProjectedGradientDescent, Untargeted, correct
 from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_radius
 from interp.core.errors import InputError
+from interp.core.json_fields import Bits, Count, Share
+from interp.core.results import Result
+from interp.core.tables import Cell
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
+from interp.evaluation.older_records import completed_curve
+from interp.evaluation.statistics import IMAGES, binomial_error
 from interp.models.model_check import check_model
 
 # How to make an attack, for messages.
@@ -18,7 +23,7 @@ PGD = "ProjectedGradientDescent(epsilon=8/255, step_size=2/255, steps=10)"
 
 
 @dataclass(frozen=True)
-class AccuracyCurve:
+class AccuracyCurve(Result):
     """Accuracy of a network on `count` images under attack, one value per radius; `protocol` says how it was attacked.
 
     `right` (radii, count) says of each image whether the network gets it right; empty where only accuracies are known. `flags` are
@@ -26,16 +31,40 @@ class AccuracyCurve:
     """
 
     epsilons: tuple[float, ...]
-    accuracies: tuple[float, ...]
-    count: int
+    accuracies: tuple[Share, ...]
+    count: Count = field(metadata=IMAGES)
     protocol: str
-    right: np.ndarray = field(default_factory=lambda: np.empty((0, 0), bool), compare=False, repr=False)
+    right: Annotated[np.ndarray, Bits("count")] = field(
+        default_factory=lambda: np.empty((0, 0), bool), compare=False, repr=False
+    )
     flags: tuple[Flag, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._expect(len(self.epsilons) == len(self.accuracies), "an accuracy for each of the epsilons")
+        shape = len(self.epsilons), self.count
+        self._expect(not self.right.size or self.right.shape == shape, f"right of shape {shape}")
 
     @property
     def standard_errors(self) -> tuple[float, ...]:
         """Binomial standard error of each accuracy."""
-        return tuple(float(np.sqrt(value * (1 - value) / self.count)) for value in self.accuracies)
+        return tuple(binomial_error(value, self.count) for value in self.accuracies)
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A radius a row."""
+        return {
+            "eps": [*self.epsilons],
+            "accuracy": [*self.accuracies],
+            "standard error": [*self.standard_errors],
+        }
+
+    @property
+    def caption(self) -> str:
+        """How many images there were and how they were attacked."""
+        return f"{self.count} images; {self.protocol}"
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return completed_curve(values)
 
 
 def accuracy_curve(

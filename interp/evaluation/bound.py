@@ -1,6 +1,7 @@
 """The margin and the discrepancy at the smallest radius: the bound of Boopathy et al. 2020, proposition 1."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -8,20 +9,28 @@ import numpy as np
 
 from interp.attacks import MinimumEpsilon
 from interp.attributions import CAM, Attribution, IntegratedGradients, InterpretationMaps
+from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
+from interp.core.json_fields import Count, Places
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
 from interp.discrepancy import class_discrepancy, select_classes
 from interp.evaluation.flags import Flag, weak_search
+from interp.evaluation.older_records import with_images
 from interp.evaluation.predictions import predict
-from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.statistics import IMAGES, Mean, mean_of
 from interp.models.model_check import check_model
 
 
 @dataclass(frozen=True)
-class BoundCheck:
-    """For the `broken` (q,) images of `count`: smallest radii, margins 1/2 (f_t - f_t') and discrepancies there, each (q,)."""
+class BoundCheck(Result):
+    """For the `broken` (q,) images of `count`: smallest radii, margins 1/2 (f_t - f_t') and discrepancies there, each (q,).
 
-    count: int
-    broken: np.ndarray
+    `protocol` says how the radii were searched and what is compared.
+    """
+
+    count: Count = field(metadata=IMAGES)
+    broken: Places
     epsilons: np.ndarray
     margins: np.ndarray
     discrepancies: np.ndarray
@@ -29,6 +38,11 @@ class BoundCheck:
     bounded: bool = True
     # Where the search was too weak for its radii.
     flags: tuple[Flag, ...] = ()
+    protocol: str = ""
+
+    def __post_init__(self) -> None:
+        shapes = {each.shape for each in (self.broken, self.epsilons, self.margins, self.discrepancies)}
+        self._expect(shapes == {(len(self.broken),)}, "a radius, a margin and a discrepancy for each broken image")
 
     @property
     def epsilon(self) -> Mean:
@@ -50,7 +64,30 @@ class BoundCheck:
         """On how many images the discrepancy is below the margin, where the bound says on none; None where it says nothing."""
         if not self.bounded:
             return None
-        return int((self.discrepancies < self.margins - 1e-4 * (1 + np.abs(self.margins))).sum())
+        # In double precision, whatever they were measured in, so that a record says the same.
+        margins = self.margins.astype(np.float64)
+        return int((self.discrepancies < margins - 1e-4 * (1 + np.abs(margins))).sum())
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """One row."""
+        below = self.below_margin
+        return {
+            "images": [self.count],
+            "broken": [len(self.broken)],
+            "mean eps": [self.epsilon.value],
+            "mean margin": [self.margin.value],
+            "mean discrepancy": [self.discrepancy.value],
+            "discrepancy below margin": [NOTHING if below is None else below],
+        }
+
+    @property
+    def caption(self) -> str:
+        """How many images there were, and the protocol."""
+        return f"{self.count} images; {self.protocol}"
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return with_images(values)
 
 
 def bound_check(
@@ -83,9 +120,12 @@ def bound_check(
     adds_up = maps.method == CAM() or isinstance(maps.method, IntegratedGradients)
     bounded = (classes, norm) == ("two_class", "l1") and adds_up
     flags = weak_search(attack.steps, attack.direction)
+    protocol = (
+        f"{shown_name(interpretation)}, {classes}, {norm}, direction {attack.direction}, {attack.steps} steps a round"
+    )
     if not len(broken):
         nothing = np.zeros(0)
-        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded, flags)
+        return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded, flags, protocol)
     logits = predict(model, images[broken], batch_size=batch_size)
     rows = np.arange(len(broken))
     margins = (logits[rows, labels[broken]] - logits[rows, targets[broken]]) / 2
@@ -94,4 +134,4 @@ def bound_check(
     positions = 1 if isinstance(maps.method, IntegratedGradients) else clean.shape[2] * clean.shape[3]
     moved = maps.flat(model, smallest.adversarial[broken], shown)
     distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, norm).numpy()
-    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded, flags)
+    return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded, flags, protocol)

@@ -1,31 +1,69 @@
 """Do explanations look at the object, and do methods agree with each other?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from interp.attributions.pixel_scores import pixel_scores
 from interp.core.checks import check_finite, kind_of
 from interp.core.errors import InputError
+from interp.core.json_fields import Count, Share
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
 from interp.discrepancy.agreement import spearman_r
-from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.older_records import completed_coherence
+from interp.evaluation.roar_kar_result import RANDOM
+from interp.evaluation.statistics import IMAGES, Mean, mean_of
 
 
 @dataclass(frozen=True)
-class Coherence:
-    """Figures of maps by the names of their methods.
+class Coherence(Result):
+    """Figures of maps of `count` images by the names of their methods.
 
     `on_object` is the share of a map's magnitude that lies on the object, per method, None without masks; `object_share` the
     share of pixels that the object has, what a map that knows nothing comes to; `agreement` (methods, methods) the mean rank
-    correlation (Spearman) of the methods' pixel scores.
+    correlation (Spearman) of the methods' pixel scores. `settings` say how the maps were made.
     """
 
     methods: tuple[str, ...]
-    count: int
+    count: Count = field(metadata=IMAGES)
     on_object: tuple[Mean, ...] | None
-    object_share: float | None
+    object_share: Share | None
     agreement: np.ndarray
+    settings: str = ""
+
+    def __post_init__(self) -> None:
+        methods = len(self.methods)
+        fits = self.agreement.shape == (methods, methods) and (self.on_object is None or len(self.on_object) == methods)
+        self._expect(fits, "an agreement for each pair of methods, and a share for each method or none")
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A method a row; agreement is with the others, without the random baseline."""
+        nothing: list[Cell] = [NOTHING] * len(self.methods)
+        return {
+            "method": [*self.methods],
+            "share on object": nothing if self.on_object is None else [mean.value for mean in self.on_object],
+            "standard error": nothing if self.on_object is None else [mean.standard_error for mean in self.on_object],
+            "mean agreement": [self._with_others(place) for place in range(len(self.methods))],
+        }
+
+    def _with_others(self, place: int) -> Cell:
+        left_out = {place, *(other for other, name in enumerate(self.methods) if name == RANDOM)}
+        others = np.delete(self.agreement[place], sorted(left_out))
+        return mean_of(others).value if len(others) else NOTHING
+
+    @property
+    def caption(self) -> str:
+        """How many images there were, how large their objects are, and the settings."""
+        covered = "" if self.object_share is None else f"; the object covers {self.object_share:.3f} of the pixels"
+        told = f"{self.count} images{covered}; agreement: rank correlation with the other methods, without the random baseline"
+        return "; ".join(filter(None, (told, self.settings)))
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return completed_coherence(values)
 
 
 def coherence(

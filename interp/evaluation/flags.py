@@ -1,12 +1,14 @@
 """Reasons not to believe a figure: of the attack that gave it, or of the network it is of."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from interp.attacks.targeted import STEP_FRACTION
+from interp.evaluation.statistics import EPS
 
 # Steps of PGD reach, one after the other, so many radii of the ball (Madry et al. 2018): the border from the far side, and room to turn.
 USUAL_REACH = 2.5
@@ -16,10 +18,16 @@ _ROUNDING = 0.99
 
 @dataclass(frozen=True)
 class Flag:
-    """A reason not to believe a figure: its `kind` in a word or two, and what was seen."""
+    """A reason not to believe a figure: its `kind` in a word or two, what was seen, and the radius it is of where there are several."""
 
     kind: str
     text: str
+    epsilon: float | None = field(default=None, metadata=EPS)
+
+
+def at_radius(flags: Iterable[Flag], epsilon: float) -> tuple[Flag, ...]:
+    """The flags of a figure as those of its radius, among flags of others."""
+    return tuple(replace(flag, epsilon=epsilon) for flag in flags)
 
 
 def reaches(epsilon: float, step_size: float, steps: int, radii: float = 1.0) -> bool:

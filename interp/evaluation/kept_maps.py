@@ -20,7 +20,7 @@ def kept_maps(
 ) -> np.ndarray:
     """Return maps (n, height, width, channels) of the labels of `data`, from the .npz file `path` if it holds those `made_of` the same.
 
-    Otherwise they are computed, `report` is told the number of images done, and the file is written, complete or not at all.
+    Otherwise they are computed, `report` is called with the number of images done, and the file is written, complete or not at all.
     Without a path nothing is kept. Raises InputError.
     """
     kept = None if path is None else _read(path, made_of, len(data))

@@ -60,7 +60,7 @@ class RetrainingRecord:
 
 
 def identify_method(method: Attribution) -> dict[str, Any]:
-    """What a method is: its settings, and the layers and weights of its model; the random baseline's maps are nobody's."""
+    """What a method is: its settings, and the layers and weights of its model; the random baseline's maps depend on no model."""
     model = None if isinstance(method, RandomBaseline) else _model(method.model)
     return {"method": method.describe(), "model": model}
 

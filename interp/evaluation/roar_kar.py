@@ -7,13 +7,11 @@ erased shape can itself tell the class, so a figure means nothing without the ra
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from scipy import stats
 
 from interp.attributions import Attribution, RandomBaseline, pixel_scores
 from interp.core.checks import check_instance, check_listed, check_named, check_number, kind_of
@@ -26,68 +24,11 @@ from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, fin
 from interp.evaluation.kept_maps import kept_maps
 from interp.evaluation.predictions import is_right, predict
 from interp.evaluation.retraining_record import RetrainingRecord, identify_method
-from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.roar_kar_result import RANDOM, Retrained, RoarKar
 
 # A training function: training images, validation images and a seed to a trained model, which gives logits or probabilities. Sent
 # to other processes, it is a function of a module or an object of a class of one.
 Train = Callable[[Dataset, Dataset, int], keras.Model]
-RANDOM = "random"
-# Below this probability that chance alone separates a method from the random baseline so far, it is told apart from it.
-SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True, order=True)
-class Retrained:
-    """One retraining: `metric` roar or kar, the method's name, the ratio, the seed. Without erased pixels metric and method are ""."""
-
-    metric: str
-    method: str
-    ratio: float
-    seed: int
-
-    def key(self) -> str:
-        """Its name in the record."""
-        return f"{self.metric} {self.method} {self.ratio!r} {self.seed}" if self.metric else f"unerased {self.seed}"
-
-
-@dataclass(frozen=True)
-class RoarKar:
-    """Test accuracies after retraining, by what was retrained."""
-
-    accuracies: Mapping[Retrained, float]
-    metrics: tuple[str, ...]
-    methods: tuple[str, ...]
-    ratios: tuple[float, ...]
-    seeds: tuple[int, ...]
-    protocol: Protocol
-    ranking: str
-    layers: Mapping[str, str | None]
-
-    def of(self, metric: str, method: str, ratio: float) -> list[float]:
-        """Accuracies over the seeds."""
-        return [self.accuracies[Retrained(metric, method, ratio, seed)] for seed in self.seeds]
-
-    def mean(self, metric: str, method: str, ratio: float) -> Mean:
-        """Their mean and standard error."""
-        return mean_of(self.of(metric, method, ratio))
-
-    def unerased(self) -> Mean:
-        """Accuracy of the same training on the images as they are."""
-        return mean_of(self.accuracies[Retrained("", "", 0.0, seed)] for seed in self.seeds)
-
-    def beats_random(self, metric: str, method: str, ratio: float) -> bool | None:
-        """Whether a method is told apart from the random baseline in the right direction: less accuracy in ROAR, more in KAR.
-
-        Welch's t test of the seeds, one-sided, at 5 %; None for the baseline itself and with fewer than two seeds.
-        """
-        if method == RANDOM or len(self.seeds) < 2:
-            return None
-        own, random = self.of(metric, method, ratio), self.of(metric, RANDOM, ratio)
-        lower = metric == "roar"
-        if np.ptp(own) == np.ptp(random) == 0:
-            return own[0] < random[0] if lower else own[0] > random[0]
-        test = stats.ttest_ind(own, random, equal_var=False, alternative="less" if lower else "greater")
-        return bool(test.pvalue < SIGNIFICANT)
 
 
 def roar_kar(
@@ -109,7 +50,7 @@ def roar_kar(
 
     A random baseline is always among the methods. Each method's maps are computed once, of the label of each image. With `folder`
     maps and every finished retraining are kept there, by one run at a time, so that a stopped one goes on; `settings` say how
-    `train` trains, and a folder with results of others is refused. `report` is told (what, number done, number in all). Raises
+    `train` trains, and a folder with results of others is refused. `report` is called with (what, number done, number in all). Raises
     InputError.
     """
     chosen = find_protocol(protocol)
@@ -181,7 +122,9 @@ def roar_kar(
             finished[job] = figure
             record.keep(job.key(), figure)
             report("retraining", len(finished), len(jobs))
-    return RoarKar(finished, tuple(metrics), tuple(methods), tuple(ratios), tuple(seeds), chosen, ranking, layers)
+    listed = tuple(metrics), tuple(methods), tuple(ratios), tuple(seeds)
+    images = len(splits["train"]), len(splits["test"])
+    return RoarKar(finished, *listed, chosen, ranking, layers, *images)
 
 
 def retrain(

@@ -1,18 +1,23 @@
 """Does an explanation depend on the weights? (Adebayo et al. 2018)"""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions import RANKINGS, Attribution, pixel_scores
+from interp.attributions import Attribution, pixel_scores
 from interp.core.checks import check_images, check_labels, check_number, kind_of
 from interp.core.errors import InputError
+from interp.core.json_fields import Count
+from interp.core.names import RANKINGS
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
 from interp.discrepancy.agreement import spearman_r
-from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.older_records import completed_sanity_check
+from interp.evaluation.statistics import IMAGES, Mean, mean_of
 from interp.models.model_check import reason, run_model
 from interp.models.recorded_model import RecordedModel
 
@@ -36,19 +41,28 @@ EXPECTED = {
 
 
 @dataclass(frozen=True)
-class SanityCheck:
+class SanityCheck(Result):
     """Rank correlation (Spearman) of maps with the original ones after each stage, by method.
 
     `stages` names the layers randomised at each, from the top, `layers` says how many are random by then; `correlations` holds, per
     method, the mean over the images after each stage, `magnitudes` the same of maps without their sign. A map of one value has no ranks
-    and does not count.
+    and does not count. `expected` says of methods that were studied whether they pass, `settings` how the maps were made.
     """
 
     stages: tuple[str, ...]
-    layers: tuple[int, ...]
-    correlations: Mapping[str, tuple[Mean, ...]]
+    layers: tuple[Count, ...]
+    correlations: Mapping[str, tuple[Mean, ...]] = field(metadata={"json": "signed"})
     magnitudes: Mapping[str, tuple[Mean, ...]]
-    count: int
+    count: Count = field(metadata=IMAGES)
+    expected: Mapping[str, bool | None] = field(default_factory=dict)
+    settings: str = ""
+
+    def __post_init__(self) -> None:
+        lengths = {
+            len(each) for each in (self.stages, self.layers, *self.correlations.values(), *self.magnitudes.values())
+        }
+        fits = self.correlations.keys() == self.magnitudes.keys() and len(lengths) == 1 and min(lengths) > 0
+        self._expect(fits, "both correlations of each method after each stage")
 
     @property
     def half(self) -> int:
@@ -68,6 +82,48 @@ class SanityCheck:
         """Whether next to nothing is left of a method's maps once half of the layers are random; None where that is not defined."""
         remaining = self.remaining(method)
         return None if remaining is None else remaining < THRESHOLD
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A method a row; the verdicts are measured and expected."""
+        curves = self.correlations
+        return {
+            "method": [*curves],
+            "images": [curve[-1].count for curve in curves.values()],
+            "layer by layer": [_curve(curve, self.half) for curve in curves.values()],
+            "largest from half on": [self.remaining(name) for name in curves],
+            "all random, magnitudes": [self.magnitudes[name][-1].value for name in curves],
+            "measured": [_verdict(self.passes(name)) for name in curves],
+            "expected": [_verdict(self.expected.get(name)) for name in curves],
+        }
+
+    @property
+    def caption(self) -> str:
+        """How many images there were, which layers became random, what passes, and the settings."""
+        told = (
+            f"{self.count} images; rank correlation with the maps of the trained network as layers become random from the top "
+            f"({', '.join(self.stages)}), after the bar half of them or more; passes: there never above {THRESHOLD:g} in size; expected: "
+            "Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images whose map is constant do not count"
+        )
+        return "; ".join(filter(None, (told, self.settings)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Verdicts that are not the expected ones, and what they rest on."""
+        verdicts = (
+            (name, _verdict(self.passes(name)), _verdict(self.expected.get(name))) for name in self.correlations
+        )
+        surprises = (
+            f"{name} {came}, expected: {known}" for name, came, known in verdicts if known not in (NOTHING, came)
+        )
+        return (
+            *surprises,
+            f"measured: whether maps still agree once {self.layers[self.half]} of {self.layers[-1]} layers are random; that they "
+            "change when the layer next to the pixels does says nothing",
+        )
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return completed_sanity_check(values)
 
 
 def sanity_check(
@@ -119,7 +175,18 @@ def sanity_check(
             found[key].append(mean_of(spearman_r(original[key], scores)))
         report()
     signed, magnitudes = ({name: tuple(found[ranking, name]) for name in methods} for ranking in RANKINGS)
-    return SanityCheck(tuple(names), tuple(counts), signed, magnitudes, len(batch))
+    expected = {name: EXPECTED.get(method.name) for name, method in made.items()}
+    return SanityCheck(tuple(names), tuple(counts), signed, magnitudes, len(batch), expected)
+
+
+def _curve(means: Sequence[Mean], half: int) -> str:
+    """The correlations after each stage, with a bar where half of the layers are random."""
+    told = [NOTHING if mean.value is None else f"{mean.value:.2f}" for mean in means]
+    return " ".join([*told[:half], "|", *told[half:]])
+
+
+def _verdict(passes: bool | None) -> str:
+    return NOTHING if passes is None else "passes" if passes else "fails"
 
 
 def _make(name: str, make: Any, model: keras.Model) -> Attribution:

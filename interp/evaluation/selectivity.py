@@ -1,8 +1,8 @@
 """Selectivity: how fast a prediction falls when the patches go that its explanation calls strongest."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +10,9 @@ import tensorflow as tf
 from interp.attributions import Attribution, pixel_scores
 from interp.core.checks import check_images, check_instance, check_labels, check_number
 from interp.core.errors import InputError
+from interp.core.json_fields import Bits, Count
+from interp.core.results import Result
+from interp.core.tables import Cell
 from interp.evaluation.predictions import is_right, predict
 from interp.models.model_check import check_model
 
@@ -18,22 +21,27 @@ PART = 0.01
 
 
 @dataclass(frozen=True)
-class Selectivity:
+class Selectivity(Result):
     """Curves over the number of erased patches: `probabilities` (steps + 1, n) of the label, `right` (steps + 1, n) whether it wins.
 
     `erased` (n, height, width) says which pixels went, `patch` how many of them are a patch's side, `layer` which one the method looked at.
     """
 
     probabilities: np.ndarray
-    right: np.ndarray
-    erased: np.ndarray
-    layer: str | None
-    patch: int = 1
+    right: Annotated[np.ndarray, Bits("probabilities")]
+    erased: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), bool), metadata={"json": False})
+    layer: str | None = None
+    patch: Count = 1
+
+    def __post_init__(self) -> None:
+        fits = self.probabilities.ndim == 2 and self.probabilities.shape == self.right.shape and self.right.size
+        self._expect(bool(fits), "a probability and whether the label wins for each step and image")
 
     @property
     def mean_probability(self) -> np.ndarray:
         """Mean probability of the label after each step, (steps + 1,)."""
-        return self.probabilities.mean(1)
+        # In double precision, whatever they were measured in, so that a record says the same.
+        return self.probabilities.mean(1, dtype=np.float64)
 
     @property
     def accuracy(self) -> np.ndarray:
@@ -44,6 +52,19 @@ class Selectivity:
     def area(self) -> float:
         """Mean of the probability over the curve: the smaller, the more selective."""
         return float(self.mean_probability.mean())
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row before any patch is erased, and one after each."""
+        return {
+            "erased patches": list(range(len(self.right))),
+            "probability": self.mean_probability.tolist(),
+            "accuracy": self.accuracy.tolist(),
+        }
+
+    @property
+    def caption(self) -> str:
+        """How many images there were."""
+        return f"{self.right.shape[1]} images; mean probability of the label"
 
 
 def selectivity(

@@ -1,7 +1,7 @@
 """How little an interpretation moves when the prediction is fooled: ISA against the radius (Boopathy et al. 2020, section 3)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -9,53 +9,101 @@ import numpy as np
 
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, MinimumEpsilonResult
 from interp.attributions import InterpretationMaps
-from interp.core.checks import check_images, check_instance, check_labels, check_listed, check_number
-from interp.core.errors import InputError
+from interp.attributions.registry import shown_name
+from interp.core.checks import check_images, check_instance, check_labels, check_penalties
+from interp.core.json_fields import Count, Number, Places
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
 from interp.discrepancy import class_discrepancy, kendall_tau, pearson_r, select_classes
 from interp.evaluation.flags import Flag, weak_search
+from interp.evaluation.older_records import completed_sneaking
 from interp.evaluation.predictions import predict
-from interp.evaluation.statistics import Mean, mean_of
+from interp.evaluation.statistics import IMAGES, Mean, mean_of, mean_of_points
 from interp.models.model_check import check_model
 
 
 @dataclass(frozen=True)
-class Sneaking:
+class Sneaking(Result):
     """ISA of `count` images at `penalties` (p,) times the smallest radius of each.
 
     Of the `qualified` (q,) images, those whose clean prediction prefers the true class to the target and on which the attack
     succeeded: radii, discrepancies normalised by the range of the clean map, rank and linear correlations of the maps, each (p, q).
-    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius. `flags` say where a search was too weak.
+    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius. `flags` say where a search was too weak,
+    `protocol` how the maps were attacked.
     """
 
-    count: int
-    broken: int
-    preferring: int
+    count: Count = field(metadata=IMAGES)
+    broken: Number
+    preferring: Number
     penalties: tuple[float, ...]
-    qualified: np.ndarray
+    qualified: Places
     epsilons: np.ndarray
     discrepancies: np.ndarray
     kendall_taus: np.ndarray
     pearson_rs: np.ndarray
-    adversarial: np.ndarray
+    adversarial: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 0, 0, 0, 0), np.float32), metadata={"json": False}
+    )
     flags: tuple[Flag, ...] = ()
+    protocol: str = ""
+
+    def __post_init__(self) -> None:
+        shapes = {each.shape for each in (self.epsilons, self.discrepancies, self.kendall_taus, self.pearson_rs)}
+        fits = (
+            self.qualified.ndim == 1 and shapes == {(len(self.penalties), len(self.qualified))} and len(self.penalties)
+        )
+        self._expect(bool(fits), "figures (penalties, qualified), and a penalty at least")
 
     @property
     def discrepancy(self) -> Mean:
         """Mean normalised discrepancy over penalties and images."""
-        return mean_of(self.discrepancies.mean(0)) if len(self.qualified) else mean_of([])
+        return mean_of_points(self.discrepancies)
 
     @property
     def slope(self) -> Mean:
         """Mean normalised slope (D_first - D_last) eps_first / ((eps_last - eps_first) D_first)."""
-        if not len(self.qualified):
-            return mean_of([])
-        radii, distances = self.epsilons, self.discrepancies
+        # In double precision, whatever they were measured in, so that a record says the same.
+        radii, distances = self.epsilons.astype(np.float64), self.discrepancies
         with np.errstate(divide="ignore", invalid="ignore"):
             return mean_of((distances[0] - distances[-1]) * radii[0] / ((radii[-1] - radii[0]) * distances[0]))
 
     def at(self, values: np.ndarray) -> list[Mean]:
         """A mean for each penalty."""
         return [mean_of(row) for row in values]
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A penalty a row, and one over all of them."""
+        rows = len(self.penalties) + 1
+
+        def means(values: np.ndarray, overall: Cell) -> list[Cell]:
+            return [*(mean.value for mean in self.at(values)), overall]
+
+        return {
+            "penalty": [*(f"{penalty:g}" for penalty in self.penalties), "all"],
+            "images": [self.count] * rows,
+            "broken": [self.broken] * rows,
+            "qualified": [len(self.qualified)] * rows,
+            "mean eps": means(self.epsilons, NOTHING),
+            "discrepancy": means(self.discrepancies, self.discrepancy.value),
+            "Kendall tau": means(self.kendall_taus, mean_of_points(self.kendall_taus).value),
+            "Pearson r": means(self.pearson_rs, mean_of_points(self.pearson_rs).value),
+            "slope": [*([NOTHING] * (rows - 1)), self.slope.value],
+        }
+
+    @property
+    def caption(self) -> str:
+        """How many images qualified, and the protocol."""
+        return (
+            f"{self.count} images, of which {self.preferring} prefer their target when clean, {self.broken} were broken and "
+            f"{len(self.qualified)} qualified; {self.protocol}"
+        )
+
+    def _derived(self) -> dict[str, Any]:
+        return {"standard_error": self.discrepancy.standard_error}
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return completed_sneaking(values)
 
 
 def sneaking(
@@ -95,11 +143,22 @@ def sneaking(
     qualified = np.flatnonzero(found.succeeded[0])
     searches = {(attack.steps, attack.direction), *([] if given else [(minimum.steps, minimum.direction)])}
     flags = tuple(flag for search in sorted(searches) for flag in weak_search(*search))
+    told = f"{shown_name(attack.interpretation)}, {attack.classes}, {attack.norm}, direction {attack.direction}"
+    told = f"{told}, {attack.steps} steps a round"
     counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))
         return Sneaking(
-            *counts, factors, qualified, nothing, nothing, nothing, nothing, found.adversarial[:, qualified], flags
+            *counts,
+            factors,
+            qualified,
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            found.adversarial[:, qualified],
+            flags,
+            told,
         )
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
     clean = maps.flat(model, images[qualified], shown)
@@ -117,19 +176,8 @@ def sneaking(
             worse = distances[point] > distances[point - 1]
             for values in (distances, taus, correlations, adversarial):
                 values[point, worse] = values[point - 1, worse]
-    return Sneaking(*counts, factors, qualified, radii[:, qualified], distances, taus, correlations, adversarial, flags)
-
-
-def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:
-    """Return the penalties in rising order; raises InputError for one below 1."""
-    check_listed("penalties", penalties, "[1.25, 1.5]")
-    for penalty in penalties:
-        check_number("a penalty", penalty, minimum=0)
-        if not 1 <= penalty < 1e6:
-            raise InputError(
-                f"a penalty came as {penalty}, expected at least 1: below the smallest radius no attack succeeds"
-            )
-    return tuple(sorted(set(map(float, penalties))))
+    figures = radii[:, qualified], distances, taus, correlations
+    return Sneaking(*counts, factors, qualified, *figures, adversarial, flags, told)
 
 
 def _mean_over_classes(values: np.ndarray, count: int) -> np.ndarray:

@@ -1,9 +1,15 @@
-"""Means that say what they rest on."""
+"""Means that say what they rest on, and other figures that several results share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+from interp.core.json_fields import Number
+from interp.core.tables import NOTHING, Cell
+
+# Names of fields in records: how many images a result is of, and the radius that it, or a flag, is of.
+IMAGES, EPS = {"json": "images"}, {"json": "eps"}
 
 
 @dataclass(frozen=True)
@@ -12,10 +18,15 @@ class Mean:
 
     value: float | None
     standard_error: float | None
-    count: int
+    count: Number
 
     def __str__(self) -> str:
         return "none qualified" if self.value is None else f"{self.value:.3f}"
+
+    @property
+    def cells(self) -> tuple[Cell, Cell]:
+        """Mean and standard error in a table; of one value there is no error to state."""
+        return self.value, NOTHING if self.standard_error is None else self.standard_error
 
 
 def mean_of(values: Iterable[float]) -> Mean:
@@ -26,3 +37,13 @@ def mean_of(values: Iterable[float]) -> Mean:
         return Mean(None, None, 0)
     error = float(kept.std(ddof=1) / np.sqrt(len(kept))) if len(kept) > 1 else None
     return Mean(float(kept.mean()), error, len(kept))
+
+
+def mean_of_points(values: np.ndarray) -> Mean:
+    """The mean over images of each image's mean over its points, `values` (points, images)."""
+    return mean_of(values.mean(0)) if values.size else mean_of([])
+
+
+def binomial_error(share: float, count: int) -> float:
+    """Standard error of a share of `count` images."""
+    return float(np.sqrt(share * (1 - share) / count))

@@ -1,18 +1,22 @@
 """Accuracy under unforeseen attacks, and the UAR score (Kang et al. 2019)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from interp.attacks import accuracy
 from interp.attacks.unforeseen import GOALS, UNFORESEEN, make_unforeseen
 from interp.core.checks import check_instance, check_listed, kind_of
 from interp.core.errors import InputError, check_choice
+from interp.core.json_fields import Count, Share
 from interp.core.json_values import parse_json
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
+from interp.evaluation.older_records import completed_unforeseen
+from interp.evaluation.statistics import EPS, IMAGES, binomial_error
 
 Calibration = Mapping[tuple[str, float], float]
 
@@ -22,15 +26,61 @@ class UnforeseenAccuracy:
     """Accuracy of `count` images under an attack at a budget, for one goal."""
 
     attack: str
-    epsilon: float
+    epsilon: float = field(metadata=EPS)
     goal: str
-    accuracy: float
-    count: int
+    accuracy: Share
+    count: Count = field(metadata=IMAGES)
 
     @property
     def standard_error(self) -> float:
         """One standard error of the accuracy."""
-        return float(np.sqrt(self.accuracy * (1 - self.accuracy) / self.count))
+        return binomial_error(self.accuracy, self.count)
+
+
+@dataclass(frozen=True)
+class UnforeseenAccuracies(Result, Sequence[UnforeseenAccuracy]):
+    """Accuracies under unforeseen attacks, and a sequence of them; `scores` are UAR by attack and goal, `settings` how it was attacked."""
+
+    rows: tuple[UnforeseenAccuracy, ...] = field(metadata={"json": "by_budget"})
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    settings: str = ""
+
+    def __post_init__(self) -> None:
+        self._expect(bool(self.rows), "an accuracy at least")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.rows[place]
+
+    def scored(self, calibration: Calibration) -> "UnforeseenAccuracies":
+        """The same with the scores that a calibration gives. Raises InputError where it has no row for a budget."""
+        scores: dict[str, dict[str, float]] = {}
+        for (attack, goal), score in uar_scores(self.rows, calibration).items():
+            scores.setdefault(attack, {})[goal] = score
+        return replace(self, scores=scores)
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """An attack, goal and budget a row."""
+        return {
+            "attack": [row.attack for row in self.rows],
+            "goal": [row.goal for row in self.rows],
+            "budget": [row.epsilon for row in self.rows],
+            "accuracy": [row.accuracy for row in self.rows],
+            "standard error": [row.standard_error for row in self.rows],
+            "UAR": [self.scores.get(row.attack, {}).get(row.goal, NOTHING) for row in self.rows],
+        }
+
+    @property
+    def caption(self) -> str:
+        """How many images there were, and the settings."""
+        told = ", ".join(filter(None, (f"{self.rows[0].count} images", self.settings)))
+        return f"{told}; random_target takes the last latents, untargeted the worst"
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return completed_unforeseen(values)
 
 
 def unforeseen_accuracy(
@@ -45,7 +95,7 @@ def unforeseen_accuracy(
     seed: int = 0,
     batch_size: int = 250,
     report: Callable[[], None] = lambda: None,
-) -> list[UnforeseenAccuracy]:
+) -> UnforeseenAccuracies:
     """Return the accuracy under each attack (by name) at each of its budgets, for each goal; `report` is called after each.
 
     Attacks that differ in their budget share one compiled graph. Raises InputError.
@@ -70,7 +120,8 @@ def unforeseen_accuracy(
                 right = accuracy(model, pictures, labels, batch_size=batch_size)
                 found.append(UnforeseenAccuracy(name, float(epsilon), goal, right, len(labels)))
                 report()
-    return found
+    settings = f"{steps} steps of budget / sqrt(steps), worst of {restarts} start(s), seed {seed}"
+    return UnforeseenAccuracies(tuple(found), settings=settings)
 
 
 def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:

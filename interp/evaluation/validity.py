@@ -30,6 +30,7 @@ from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
+from interp.evaluation.validity_result import StrongAccuracy, Validity
 from interp.models.model_check import check_model, find_facts, run_model
 from interp.models.model_graph import LOGITS
 from interp.models.prepared import prepare
@@ -37,40 +38,6 @@ from interp.models.prepared import prepare
 # A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
 POINTS, STANDARD_ERRORS = 0.02, 2.0
 VANISHED_SHARE = 0.02
-
-
-@dataclass(frozen=True)
-class StrongAccuracy:
-    """Accuracies on `count` images at one radius, and the worst case per image over all attacks, carried from smaller radii.
-
-    "PGD" and "random starts" are accuracies under that attack alone; "any iterate" counts every iterate of PGD, "more steps" goes on
-    from there; each "then" attacks what all gradient attacks before it left standing, here and at smaller radii.
-    """
-
-    epsilon: float
-    count: int
-    accuracies: dict[str, float]
-    worst_case: float
-    flags: tuple[Flag, ...]
-
-    @property
-    def standard_error(self) -> float:
-        """Binomial standard error of the worst case."""
-        return float(np.sqrt(self.worst_case * (1 - self.worst_case) / self.count))
-
-
-@dataclass(frozen=True)
-class Validity:
-    """What the strong protocol found: an accuracy per radius, none where the network cannot be attacked, and flags of the network."""
-
-    protocol: str
-    rows: tuple[StrongAccuracy, ...]
-    flags: tuple[Flag, ...]
-
-    @property
-    def flagged(self) -> bool:
-        """Whether anything was flagged at all."""
-        return bool(self.flags or any(row.flags for row in self.rows))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +110,7 @@ def validity(
         text = (
             "the network returns probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
         )
-        return Validity(protocol.describe(), (), (Flag("probabilities", text),))
+        return Validity(protocol.describe(), (), (Flag("probabilities", text),), len(batch))
     classes = check_model(model, batch)
     truth = check_labels(labels, batch, classes).numpy()
     pixels = batch.numpy()
@@ -158,7 +125,7 @@ def validity(
     for epsilon in radii:
         rows.append(_at_radius(model, pixels, truth, clean, standing, epsilon, classes, protocol, seed, batch_size))
         report()
-    return Validity(protocol.describe(), tuple(rows), tuple(flags))
+    return Validity(protocol.describe(), tuple(rows), tuple(flags), len(pixels))
 
 
 @dataclass

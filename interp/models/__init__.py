@@ -1,7 +1,7 @@
 """Architectures, the Keras network with its maps, and weight files."""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
-from interp.models.architectures import ARCHITECTURES, IMAGE_KINDS
+from interp.models.architectures import ARCHITECTURES
 from interp.models.initialisation import build_network
 from interp.models.loading import load_model
 from interp.models.model_check import check_model
@@ -11,7 +11,6 @@ from interp.models.weight_file import save_model
 
 __all__ = [
     "ARCHITECTURES",
-    "IMAGE_KINDS",
     "Network",
     "PreparedModel",
     "build_network",

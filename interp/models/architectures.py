@@ -8,7 +8,8 @@ All padding is SAME.
 import math
 from dataclasses import dataclass
 
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import check_choice
+from interp.core.names import ARCHITECTURE_TAGS
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,13 @@ class Architecture:
     """Layers up to the head. `average_pooled` ends in global average pooling and a head without bias, so CAM is defined."""
 
     name: str
-    file_tag: str
     layers: tuple[Layer, ...]
     average_pooled: bool
+
+    @property
+    def file_tag(self) -> str:
+        """What stands for it in the names of files."""
+        return ARCHITECTURE_TAGS[self.name]
 
 
 def _block(filters: int, stride: int = 1) -> Residual:
@@ -82,33 +87,15 @@ def _normalised(filters: int) -> tuple[Layer, ...]:
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
-        Architecture("small", "smallgap", (Conv(16, 4, 2), ReLU(), Conv(32, 4, 2), ReLU(), Conv(100, 7)), True),
-        Architecture("pool", "pool", (Conv(32, 5), MaxPool(), ReLU(), Conv(64, 5), MaxPool()), True),
-        Architecture("wresnet", "wresnet", (Conv(16, 3), *_stage(16, 1), *_stage(32, 2), *_stage(64, 2)), True),
+        Architecture("small", (Conv(16, 4, 2), ReLU(), Conv(32, 4, 2), ReLU(), Conv(100, 7)), True),
+        Architecture("pool", (Conv(32, 5), MaxPool(), ReLU(), Conv(64, 5), MaxPool()), True),
+        Architecture("wresnet", (Conv(16, 3), *_stage(16, 1), *_stage(32, 2), *_stage(64, 2)), True),
         Architecture(
             "simple_cnn",
-            "simplecnn",
             (*_normalised(32), *_normalised(64), *_normalised(128), Flatten(), Dense(1024), ReLU()),
             False,
         ),
     )
-}
-
-
-@dataclass(frozen=True)
-class ImageKind:
-    """What the images of a dataset look like to a network."""
-
-    shape: tuple[int, int, int]
-    classes: int
-
-
-# By the prefix that network files carry.
-IMAGE_KINDS = {
-    "digits": ImageKind((28, 28, 1), 10),
-    "mnist": ImageKind((28, 28, 1), 10),
-    "cifar": ImageKind((32, 32, 3), 10),
-    "restimagenet": ImageKind((224, 224, 3), 9),
 }
 
 
@@ -159,15 +146,3 @@ def layer_names(layers: tuple[Layer, ...], prefix: str = "") -> list[str]:
     """The names of the Keras layers made of these: their kind, counted."""
     kinds = [type(layer).__name__.lower() for layer in layers]
     return [f"{prefix}{kind}{kinds[: place + 1].count(kind)}" for place, kind in enumerate(kinds)]
-
-
-def parse_network_name(name: str) -> tuple[str, Architecture, str]:
-    """Split a file name such as mnist_smallgap_int_100 into dataset prefix, architecture and method (with its numbers)."""
-    parts = name.split("_")
-    tags = {architecture.file_tag: architecture for architecture in ARCHITECTURES.values()}
-    if len(parts) < 3 or parts[0] not in IMAGE_KINDS or parts[1] not in tags:
-        raise InputError(
-            f"the name {name!r} does not say what network it is, expected dataset_architecture_method_epochs with dataset in "
-            f"{', '.join(IMAGE_KINDS)} and architecture in {', '.join(tags)}: rename the file or name the architecture"
-        )
-    return parts[0], tags[parts[1]], "_".join(parts[2:])

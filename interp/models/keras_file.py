@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from interp.core.errors import InputError
+from interp.core.network_files import WEIGHTS
 from interp.models.initialisation import build_network
 
-WHOLE, WEIGHTS = ".keras", ".weights.h5"
 _WRAPPED = "Exception encountered: "
 
 
@@ -49,7 +49,7 @@ def read_keras_file(
 def _reading(path: Path, read: Any) -> Any:
     try:
         with warnings.catch_warnings():
-            # What is wrong is raised; that optional parts are absent is nobody's concern.
+            # What is wrong is raised; that optional parts are absent does not matter.
             warnings.simplefilter("ignore")
             return read()
     except Exception as error:

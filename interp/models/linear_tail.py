@@ -15,23 +15,26 @@ from interp.core.errors import InputError
 
 
 class Tail(ABC):
-    """Maps the activations after the last nonlinearity (n, h, w, c) to features, class maps and logits."""
+    """Maps the activations after the last nonlinearity (n, h, w, c) to features, class maps and logits.
 
-    @abstractmethod
-    def features(self, activations: tf.Tensor) -> tf.Tensor:
-        """Last feature maps A, shape (n, h, w, d), before average pooling."""
-
-    @abstractmethod
-    def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        """Class activation maps of all classes, shape (n, h, w, K); their mean over (h, w) is the logits."""
+    Without average pooling there are logits alone: the others raise InputError.
+    """
 
     @abstractmethod
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         """Logits, shape (n, K)."""
 
-    @abstractmethod
+    def features(self, activations: tf.Tensor) -> tf.Tensor:
+        """Last feature maps A, shape (n, h, w, d), before average pooling."""
+        raise InputError(NO_MAPS)
+
+    def maps(self, activations: tf.Tensor) -> tf.Tensor:
+        """Class activation maps of all classes, shape (n, h, w, K); their mean over (h, w) is the logits."""
+        raise InputError(NO_MAPS)
+
     def rectified(self) -> "Tail":
         """The tail with the positive part of the head alone: what Grad-CAM++ comes to behind average pooling."""
+        raise InputError(NO_MAPS)
 
 
 class LayeredTail(Tail):
@@ -56,11 +59,12 @@ class LayeredTail(Tail):
         return tf.nn.conv2d(activations, kernel, 1, "SAME") + bias
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(self.features(activations), self.head[None, None], 1, "VALID")
+        head = tf.cast(self.head, activations.dtype)
+        return tf.nn.conv2d(self.features(activations), head[None, None], 1, "VALID")
 
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
-        logits = tf.reduce_mean(self.features(activations), (1, 2)) @ self.head
-        return logits if self.bias is None else logits + self.bias
+        logits = tf.reduce_mean(self.features(activations), (1, 2)) @ tf.cast(self.head, activations.dtype)
+        return logits if self.bias is None else logits + tf.cast(self.bias, activations.dtype)
 
     def rectified(self) -> Tail:
         return LayeredTail(tf.nn.relu(self.head), self.convolution)
@@ -104,17 +108,8 @@ class FoldedTail(Tail):
 class LogitsTail(Tail):
     """No linear end that is known: the activations are the logits."""
 
-    def features(self, activations: tf.Tensor) -> tf.Tensor:
-        raise InputError(NO_MAPS)
-
-    def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        raise InputError(NO_MAPS)
-
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         return activations
-
-    def rectified(self) -> Tail:
-        raise InputError(NO_MAPS)
 
 
 class DenseTail(Tail):
@@ -123,17 +118,8 @@ class DenseTail(Tail):
     def __init__(self, kernel: tf.Tensor, bias: tf.Tensor) -> None:
         self.kernel, self.bias = kernel, bias
 
-    def features(self, activations: tf.Tensor) -> tf.Tensor:
-        raise InputError(NO_MAPS)
-
-    def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        raise InputError(NO_MAPS)
-
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         return activations @ self.kernel + self.bias
-
-    def rectified(self) -> Tail:
-        raise InputError(NO_MAPS)
 
 
 NO_MAPS = (

@@ -7,10 +7,9 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError, check_choice
+from interp.core.names import PRECISIONS
 from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, MaxPool, ReLU, Residual
 from interp.models.body import Body, pool_and_pad
-
-PRECISIONS = ("float32", "bfloat16")
 
 Step = Callable[[tf.Tensor], tf.Tensor]
 

@@ -130,7 +130,8 @@ def _trace_once(model: keras.Model, shape: tuple[int | None, ...] | None) -> _Tr
             reference = weakref.ref(model)
 
             def cut(images: tf.Tensor) -> tf.Tensor:
-                return find_logits(reference()(images, training=False))[0]  # type: ignore[misc]
+                outputs = reference()(images, training=False)  # type: ignore[misc]
+                return tf.cast(find_logits(outputs)[0], tf.float32)
 
             compiled = tf.function(cut, autograph=False, reduce_retracing=True)
             traced = _TRACED[model] = _Traced(variables, _trace(model, shape or ()), compiled)
@@ -150,7 +151,7 @@ def _trace(model: keras.Model, shape: tuple[int | None, ...]) -> ModelFacts:
         return found["scaled"]
 
     specification = tf.TensorSpec([None, *shape])
-    # Whoever asks may be building a graph.
+    # The caller may be building a graph.
     with tf.init_scope():
         try:
             function = tf.function(scaled, autograph=False).get_concrete_function(specification)

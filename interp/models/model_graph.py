@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from interp.core.errors import InputError
 
-# Operations that hand a tensor on as it is, and those that only arrange its numbers anew.
+# Operations that pass a tensor on as it is, and those that only arrange its numbers anew.
 _SAME = frozenset(("Identity", "IdentityN", "Cast", "StopGradient", "PreventGradient", "EnsureShape", "CheckNumerics"))
 _RESHAPED = frozenset(("Reshape", "Squeeze", "ExpandDims"))
 # Outputs by the operation that makes them of logits.
@@ -26,7 +26,7 @@ _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 
 def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
-    """Return the logits (n, K) in float32 behind the symbolic `outputs` (n, K), and what is made of them: softmax, sigmoid or logits.
+    """Return the logits (n, K) behind the symbolic `outputs` (n, K), and what is made of them: softmax, sigmoid or logits.
 
     Passes casts, identities and reshapes that keep the classes. Raises InputError for a softmax or sigmoid inside a compiled function,
     where it cannot be cut.
@@ -41,14 +41,14 @@ def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
                 f"the model's outputs are probabilities by a {inside} inside a compiled function (tf.function, or a SavedModel), where "
                 "it cannot be cut: give a model that returns logits"
             )
-        return tf.cast(outputs, tf.float32), LOGITS
+        return outputs, LOGITS
     logits = tensor.op.inputs[0]
     if made == "softmax" and logits.shape[-1] != classes:
         raise InputError(
             f"the model's {classes} outputs are those of several softmaxes over {logits.shape[-1]} each, expected one: give a model "
             "with one row of logits per image"
         )
-    return tf.cast(logits if logits.shape.rank == 2 else tf.reshape(logits, (-1, classes)), tf.float32), made
+    return (logits if logits.shape.rank == 2 else tf.reshape(logits, (-1, classes))), made
 
 
 class PooledEnd(NamedTuple):
@@ -112,7 +112,7 @@ def variable_of(tensor: tf.Tensor | None) -> tf.Tensor | None:
 
 
 def source_of(tensor: tf.Tensor, keeps: Callable[[tf.Tensor], bool] = lambda _: False) -> tf.Tensor:
-    """What `tensor` is handed on from; reshapes are passed where `keeps(input)` says that they may be."""
+    """What `tensor` is passed on from; reshapes are passed where `keeps(input)` says that they may be."""
     while True:
         operation = tensor.op
         if operation.type in _SAME:

@@ -43,8 +43,8 @@ class PreparedModel:
         return self.layout.leave(points)
 
     def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """What the tail reads, in float32."""
-        return tf.cast(self.rest(self.first(points), training), tf.float32)
+        """What the tail reads, in the precision of the points."""
+        return tf.cast(self.rest(self.first(points), training), points.dtype)
 
     def logits(self, points: tf.Tensor) -> tf.Tensor:
         """Logits (n, K) of points."""
@@ -55,15 +55,15 @@ class PreparedModel:
         return self.logits(self.enter(images))
 
     def lift(self, points: tf.Tensor) -> tf.Tensor:
-        """Points after the affine part that the model begins with, in float32.
+        """Points after the affine part that the model begins with, in the precision of the points.
 
         Sums of gradients with respect to many points are taken there, and brought back to pixels once.
         """
-        return tf.cast(self.first(points), tf.float32)
+        return tf.cast(self.first(points), points.dtype)
 
     def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
         """Logits (n, K) of lifted points."""
-        return self.tail.logits(tf.cast(self.rest(lifted, False), tf.float32))
+        return self.tail.logits(tf.cast(self.rest(lifted, False), lifted.dtype))
 
     def pull_back(self, points: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
         """The gradient with respect to points, the same at all of them, from one with respect to lifted points."""
@@ -74,20 +74,20 @@ class PreparedModel:
 
     @cached_property
     def _recorded(self) -> RecordedModel:
-        # Whoever asks may be building a graph, to which the stand-ins for layers do not belong.
+        # The caller may be building a graph, to which the stand-ins for layers do not belong.
         with tf.init_scope():
             return RecordedModel(self.model)
 
     def recorded_logits(self, points: tf.Tensor) -> tuple[tf.Tensor, list[LayerCall]]:
         """Logits (n, K) of points, and what each layer gave on the way. Raises InputError for models whose layers are not known."""
         outputs, calls = self._recorded(self.leave(points))
-        return find_logits(outputs)[0], calls
+        return tf.cast(find_logits(outputs)[0], points.dtype), calls
 
     def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
         """Outputs of layer `index` of the model, counted from 0, or from -1 backwards. Raises InputError where they are no maps."""
         if isinstance(self.model, Network):
             return self.model.layer_outputs(self.leave(points), index)
-        return tf.cast(self._recorded.layer_outputs(self.leave(points), index), tf.float32)
+        return tf.cast(self._recorded.layer_outputs(self.leave(points), index), points.dtype)
 
 
 def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") -> PreparedModel:
@@ -107,8 +107,8 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
     facts = find_facts(model)
     tail: Tail = LogitsTail()
     if facts.kernel is not None:
-        weights = tf.cast(tf.convert_to_tensor(model.variables[facts.kernel]), tf.float32)
-        bias = None if facts.bias is None else tf.cast(tf.convert_to_tensor(model.variables[facts.bias]), tf.float32)
+        weights = tf.convert_to_tensor(model.variables[facts.kernel])
+        bias = None if facts.bias is None else tf.convert_to_tensor(model.variables[facts.bias])
         tail = LayeredTail(tf.reshape(weights, weights.shape[-2:]), bias=bias)
 
     def rest(points: tf.Tensor, training: bool) -> tf.Tensor:

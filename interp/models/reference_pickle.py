@@ -6,17 +6,10 @@ from typing import Any
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.core.network_name import split_name
 from interp.core.pickles import read_array_pickle
-from interp.models.architectures import (
-    IMAGE_KINDS,
-    Architecture,
-    Conv,
-    Layer,
-    MaxPool,
-    Residual,
-    find_architecture,
-    parse_network_name,
-)
+from interp.data import DATASETS, DatasetSpec, dataset_names
+from interp.models.architectures import ARCHITECTURES, Architecture, Conv, Layer, MaxPool, Residual, find_architecture
 from interp.models.network import Network
 
 
@@ -29,38 +22,50 @@ def read_reference_pickle(path: Path, *, architecture: str | None = None, fold_t
     """
     content = read_array_pickle(path)
     if architecture is None:
-        prefix, chosen, method = parse_network_name(path.stem)
+        dataset, chosen, method = _read_name(path.stem)
     else:
-        prefix, chosen, method = _guess_dataset(path, content), find_architecture(architecture), path.stem
+        dataset, chosen, method = _guess_dataset(path, content), find_architecture(architecture), path.stem
     if not chosen.average_pooled:
         raise InputError(
             f"{path} is a file of the paper's networks, which end in average pooling; {chosen.name} does not"
         )
-    kind = IMAGE_KINDS[prefix]
-    network = Network(chosen.name, kind.shape, kind.classes, fold_tail=fold_tail)
+    network = Network(chosen.name, dataset.shape, dataset.classes, fold_tail=fold_tail)
     weights = _expected_weights(path, content, chosen, network)
     network.set_weights(weights)
     network.metadata = {
         "architecture": chosen.name,
-        "dataset": prefix,
+        "dataset": dataset.prefix,
         "method": method,
         "source": f"pickle of the paper, {path.name}",
     }
     return network
 
 
-def _guess_dataset(path: Path, content: Any) -> str:
+def _read_name(name: str) -> tuple[DatasetSpec, Architecture, str]:
+    """Dataset, architecture and method (with its numbers) by a name such as mnist_smallgap_int_100. Raises InputError."""
+    words, datasets = split_name(name), dataset_names()
+    tags = {architecture.file_tag: architecture for architecture in ARCHITECTURES.values()}
+    if words.dataset not in datasets or words.architecture not in tags or not words.method:
+        raise InputError(
+            f"the name {name!r} does not say what network it is, expected dataset_architecture_method_epochs with dataset in "
+            f"{', '.join(spec.prefix for spec in DATASETS.values())} and architecture in {', '.join(tags)}: rename the file or name "
+            "the architecture"
+        )
+    return datasets[words.dataset], tags[words.architecture], words.method
+
+
+def _guess_dataset(path: Path, content: Any) -> DatasetSpec:
     """The dataset of a file whose name need not say it: by the name if it does, else by its channels and classes."""
-    prefix = path.stem.split("_")[0]
-    if prefix in IMAGE_KINDS:
-        return prefix
+    named = dataset_names().get(split_name(path.stem).dataset)
+    if named is not None:
+        return named
     try:
         channels, classes = content[0][0].shape[2], content[-1][0].shape[-1]
     except (TypeError, IndexError, KeyError, AttributeError):
         raise InputError(f"{path} is refused: expected a list of (W, b) tuples, one per layer") from None
-    for name in ("mnist", "cifar", "restimagenet"):
-        if (IMAGE_KINDS[name].shape[2], IMAGE_KINDS[name].classes) == (channels, classes):
-            return name
+    for spec in DATASETS.values():
+        if spec.paper_schedule is not None and (spec.shape[2], spec.classes) == (channels, classes):
+            return spec
     raise InputError(
         f"{path} has {channels} channels and {classes} classes, which no dataset of the paper has: name it after one"
     )

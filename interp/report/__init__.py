@@ -1,6 +1,7 @@
 """Tables, pictures and pages of results."""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
+from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.map_strip import map_strip
@@ -21,7 +22,6 @@ from interp.report.saliency_figures import (
     selectivity_figure,
 )
 from interp.report.svg_curves import Curve
-from interp.report.table import NOTHING, Cell, Table, spread, tab_separated
 from interp.report.unforeseen_figures import gallery_figure, unforeseen_figure
 
 __all__ = [
@@ -45,10 +45,11 @@ __all__ = [
     "maps_figure",
     "note_source",
     "panels_figure",
+    "pivot",
+    "render",
     "retraining_figure",
     "selectivity_figure",
     "sneaking_figure",
-    "spread",
     "tab_separated",
     "targeted_maps_figure",
     "tradeoff_figure",

@@ -1,20 +1,12 @@
-"""Tables in Markdown pages, and pages whose tables are filled in between marks."""
+"""Pages of Markdown whose tables are filled in between marks."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from interp.core.errors import InputError
-from interp.report.table import Cell, cell_text
 
 # <!-- table NAME ARGUMENTS --> what was filled in <!-- end -->
 _MARK = re.compile(r"<!-- table (?P<what>[^>]*?) -->\n(?P<old>.*?)<!-- end -->", re.DOTALL)
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[str]:
-    """The lines of a table; all columns after the first are aligned to the right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    lines = ([cell_text(cell).replace("|", r"\|") for cell in row] for row in (header, rule, *rows))
-    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def fill_marks(text: str, fill: Callable[[list[str]], Sequence[str]]) -> str:

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from interp.core.checks import check_instance, check_named, kind_of
 from interp.core.errors import InputError
 from interp.core.files import write_text
+from interp.core.tables import Cell, Table, render
 from interp.report.svg_curves import Curve, svg_curves
-from interp.report.table import Cell, cell_text
 
 CELLS = (str, int, float, np.floating, np.integer, type(None))
 _ASSETS = Path(__file__).parent / "assets"
@@ -65,11 +65,7 @@ class Page:
                     f"a row of a table came as {line!r:.80}, expected a list of texts, numbers and None, one for each of the "
                     f"{len(header)} columns"
                 )
-        head = "".join(f'<th scope="col">{_escape(cell)}</th>' for cell in header)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{_escape(cell_text(cell))}</td>" for cell in row) + "</tr>" for row in lines
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        table = render(Table(tuple(map(_check_text, header)), tuple(map(tuple, lines))), "html")
         self._parts.append(
             f'<figure><div class="wide">{table}</div><figcaption>{_escape(caption)}</figcaption></figure>'
         )
@@ -137,9 +133,13 @@ class Page:
 
 def _escape(text: str) -> str:
     """A text inside HTML. Raises InputError for what is none."""
+    return html.escape(_check_text(text))
+
+
+def _check_text(text: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"a text of a page came as {kind_of(text)}, expected a string")
-    return html.escape(text)
+    return text
 
 
 def _figure(picture: bytes, caption: str, *, kind: str = "png", attributes: str = "") -> str:

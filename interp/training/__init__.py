@@ -1,14 +1,26 @@
-"""Training whose objective keeps predictions and interpretations where they are under attack."""
+"""Training whose objective keeps predictions and interpretations where they are under attack.
 
-import interp.core.keras_backend  # noqa: F401 - first, for its message
-from interp.training.checkpoints import CheckpointFolder
-from interp.training.errors import TrainingDiverged, TrainingInterrupted
-from interp.training.objectives import OBJECTIVES, Objective, find_objective, with_explanation
-from interp.training.resuming import Checkpointing
-from interp.training.retraining import Retraining
-from interp.training.robust_model import RobustModel
+Schedules, recipes and profiles are plain data; TensorFlow is imported when a name that needs it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from interp.training.schedule import PAPER, Schedule, plain_schedule
-from interp.training.trainer import Progress, describe, train
+from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
+
+if TYPE_CHECKING:
+    from interp.training.checkpoints import CheckpointFolder as CheckpointFolder
+    from interp.training.objectives import OBJECTIVES as OBJECTIVES
+    from interp.training.objectives import Objective as Objective
+    from interp.training.objectives import find_objective as find_objective
+    from interp.training.objectives import with_explanation as with_explanation
+    from interp.training.resuming import Checkpointing as Checkpointing
+    from interp.training.retraining import Retraining as Retraining
+    from interp.training.robust_model import RobustModel as RobustModel
+    from interp.training.trainer import Progress as Progress
+    from interp.training.trainer import describe as describe
+    from interp.training.trainer import train as train
 
 __all__ = [
     "OBJECTIVES",
@@ -28,3 +40,30 @@ __all__ = [
     "train",
     "with_explanation",
 ]
+
+# The modules of the names that need TensorFlow.
+_MODULES = {
+    "OBJECTIVES": "objectives",
+    "CheckpointFolder": "checkpoints",
+    "Checkpointing": "resuming",
+    "Objective": "objectives",
+    "Progress": "trainer",
+    "Retraining": "retraining",
+    "RobustModel": "robust_model",
+    "describe": "trainer",
+    "find_objective": "objectives",
+    "train": "trainer",
+    "with_explanation": "objectives",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'interp.training' has no attribute {name!r}")
+    # First, for its message.
+    importlib.import_module("interp.core.keras_backend")
+    return getattr(importlib.import_module(f"interp.training.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

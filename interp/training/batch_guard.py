@@ -1,4 +1,4 @@
-"""The data contract inside Keras's loop: batches are judged inside the graph, and told of outside of it."""
+"""The data contract inside Keras's loop: batches are judged inside the graph and reported outside of it."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from interp.core.checks import RANGE_TOLERANCE, check_images, check_labels
 from interp.core.errors import InputError
-from interp.training.errors import TrainingDiverged
+from interp.training.training_errors import TrainingDiverged
 
 NO_WEIGHTS = (
     "RobustModel takes batches of (images, labels) without sample weights, and sample_weight or class_weight came: leave them out, and "
@@ -18,7 +18,7 @@ NO_WEIGHTS = (
 )
 # How tf.ensure_shape says it.
 _OTHER_SHAPE = re.compile(r"Shape of tensor \S* ?(\[.*?\]) is not compatible with expected shape (\[.*?\])")
-# What is noted of a batch inside the graph, to be told outside of it.
+# What is noted of a batch inside the graph, to be reported outside of it.
 FINE, BAD_INPUT, DIVERGED = 0.0, 1.0, 2.0
 
 

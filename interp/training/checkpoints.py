@@ -91,7 +91,7 @@ class CheckpointFolder:
     ) -> Checkpoint | None:
         """Return the newest checkpoint whose hashes are right and for which `check` raises no ValueError, None without any.
 
-        Damaged ones are told to `warn`.
+        Damaged ones are reported to `warn`.
         """
         for step in reversed(self._steps()):
             try:
@@ -101,7 +101,7 @@ class CheckpointFolder:
             except _DAMAGED as error:
                 reason = str(error).split("\n")[0][:200] or type(error).__name__
                 warn(f"the checkpoint {self._path(step)} is damaged ({reason}); the one before it is tried")
-                # Out of the way of new ones, which would count as older; kept, in case somebody wants to look at it.
+                # Out of the way of new ones, which would count as older; kept for inspection.
                 damaged = self.folder / f"damaged_{step:08d}"
                 shutil.rmtree(damaged, ignore_errors=True)
                 with contextlib.suppress(OSError):

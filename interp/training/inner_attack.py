@@ -1,14 +1,12 @@
 """The search inside a training step: images that maximise what an objective's attack looks at."""
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
 from interp.attacks.loop import Evaluation, ascend
 from interp.core.balls import LinfBall
 from interp.models.network import Network
 from interp.models.prepared import prepare
-from interp.training.batches import Batch, part_of
+from interp.training.batches import Batch
 from interp.training.objectives import Objective
 from interp.training.schedule import Schedule
 from interp.training.views import Pair, View
@@ -50,23 +48,3 @@ def attack_batch(
 
     # While the radius is 0 there is nothing to search.
     return tf.cond(epsilon > 0, search, lambda: batch.images)
-
-
-def attack_in_streams(
-    network: Network,
-    objective: Objective,
-    batch: Batch,
-    epsilon: tf.Tensor,
-    schedule: Schedule,
-    penalty_weight: float,
-    streams: int,
-) -> Sequence[tuple[Batch, tf.Tensor]]:
-    """Parts of a batch with their attacked images, whose searches do not need each other, so that they run side by side.
-
-    A network that looks at the statistics of a whole batch gets it in one part.
-    """
-    parts = [part_of(batch, number, streams) for number in range(streams)]
-    moved = [attack_batch(network, objective, part, epsilon, schedule, penalty_weight) for part in parts]
-    if network.normalises_batches:
-        return [(batch, tf.concat(moved, 0))]
-    return list(zip(parts, moved, strict=True))

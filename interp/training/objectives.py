@@ -8,6 +8,7 @@ from interp.attacks.searched_maps import attacked_method, check_attackable
 from interp.attributions import CAM, Attribution
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError, check_choice
+from interp.core.names import OBJECTIVE_TITLES
 from interp.models.network import Network
 from interp.training import terms
 from interp.training.terms import Term, penalised
@@ -42,29 +43,40 @@ _int_adv = penalised(_adversarial, terms.map_discrepancy)
 _ig_norm, _ig_sum_norm = (penalised(part, terms.loss_attribution) for part in (_clean, _adversarial))
 _int_ig, _int_ig_adv = (penalised(part, terms.logit_attribution) for part in (_clean, _adversarial))
 
+
+def _named(
+    tag: str,
+    loss: Term,
+    attack: Term | None,
+    penalty_weight: float | None,
+    citation: str,
+    explanation: Attribution | None = None,
+) -> Objective:
+    return Objective(tag, OBJECTIVE_TITLES[tag], loss, attack, penalty_weight, citation, explanation)
+
+
 OBJECTIVES = {
     row.tag: row
     for row in (
-        Objective("normal", "Normal", _clean, None, None, "empirical risk minimisation"),
-        Objective("adv", "Adv", _adversarial, _against, None, MADRY),
-        Objective("trades", "TRADES", penalised(_clean, terms.kl_divergence), terms.kl_divergence, 1.0, ZHANG),
-        Objective("int", "Int", penalised(_clean, terms.map_discrepancy), terms.map_discrepancy, 0.01, BOOPATHY, CAM()),
-        Objective(
+        _named("normal", _clean, None, None, "empirical risk minimisation"),
+        _named("adv", _adversarial, _against, None, MADRY),
+        _named("trades", penalised(_clean, terms.kl_divergence), terms.kl_divergence, 1.0, ZHANG),
+        _named("int", penalised(_clean, terms.map_discrepancy), terms.map_discrepancy, 0.01, BOOPATHY, CAM()),
+        _named(
             "intone",
-            "Int-one-class",
             penalised(_clean, terms.true_class_map_discrepancy),
             terms.true_class_map_discrepancy,
             0.01,
             BOOPATHY,
             CAM(),
         ),
-        Objective("intadv", "Int-Adv", _int_adv, _int_adv, 0.01, BOOPATHY, CAM()),
-        Objective("int2", "Int2", penalised(_clean, terms.map_discrepancy), _against, 0.01, BOOPATHY, CAM()),
-        Objective("int2adv", "Int2-Adv", _int_adv, _against, 0.01, BOOPATHY, CAM()),
-        Objective("ig", "IG-Norm", _ig_norm, _ig_norm, 1.0, CHEN),
-        Objective("igsum", "IG-Sum-Norm", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
-        Objective("intig", "Int-IG", _int_ig, _int_ig, 0.01, BOOPATHY),
-        Objective("intigadv", "Int-IG-Adv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
+        _named("intadv", _int_adv, _int_adv, 0.01, BOOPATHY, CAM()),
+        _named("int2", penalised(_clean, terms.map_discrepancy), _against, 0.01, BOOPATHY, CAM()),
+        _named("int2adv", _int_adv, _against, 0.01, BOOPATHY, CAM()),
+        _named("ig", _ig_norm, _ig_norm, 1.0, CHEN),
+        _named("igsum", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
+        _named("intig", _int_ig, _int_ig, 0.01, BOOPATHY),
+        _named("intigadv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
     )
 }
 

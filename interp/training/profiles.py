@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from interp.core.errors import check_choice
-from interp.training.recipes import TRAINING_IMAGES, Recipe
+from interp.data import find_dataset
+from interp.training.recipes import Recipe
 from interp.training.schedule import Schedule
 
 PROFILES = ("paper", "cpu", "smoke")
@@ -31,7 +32,7 @@ class CpuSchedule:
     def shorten(self, row: Recipe) -> Recipe:
         """The recipe at this length; its radius and batch size stay."""
         epochs = self.of_objectives.get(row.objective, self.epochs)
-        steps = TRAINING_IMAGES[row.dataset] // row.schedule.batch_size
+        steps = find_dataset(row.dataset).training_images // row.schedule.batch_size
         first, last = (round(epoch * steps) for epoch in self.ramp)
         schedule = replace(
             row.schedule,
@@ -99,9 +100,10 @@ def with_profile(row: Recipe, profile: str) -> Recipe:
 
 
 def on_dataset(row: Recipe, dataset: str) -> Recipe:
-    """The recipe on another dataset (prefix of its file), its schedule scaled to that dataset's size."""
-    moved = replace(row, dataset=dataset, augment=row.augment and dataset == "cifar")
-    return replace(moved, schedule=_scaled(row.schedule, TRAINING_IMAGES[dataset] / TRAINING_IMAGES[row.dataset]))
+    """Return the recipe on another dataset, its schedule scaled to that dataset's size. Raises InputError for an unknown one."""
+    old, new = find_dataset(row.dataset), find_dataset(dataset)
+    schedule = _scaled(row.schedule, new.training_images / old.training_images)
+    return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule)
 
 
 def for_epochs(row: Recipe, epochs: int) -> Recipe:

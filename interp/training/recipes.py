@@ -1,12 +1,17 @@
 """The networks of the numbered training scripts, as data (Boopathy et al. 2020, and WhiteBox's simple_cnn as number 8)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
-from interp.models.architectures import ARCHITECTURES
-from interp.training.objectives import OBJECTIVES, Objective, find_objective, with_explanation
+from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS
+from interp.core.network_name import NetworkName
+from interp.data import find_dataset
 from interp.training.schedule import PAPER, Schedule, plain_schedule
+
+if TYPE_CHECKING:
+    from interp.training.objectives import Objective
 
 INTERPRETABILITY = ("normal", "adv", "trades", "int", "intadv", "intone")
 GRADIENTS = ("ig", "igsum", "intig", "intigadv")
@@ -25,8 +30,6 @@ DESCRIPTIONS = {
     7: "Int over penalty weights and radii, Adv over radii, on MNIST and CIFAR small",
     8: "WhiteBox's simple_cnn on MNIST and CIFAR-10",
 }
-# Training images per dataset prefix, without the 5,000 for validation where there are that many.
-TRAINING_IMAGES = {"digits": 1_197, "mnist": 55_000, "cifar": 45_000, "restimagenet": 252_000}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +45,31 @@ class Recipe:
     # The explanation that the objective compares, by name (default: its own).
     explanation: str | None = None
     augment: bool = False
-    # At most so many training images; all without it.
+    # At most so many training images (default: all).
     images: int | None = None
+
+    @property
+    def network_name(self) -> NetworkName:
+        """The parts of the file's name."""
+        explained = f"_{self.explanation.replace(':', '_')}" if self.explanation else ""
+        return NetworkName(
+            dataset=self.dataset,
+            architecture=ARCHITECTURE_TAGS[self.architecture],
+            tag=self.objective,
+            epochs=self.schedule.epochs,
+            variant=f"{self.variant}{explained}",
+        )
 
     @property
     def name(self) -> str:
         """The file's name, as in the paper's release: mnist_smallgap_int_100, mnist_smallgap_int005_2_100."""
-        tag = ARCHITECTURES[self.architecture].file_tag
-        explained = f"_{self.explanation.replace(':', '_')}" if self.explanation else ""
-        return f"{self.dataset}_{tag}_{self.objective}{self.variant}{explained}_{self.schedule.epochs}"
+        return str(self.network_name)
 
     @property
-    def method(self) -> Objective:
+    def method(self) -> "Objective":
         """The objective with its explanation. Raises InputError."""
+        from interp.training.objectives import find_objective, with_explanation
+
         if self.explanation is None:
             return find_objective(self.objective)
         return with_explanation(self.objective, self.explanation)
@@ -104,7 +119,7 @@ def _whitebox() -> Iterator[Recipe]:
             architecture="simple_cnn",
             objective="normal",
             schedule=replace(schedule, epochs=epochs),
-            augment=dataset == "cifar",
+            augment=find_dataset(dataset).augmented,
         )
 
 
@@ -115,7 +130,7 @@ _RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
     4: lambda: _each((MNIST_SMALL, MNIST_POOL, CIFAR_SMALL, CIFAR_WRESNET), PGD_TRAINED),
     5: lambda: _each((IMAGENET,), ("normal", "adv", "int", "intadv", "intone", *PGD_TRAINED)),
     6: lambda: [
-        *_each((MNIST_SMALL, CIFAR_SMALL), tuple(OBJECTIVES), epochs=1, ramp=False),
+        *_each((MNIST_SMALL, CIFAR_SMALL), OBJECTIVE_TAGS, epochs=1, ramp=False),
         *_each((MNIST_POOL, CIFAR_WRESNET), (*INTERPRETABILITY, *PGD_TRAINED), epochs=1, ramp=False),
     ],
     7: _grid,
@@ -123,7 +138,7 @@ _RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
 }
 
 
-def choose(rows: list[tuple[Recipe, Recipe]], names: list[str] | None) -> list[Recipe]:
+def choose(rows: list[tuple[Recipe, Recipe]], names: Sequence[str] | None) -> list[Recipe]:
     """Return the second recipe of each pair (as listed, as changed by options) that one of the `names` means, all without any.
 
     A name is that of either, with or without its epochs, which profiles change. Raises InputError for a name of none.
@@ -133,7 +148,7 @@ def choose(rows: list[tuple[Recipe, Recipe]], names: list[str] | None) -> list[R
         alias: new
         for old, new in reversed(rows)
         for row in (old, new)
-        for alias in (row.name.rsplit("_", 1)[0], row.name)
+        for alias in (row.network_name.unnumbered, row.name)
     }
     for name in names or [new.name for _, new in rows]:
         if name not in known:

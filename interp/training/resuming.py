@@ -11,7 +11,7 @@ from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
-from interp.training.errors import TrainingDiverged
+from interp.training.training_errors import TrainingDiverged
 
 Measures = dict[str, float]
 # Of the arguments of a training, those that say which images it is of.
@@ -22,7 +22,7 @@ IMAGES = ("images", "validation_images")
 class Checkpointing:
     """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
 
-    `every_steps` replaces the clock. Only a `writer` writes, one process among several. `warn` is told of damaged checkpoints.
+    `every_steps` replaces the clock. Only a `writer` writes, one process among several. Damaged checkpoints are reported to `warn`.
     Raises InputError.
     """
 

@@ -49,7 +49,7 @@ class Retraining:
             data,
             seed=seed,
             compiled=(optimizer, step),
-            # Signals are for whoever asked for hundreds of trainings, not noted until the end of one.
+            # Signals are for the caller of hundreds of trainings, not noted until the end of one.
             stop=StopRequest(),
         )
         return network

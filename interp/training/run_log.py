@@ -16,7 +16,7 @@ from interp.training.trainer import Progress
 class RunLog:
     """Writes a line every `every` steps and at the end of every epoch, to `folder`/log.jsonl and to TensorBoard event files.
 
-    A run that goes on drops the lines after its first step, which it writes again, and lines that are damaged, which `warn` is told.
+    A run that goes on drops the lines after its first step, which it writes again, and damaged lines, which are reported to `warn`.
     Raises InputError.
     """
 

@@ -1,10 +1,11 @@
 """When a training uses which learning rate and which radius of the inner attack; steps are optimiser steps from 0."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from interp.core.checks import check_number, check_radius
-from interp.core.errors import InputError
-from interp.models.low_precision import check_precision
+from interp.core.errors import InputError, check_choice
+from interp.core.names import PRECISIONS
+from interp.data import DATASETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Schedule:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
-        check_precision(self.attack_precision)
+        check_choice("precision", self.attack_precision, PRECISIONS)
         check_radius("epsilon", self.epsilon)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
         check_radius("attack_step_size", self.attack_step_size)
@@ -77,32 +78,9 @@ def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower
     )
 
 
+# By the prefix of the dataset.
 PAPER = {
-    "mnist": Schedule(
-        epochs=100,
-        batch_size=50,
-        learning_rates=((0, 1e-4),),
-        epsilon=0.3,
-        ramp=(2_000, 10_000),
-        attack_steps=40,
-        attack_step_size=0.01,
-    ),
-    "cifar": Schedule(
-        epochs=200,
-        batch_size=128,
-        learning_rates=((0, 1e-3), (40_000, 1e-4), (60_000, 1e-5)),
-        epsilon=8 / 255,
-        ramp=(5_000, 70_000),
-        attack_steps=10,
-        attack_step_size=2 / 255,
-    ),
-    "restimagenet": Schedule(
-        epochs=35,
-        batch_size=64,
-        learning_rates=((0, 1e-3), (8_000, 1e-4), (16_000, 1e-5)),
-        epsilon=0.003,
-        ramp=(5_000, 10_000),
-        attack_steps=7,
-        attack_step_size=0.1,
-    ),
+    spec.prefix: Schedule(**asdict(spec.paper_schedule))
+    for spec in DATASETS.values()
+    if spec.paper_schedule is not None
 }

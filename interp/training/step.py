@@ -12,7 +12,7 @@ from interp.core.streams import count_streams
 from interp.models.network import Network
 from interp.models.prepared import PreparedModel, prepare
 from interp.training.batches import Batch, draw_batch, part_of
-from interp.training.inner_attack import attack_in_streams
+from interp.training.inner_attack import attack_batch
 from interp.training.objectives import Objective, check_explanation, find_objective
 from interp.training.schedule import Schedule
 from interp.training.update import is_finite, statistics_of, update_if
@@ -54,7 +54,12 @@ def make_step(
         if replicas > 1:
             batch = part_of(batch, context.replica_id_in_sync_group, replicas)
         statistics = statistics_of(network)
-        parts = attack_in_streams(network, objective, batch, epsilon, schedule, penalty_weight, streams)
+        # Searches of the parts do not need each other, so they run side by side.
+        split = [part_of(batch, number, streams) for number in range(streams)]
+        found = [attack_batch(network, objective, part, epsilon, schedule, penalty_weight) for part in split]
+        # A network that looks at the statistics of a whole batch gets it in one part.
+        whole = [(batch, tf.concat(found, 0))]
+        parts = whole if network.normalises_batches else list(zip(split, found, strict=True))
         with tf.GradientTape() as tape:
             forward = prepare(network, rearrange=True)
             pairs = [make_pair(forward, objective, part, moved, penalty_weight) for part, moved in parts]

@@ -18,13 +18,13 @@ from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset
 from interp.models.network import Network
 from interp.training.augmentation import crop_and_flip
-from interp.training.errors import TrainingDiverged, TrainingInterrupted
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.replicas import cause, check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import make_step
+from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
 from interp.training.validation import validate, validation_attack
 
 # How to make these, for messages.
@@ -34,7 +34,7 @@ DATASET = "data.load('digits', 'train')"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is: told after every step, with means and validation measures after the last step of an epoch."""
+    """Where a training is: reported after every step, with means and validation measures after the last step of an epoch."""
 
     epoch: int
     step: int
@@ -67,7 +67,7 @@ def train(
     (seed, step), so a run that `checkpointing` resumes ends where an uninterrupted one does. Inside the scope of a tf.distribute
     strategy, in which the network was built too, each replica takes its share of every batch.
     `compiled` is an optimizer with the step that `make_step` built of it for this network, objective and schedule.
-    `stop` is asked between steps; without it, Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
+    `stop` is checked between steps; by default Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
     training up to its end. Raises InputError, TrainingDiverged when a loss or weight is not finite, TrainingInterrupted.
     """
     objective = find_objective(objective)

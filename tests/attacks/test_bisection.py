@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks.bisection import Trial, bisect
+from interp.attacks.targeted import Trial, bisect
 
 NAN, INFINITE = np.float32(np.nan), np.float32(np.inf)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interp.attacks import AutoPGD, InterpretabilitySneaking, ProjectedGradientDescent, Square, TopKInterpretation
-from interp.commands.command_line import radii, radius
+from interp.core.argument_types import radii, radius
 from interp.core.errors import InputError
 from interp.evaluation import StrongProtocol, accuracy_curve, validity
 from interp.training import Schedule

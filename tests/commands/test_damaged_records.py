@@ -10,20 +10,26 @@ import pytest
 
 import interp
 from interp.commands.evaluate_network import main as evaluate_network
-from interp.commands.experiments.pictures import PICTURES, families
-from interp.commands.experiments.report import write_report
-from interp.commands.experiments.results import Results, read_all
-from interp.commands.experiments.sections import SECTIONS
-from interp.commands.experiments.tables import captions, remarks, section_table, shown_table, sources
-from interp.commands.network_name import parse_name
-from interp.commands.results.evidence import Sources, find_results
-from interp.commands.results.listing import trained
-from interp.commands.results.measured import _measured
-from interp.commands.results.pictures import curves_figure
-from interp.commands.results.tables import make_table
+from interp.commands.experiments import SECTIONS
 from interp.core.errors import InputError
+from interp.core.network_name import parse_name
 from interp.models import build_network
-from interp.report.table import tab_separated
+from interp.report import tab_separated
+from interp.report.experiment_page import (
+    PICTURES,
+    captions,
+    families,
+    section_remarks,
+    shown_table,
+    sources,
+    write_page,
+)
+from interp.report.records import RecordStore, shared_table
+from results_pages.evidence import Sources, find_results
+from results_pages.measured_figures import measured_figures
+from results_pages.network_tables import trained
+from results_pages.page_pictures import curves_figure
+from results_pages.page_tables import make_table
 
 ROOT = Path(__file__).parents[2]
 # A record of every section that has its own kind of table, and the words of the marks that are made of it.
@@ -63,7 +69,6 @@ VALUES = (
 
 # Those that are only told together.
 COMPANION = {"pgd": "validity", "validity": "pgd", "isa": "isa_reference"}
-METADATA = {"schedule": {"epsilon": 8 / 255}}
 
 
 def sound(section, name="*"):
@@ -111,13 +116,15 @@ def damaged(record, rng):
 
 def everything(folder, section, name):
     """All that is made of the records of a folder."""
-    records = read_all(folder, section)
-    table = section_table(records)
-    shown_table(table).text()
+    records = RecordStore(folder).all(section)
+    table = shared_table(records)
+    shown_table(records).text()
     tab_separated(table.header, table.rows)
-    captions(records), sources(records), remarks(records)
+    captions(records), sources(records), section_remarks(records)
     number = next(number for number, group in SECTIONS.items() if section in group)
-    write_report(folder / "report.html", number, Results(folder, {}))
+    write_page(
+        folder / "report.html", "t", {name: each.help for name, each in SECTIONS[number].items()}, RecordStore(folder)
+    )
     for group in families(records).values() if section in PICTURES else ():
         PICTURES[section](group)
     found, family = Sources(find_results([folder]), folder), name.rsplit("_", 2)[0]
@@ -125,7 +132,8 @@ def everything(folder, section, name):
         make_table(found, mark.replace("FAMILY", family).replace("EPS", "8/255").split())
     if section in ("pgd", "validity"):
         curves_figure(found, family)
-        _measured(parse_name(name), METADATA, read_all(folder, "pgd")[name], read_all(folder, "validity")[name])
+        store = RecordStore(folder)
+        measured_figures(parse_name(name), 8 / 255, store.all("pgd")[name], store.all("validity")[name])
 
 
 def write(folder, section, name, record):
@@ -167,29 +175,38 @@ def test_many_damaged_records(tmp_path, section):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"pictures": 5}, "pictures came as '5', expected a list"),
+        ({"pictures": 5}, "pictures came as 5, expected a list"),
         ({"flags": [{"eps": "x", "text": "t"}]}, "flags[0].eps came as 'x', expected a number"),
-        ({"flags": [{"eps": 0.1}]}, "it has no text"),
-        ({"notes": [None]}, "notes[0] came as 'None', expected a text"),
-        ({"rows": [[1, 2]]}, "rows[0] has 2 cells, the header"),
+        ({"flags": [{"eps": 0.1}]}, "the record.flags[0] has no 'text'"),
+        ({"notes": [None]}, "notes[0] came as None, expected a text"),
+        ({"rows": [[1, 2]]}, "rows[0] came as [1, 2], expected a list of 6 cells"),
         ({"header": ["eps", "eps"]}, "expected names of columns, each once"),
-        ({"margins": [1.0]}, "are of unequal lengths"),
-        ({"images": 0}, "images came as '0', expected a whole number above 0"),
-        ({"files": {"../net.pkl": "0"}}, "a name in files came as '../net.pkl'"),
-        ({"pictures": ["/path/secret"]}, "pictures[0] came as '/path/secret'"),
-        ({"pictures": ["../../secret.png"]}, "expected the name of a file beside the record"),
-        ({"pictures": ["."]}, "expected the name of a file beside the record"),
-        ({"gallery": [{"image": "1", "method": "m", "caption": "c", "file": "a/b"}]}, "gallery[0].file came as 'a/b'"),
+        ({"images": 0}, "images came as 0, expected a number from 1 to"),
+        ({"files": {"../net.pkl": "0"}}, "the name of a file came as '../net.pkl', expected one beside the record"),
+        ({"pictures": ["/path/secret"]}, "the name of a file came as '/path/secret'"),
+        ({"pictures": ["../../secret.png"]}, "expected one beside the record, without a directory"),
+        ({"pictures": ["."]}, "expected one beside the record, without a directory"),
+        (
+            {"gallery": [{"image": "1", "method": "m", "caption": "c", "file": "a/b"}]},
+            "the name of a file came as 'a/b'",
+        ),
     ],
 )
 def test_a_message_says_what_is_wrong(tmp_path, changes, said):
     name, record = sound("bound")
     write(tmp_path, "bound", name, {**record, **changes})
     with pytest.raises(InputError) as told:
-        read_all(tmp_path, "bound")
+        RecordStore(tmp_path).all("bound")
     assert said in str(told.value)
     assert str(tmp_path / "bound" / f"{name}.json") in str(told.value)
     assert str(told.value).endswith("remove it")
+
+
+def test_figures_that_do_not_fit_each_other_are_not_drawn(tmp_path):
+    name, record = sound("bound")
+    write(tmp_path, "bound", name, {**record, "margins": [1.0]})
+    with pytest.raises(InputError, match=f"the record of {name} is not what it should be .* evaluate it again"):
+        PICTURES["bound"](RecordStore(tmp_path).all("bound"))
 
 
 def test_a_report_shows_no_file_from_elsewhere(tmp_path):
@@ -207,14 +224,19 @@ def test_a_report_shows_no_file_from_elsewhere(tmp_path):
     (folder / "saliency" / own[1]).symlink_to(secret)
     (folder / "saliency" / own[2]).symlink_to(own[0])
     (folder / "saliency" / entry["file"]).symlink_to(secret)
-    text = write_report(folder / "report.html", 3, Results(folder, {})).read_text()
+    text = write_page(folder / "report.html", "t", {"saliency": "s"}, RecordStore(folder)).read_text()
     hidden, shown = (base64.b64encode(content).decode() for content in (secret.read_bytes(), b"its own"))
     assert hidden not in text
     assert text.count(shown) == 2
     assert f"{own[1]} is gone" in text
     # The folder itself may be reached by a link.
     (tmp_path / "linked").symlink_to(folder)
-    assert write_report(folder / "again.html", 3, Results(tmp_path / "linked", {})).read_text().count(shown) == 2
+    assert (
+        write_page(folder / "again.html", "t", {"saliency": "s"}, RecordStore(tmp_path / "linked"))
+        .read_text()
+        .count(shown)
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,7 +247,7 @@ def test_what_a_killed_write_left_is_no_record(tmp_path, left):
     write(tmp_path, "pgd", name, record)
     (tmp_path / "pgd" / left).write_text(json.dumps(record))
     (tmp_path / "pgd" / f"half{left}").mkdir()
-    assert list(read_all(tmp_path, "pgd")) == [name]
+    assert list(RecordStore(tmp_path).all("pgd")) == [name]
 
 
 NETWORK_RESULT = {

@@ -5,11 +5,11 @@ import json
 import pytest
 
 import interp
-from interp.commands.command_line import numbers, ratios
 from interp.commands.evaluate import main
-from interp.commands.experiments.choice import networks_of
-from interp.commands.experiments.sections import SECTIONS
-from interp.commands.tasks.listing import LISTING
+from interp.commands.experiments import SECTIONS
+from interp.commands.networks import networks_of
+from interp.commands.tasks.task_registry import TASKS
+from interp.core.argument_types import numbers, ratios
 from interp.models import build_network
 
 
@@ -199,7 +199,7 @@ def test_the_strong_protocol(call, networks, tmp_path):
 def test_sections_name_tasks_and_networks_that_exist(tmp_path):
     for group in SECTIONS.values():
         for section in group.values():
-            assert section.task in LISTING
+            assert section.task in TASKS
             found, missing = networks_of(section, None, tmp_path)
             assert not found
             assert len(missing) > (1 if section.scripts == (8,) else 5)
@@ -228,8 +228,8 @@ def test_published_names_are_found(reference_dir):
         (["1", "--networks", "nothing_here_1"], "nothing_here_1"),
         (["1", "--num-image", "0"], "less than 1"),
         (["1", "--out", "/proc/nothing"], "cannot write"),
-        (["1", "--networks-dir", "/nonexistent"], "no folder"),
-        (["1", "--data-dir", "/nonexistent"], "no folder"),
+        (["1", "--networks-dir", "/nonexistent"], "no directory"),
+        (["1", "--data-dir", "/nonexistent"], "no directory"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, arguments, message):
@@ -261,7 +261,7 @@ def test_further_options_reach_the_task_and_are_part_of_what_a_record_is_made_of
         ("--k 3\\", "no escaped character: give a quotation mark its other half, and write a backslash twice"),
         ("--num-image 4", "which eval.py gives to intr_topk itself"),
         ("--k no", "'no' is no whole number"),
-        ("--calibration x", "is for uar_attack"),
+        ("--calibration x", "is for uar_attack: leave it out for intr_topk"),
     ],
 )
 def test_options_that_the_task_does_not_take_are_refused_before_anything_runs(call, networks, tmp_path, given, told):

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import interp
-from interp.commands.evaluate_network import main, tasks
-from interp.commands.tasks.listing import LISTING
+from interp.commands.evaluate_network import main
+from interp.commands.tasks.shared_options import TaskOptions
+from interp.commands.tasks.task_registry import TASKS as LISTED
 from interp.models import build_network
 
 SCRIPT = Path(__file__).parents[2] / "eval_cmd.py"
@@ -32,8 +33,8 @@ def test_accuracy_under_attack(network, tmp_path):
     result = run(*common, "--picture_dir", tmp_path, "--num_image", 30, "--steps", 3, "--epsilons", "0,0.1")
     assert result.returncode == 0, result.stderr
     assert "PGD-3 (linf, step 0.01, no random start, last iterate, each eps alone)" in result.stdout
-    stem = "l1_two_class_pgd_attack_digits_cam"
-    record = json.loads((tmp_path / f"{stem}.json").read_text())["digits_smallgap_normal_0"]
+    stem = "pgd_attack_digits_reference"
+    record = json.loads((tmp_path / stem / "digits_smallgap_normal_0.json").read_text())
     assert [row[0] for row in record["rows"]] == [0, 0.1]
     # Nothing was trained, and three steps of 0.01 are far from 0.1.
     assert [flag["kind"] for flag in record["flags"]] == ["chance accuracy", "weak attack"]
@@ -66,7 +67,7 @@ TASKS = {
     "vis_cam": ({}, "attacked accuracy", 1),
     "vis_cam ig": ({"--inp_method": "ig"}, "attacked accuracy", 1),
     "aai_topk": ({}, "Kendall tau", 0),
-    "intr_topk": ({"--against": "ITSELF"}, "top-k overlap", 0),
+    "intr_topk": ({"--against": "ITSELF", "--steps": None}, "top-k overlap", 0),
 }
 
 
@@ -83,13 +84,19 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     options = {"--task": task, "--dataset": "digits", "--network": network, "--num_image": 3, "--steps": 2}
     options |= {"--output_dir": tmp_path / "tables", "--picture_dir": tmp_path / "pictures"}
     options |= {option: network if value == "ITSELF" else value for option, value in changes.items()}
+    options = {option: value for option, value in options.items() if value is not None}
     result = call(main, [f"{option}={value}" for option, value in options.items()])
     assert result.returncode == 0, result.stderr
     assert heading in result.stdout
-    method = options.get("--inp_method", LISTING[task].methods[0])
-    strong = "_strong" if "--protocol" in options else ""
-    stem = f"{options.get('--norm', 'l1')}_{options.get('--num_class', 'two_class')}_{task}{strong}_digits_{method}"
-    record = json.loads((tmp_path / "tables" / f"{stem}.json").read_text())["digits_smallgap_normal_0"]
+    [path] = (tmp_path / "tables").glob("*/*.json")
+    stem, record = path.parent.name, json.loads(path.read_text())
+    # Names of files carry what plays a part.
+    played = ["digits", options.get("--inp_method"), options.get("--norm"), options.get("--protocol")]
+    assert stem.startswith(task)
+    assert set(filter(None, played)) <= set(stem.removeprefix(f"{task}_").split("_"))
+    assert ("two_class" in stem) == (
+        task in ("min_pgd_attack", "isa_cam", "isa_ig", "attack_and_display") and "l2" not in stem
+    )
     assert record["caption"]
     if task in ("aai_topk", "vis_cam", "min_pgd_attack", "isa_cam"):
         assert record["flags"][-1]["kind"] == "weak attack"
@@ -102,7 +109,9 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
 
 
 def test_every_listed_task_has_its_function():
-    assert set(tasks()) == set(LISTING)
+    for task in LISTED.values():
+        assert callable(task.function)
+        assert issubclass(task.options, TaskOptions)
 
 
 def test_networks_share_a_table_and_a_second_run_replaces_the_first(call, network, tmp_path):
@@ -112,7 +121,7 @@ def test_networks_share_a_table_and_a_second_run_replaces_the_first(call, networ
     common += [f"--output_dir={tmp_path / 'out'}", f"--picture_dir={tmp_path}"]
     for chosen in (network, other, network):
         assert call(main, [*common, f"--network={chosen}"]).returncode == 0
-    table = (tmp_path / "out" / "l1_two_class_min_pgd_attack_digits_cam.tsv").read_text().splitlines()
+    table = (tmp_path / "out" / "min_pgd_attack_digits_cam_l1_two_class.tsv").read_text().splitlines()
     assert [line.split("\t")[0] for line in table] == ["network", "digits_smallgap_normal_0", "other"]
 
 
@@ -128,9 +137,9 @@ def test_networks_of_other_options_keep_to_the_record(call, network, tmp_path):
     ]
     assert call(main, [*common, f"--network={network}", "--num_image=3"]).returncode == 0
     assert call(main, [*common, f"--network={other}", "--num_image=2"]).returncode == 0
-    stem = tmp_path / "l1_two_class_min_pgd_attack_digits_cam"
+    stem = tmp_path / "min_pgd_attack_digits_cam_l1_two_class"
     assert len(stem.with_suffix(".tsv").read_text().splitlines()) == 2
-    assert set(json.loads(stem.with_suffix(".json").read_text())) == {"digits_smallgap_normal_0", "other"}
+    assert {path.stem for path in stem.iterdir()} == {"digits_smallgap_normal_0", "other"}
 
 
 def test_another_network_of_the_same_name_is_refused_before_the_work(call, network, tmp_path):
@@ -141,7 +150,7 @@ def test_another_network_of_the_same_name_is_refused_before_the_work(call, netwo
     assert call(main, [*common, f"--network={network}"]).returncode == 0
     result = call(main, [*common, f"--network={other}"])
     assert result.returncode == 2
-    assert "holds another network named" in result.stderr
+    assert "is of another network named" in result.stderr
     assert result.stdout == ""
 
 
@@ -152,19 +161,22 @@ def test_names_of_any_letters(call, network, tmp_path, name):
     common = ["--task=min_pgd_attack", "--dataset=digits", "--steps=1", "--num_image=2", f"--network={path}"]
     result = call(main, [*common, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
     assert result.returncode == 0, result.stderr
-    assert len((tmp_path / "l1_two_class_min_pgd_attack_digits_cam.tsv").read_text().splitlines()) == 2
+    assert len((tmp_path / "min_pgd_attack_digits_cam_l1_two_class.tsv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
     "text", ["[1, 2]", "{", "[" * 100_000, '{"a": {"header": ["b"], "rows": [5]}}', '{"a": NaN}', '{"\\ud800": {}}']
 )
-def test_a_foreign_record_is_left_alone(call, network, tmp_path, text):
-    path = tmp_path / "l1_two_class_min_pgd_attack_digits_cam.json"
+@pytest.mark.parametrize("earlier", ["l1_two_class_min_pgd_attack_digits_cam.json", None])
+def test_a_foreign_record_is_left_alone(call, network, tmp_path, text, earlier):
+    # What an earlier version left, and what this one reads.
+    path = tmp_path / (earlier or "min_pgd_attack_digits_cam_l1_two_class/digits_smallgap_normal_0.json")
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=3", "--steps=1", f"--network={network}"]
     result = call(main, [*common, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
     assert result.returncode == 2
-    assert "move it away" in result.stderr
+    assert ("move it away" if earlier else "remove it") in result.stderr
     assert path.read_text() == text
     assert result.stdout == ""
 
@@ -283,15 +295,15 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--network": "x" * 300}, "unknown network"),
         ({"--network": "two\nlines.pkl"}, "two\\nlines"),
         ({"--network": "nothing.keras"}, "no network file nothing.keras"),
-        ({"--num_class": "three_class"}, "two_class"),
-        ({"--norm": "l7"}, "l1"),
-        ({"--inp_method": "kam"}, "cam"),
-        ({"--task": "isa_cam", "--inp_method": "ig"}, "isa_cam looks at cam or cam++"),
+        ({"--task": "isa_cam", "--num_class": "three_class"}, "two_class"),
+        ({"--task": "isa_cam", "--norm": "l7"}, "l1"),
+        ({"--task": "aai_topk", "--inp_method": "kam"}, "cam"),
+        ({"--task": "isa_cam", "--inp_method": "ig"}, "looks at cam or cam++"),
         ({"--task": "isa_cam", "--penalties": "0.9,1.2"}, "at least 1"),
         ({"--task": "isa_cam", "--penalties": "1.2;1.4"}, "no list of numbers"),
         ({"--task": "isa_cam", "--penalties": "nan"}, "not finite"),
         ({"--task": "isa_cam", "--rep_l": "2"}, "leave it out"),
-        ({"--task": "aai_topk", "--protocol": "strong"}, "is for pgd_attack"),
+        ({"--task": "aai_topk", "--protocol": "strong"}, "is for pgd_attack, roar and kar"),
         ({"--protocol": "strong", "--restarts": "0"}, "random starts"),
         ({"--against": "x"}, "is for intr_topk"),
         ({"--steps": "2147483647"}, "at most"),
@@ -300,7 +312,7 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--task": "aai_topk", "--k": "0"}, "less than 1"),
         ({"--task": "intr_topk", "--against": "nothing"}, "nothing"),
         ({"--protocol": "weak"}, "strong"),
-        ({"--direction": "up"}, "reference"),
+        ({"--task": "isa_ig", "--direction": "up"}, "reference"),
         ({"--iterate": "best"}, "worst"),
         ({"--network_type": "smal"}, "did you mean 'small'"),
         ({"--network_type": "pool"}, "not 'pool'"),

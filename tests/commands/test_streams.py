@@ -33,14 +33,14 @@ def commands(networks, out):
     return {
         "eval_cmd": (
             [*task, "--steps=1", f"--output_dir={out}", f"--picture_dir={out}"],
-            "l1_two_class_min_pgd_attack_digits_cam.tsv",
+            "min_pgd_attack_digits_cam_l1_two_class.tsv",
         ),
         "eval": ([*number, "--only", "aai", "topk", "--num-image=3", f"--out={out}"], "report.html"),
         "train": (
             [*training, "--epochs=1", f"--networks-dir={out}", f"--pictures-dir={out}"],
             "digits_smallgap_normal_1.safetensors",
         ),
-        "demo": (["-m", "interp.commands.demo", "--epochs=1", "--num-image=5", f"--out={out}"], "report.html"),
+        "demo": (["-m", "interp", "demo", "--epochs=1", "--num-image=5", f"--out={out}"], "report.html"),
     }
 
 
@@ -99,7 +99,11 @@ def test_a_stage_that_fails_is_told_by_its_own_code(networks, tmp_path):
 )
 def test_keras_on_something_else_is_told_in_one_line(networks, backend):
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
-    for script in ("eval_cmd.py --task=pgd_attack --dataset=digits --network=x", "eval.py 1", "train.py 1 --list"):
+    for script in (
+        "eval_cmd.py --task=saliency --dataset=mnist --network=mnist_smallgap_int_20",
+        "eval.py 1",
+        "train.py 1 --list",
+    ):
         done = subprocess.run(
             [sys.executable, *script.split()], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
         )

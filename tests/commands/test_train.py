@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.commands import train_network, training_times
+from interp.commands import train_network
 from interp.commands.train import main
 from interp.core.files import locked
-from interp.training import signals
+from interp.training import signals, step_times
 from interp.training.recipes import recipes
 
 SCRIPT = Path(__file__).parents[2] / "train.py"
@@ -108,11 +108,11 @@ def test_an_interrupted_run_goes_on(tmp_path):
 
 
 def test_times_are_steps_times_seconds(monkeypatch):
-    monkeypatch.setattr(training_times, "_measure", lambda row: (0.01, 0.002))
+    monkeypatch.setattr(step_times, "_measure", lambda row: (0.01, 0.002))
     row = recipes(1)[3]
     # 55,000 images are 1,100 steps of 50; 100 epochs of (0.01 + 40 * 0.002) s.
-    assert training_times.Clock().estimate(row) == training_times.in_words(1_100 * 100 * 0.09)
-    assert training_times.in_words(9_900) == "2.8 h"
+    assert step_times.Clock().estimate(row) == step_times.in_words(1_100 * 100 * 0.09)
+    assert step_times.in_words(9_900) == "2.8 h"
 
 
 def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
@@ -124,7 +124,7 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
 
     stop = signals.StopRequest()
     stop.signal = signal.SIGTERM
-    monkeypatch.setattr(signals, "stop_requests", lambda: contextlib.nullcontext(stop))
+    monkeypatch.setattr(train_network, "stop_requests", lambda: contextlib.nullcontext(stop))
     stopped = call(main, [*arguments, "--no-resume"])
     assert stopped.returncode == 143
     assert "stopped after step 1 of 4" in stopped.stderr
@@ -139,7 +139,7 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
 def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, call):
     """The signal comes with the very last thing that is done for the first network."""
     stop = signals.StopRequest()
-    monkeypatch.setattr(signals, "stop_requests", lambda: contextlib.nullcontext(stop))
+    monkeypatch.setattr(train_network, "stop_requests", lambda: contextlib.nullcontext(stop))
     monkeypatch.setattr(train_network, "_export", lambda *_: setattr(stop, "signal", signal.SIGTERM))
     result = call(main, [*SMOKE, "--only", "mnist_smallgap_normal", "mnist_pool_normal", *command(tmp_path)[2:]])
     assert result.returncode == 143
@@ -158,7 +158,7 @@ def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
     def wild(row, epochs):
         return replace(row, schedule=replace(row.schedule, epochs=epochs, learning_rates=((0, 1e30),)))
 
-    monkeypatch.setattr("interp.training.profiles.for_epochs", wild)
+    monkeypatch.setattr("interp.commands.train.for_epochs", wild)
     result = call(main, [*SMOKE, "--epochs", "3", "--only", "mnist_smallgap_adv", *command(tmp_path)[2:]])
     assert result.returncode == 1
     assert result.stderr.startswith("failed: ")
@@ -194,7 +194,7 @@ def test_lists_name_what_is_trained(tmp_path, call):
         ([*SMOKE, "--pictures-dir", "/proc/nothing", "--networks-dir", "."], "cannot write"),
         ([*SMOKE, "--replicas", "4"], "goes with mirrored only"),
         ([*SMOKE, "--strategy", "mirrored", "--replicas", "1000"], "at most 64"),
-        (["--list", "--profile", "bogus"], "unknown profile"),
+        (["--list", "--profile", "bogus"], "unknown --profile"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, arguments, message):

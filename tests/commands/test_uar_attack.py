@@ -29,7 +29,7 @@ def test_a_table_the_score_curves_and_the_gallery(call, network, tmp_path):
     result = call(main, arguments(network, tmp_path, attacks="fog,snow", goal="both", calibration=calibration))
     assert result.returncode == 0, result.stderr
     assert "sides are no multiples of 16: the attacks work on images with black margins" in result.stdout
-    record = json.loads((tmp_path / "uar_attack_digits.json").read_text())["digits_smallgap_normal_1"]
+    record = json.loads((tmp_path / "uar_attack_digits" / "digits_smallgap_normal_1.json").read_text())
     assert [row[:3] for row in record["rows"]] == [
         ["fog", "random_target", 128],
         ["fog", "random_target", 256],
@@ -53,7 +53,7 @@ def test_a_table_the_score_curves_and_the_gallery(call, network, tmp_path):
         ({"goal": "targeted"}, "unknown --goal 'targeted'"),
         ({"budgets": "most"}, "unknown --budgets 'most'"),
         ({"calibration": "nowhere.json"}, "the calibration nowhere.json cannot be read"),
-        ({"inp_method": "cam"}, "uar_attack looks at predictions"),
+        ({"inp_method": "cam"}, "leave it out for uar_attack"),
         ({"task": "pgd_attack", "attacks": "fog"}, "--attacks is for uar_attack"),
         ({"task": "pgd_attack", "calibration": "x"}, "--calibration is for uar_attack"),
     ],

@@ -1,6 +1,7 @@
 """A result is of certain images and of certain files: results of others are never given out for it."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import interp
 from interp import data
 from interp.commands import evaluate, evaluate_network
-from interp.commands.tasks import accuracy, agreement, unforeseen
+from interp.commands.tasks import pgd_attack, topk, uar_attack
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models import build_network
@@ -28,18 +29,18 @@ def networks(tmp_path):
 
 
 def other_digits(change):
-    """A loader of digits whose images or labels differ, in the same number and from a source of the same words."""
-    load = data.DATASETS["digits"]
+    """The digits with images or labels that differ, in the same number and from a source of the same words."""
+    spec = data.DATASETS["digits"]
 
     def loader(split, data_dir, seed):
-        found = load(split, data_dir, seed)
+        found = spec.load(split, data_dir, seed)
         images, labels = found.images.copy(), found.labels.copy()
         change(images, labels)
         return Dataset(
             images=images, labels=labels, class_names=found.class_names, source=found.source, split=split, name="digits"
         )
 
-    return loader
+    return replace(spec, load=loader)
 
 
 def one_pixel(images, labels):
@@ -54,7 +55,7 @@ def test_an_identity_is_of_pixels_and_labels_however_they_are_loaded():
     test = data.load("digits", "test")
     assert test.identity == data.load("digits", "test").identity
     assert test.identity.startswith(f"{test.source}, {len(test)} images, ")
-    changed = [other_digits(change)("test", None, 99).identity for change in (one_pixel, one_label)]
+    changed = [other_digits(change).load("test", None, 99).identity for change in (one_pixel, one_label)]
     assert len({test.identity, *changed, test.take(5).identity, data.load("digits", "train").identity}) == 5
     pixels = np.random.RandomState(0).randint(0, 256, (2500, 4, 4, 1), np.uint8)
     both = [
@@ -94,11 +95,9 @@ def test_retrainings_are_of_the_training_images_too(call, networks, tmp_path, mo
     arguments += ["--only=roar", "--networks=digits_smallgap_int_1"]
     arguments += ["--task-options=--methods gradient --train_image 60 --epochs 1 --ratios 0.5 --seeds 1"]
     assert call(evaluate.main, arguments).returncode == 0
-    load = data.DATASETS["digits"]
-    changed = other_digits(one_pixel)
-    monkeypatch.setitem(
-        data.DATASETS, "digits", lambda split, *more: (changed if split == "train" else load)(split, *more)
-    )
+    usual, changed = data.DATASETS["digits"], other_digits(one_pixel)
+    mixed = replace(usual, load=lambda split, *more: (changed if split == "train" else usual).load(split, *more))
+    monkeypatch.setitem(data.DATASETS, "digits", mixed)
     result = call(evaluate.main, arguments)
     assert result.returncode == 2
     assert "holds results of other train images of digits" in result.stderr
@@ -131,13 +130,10 @@ def test_eval_cmd_shares_a_table_among_networks_on_the_same_images(call, network
     result = call(evaluate_network.main, [*common, other])
     assert result.returncode == 0, result.stderr
     assert "not in the table, evaluated by other options or on other images: digits_smallgap_int_1\n" in result.stdout
-    stem = tmp_path / "l1_two_class_min_pgd_attack_digits_cam"
+    stem = tmp_path / "min_pgd_attack_digits_cam_l1_two_class"
     lines = stem.with_suffix(".tsv").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == ["network", "digits_smallgap_normal_1"]
-    assert set(json.loads(stem.with_suffix(".json").read_text())) == {
-        "digits_smallgap_int_1",
-        "digits_smallgap_normal_1",
-    }
+    assert {path.stem for path in stem.iterdir()} == {"digits_smallgap_int_1", "digits_smallgap_normal_1"}
 
 
 @pytest.mark.parametrize("change", [one_pixel, one_label])
@@ -164,16 +160,16 @@ def test_a_training_goes_on_with_the_same_images_alone(tmp_path, change):
     run(train_set, validation)
     other = other_digits(change)
     with pytest.raises(InputError, match="made with other arguments: images was"):
-        run(other("train", None, 99), validation)
+        run(other.load("train", None, 99), validation)
     with pytest.raises(InputError, match="made with other arguments: validation_images was"):
-        run(train_set, other("validation", None, 99))
+        run(train_set, other.load("validation", None, 99))
     assert run(train_set, validation)
     # A checkpoint of before it said so is gone on with.
     kept = folder.load_newest(print)
     older = {name: value for name, value in kept.arguments.items() if "images" not in name}
     folder.remove()
     folder.save(type(kept)(kept.step, kept.arrays, kept.progress, older))
-    assert run(other("train", None, 99), validation)
+    assert run(other.load("train", None, 99), validation)
 
 
 def replace_by(path, other):
@@ -208,11 +204,11 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
     model.write_bytes(keras_bytes(tmp_path, 0))
     third = interp.save_model(build_network("small", (28, 28, 1), 10, seed=5), tmp_path / "third.safetensors")
     task, module, name, changed, other, more = {
-        "network": ("pgd_attack", accuracy, "pgd_attack", network, third.read_bytes(), ["--epsilons=0"]),
-        "against": ("intr_topk", agreement, "intr_topk", against, third.read_bytes(), [f"--against={against}"]),
+        "network": ("pgd_attack", pgd_attack, "pgd_attack", network, third.read_bytes(), ["--epsilons=0"]),
+        "against": ("intr_topk", topk, "intr_topk", against, third.read_bytes(), [f"--against={against}"]),
         "keras": (
             "pgd_attack",
-            accuracy,
+            pgd_attack,
             "pgd_attack",
             model,
             keras_bytes(tmp_path, 1),
@@ -220,7 +216,7 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
         ),
         "calibration": (
             "uar_attack",
-            unforeseen,
+            uar_attack,
             "uar_attack",
             calibration,
             json.dumps(rows).encode(),
@@ -228,7 +224,8 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
         ),
     }[what]
     out = tmp_path / "out"
-    common = [f"--task={task}", *TASK, f"--network={network}", f"--output_dir={out}", f"--picture_dir={out}", *more]
+    options = TASK[:-1] if task == "intr_topk" else TASK
+    common = [f"--task={task}", *options, f"--network={network}", f"--output_dir={out}", f"--picture_dir={out}", *more]
     assert call(evaluate_network.main, common).returncode == 0
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     monkeypatch.setattr(module, name, replace_by(changed, other)(getattr(module, name)))
@@ -245,13 +242,15 @@ def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, net
     arguments += ["--networks=digits_smallgap_int_1"]
     third = interp.save_model(build_network("small", (28, 28, 1), 10, seed=5), tmp_path / "third.safetensors")
 
+    load = interp.load_model
+
     def load_and_replace(path, **options):
-        network = interp.load_model(path, **options)
+        network = load(path, **options)
         if path.stem == name:
             path.write_bytes(third.read_bytes())
         return network
 
-    monkeypatch.setattr("interp.commands.networks.load_model", load_and_replace)
+    monkeypatch.setattr("interp.models.load_model", load_and_replace)
     result = call(evaluate.main, arguments)
     assert result.returncode == 1
     assert f"{name}.safetensors changed while it was evaluated, the result is not kept" in result.stderr
@@ -302,7 +301,7 @@ def test_a_network_of_another_dataset_is_refused_or_flagged(call, tmp_path, said
     assert meant.returncode == 0, meant.stderr
     told = "mine was trained on mnist, the images are of digits"
     assert f"flagged: {told}\n" in meant.stdout
-    record = json.loads(next((tmp_path / "out").glob("*.json")).read_text())["mine"]
+    record = json.loads(next((tmp_path / "out").glob("*/mine.json")).read_text())
     assert {"kind": "other dataset", "text": told} in record["flags"]
     arguments = ["1", *EVAL, f"--out={tmp_path / 'eval'}", "--only=cam", f"--networks={network}"]
     refused = call(evaluate.main, arguments)
@@ -317,7 +316,7 @@ def test_the_other_network_of_a_comparison_is_asked_too(call, tmp_path):
     for name, said in (("one", "digits"), ("other", "mnist")):
         network = build_network("small", (28, 28, 1), 10)
         interp.save_model(network, tmp_path / f"{name}.safetensors", {"dataset": said})
-    common = ["--task=intr_topk", *TASK, f"--network={tmp_path / 'one.safetensors'}"]
+    common = ["--task=intr_topk", *TASK[:-1], f"--network={tmp_path / 'one.safetensors'}"]
     common += [f"--against={tmp_path / 'other.safetensors'}", f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     result = call(evaluate_network.main, common)
     assert result.returncode == 2
@@ -343,7 +342,7 @@ def test_both_names_of_a_dataset_are_one(call, tmp_path, monkeypatch, said):
         split="test",
         name="cifar10",
     )
-    monkeypatch.setitem(data.DATASETS, "cifar10", lambda *_: test)
+    monkeypatch.setitem(data.DATASETS, "cifar10", replace(data.DATASETS["cifar10"], load=lambda *_: test))
     common = ["--task=pgd_attack", "--num_image=4", "--steps=1", "--epsilons=0", f"--network={network}"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     for dataset in ("cifar", "cifar10"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.data.prepared import open_folder
+from interp.data.tfds import open_folder
 
 OWN = "tensorflow_datasets.core.features"
 EVIL = "evil_features.Evil"

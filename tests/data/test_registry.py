@@ -1,7 +1,9 @@
-"""Datasets by name, and the folder they come from."""
+"""Datasets by name, their facts, and the folder they come from."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,41 @@ from interp.data.splits import split_rows
 
 def test_names() -> None:
     assert list(data.DATASETS) == ["digits", "mnist", "cifar10", "restimagenet"]
+    assert [spec.prefix for spec in data.DATASETS.values()] == ["digits", "mnist", "cifar", "restimagenet"]
+    assert data.DATASETS["cifar10"].names == ("cifar10", "cifar")
+    assert list(data.dataset_names()) == ["digits", "mnist", "cifar10", "restimagenet", "cifar"]
+    assert sum(len(spec.names) for spec in data.DATASETS.values()) == len(data.dataset_names())
+
+
+def test_facts_are_found_by_every_name(refuses: Any) -> None:
+    for name, spec in data.dataset_names().items():
+        assert data.find_dataset(name) is spec
+    refuses(lambda: data.find_dataset("cifra"), "dataset 'cifra'", "did you mean 'cifar'")
+    refuses(lambda: data.find_dataset("ImageNet"), "dataset 'ImageNet'", "expected one of digits, mnist, cifar10")
+    spec = replace(data.find_dataset("digits"), name="letters", prefix="", aliases=("abc",))
+    assert spec.names == ("letters", "abc")
+
+
+@pytest.mark.parametrize("spec", data.DATASETS.values(), ids=data.DATASETS)
+def test_facts_fit_each_other(spec: data.DatasetSpec) -> None:
+    assert re.fullmatch(r"[a-z0-9]+", spec.prefix)
+    assert len(spec.shape) == 3
+    assert len(spec.class_names) in (0, spec.classes)
+    assert spec.epsilons[0] == 0
+    assert list(spec.epsilons) == sorted(set(spec.epsilons))
+    # The figures of a network are looked up among the accuracies of its table.
+    assert {spec.usual_radius, *spec.map_epsilons} <= set(spec.epsilons) - {0}
+    assert spec.retraining.batch_size <= spec.retraining.images <= spec.training_images
+    if spec.paper_schedule is not None:
+        assert spec.paper_schedule.epsilon == spec.usual_radius
+        steps = spec.training_images // spec.paper_schedule.batch_size * spec.paper_schedule.epochs
+        assert spec.paper_schedule.ramp[1] < steps
+
+
+def test_the_digits_are_what_their_facts_say() -> None:
+    spec, train = data.find_dataset("digits"), data.load("digits", "train")
+    assert (train.image_shape, train.classes, len(train)) == (spec.shape, spec.classes, spec.training_images)
+    assert (train.name, train.class_names) == (spec.name, spec.class_names)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def result(discrepancies, epsilons):
         5,
         3,
         1,
-        (1.0, 2.0),
+        (1.0, 2.0)[: len(discrepancies)],
         np.arange(discrepancies.shape[1]),
         epsilons,
         discrepancies,

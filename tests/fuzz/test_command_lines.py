@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from interp.commands import evaluate, evaluate_network, train
-from interp.commands.experiments.sections import SECTIONS
-from interp.commands.experiments.task_options import with_options
-from interp.commands.results import __main__ as results
-from interp.commands.task_arguments import check_arguments
-from interp.commands.task_arguments import parser as task_parser
+from interp.commands.experiments import SECTIONS
+from interp.commands.tasks.task_registry import TASKS
 from interp.core.errors import InputError
 from interp.core.quiet_import import import_tensorflow
+from results_pages import __main__ as results
 
 pytestmark = pytest.mark.fuzz
 CASES = 250
@@ -21,6 +19,13 @@ WORDS = (
     "ä" * 50, "x" * 5_000, "--", "-", "--help-me", "$HOME", "../../etc/passwd",
     "nothing.pkl", "nothing.keras", "/", "/dev/null", "ünïcode.json",
 )  # fmt: skip
+
+
+def task_parser() -> argparse.ArgumentParser:
+    """The parser of a task that takes many kinds of options."""
+    return evaluate_network.parser(TASKS["pgd_attack"])
+
+
 COMMANDS = {
     "train": (train.main, train.parser, ["9", "--only", "nothing"]),
     "evaluate": (evaluate.main, evaluate.parser, ["1", "--networks", "nothing"]),
@@ -44,10 +49,12 @@ def options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_any_line_is_parsed_or_one_line(command, capfd, patience):
+def test_any_line_is_parsed_or_one_line(command, capfd, patience, tmp_path):
     """What argparse and the checks after it make of a line, without running anything."""
     make_parser = COMMANDS[command][1]
     known, rng, parsed = options(make_parser()), np.random.RandomState(1), 0
+    network = tmp_path / "any.keras"
+    network.write_bytes(b"")
     import_tensorflow()
     capfd.readouterr()
     for _ in range(1000):
@@ -57,9 +64,10 @@ def test_any_line_is_parsed_or_one_line(command, capfd, patience):
             arguments += [WORDS[rng.randint(len(WORDS))] for _ in range(rng.choice([0, 1, 1, 1, 2]))]
         try:
             with patience():
-                found = make_parser().parse_args(arguments)
                 if command == "evaluate_network":
-                    check_arguments(found)
+                    evaluate_network.parse([*arguments, "--network", str(network)])
+                else:
+                    make_parser().parse_args(arguments)
             parsed += 1
             refused = None
         except (SystemExit, InputError) as error:
@@ -75,13 +83,14 @@ def test_options_handed_on_to_tasks(capfd, patience):
     rng, section, count = np.random.RandomState(2), SECTIONS[1]["pgd"], 0
     import_tensorflow()
     capfd.readouterr()
-    known = options(task_parser())
+    known = sorted({name for task in TASKS.values() for name in task.flags})
     for _ in range(1000):
-        words = [(known if rng.rand() < 0.6 else WORDS)[rng.randint(len(WORDS))] for _ in range(rng.randint(1, 5))]
+        lists = [known if rng.rand() < 0.6 else WORDS for _ in range(rng.randint(1, 5))]
+        words = [words[rng.randint(len(words))] for words in lists]
         line = "".join(f"{word}{(' ', '=', chr(34), chr(39), chr(92))[rng.randint(5)]}" for word in words)
         try:
             with patience():
-                with_options(section, line)
+                evaluate.section_options(evaluate.with_options(section, line))
             refused = None
         except (SystemExit, InputError) as error:
             refused, count = error, count + 1

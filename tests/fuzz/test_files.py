@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import interp
-from interp.commands.experiments.results import Results, fingerprint, read_all
 from interp.core.errors import InputError
 from interp.core.json_values import parse_json
 from interp.core.pickles import read_array_pickle
+from interp.core.used_files import fingerprint
 from interp.data.cifar10_batches import read_python
 from interp.data.idx import IdxFile, read_idx
 from interp.data.restricted_imagenet import read_arrays
@@ -22,6 +22,7 @@ from interp.evaluation.kept_maps import _read
 from interp.evaluation.retraining_record import RetrainingRecord
 from interp.models import build_network
 from interp.models.weight_file import weight_metadata
+from interp.report.records import RecordStore, Settings
 
 pytestmark = pytest.mark.fuzz
 CASES = 400
@@ -128,11 +129,11 @@ def test_records(tmp_path, refused_or_sound):
     }
     (tmp_path / "pgd").mkdir()
     refused_or_sound(
-        lambda path: read_all(tmp_path, "pgd"), json.dumps(record).encode(), tmp_path / "pgd" / "net.json", 0
+        lambda path: RecordStore(tmp_path).all("pgd"), json.dumps(record).encode(), tmp_path / "pgd" / "net.json", 0
     )
     settings = {"number": 1, "num_image": None, "seed": 99}
     refused_or_sound(
-        lambda path: Results(tmp_path, settings), json.dumps(settings).encode(), tmp_path / "settings.json", 1
+        lambda path: Settings(tmp_path, settings), json.dumps(settings).encode(), tmp_path / "settings.json", 1
     )
     calibration = json.dumps([{"attack": "fog", "eps": 128, "ata": 0.86}, {"attack": "snow", "eps": 2.0, "ata": 0.5}])
     refused_or_sound(read_calibration, calibration.encode(), tmp_path / "calibration.json", 2)

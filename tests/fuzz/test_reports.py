@@ -7,15 +7,21 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.commands.experiments.pictures import PICTURES, families
-from interp.commands.experiments.report import write_report
-from interp.commands.experiments.results import Results, read_all
-from interp.commands.experiments.tables import captions, remarks, section_table, shown_table, sources
-from interp.commands.results.evidence import Sources, find_results
-from interp.commands.results.tables import make_table
 from interp.core.errors import InputError
 from interp.core.json_values import parse_json
 from interp.models import build_network
+from interp.report.experiment_page import (
+    PICTURES,
+    captions,
+    families,
+    section_remarks,
+    shown_table,
+    sources,
+    write_page,
+)
+from interp.report.records import RecordStore
+from results_pages.evidence import Sources, find_results
+from results_pages.page_tables import make_table
 
 pytestmark = pytest.mark.fuzz
 CASES = 400
@@ -32,7 +38,6 @@ SECTIONS = {
     "roar": "whitebox/roar/mnist_simplecnn_normal_5.json",
     "selectivity": "whitebox/selectivity/mnist_simplecnn_normal_5.json",
 }
-NUMBERS = {"bound": 2, "isa": 2, "roar": 3, "selectivity": 3}
 # What stands at the marks of the page of results, for the sections that it shows.
 MARKS = {
     "pgd": ["pgd mnist_smallgap", "steps mnist_smallgap 0.3"],
@@ -48,7 +53,7 @@ def record_of(section):
     """A kept record, its long lists cut to a few images."""
     record = json.loads((RECORDS / SECTIONS[section]).read_text())
     count = min(record["images"], 4)
-    for name in ("epsilons", "margins", "discrepancies", "broken", "qualified", "right"):
+    for name in ("epsilons", "margins", "discrepancies", "broken", "qualified"):
         if isinstance(record.get(name), list) and len(record[name]) > count:
             record[name] = record[name][:count]
     return record
@@ -79,8 +84,7 @@ def one_line_or_done(altered, patience):
 def test_records_of_reports(tmp_path, one_line_or_done, section):
     folder = tmp_path / "results"
     (folder / section).mkdir(parents=True)
-    path, number = folder / section / Path(SECTIONS[section]).name, NUMBERS.get(section, 1)
-    results = Results(folder, {"number": number, "num_image": None, "seed": 99})
+    path, results = folder / section / Path(SECTIONS[section]).name, RecordStore(folder)
     record = record_of(section)
     record["gallery"] = [{"image": "0", "method": "cam", "file": "a.png", "caption": "c"}]
     record["pictures"] = ["a.png"]
@@ -90,13 +94,13 @@ def test_records_of_reports(tmp_path, one_line_or_done, section):
 
     def use():
         records = results.all(section)
-        shown_table(section_table(records)).texts()
-        captions(records), remarks(records), sources(records)
+        shown_table(records).texts()
+        captions(records), section_remarks(records), sources(records)
         for group in families(records).values():
             if section in PICTURES:
                 PICTURES[section](group)
         page.unlink(missing_ok=True)
-        write_report(page, number, results)
+        write_page(page, "title", {section: "what it shows"}, results)
         assert "</html>" in page.read_text(encoding="utf-8")
 
     path.write_text(json.dumps(record))
@@ -149,12 +153,11 @@ def test_sections_of_other_records(tmp_path, one_line_or_done):
             folder = tmp_path / f"{section}_{other}"
             (folder / other).mkdir(parents=True)
             (folder / other / Path(SECTIONS[section]).name).write_text(json.dumps(record_of(section)))
-            results = Results(folder, {"number": NUMBERS.get(other, 1), "num_image": None, "seed": 99})
             try:
-                for group in families(read_all(folder, other)).values():
+                for group in families(RecordStore(folder).all(other)).values():
                     if other in PICTURES:
                         PICTURES[other](group)
-                write_report(folder / "report.html", NUMBERS.get(other, 1), results)
+                write_page(folder / "report.html", "title", {other: "what it shows"}, RecordStore(folder))
             except InputError:
                 pass
             except Exception as error:

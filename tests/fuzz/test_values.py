@@ -10,15 +10,16 @@ import pytest
 import safetensors.numpy
 
 import interp
-from interp.commands.experiments.results import Results, fingerprint, read_all
 from interp.core.errors import InputError
 from interp.core.pickles import read_array_pickle
+from interp.core.used_files import fingerprint
 from interp.data.cifar10_batches import read_python
-from interp.data.prepared import open_folder
+from interp.data.tfds import open_folder
 from interp.evaluation import read_calibration
 from interp.evaluation.retraining_record import RetrainingRecord
 from interp.models import build_network
 from interp.models.weight_file import read_weight_file, weight_metadata
+from interp.report.records import RecordStore, Settings
 from interp.training import CheckpointFolder, Progress
 from interp.training.checkpoints import MANIFEST, STATE, Checkpoint
 from interp.training.resuming import position_of
@@ -216,10 +217,10 @@ def test_records_of_results(tmp_path, read_or_refused):
     }
     (tmp_path / "pgd").mkdir()
     path = tmp_path / "pgd" / "net.json"
-    read_or_refused(lambda: read_all(tmp_path, "pgd"), record, path.write_text)
+    read_or_refused(lambda: RecordStore(tmp_path).all("pgd"), record, path.write_text)
     path = tmp_path / "settings.json"
     settings = {"number": 1, "num_image": None, "seed": 99}
-    read_or_refused(lambda: Results(tmp_path, settings), settings, path.write_text, seed=1)
+    read_or_refused(lambda: Settings(tmp_path, settings), settings, path.write_text, seed=1)
 
 
 def test_calibrations_and_retrainings(tmp_path, read_or_refused):

@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 
 import interp
-from interp.commands.networks import locate_network
 from interp.core.errors import InputError
+from interp.core.network_files import locate_network
 from interp.models import ARCHITECTURES, build_network
 from interp.models.architectures import weight_shapes
 
@@ -319,7 +319,7 @@ import json, resource, time
 from pathlib import Path
 from interp.core.errors import InputError
 from interp.models.weight_file import read_weight_file, weight_metadata
-from interp.commands.experiments.results import fingerprint
+from interp.core.used_files import fingerprint
 now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (now + 900_000_000,) * 2)
 told = {{}}

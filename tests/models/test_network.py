@@ -78,13 +78,7 @@ def test_pre_activation_by_hand():
     np.testing.assert_allclose(net(image), [[-1.5, 0.75]], rtol=1e-6)
 
 
-@given(
-    height=st.integers(1, 9),
-    width=st.integers(1, 9),
-    size=st.integers(1, 8),
-    channels=st.integers(1, 3),
-    seed=st.integers(0, 1000),
-)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 8), st.integers(1, 3), st.integers(0, 1000))
 def test_folded_and_unfolded_tails_agree_for_any_shape(height, width, size, channels, seed):
     generator = np.random.RandomState(seed)
     kernel = tf.constant(generator.randn(size, size, channels, 5), tf.float64)

@@ -12,13 +12,7 @@ from interp.models.architectures import Conv, MaxPool
 from interp.models.pixel_layout import PlainLayout, SpaceToDepthLayout, fastest_layout
 
 
-@given(
-    height=st.integers(1, 8),
-    width=st.integers(1, 8),
-    half_size=st.integers(1, 4),
-    channels=st.integers(1, 3),
-    seed=st.integers(0, 1000),
-)
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 4), st.integers(1, 3), st.integers(0, 1000))
 def test_a_rearranged_convolution_is_the_plain_one(height, width, half_size, channels, seed):
     generator = np.random.RandomState(seed)
     images = tf.constant(generator.rand(2, 2 * height, 2 * width, channels))

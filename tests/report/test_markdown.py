@@ -3,13 +3,9 @@
 import pytest
 
 from interp.core.errors import InputError
-from interp.report.markdown import fill_marks, markdown_table
+from interp.report.markdown import fill_marks
 
 PAGE = "# Title\n<!-- table pgd small 0.3 -->\nold\n<!-- end -->\ntext\n<!-- table aai -->\n<!-- end -->\n"
-
-
-def test_a_table_by_hand():
-    assert markdown_table(("a", "b|c"), [("1", "2")]) == ["| a | b\\|c |", "| --- | ---: |", "| 1 | 2 |"]
 
 
 def test_marks_are_filled_and_stay():

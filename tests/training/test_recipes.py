@@ -1,9 +1,12 @@
 """The numbered scripts train exactly the paper's networks."""
 
+from dataclasses import replace
+
 import pytest
 
 from interp.core.errors import InputError
-from interp.training import OBJECTIVES
+from interp.core.names import METHODS, OBJECTIVE_TAGS
+from interp.core.network_name import parse_name
 from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
@@ -29,7 +32,7 @@ def test_numbers_one_to_four():
 def test_numbers_five_to_eight():
     assert names(5)[0] == "restimagenet_wresnet_normal_35"
     assert len(names(5)) == 7
-    assert {row.objective for row in recipes(6)} == set(OBJECTIVES)
+    assert {row.objective for row in recipes(6)} == set(OBJECTIVE_TAGS)
     assert all(row.schedule.epochs == 1 and row.schedule.ramp == (0, 0) for row in recipes(6))
     grid = {row.name: row for row in recipes(7)}
     assert len(grid) == 36
@@ -38,6 +41,15 @@ def test_numbers_five_to_eight():
     assert grid["cifar_smallgap_adv_6_200"].schedule.epsilon == 6 / 255
     assert [row.architecture for row in recipes(8)] == ["simple_cnn", "simple_cnn"]
     assert [row.augment for row in recipes(8)] == [False, True]
+
+
+@pytest.mark.parametrize("number", DESCRIPTIONS)
+def test_names_are_read_as_they_were_written(number):
+    for row in recipes(number):
+        for explanation in (None, *METHODS, "ig", "cam++", "smooth_grad_var:grad_cam++"):
+            changed = replace(row, explanation=explanation)
+            assert parse_name(changed.name) == changed.network_name
+            assert changed.name == f"{changed.network_name.unnumbered}_{row.schedule.epochs}"
 
 
 @pytest.mark.parametrize("number", DESCRIPTIONS)
@@ -91,6 +103,14 @@ def test_rows_that_options_make_alike_are_trained_as_the_first_of_them():
     assert len(small) == 12
     assert {row.schedule.epsilon for row in small} == {0.3}
     assert [row.augment for row in choose(pairs(8, lambda row: on_dataset(row, "digits")), None)] == [False, False]
+
+
+def test_a_dataset_goes_by_any_of_its_names():
+    row = recipes(8)[0]
+    assert on_dataset(row, "cifar10") == on_dataset(row, "cifar")
+    assert on_dataset(row, "cifar10").name == "cifar_simplecnn_normal_20"
+    with pytest.raises(InputError, match="did you mean 'cifar'"):
+        on_dataset(row, "cifra")
 
 
 def test_ramps_and_rates_scale_with_the_training():

@@ -4,9 +4,10 @@ from interp.attacks.unforeseen.elastic import Elastic
 from interp.attacks.unforeseen.fog import Fog
 from interp.attacks.unforeseen.gabor import Gabor
 from interp.attacks.unforeseen.jpeg import JPEG
-from interp.attacks.unforeseen.listing import SCORED, UNFORESEEN, make_unforeseen
+from interp.attacks.unforeseen.listing import UNFORESEEN, make_unforeseen
 from interp.attacks.unforeseen.snow import Snow
 from interp.attacks.unforeseen.unforeseen import GOALS, UnforeseenAttack
+from interp.core.names import SCORED
 
 __all__ = [
     "GOALS",

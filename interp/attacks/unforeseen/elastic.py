@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.unforeseen import canvas
-from interp.attacks.unforeseen.unforeseen import UnforeseenAttack, sign_step
+from interp.attacks.unforeseen.unforeseen import UnforeseenAttack
 
 SIZE, DEVIATION = 25, 3.0
 
@@ -28,11 +28,6 @@ class Elastic(UnforeseenAttack):
 
     def _keep(self, latents: tf.Tensor, fixed: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(latents, -epsilon, epsilon)
-
-    def _move(
-        self, latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, step_size: tf.Tensor, epsilon: tf.Tensor
-    ) -> tf.Tensor:
-        return sign_step(latents, gradient, step_size)
 
 
 def elastic_picture(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
@@ -72,10 +67,6 @@ def _smoothed(flow: tf.Tensor) -> tf.Tensor:
 
 def _mirrored(weights: np.ndarray, side: int) -> np.ndarray:
     """The matrix (side, side) of a filter on a line that goes on as its mirror image, the border not repeated."""
-    matrix = np.zeros((side, side), np.float32)
-    period = max(2 * (side - 1), 1)
-    for place in range(side):
-        for offset, weight in enumerate(weights, -(len(weights) // 2)):
-            reflected = abs(place + offset) % period
-            matrix[place, min(reflected, period - reflected)] += weight
-    return matrix
+    half = len(weights) // 2
+    mirrored = np.pad(np.eye(side, dtype=np.float32), ((half, half), (0, 0)), mode="reflect")
+    return sum(weight * mirrored[offset : offset + side] for offset, weight in enumerate(weights))

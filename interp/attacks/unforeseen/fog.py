@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from interp.attacks.unforeseen import canvas
-from interp.attacks.unforeseen.unforeseen import UnforeseenAttack, sign_step
+from interp.attacks.unforeseen.unforeseen import UnforeseenAttack
 
 # The unevenness of the coarsest level; every finer level has half of it.
 UNEVENNESS = 100.0
@@ -32,11 +32,6 @@ class Fog(UnforeseenAttack):
 
     def _keep(self, latents: tf.Tensor, fixed: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(latents, 0.0, 1.0)
-
-    def _move(
-        self, latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, step_size: tf.Tensor, epsilon: tf.Tensor
-    ) -> tf.Tensor:
-        return sign_step(latents, gradient, step_size)
 
 
 def fog_picture(images: tf.Tensor, heights: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
@@ -75,11 +70,7 @@ def _levels(side: int) -> int:
 
 def _split(latents: tf.Tensor, levels: int) -> list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """Flat latents as three square grids for each level."""
-    grids, first = [], 0
-    for level in range(levels):
-        size = 4**level
-        parts = (latents[:, first + place * size : first + (place + 1) * size] for place in range(3))
-        one, two, three = (tf.reshape(part, (-1, 2**level, 2**level)) for part in parts)
-        grids.append((one, two, three))
-        first += 3 * size
-    return grids
+    sides = [2**level for level in range(levels) for _ in range(3)]
+    parts = tf.split(latents, [side**2 for side in sides], 1)
+    grids = [tf.reshape(part, (-1, side, side)) for part, side in zip(parts, sides, strict=True)]
+    return list(zip(grids[::3], grids[1::3], grids[2::3], strict=True))

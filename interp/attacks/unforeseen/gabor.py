@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.unforeseen import canvas
-from interp.attacks.unforeseen.filtering import filtered
-from interp.attacks.unforeseen.unforeseen import UnforeseenAttack, sign_step
+from interp.attacks.unforeseen.unforeseen import UnforeseenAttack
 
 SIZE, DENSITY = 23, 1 / 14
 SIDES, SIGMA, LAMBDA, THETA = (1, 10), (0.1, 0.4), (3.0, 5.75), (0.0, np.pi)
@@ -40,11 +39,6 @@ class Gabor(UnforeseenAttack):
     def _keep(self, latents: tf.Tensor, fixed: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(latents, -1.0, 1.0) * fixed[0]
 
-    def _move(
-        self, latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, step_size: tf.Tensor, epsilon: tf.Tensor
-    ) -> tf.Tensor:
-        return sign_step(latents, gradient, step_size)
-
 
 def gabor_picture(images: tf.Tensor, noise: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
     """Images (n, height, width, 3) in [0, 1] plus epsilon / 255 times noise (n, height, width) in [0, 1], clipped."""
@@ -66,7 +60,7 @@ def gabor_kernels(sides: tf.Tensor, sigma: tf.Tensor, wavelength: tf.Tensor, the
 
 def gabor_noise(impulses: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
     """Noise (n, height, width) in [0, 1] of impulses (n, height, width), its variance equalised; mean and gain have no gradient."""
-    noise = filtered(impulses[:, None], kernels[:, None])
+    noise = canvas.filtered(impulses[:, None], kernels[:, None])
     mean = tf.stop_gradient(tf.reduce_mean(noise, (1, 2), keepdims=True))
     contrast = tf.abs(noise - mean)
     contrast = tf.math.divide_no_nan(contrast, tf.reduce_max(contrast, (1, 2), keepdims=True))

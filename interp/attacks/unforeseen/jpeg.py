@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from interp.attacks.attack import static
 from interp.attacks.unforeseen import canvas
-from interp.attacks.unforeseen.unforeseen import UnforeseenAttack, sign_step
+from interp.attacks.unforeseen.unforeseen import UnforeseenAttack
 from interp.core.errors import check_choice
 
 NORMS = ("linf", "l2", "l1")
@@ -90,7 +90,7 @@ class JPEG(UnforeseenAttack):
         self, latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, step_size: tf.Tensor, epsilon: tf.Tensor
     ) -> tf.Tensor:
         if self.norm == "linf":
-            return sign_step(latents, gradient, step_size)
+            return super()._move(latents, gradient, step, step_size, epsilon)
         if self.norm == "l2":
             return latents + step_size * tf.math.l2_normalize(gradient, 1, epsilon=1e-30)
         share = 1 / (tf.cast(step, tf.float32) + 1)

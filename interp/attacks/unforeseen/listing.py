@@ -39,8 +39,6 @@ UNFORESEEN: dict[str, Budgeted] = {
     "jpeg_l1": Budgeted(partial(JPEG, norm="l1"), 256.0, (2.0, 8.0, 64.0, 256.0, 512.0, 1024.0)),
     "elastic": Budgeted(Elastic, 1.0, (0.125, 0.25, 0.5, 1.0, 2.0, 8.0)),
 }
-# Those of the published score; elastic came later.
-SCORED = ("fog", "snow", "gabor", "jpeg_linf", "jpeg_l2", "jpeg_l1")
 
 
 def make_unforeseen(name: str, epsilon: float, **settings: Any) -> UnforeseenAttack:

@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.unforeseen import canvas
-from interp.attacks.unforeseen.filtering import filtered
-from interp.attacks.unforeseen.unforeseen import UnforeseenAttack, sign_step
+from interp.attacks.unforeseen.unforeseen import UnforeseenAttack
 
 GRIDS, PITCH, SIZE = 7, 4, 13
 # Intensities start as exp(-uniform / 0.2), whose mean they may not exceed in any region of 8x8 flakes.
@@ -39,11 +38,6 @@ class Snow(UnforeseenAttack):
     def _keep(self, latents: tf.Tensor, fixed: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
         return held(tf.clip_by_value(latents, SMALLEST, 1.0))
 
-    def _move(
-        self, latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, step_size: tf.Tensor, epsilon: tf.Tensor
-    ) -> tf.Tensor:
-        return sign_step(latents, gradient, step_size)
-
 
 def snow_picture(images: tf.Tensor, layer: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
     """Images (n, height, width, 3) in [0, 1], paler as in snow, plus epsilon times the layer (n, height, width), clipped."""
@@ -62,7 +56,7 @@ def snow_layer(intensities: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
         row, column = (0, grid) if grid < PITCH else (grid - PITCH + 1, 0)
         cells[grid, row, column] = 1
     placed = tf.einsum("nghw,grc->nghrwc", strong, cells)
-    return filtered(tf.reshape(placed, (-1, GRIDS, PITCH * height, PITCH * width)), kernels)
+    return canvas.filtered(tf.reshape(placed, (-1, GRIDS, PITCH * height, PITCH * width)), kernels)
 
 
 def snow_kernels(direction: tf.Tensor, lengths: tf.Tensor, widths: tf.Tensor) -> tf.Tensor:

@@ -47,7 +47,7 @@ class UnforeseenAttack(Attack):
 
     `goal` "random_target" lowers the cross-entropy of a class drawn for each image, never its own, and takes the last latents, as the
     published attack does; any misclassification counts. All others take the latents that harm most: "untargeted", which raises that of
-    the label, Targeted(classes) and RandomTarget(). Steps have the size `step_size`, epsilon / sqrt(steps) without it. The worst of
+    the label, Targeted(classes) and RandomTarget(). Steps have the size `step_size` (default: epsilon / sqrt(steps)). The worst of
     `restarts` starts counts. Images of other sides than multiples of 16 get black margins, grey ones three channels, and are cut back.
     Kang et al. 2019, arXiv 1908.08016. Raises InputError.
     """
@@ -88,23 +88,23 @@ class UnforeseenAttack(Attack):
             yield self._draw(images, tf.random.fold_in(pair, 1), restart)
 
     def _run(self, batch: Batch) -> tf.Tensor:
-        images, (start, *fixed) = batch.images, batch.draws
+        images, start, fixed = batch.images, batch.draws[0], batch.draws[1:]
         epsilon, step_size, steps = (batch.numbers[name] for name in ("epsilon", "step_size", "steps"))
         goal = self._goal
         forward = prepare(batch.model, rearrange=True)
         clean = canvas.enter(images)
 
         def picture(latents: tf.Tensor) -> tf.Tensor:
-            return canvas.leave(self._picture(clean, latents, tuple(fixed), epsilon), images.shape)
+            return canvas.leave(self._picture(clean, latents, fixed, epsilon), images.shape)
 
         def objective(latents: tf.Tensor) -> Evaluation:
             logits = forward.classify(picture(latents))
             return Evaluation(goal.value(logits, batch.classes), goal.harm(logits, batch.classes))
 
         def move(latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-            return self._keep(self._move(latents, gradient, step, step_size, epsilon), tuple(fixed), epsilon)
+            return self._keep(self._move(latents, gradient, step, step_size, epsilon), fixed, epsilon)
 
-        start = self._keep(start, tuple(fixed), epsilon)
+        start = self._keep(start, fixed, epsilon)
         return picture(ascend(objective, move, start, steps, keep_worst=not isinstance(goal, DrawnTarget)))
 
     @abstractmethod
@@ -121,15 +121,13 @@ class UnforeseenAttack(Attack):
     def _keep(self, latents: tf.Tensor, fixed: tuple[tf.Tensor, ...], epsilon: tf.Tensor) -> tf.Tensor:
         """The nearest valid latents."""
 
-    @abstractmethod
     def _move(
         self, latents: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, step_size: tf.Tensor, epsilon: tf.Tensor
     ) -> tf.Tensor:
-        """The latents after a step along the gradient."""
+        """The latents after a step along the gradient.
 
-
-def sign_step(latents: tf.Tensor, gradient: tf.Tensor, step_size: tf.Tensor) -> tf.Tensor:
-    """A step of the same size in every latent, but for those whose gradient is nothing but rounding beside the image's largest."""
-    sizes = tf.abs(gradient)
-    noise = ROUNDING * tf.reduce_max(sizes, range(1, len(gradient.shape)), keepdims=True)
-    return latents + step_size * tf.where(sizes > noise, tf.sign(gradient), 0.0)
+        It is of the same size in every latent, but for those whose gradient is nothing but rounding beside the image's largest.
+        """
+        sizes = tf.abs(gradient)
+        noise = ROUNDING * tf.reduce_max(sizes, range(1, len(gradient.shape)), keepdims=True)
+        return latents + step_size * tf.where(sizes > noise, tf.sign(gradient), 0.0)

@@ -12,7 +12,6 @@ from PIL import Image
 
 from interp.attacks import accuracy
 from interp.attacks.unforeseen import JPEG, Elastic, Fog, Gabor, Snow, canvas
-from interp.attacks.unforeseen.filtering import filtered
 from interp.attacks.unforeseen.gabor import gabor_picture
 from interp.attacks.unforeseen.jpeg import CHROMINANCE, LUMINANCE, _spent
 from interp.attacks.unforeseen.snow import MEAN, held
@@ -100,7 +99,7 @@ def gabor_with_constant_gain(attack, images, latents):
     _, mask, kernels = attack._draw(tf.constant(images), tf.constant([3, 0]), 1)
 
     def noise(latents):
-        return filtered((latents * mask)[:, None], kernels[:, None])
+        return canvas.filtered((latents * mask)[:, None], kernels[:, None])
 
     mean = tf.reduce_mean(noise(latents), (1, 2), keepdims=True)
     contrast = tf.abs(noise(latents) - mean)

@@ -1,1 +1,0 @@
-"""The numbered experiments of `eval.py`: which tasks on which networks, and their results as they arrive."""

@@ -1,1 +1,0 @@
-"""The results page and the listing of the networks, written from the records of `eval.py` and the metadata of the networks."""

@@ -1,0 +1,128 @@
+"""The one way from options to a record: find and open the network, draw the sample, run the task, draw, record."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from interp.commands.experiments import Section
+from interp.commands.networks import check_dataset, open_network
+from interp.commands.tasks.shared_options import TaskOptions
+from interp.commands.tasks.task import Run, TaskResult
+from interp.commands.tasks.task_registry import TASKS
+from interp.core.files import replacing, write_bytes
+from interp.core.json_fields import to_values
+from interp.core.json_values import json_values
+from interp.core.network_files import network_stem
+from interp.core.provenance import describe_run
+from interp.core.used_files import UsedFiles
+from interp.data.loaded import LoadedDatasets
+from interp.models import Network
+from interp.report.records import RecordStore
+
+# A value of the option that a section of eval.py goes through, and what was found with it.
+Variants = Sequence[tuple[Any, TaskResult]]
+
+
+def open_run(task: str, options: TaskOptions, path: Path, data: LoadedDatasets, *, quiet: bool = False) -> Run[Any]:
+    """Load the images, open the network in the file `path` and check it. Raises InputError."""
+    from interp.evaluation import sample_images
+
+    files = UsedFiles()
+    test = data.test(options.dataset)
+    count = options.num_image or min(options.images, len(test))
+    sample, targets = sample_images(test, count, seed=options.seed)
+    model = open_network(files.add(path), sample, options.network_type)
+    flags = check_dataset(path, model, options.dataset, any_dataset=options.any_dataset)
+    return Run(
+        task=task,
+        options=options,
+        name=network_stem(path.name),
+        path=path,
+        model=model,
+        sample=sample,
+        targets=targets,
+        files=files,
+        flags=flags,
+        quiet=quiet,
+    )
+
+
+def run_variants(run: Run[Any], option: str | None, values: Sequence[Any]) -> Variants:
+    """Run the task with each value of an option, or once without one."""
+    function = TASKS[run.task].function
+    if option is None:
+        return [(None, function(run))]
+    return [(value, function(replace(run, options=replace(run.options, **{option: value})))) for value in values]
+
+
+def keep_section(
+    store: RecordStore,
+    table: str,
+    run: Run[Any],
+    section: Section,
+    made_of: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+) -> None:
+    """Run a section on a network, draw its pictures beside its record, and keep that. Raises InputError, ComputationError."""
+    variants = run_variants(run, section.option, section.values)
+    record = make_record(run, section.option, variants, arguments)
+    shown = draw(run, section.option, variants, lambda file: store.folder / table / file, with_gallery=True)
+    store.keep(table, run.name, {**record, **shown, "made_of": made_of}, run.files)
+
+
+def make_record(run: Run[Any], option: str | None, variants: Variants, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a run, without its pictures: what it was made of, its table, and all that its result says."""
+    tables = [result.result.table() for _, result in variants]
+    last = variants[-1][1]
+    figures = last.result.to_json()
+    lead = [option] if option else []
+    flags = [*run.flags, *to_values(last.flags), *figures.get("flags", [])]
+    record = {
+        **figures,
+        **last.record,
+        **describe_run(dict(arguments)),
+        "result": type(last.result).__name__,
+        "data": run.sample.source,
+        "images": len(run.sample),
+        "network": _origin(run),
+        "caption": "; ".join(dict.fromkeys(table.caption for table in tables)),
+        "header": [*lead, *tables[-1].header],
+        "rows": [
+            [*([value] if lead else []), *row]
+            for (value, _), table in zip(variants, tables, strict=True)
+            for row in table.rows
+        ],
+        **({"flags": flags} if flags or "flags" in figures else {}),
+        "notes": [*last.notes, *last.result.notes],
+    }
+    return dict(json_values(record))
+
+
+def draw(
+    run: Run[Any],
+    option: str | None,
+    variants: Variants,
+    path: Callable[[str], Path],
+    *,
+    with_gallery: bool = False,
+) -> dict[str, Any]:
+    """Write pictures, and the gallery of a page, to the files that `path` gives for their names; return their part of the record."""
+    from interp.report import note_source
+
+    pictures, gallery = [], []
+    for value, result in variants:
+        for shown, figure in result.pictures.items():
+            pictures.append(path(f"{run.name}_{shown}{f'_{option}{value}' if option else ''}.png"))
+            with replacing(pictures[-1]) as temporary:
+                note_source(figure, run.sample.source).savefig(temporary, dpi=130)
+    for place, entry in enumerate(variants[-1][1].gallery if with_gallery else (), 1):
+        file = path(f"{run.name}_gallery_{place}.webp")
+        write_bytes(file, entry.picture)
+        gallery.append({"image": entry.image, "method": entry.method, "caption": entry.caption, "file": file.name})
+    return {"pictures": [file.name for file in pictures], **({"gallery": gallery} if gallery else {})}
+
+
+def _origin(run: Run[Any]) -> dict[str, Any]:
+    """Where the weights come from, as far as the network's file says it."""
+    return dict(run.model.metadata) if isinstance(run.model, Network) else {"class": type(run.model).__name__}

@@ -1,0 +1,80 @@
+"""The attribution methods that `--methods` names, made for a network."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from interp.commands.tasks.shared_options import AttributionOptions
+from interp.commands.tasks.task import Run
+from interp.core.errors import InputError
+from interp.core.names import ENSEMBLES, METHODS
+
+if TYPE_CHECKING:
+    import keras
+
+    from interp.attributions import Attribution
+
+    Make = Callable[[keras.Model], Attribution]
+
+
+def make(name: str, options: AttributionOptions, model: "keras.Model") -> "Attribution":
+    """The method of this name, an ensemble over the gradient or, as ensemble:method, over another method. Raises InputError."""
+    from interp.attributions import find_attribution
+
+    settings = {
+        "layer": options.layer,
+        "steps": options.points,
+        "seed": options.seed,
+        "samples": options.sample_count,
+        "noise_level": options.noise_level,
+    }
+    return _configured(find_attribution(name), settings).with_model(model)
+
+
+def _configured(method: "Attribution", settings: dict[str, Any]) -> "Attribution":
+    """The method with those of the settings that it has, and what an ensemble is over likewise."""
+    has = {each.name for each in fields(method)}
+    chosen = {name: value for name, value in settings.items() if name in has}
+    if "attribution" in has:
+        chosen["attribution"] = _configured(method.attribution, settings)  # type: ignore[attr-defined]
+    return replace(method, **chosen)
+
+
+def chosen_methods(
+    run: Run[Any], default: tuple[str, ...] = (*METHODS, *ENSEMBLES)
+) -> tuple[dict[str, "Make"], list[str]]:
+    """Return what makes each method asked for, and notes: why methods of the default were left out, whose maps miss completeness.
+
+    The random baseline comes first.
+
+    A method that was asked for and cannot explain this network is an InputError.
+    """
+    options = run.options
+    names = list(dict.fromkeys(["random", *(options.methods or default)]))
+    kept: dict[str, Make] = {}
+    notes = []
+    for name in names:
+        factory = partial(make, name, options)
+        try:
+            factory(run.model).explain(run.images[:1], run.labels[:1])
+        except InputError as error:
+            if options.methods or (options.layer is not None and name in ("grad_cam", "grad_cam++")):
+                raise
+            notes.append(f"{name} left out: {error}")
+            continue
+        kept[name] = factory
+        if name == "integrated_gradients":
+            notes += gap_notes(run)
+    return kept, notes
+
+
+def gap_notes(run: Run[Any]) -> list[str]:
+    """A note where integrated gradients of the images do not add up to the change of the logit; none for other methods."""
+    from interp.evaluation import completeness_notes
+
+    if getattr(run.options, "method", "ig") != "ig":
+        return []
+    points = getattr(run.options, "points", None)
+    notes = completeness_notes(run.model, run.images, run.labels, points=points or 32)
+    return [f"{note}: raise --points" for note in notes] if points else notes

@@ -1,0 +1,97 @@
+"""pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
+
+from dataclasses import dataclass, replace
+
+from interp.commands.tasks.shared_options import RadiusOptions
+from interp.commands.tasks.task import Run, TaskResult
+from interp.core.argument_types import whole_number
+from interp.core.errors import InputError
+from interp.core.names import ITERATES, PRECISIONS
+from interp.core.options import option
+
+# Options that one of the protocols takes alone.
+REFERENCE, STRONG = ("iterate", "attack_precision"), ("queries",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyOptions(RadiusOptions):
+    """Options of pgd_attack."""
+
+    protocol: str = option(
+        "reference",
+        "reference is the paper's; strong is the worst case over several attacks, and flags",
+        choices=("reference", "strong"),
+        names_file=True,
+    )
+    restarts: int | None = option(
+        None,
+        "random starts; 0 starts at the image, as the paper did",
+        parse=whole_number(0),
+        usual="0, of the strong protocol 5",
+    )
+    iterate: str = option("last", "which iterate of PGD counts, first is the first to succeed", choices=ITERATES)
+    attack_precision: str = option("float32", "of the gradients; auto times both once", choices=(*PRECISIONS, "auto"))
+    queries: int = option(1000, "of the black-box attack of the strong protocol", parse=whole_number(1))
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        for name in REFERENCE if self.protocol == "strong" else STRONG:
+            if name in given:
+                other = "reference" if name in REFERENCE else "strong"
+                raise InputError(
+                    f"--{name.replace('_', '-')} is for --protocol {other}: leave it out for --protocol {self.protocol}"
+                )
+        if self.protocol == "strong" and self.restarts == 0:
+            raise InputError("--protocol strong needs random starts: leave --restarts out, or give at least 1")
+
+
+def pgd_attack(run: Run[AccuracyOptions]) -> TaskResult:
+    """Accuracies, a radius a row."""
+    return _strong(run) if run.options.protocol == "strong" else _reference(run)
+
+
+def _reference(run: Run[AccuracyOptions]) -> TaskResult:
+    from interp.attacks import ProjectedGradientDescent, faster_precision
+    from interp.evaluation import accuracy_curve
+    from interp.report import accuracy_figure
+
+    options = run.options
+    attack = ProjectedGradientDescent(
+        epsilon=max(options.radii),
+        step_size=options.step_size,
+        steps=options.steps,
+        random_start=bool(options.restarts),
+        restarts=max(options.restarts or 0, 1),
+        iterate=options.iterate,
+    )
+    precision = options.attack_precision
+    if precision == "auto":
+        precision = faster_precision(attack, run.model, run.images, run.labels)
+    with run.progress(len(options.radii)) as tick:
+        curve = accuracy_curve(
+            run.model,
+            run.images,
+            run.labels,
+            replace(attack, precision=precision),
+            options.radii,
+            carry=bool(options.restarts) or options.iterate != "last",
+            report=tick,
+            **run.attack_settings,
+        )
+    return TaskResult(curve, pictures={"accuracy": accuracy_figure({run.name: curve})})
+
+
+def _strong(run: Run[AccuracyOptions]) -> TaskResult:
+    from interp.evaluation import StrongProtocol, validity
+    from interp.report import validity_figure
+
+    options = run.options
+    protocol = StrongProtocol(
+        steps=options.steps,
+        step_size=options.step_size,
+        restarts=options.restarts or 5,
+        queries=options.queries,
+    )
+    with run.progress(len(options.radii)) as tick:
+        found = validity(run.model, run.images, run.labels, options.radii, protocol, report=tick, **run.attack_settings)
+    return TaskResult(found, pictures={"accuracy": validity_figure({run.name: found})} if found.rows else {})

@@ -1,0 +1,140 @@
+"""roar and kar: what a network still learns when an attribution's strongest, or weakest, pixels are gone."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from interp.commands.tasks.chosen_methods import chosen_methods
+from interp.commands.tasks.shared_options import RankingOptions
+from interp.commands.tasks.task import Run, TaskResult
+from interp.core.argument_types import ratios, whole_number
+from interp.core.command_line import stage_bars
+from interp.core.errors import InputError
+from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, METHODS
+from interp.core.options import option
+from interp.data import Dataset, find_dataset, load
+
+if TYPE_CHECKING:
+    from interp.training import Retraining
+
+VALIDATION_IMAGES = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingOptions(RankingOptions):
+    """Options of roar and kar."""
+
+    images: ClassVar[int] = 2000
+    usual_samples: ClassVar[int] = 16
+    splits: ClassVar[tuple[str, ...]] = ("test", "train", "validation")
+    title: ClassVar[str] = "retraining"
+
+    protocol: str = option("paper", "which images are erased by what", choices=("paper", "whitebox"), names_file=True)
+    ratios: list[float] = option((0.1, 0.3, 0.5, 0.7, 0.9), "of the pixels that are erased", parse=ratios)
+    seeds: int = option(3, "retrainings of each kind", parse=whole_number(1))
+    train_image: int | None = option(None, "training images", parse=whole_number(1), usual="by the dataset")
+    epochs: int | None = option(None, "of a retraining", parse=whole_number(1), usual="by the dataset")
+    retrain_type: str | None = option(
+        None, "architecture that is retrained", choices=ARCHITECTURE_TAGS, usual="that of the network, on digits small"
+    )
+    workers: int | None = option(None, "processes", parse=whole_number(1), usual="one a core")
+    ray: str | None = option(None, "address of a Ray cluster that retrains; local starts one here")
+
+
+def retrain(run: Run[RetrainingOptions]) -> TaskResult:
+    """Accuracies, a method and ratio a row, which methods beat the random baseline, and the curves."""
+    from interp.core.parallel import open_workers
+    from interp.evaluation import roar_kar
+    from interp.evaluation.erasure import find_protocol
+    from interp.report import retraining_figure
+
+    options = run.options
+    # Methods whose maps would be the same as those of others here are left to --methods.
+    default = tuple(name for name in (*METHODS, *ENSEMBLES) if name != "cam")
+    training = _training(run)
+    splits = _splits(run, training)
+    methods, notes = chosen_methods(run, default)
+    seeds = list(range(options.seed, options.seed + options.seeds))
+    settings = training.describe()
+    folder = _folder(run, settings)
+    workers = options.workers or min(os.cpu_count() or 1, 8)
+    with open_workers(workers, options.ray) as runners, stage_bars(f"{run.task} {run.name}") as report:
+        found = roar_kar(
+            splits,
+            {name: factory(run.model) for name, factory in methods.items()},
+            training,
+            metrics=(run.task,),
+            ratios=options.ratios,
+            seeds=seeds,
+            protocol=find_protocol(options.protocol).name,
+            ranking=options.ranking,
+            folder=folder,
+            settings=settings,
+            workers=runners,
+            report=report,
+        )
+    found = replace(
+        found,
+        retrained=f"maps of {run.name}, retrained: {training.architecture}, {training.schedule.epochs} epochs",
+        settings=options.method_settings,
+    )
+    pictures = {"curves": retraining_figure(found, run.task)}
+    return TaskResult(found, notes, record={"kept_in": str(folder)}, pictures=pictures)
+
+
+def _training(run: Run[RetrainingOptions]) -> "Retraining":
+    from interp.models import Network
+    from interp.training import Retraining, plain_schedule
+
+    options, usual = run.options, find_dataset(run.options.dataset).retraining
+    architecture = options.retrain_type or usual.architecture
+    if architecture is None and not isinstance(run.model, Network):
+        raise InputError(
+            "a model of your own is not retrained here: name an architecture with --retrain-type, or call interp.evaluation.roar_kar "
+            "with a training function"
+        )
+    epochs = options.epochs or usual.epochs
+    steps = epochs * ((options.train_image or usual.images) // usual.batch_size)
+    # Short trainings at one rate end where the last batches threw them, most of all with batch normalisation.
+    schedule = plain_schedule(
+        epochs=epochs,
+        batch_size=usual.batch_size,
+        learning_rate=usual.learning_rate,
+        slower_from=max(1, 2 * steps // 3),
+    )
+    return Retraining(architecture or run.model.architecture, schedule)
+
+
+def _splits(run: Run[RetrainingOptions], training: "Retraining") -> dict[str, Dataset]:
+    """The sample for testing, and as many training and validation images as are asked for."""
+    options = run.options
+    splits = {name: load(options.dataset, name, data_dir=options.data_dir) for name in ("train", "validation")}
+    wanted = options.train_image or find_dataset(options.dataset).retraining.images
+    if wanted > len(splits["train"]):
+        raise InputError(
+            f"--train-image came as {wanted}, {options.dataset} has {len(splits['train'])} training images: give fewer"
+        )
+    batch = training.schedule.batch_size
+    if wanted < batch:
+        raise InputError(f"--train-image came as {wanted}, fewer than one batch of {batch}: give more")
+    train = splits["train"].take(np.random.RandomState(options.seed).permutation(len(splits["train"]))[:wanted])
+    validation = splits["validation"].take(min(VALIDATION_IMAGES, len(splits["validation"])))
+    return {"train": train, "validation": validation, "test": run.sample}
+
+
+def _folder(run: Run[RetrainingOptions], settings: dict[str, Any]) -> Path:
+    """Where maps and finished retrainings are kept: another directory for all that must not mix."""
+    options = run.options
+    apart = {
+        "training": settings,
+        "samples": options.sample_count,
+        "sample": [len(run.labels), options.seed, options.train_image, options.protocol],
+        **{name: getattr(options, name) for name in ("noise_level", "points", "layer", "ranking")},
+    }
+    digest = hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]
+    return Path(options.output_dir) / "retrainings" / f"{run.name}_{digest}"

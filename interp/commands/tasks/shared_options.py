@@ -1,0 +1,216 @@
+"""Options that several tasks take; each class is a group of the help."""
+
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from interp.core.argument_types import number, numbers, radii, radius, whole_number, words
+from interp.core.checks import check_penalties
+from interp.core.errors import InputError, check_choice
+from interp.core.names import ARCHITECTURE_TAGS, DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS
+from interp.core.options import Options, option
+from interp.core.tables import FORMATS
+from interp.data import find_dataset
+
+# What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
+OTHERS = (*(name for name in METHODS if name not in ("random", "cam", "integrated_gradients")), *ENSEMBLES)
+NOT_IG = ("cam", "cam++", *OTHERS)
+MAPS = ("cam", "cam++", "ig", *OTHERS)
+
+
+def seed_option(default: int = 99) -> int:
+    """The option `seed` of a task."""
+    return option(default, "of the sample and of random starts", parse=whole_number(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions(Options):
+    """What every task takes."""
+
+    title: ClassVar[str] = "what and where"
+    # Test images where no number is given, and the splits that a result is of.
+    images: ClassVar[int] = 200
+    splits: ClassVar[tuple[str, ...]] = ("test",)
+
+    dataset: str = option(MISSING, "digits, mnist, cifar10 or restimagenet", names_file=True)
+    network: str = option(
+        MISSING,
+        "a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it is run), of a "
+        ".weights.h5 file (with --network-type), or of a .keras model, which should be one that you trust: it says which classes to "
+        "build; results of networks with the same task and options share a table",
+    )
+    network_type: str | None = option(
+        None,
+        "architecture of the network",
+        choices=ARCHITECTURE_TAGS,
+        usual="the file says it, unless it holds weights alone",
+    )
+    any_dataset: bool = option(
+        False, "also evaluate a network that says it was trained on another dataset; the result is flagged", parse=bool
+    )
+    num_image: int | None = option(None, "test images", parse=whole_number(1), usual="{task.images}")
+    seed: int = seed_option()
+    networks_dir: Path | None = option(
+        None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
+    )
+    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
+    output_dir: Path = option(Path("gen_images/tables"), "tables and records (JSON)", parse=Path)
+    picture_dir: Path = option(Path("gen_images"), "pictures", parse=Path)
+    format: str = option("tsv", "of the table", choices=FORMATS)
+
+    def check(self, given: frozenset[str]) -> None:
+        find_dataset(self.dataset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(TaskOptions):
+    """Of tasks that attack in batches."""
+
+    batch_size: int | None = option(
+        None, "images in memory at a time", parse=whole_number(1), usual="by the size of the images"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOptions(TaskOptions):
+    """Which maps are looked at."""
+
+    title: ClassVar[str] = "interpretations"
+    methods: ClassVar[tuple[str, ...]] = MAPS
+
+    inp_method: str | None = option(
+        None,
+        f"{', '.join(MAPS)}, or an ensemble over another, smooth_grad:METHOD",
+        usual="the first that the task takes",
+        names_file=True,
+    )
+
+    @property
+    def method(self) -> str:
+        """The interpretation that is looked at."""
+        return self.inp_method or self.methods[0]
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        ensemble, colon, base = self.method.partition(":")
+        if base in self.methods and ensemble in ENSEMBLES if colon else self.method in self.methods:
+            return
+        check_choice("--inp-method", base if colon and ensemble in ENSEMBLES else self.method, MAPS)
+        looks_at = " or ".join(self.methods[:3]) + " and so on" * (len(self.methods) > 3)
+        raise InputError(f"the task looks at {looks_at}, --inp-method came as {self.method}: leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadiusOptions(BatchOptions):
+    """Attacks of given radii."""
+
+    title: ClassVar[str] = "attacks"
+
+    epsilons: list[float] | None = option(
+        None, "radii, such as 0,0.1 or 8/255", parse=radii, usual="those of the paper"
+    )
+    steps: int = option(200, "steps of the attack", parse=whole_number(1))
+    step_size: float = option(0.01, "size of a step", parse=radius)
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """Radii of accuracy tables."""
+        return tuple(self.epsilons or find_dataset(self.dataset).epsilons)
+
+    @property
+    def map_radii(self) -> tuple[float, ...]:
+        """Radii of attacks on maps."""
+        return tuple(self.epsilons or find_dataset(self.dataset).map_epsilons)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetedOptions(MapOptions, BatchOptions):
+    """Targeted attacks at and above the smallest radius, and the discrepancy of maps there."""
+
+    title: ClassVar[str] = "attacks"
+
+    norm: str = option("l1", "of the discrepancy", choices=NORMS, names_file=True)
+    steps: int | None = option(None, "steps a round", parse=whole_number(1), usual="20; 10 in the reference direction")
+    direction: str = option("sign", "of targeted attacks; reference as in the paper", choices=DIRECTIONS)
+
+    @property
+    def rounds(self) -> int:
+        """Steps a round: the paper's code takes 10."""
+        return self.steps or (10 if self.direction == "reference" else 20)
+
+    @property
+    def protocol(self) -> str:
+        """In words."""
+        return f"{self.norm}, direction {self.direction}, {self.rounds} steps a round"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenaltyOptions(TargetedOptions):
+    """Attacks at multiples of the smallest radius."""
+
+    penalties: list[float] = option(
+        (1.25, 1.5, 1.75, 2.0), "radii of the attack as multiples of the smallest", parse=numbers
+    )
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        check_penalties(self.penalties)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassOptions(TargetedOptions):
+    """Whose classes' maps are compared."""
+
+    num_class: str = option("two_class", "classes whose maps count", choices=SELECTIONS, names_file=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionOptions(TaskOptions):
+    """Attribution methods and their settings."""
+
+    title: ClassVar[str] = "attributions"
+    usual_samples: ClassVar[int] = 50
+
+    methods: list[str] | None = option(
+        None,
+        f"{', '.join(METHODS)}; ensembles over the gradient: {', '.join(ENSEMBLES)}, over another smooth_grad:METHOD",
+        parse=words,
+        usual="all that the network allows",
+    )
+    layer: str | None = option(None, "of Grad-CAM", usual="the last with a spatial output")
+    points: int = option(32, "of integrated gradients", parse=whole_number(1))
+    samples: int | None = option(None, "of ensembles", parse=whole_number(1), usual="{task.usual_samples}")
+    noise_level: float = option(0.15, "of ensembles, of the image's range", parse=number(above=0))
+
+    @property
+    def sample_count(self) -> int:
+        """Samples of ensembles."""
+        return self.samples or self.usual_samples
+
+    @property
+    def method_settings(self) -> str:
+        """The settings of the methods in words."""
+        told = f"{self.points} points of integrated gradients, {self.sample_count} samples"
+        return f"{told} of noise level {self.noise_level:g}"
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        for name in self.methods or ():
+            ensemble, colon, base = name.partition(":")
+            if colon:
+                check_choice("ensemble", ensemble, ENSEMBLES)
+                check_choice("method", base, METHODS)
+            else:
+                check_choice("method", name, [*METHODS, *ENSEMBLES])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingOptions(AttributionOptions):
+    """How methods are ranked."""
+
+    ranking: str = option("signed", "how pixels are ranked", choices=RANKINGS)
+
+    @property
+    def settings(self) -> str:
+        """The same, and how pixels are ranked."""
+        return f"{self.method_settings}, {self.ranking} ranking"

@@ -1,0 +1,97 @@
+"""What a task works on and what it returns."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from interp.commands.tasks.shared_options import TaskOptions
+from interp.core.command_line import progress_bar
+from interp.core.results import Result
+from interp.core.used_files import UsedFiles
+from interp.data import Dataset
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+    from interp.report import GalleryEntry
+
+O = TypeVar("O", bound=TaskOptions)  # noqa: E741
+
+# Attacks hold a few copies of what a network computes for a batch; so many images, and so many values in them, at a time keep even
+# 31 layers on 224x224 pixels below 4 GiB.
+IMAGES, VALUES = 250, 4 * 224 * 224 * 3
+
+
+@dataclass(frozen=True)
+class Run(Generic[O]):
+    """A task on one network: its options, the model, and the images with a target class each."""
+
+    task: str
+    options: O
+    name: str
+    path: Path
+    model: "keras.Model"
+    sample: Dataset
+    targets: np.ndarray
+    # What the result is made of besides the images.
+    files: UsedFiles
+    # What is flagged of the network itself, whatever the result.
+    flags: Sequence[Mapping[str, Any]] = ()
+    # Of many runs in a row, the caller shows the progress.
+    quiet: bool = False
+
+    @property
+    def images(self) -> np.ndarray:
+        """The sample's images."""
+        return np.asarray(self.sample.images)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The sample's labels."""
+        return self.sample.labels
+
+    @property
+    def titles(self) -> list[str]:
+        """The class names of the sample's labels."""
+        return [self.sample.class_names[label] for label in self.labels]
+
+    @property
+    def one_of_each_class(self) -> np.ndarray:
+        """The rows of the first image of each class."""
+        return np.unique(self.labels, return_index=True)[1]
+
+    @property
+    def attack_settings(self) -> dict[str, Any]:
+        """Model, images and labels are given to attacks together with these."""
+        return {"seed": self.options.seed, "batch_size": self.batch_size}
+
+    @property
+    def batch_size(self) -> int:
+        """Images in memory at a time."""
+        asked = getattr(self.options, "batch_size", None)
+        return asked or int(np.clip(VALUES // int(np.prod(self.sample.image_shape)), 1, IMAGES))
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[], None]]:
+        """Show how far the task is."""
+        with progress_bar(f"{self.task} {self.name}", 0 if self.quiet else total) as tick:
+            yield tick
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task found: the figures, notes on them, pictures by what they show, and entries of a gallery of all networks."""
+
+    result: Result
+    notes: Sequence[str] = ()
+    # Further flags than those of the result.
+    flags: Sequence[Any] = ()
+    # Further values for the record.
+    record: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, "Figure"] = field(default_factory=dict)
+    gallery: Sequence["GalleryEntry"] = ()

@@ -1,0 +1,67 @@
+"""The names that command lines offer, as data: help and wrong names are answered without TensorFlow.
+
+Where what a name stands for needs TensorFlow, a registry elsewhere holds it by the same name, in the same order;
+tests/core/test_names.py keeps it so.
+"""
+
+# Explanation methods, each with the module of interp.attributions and the class in it. A new method is a line here.
+METHODS = {
+    "random": "random_baseline.RandomBaseline",
+    "gradient": "gradients.VanillaGradient",
+    "input_x_gradient": "gradients.InputXGradient",
+    "deconvnet": "gradients.DeconvNet",
+    "guided_backprop": "gradients.GuidedBackprop",
+    "integrated_gradients": "integrated_gradients.IntegratedGradients",
+    "grad_cam": "grad_cam.GradCAM",
+    "grad_cam++": "grad_cam.GradCAMPlusPlus",
+    "guided_grad_cam": "grad_cam.GuidedGradCAM",
+    "cam": "cam.CAM",
+}
+# Over another method, by default the gradient: smooth_grad, smooth_grad:grad_cam.
+ENSEMBLES = {
+    "smooth_grad": "smooth_grad.SmoothGrad",
+    "smooth_grad_squared": "smooth_grad.SmoothGradSquared",
+    "smooth_grad_var": "smooth_grad.SmoothGradVar",
+}
+# The paper's own maps, with its settings.
+INTERPRETATIONS = ("cam", "cam++", "ig", "representation")
+# How pixels are ranked by a map.
+RANKINGS = ("signed", "magnitude")
+
+# Of interpretation discrepancies: the norm of a difference of maps, and the classes whose maps are compared.
+NORMS = ("l1", "l2")
+SELECTIONS = ("one_class", "two_class", "all_class")
+
+# Architectures, each with its tag in the names of files.
+ARCHITECTURE_TAGS = {"small": "smallgap", "pool": "pool", "wresnet": "wresnet", "simple_cnn": "simplecnn"}
+# What may be computed in bfloat16, and is in float32 by default.
+PRECISIONS = ("float32", "bfloat16")
+
+# Training objectives, each with its title in tables. The key is the tag in the names of files and on command lines.
+OBJECTIVE_TITLES = {
+    "normal": "Normal",
+    "adv": "Adv",
+    "trades": "TRADES",
+    "int": "Int",
+    "intone": "Int-one-class",
+    "intadv": "Int-Adv",
+    "int2": "Int2",
+    "int2adv": "Int2-Adv",
+    "ig": "IG-Norm",
+    "igsum": "IG-Sum-Norm",
+    "intig": "Int-IG",
+    "intigadv": "Int-IG-Adv",
+}
+OBJECTIVE_TAGS = tuple(OBJECTIVE_TITLES)
+
+# Which iterate of PGD counts.
+ITERATES = ("last", "worst", "first")
+# Of the steps of minimum-eps and interpretability sneaking attacks.
+DIRECTIONS = ("sign", "reference")
+# Unforeseen attacks; those of the published score, to which elastic does not belong; and what they are to reach.
+UNFORESEEN = ("fog", "snow", "gabor", "jpeg_linf", "jpeg_l2", "jpeg_l1", "elastic")
+SCORED = ("fog", "snow", "gabor", "jpeg_linf", "jpeg_l2", "jpeg_l1")
+GOALS = ("random_target", "untargeted")
+
+# Which images lose pixels in ROAR and KAR, and what fills them.
+RETRAINING_PROTOCOLS = ("paper", "whitebox")

@@ -1,0 +1,114 @@
+"""Files of networks by name or path; free of TensorFlow, so that wrong names are reported at once."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from interp.core.command_line import one_line
+from interp.core.errors import InputError, check_choice
+from interp.core.files import visible_files
+from interp.core.network_name import parse_name
+
+# Files of the package and of the paper; whole models of Keras and weights alone.
+SUFFIXES = (".safetensors", ".pkl")
+WHOLE, WEIGHTS = ".keras", ".weights.h5"
+# With the task, the options and what a picture shows, still the name of a file.
+LONGEST = 120
+
+
+def network_folders(networks_dir: str | Path | None = None) -> list[Path]:
+    """Directories in which names are looked up: the argument alone, else INTERP_NETWORKS_DIR, ./networks and the checkout's networks/."""
+    if networks_dir is not None:
+        return [Path(networks_dir)]
+    named = os.environ.get("INTERP_NETWORKS_DIR")
+    folders = [Path(named)] if named else []
+    root = Path(__file__).resolve().parents[2]
+    # Installed from a wheel, the package has no checkout around it.
+    folders += [Path("networks"), *([root / "networks"] if (root / "train.py").is_file() else [])]
+    seen: dict[Path, Path] = {folder.resolve(): folder for folder in reversed(folders)}
+    return [folder for folder in folders if seen.pop(folder.resolve(), None) is not None]
+
+
+def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Path:
+    """Return the file of a network given by path, or by name under the network folders. Raises InputError that says where it looked."""
+    path = Path(name)
+    # Unlike Path.is_file, this is False for a name that no file can have.
+    if path.suffix in SUFFIXES and os.path.isfile(path):
+        return path
+    folders = network_folders(networks_dir)
+    for folder in folders:
+        for suffix in SUFFIXES:
+            candidate = folder / (path.name if path.suffix in SUFFIXES else f"{path.name}{suffix}")
+            if os.path.isfile(candidate) and path.parent == Path("."):
+                return candidate
+    if os.path.exists(path):
+        raise InputError(f"{path} is {_what_it_is(path)}")
+    if path.parent != Path(".") or path.name.lower().endswith((WHOLE, ".h5")):
+        raise InputError(f"no network file {path}: check the path")
+    looked = ", ".join(str(folder) for folder in folders)
+    known = sorted({file.stem for folder in folders for file in visible_files(folder, SUFFIXES)})
+    if not known:
+        raise InputError(
+            f"no network {str(name)!r}: looked in {looked}, which hold none; train one, give a path, or set INTERP_NETWORKS_DIR"
+        )
+    check_choice(f"network (looked in {looked})", path.stem, known)
+    raise InputError(f"no network {str(name)!r} in {looked}: give its name or its path")
+
+
+def locate_network(name: str, networks_dir: str | Path | None = None) -> Path:
+    """The file of a network, or of a Keras model, by name or path. Raises InputError."""
+    if not name.endswith((WHOLE, WEIGHTS)):
+        return find_network(name, networks_dir)
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"no network file {path}: check the path")
+    return path
+
+
+def _what_it_is(path: Path) -> str:
+    """What was given in place of a network file, and how to make one of it."""
+    save = f"save it with model.save('{path.stem}{WHOLE}')"
+    if (path / "saved_model.pb").is_file():
+        return f"a SavedModel directory, which Keras 3 does not load: load it with the Keras that wrote it and {save}"
+    if path.is_dir():
+        return "a directory, expected the file of a network"
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return (
+            f"a file of Keras's older format: if you trust it, load it with keras.models.load_model and {save}; "
+            f"if it holds weights only, rename it to {path.stem}{WEIGHTS}"
+        )
+    for suffix in (*SUFFIXES, WHOLE):
+        if path.suffix.lower() == suffix:
+            return f"not recognised by its name: rename it to {path.stem}{suffix}"
+    return f"no file of a network: expected one that ends in {', '.join((*SUFFIXES, WHOLE, WEIGHTS))}"
+
+
+def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:
+    """The Normal network to compare a network of the paper's naming with.
+
+    It has as many epochs and is in the same directory or in those of networks; else it is the only one of other epochs in the same
+    directory. Raises InputError.
+    """
+    stem = network_stem(path.name)
+    name = parse_name(stem)
+    if name is None:
+        raise InputError(f"--against is needed: the name {stem} does not say which Normal network to compare with")
+    normal = replace(name, tag="normal", variant="")
+    files = [file for suffix in SUFFIXES for file in visible_files(path.parent, suffix)]
+    others = [file for file in files if file.name.startswith(f"{name.family}_normal_")]
+    same = [file for file in others if file.stem == str(normal)]
+    if same or len(others) != 1:
+        return same[0] if same else locate_network(str(normal), networks_dir)
+    return others[0]
+
+
+def network_stem(name: str) -> str:
+    """The network's name without directory and suffix, for the names of results: printable, in any encoding. Raises InputError."""
+    stem = one_line(Path(name).name).encode("utf-8", "replace").decode()
+    if len(stem.encode()) > LONGEST:
+        raise InputError(
+            f"the network's name has {len(stem.encode())} bytes, results are named after it: rename it to at most {LONGEST}"
+        )
+    for suffix in (*SUFFIXES, WHOLE, WEIGHTS):
+        stem = stem.removesuffix(suffix)
+    return stem

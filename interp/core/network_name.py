@@ -1,0 +1,81 @@
+"""What the name of a network's file says, by the paper's naming: mnist_smallgap_int_100."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS, OBJECTIVE_TITLES
+
+
+class NameWords(NamedTuple):
+    """The words of any name: its first two, which name dataset and architecture in the paper's naming, and the rest; "" where it ends."""
+
+    dataset: str
+    architecture: str
+    method: str
+
+    @property
+    def family(self) -> str:
+        """The first two words together, by which networks are shown in one picture: mnist_smallgap."""
+        return "_".join(filter(None, self[:2]))
+
+
+@dataclass(frozen=True)
+class NetworkName:
+    """Prefix of the dataset, tag of the architecture, tag of the objective, epochs, and what sets variants of an objective apart.
+
+    The variant is all that stands between the objective's tag and the epochs: "" for most networks, "005_2" (weight and radius) in
+    mnist_smallgap_int005_2_100, "_grad_cam" (explanation) in mnist_smallgap_int_grad_cam_20.
+    """
+
+    dataset: str
+    architecture: str
+    tag: str
+    epochs: int
+    variant: str = ""
+
+    @property
+    def family(self) -> str:
+        """Dataset and architecture, whose networks tables and pictures compare: mnist_smallgap."""
+        return f"{self.dataset}_{self.architecture}"
+
+    @property
+    def unnumbered(self) -> str:
+        """The name without epochs, which profiles change: mnist_smallgap_int."""
+        return f"{self.family}_{self.tag}{self.variant}"
+
+    @property
+    def title(self) -> str:
+        """The title of the objective."""
+        return OBJECTIVE_TITLES[self.tag]
+
+    @property
+    def order(self) -> int:
+        """The place of the objective among all, in which networks are listed."""
+        return OBJECTIVE_TAGS.index(self.tag)
+
+    def __str__(self) -> str:
+        return f"{self.unnumbered}_{self.epochs}"
+
+
+# Longest first, as int begins int2 and intadv. A weight follows its objective at once and begins with 0.
+_TAGS = "|".join(sorted(OBJECTIVE_TAGS, key=len, reverse=True))
+_NAME = re.compile(
+    rf"(?P<dataset>[^_]+)_(?P<architecture>{'|'.join(ARCHITECTURE_TAGS.values())})_(?P<tag>{_TAGS})"
+    r"(?P<variant>(?:0[0-9]+)?(?:_.+)?)_(?P<epochs>0|[1-9][0-9]{0,8})"
+)
+
+
+def parse_name(stem: str) -> NetworkName | None:
+    """Return the parts of a file's name without its suffix, None where it is no such name; str() of them is the name again."""
+    found = _NAME.fullmatch(stem)
+    if found is None:
+        return None
+    dataset, architecture, tag, variant, epochs = found.groups()
+    return NetworkName(dataset, architecture, tag, int(epochs), variant)
+
+
+def split_name(stem: str) -> NameWords:
+    """Return the words of a name of any kind, such as that of a user's own model."""
+    words = stem.split("_", 2)
+    return NameWords(*words, *[""] * (3 - len(words)))

@@ -1,0 +1,144 @@
+"""Tables of results, and the formats that people and programs read them in."""
+
+import csv
+import html
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import numpy as np
+
+from interp.core.errors import check_choice
+
+Cell = str | int | float | None
+# For a cell that nothing belongs into; None is for a figure that should be there and is not defined.
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; the caption says how they were measured. None stands for a figure that is not defined."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+
+    def texts(self) -> list[tuple[str, ...]]:
+        """The cells as people read them."""
+        return [tuple(map(cell_text, row)) for row in self.rows]
+
+    def text(self) -> str:
+        """The table in columns, numbers to the right, the caption above."""
+        cells = [self.header, *self.texts()]
+        widths = [max(len(line[column]) for line in cells) for column in range(len(self.header))]
+        words = [any(_is_word(row[column]) for row in self.rows) for column in range(len(self.header))]
+
+        def line(row: Sequence[str]) -> str:
+            padded = (
+                cell.ljust(width) if left else cell.rjust(width)
+                for cell, width, left in zip(row, widths, words, strict=True)
+            )
+            return "  ".join(padded).rstrip()
+
+        rule = "  ".join("-" * width for width in widths)
+        return "\n".join([*([self.caption] if self.caption else []), line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def render(table: Table, format: str) -> str:
+    """Return the table in one format.
+
+    Args:
+        table: what is shown. Programs read numbers in full and an undefined figure as an empty cell (tsv, csv); people
+            read four digits, and words for an undefined figure (text, markdown, html).
+        format: one of FORMATS. tsv and csv leave the caption out and end with a newline.
+
+    Returns:
+        The text; of html a <table> whose texts are escaped.
+
+    Raises:
+        InputError: for an unknown format.
+    """
+    return _RENDERERS[check_choice("format of a table", format, FORMATS)](table)
+
+
+def pivot(table: Table, column: str, value: str) -> Table:
+    """The same figures with the values of one column across: a row for each combination of what stands left of it."""
+    at, of = table.header.index(column), table.header.index(value)
+    across = list(dict.fromkeys(row[at] for row in table.rows))
+    lines: dict[tuple[Cell, ...], dict[Cell, Cell]] = {}
+    for row in table.rows:
+        lines.setdefault(row[:at], {})[row[at]] = row[of]
+    rows = tuple((*lead, *(cells.get(key, NOTHING) for key in across)) for lead, cells in lines.items())
+    return Table((*table.header[:at], *(f"{column} {cell_text(key)}" for key in across)), rows, table.caption)
+
+
+def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Header and rows as lines of tab-separated values, numbers in full; an undefined figure is an empty cell."""
+
+    def line(row: Sequence[Cell]) -> str:
+        # Whatever separates cells or lines somewhere would be read as such.
+        return "\t".join(_one_line(_in_full(value)).replace("\t", " ") for value in row) + "\n"
+
+    return "".join(map(line, [header, *rows]))
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[str]:
+    """The lines of a table of Markdown; all columns after the first are aligned to the right."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    lines = ([_one_line(cell_text(cell)).replace("|", r"\|") for cell in row] for row in (header, rule, *rows))
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def cell_text(value: Cell) -> str:
+    """A cell as people read it: four digits of a number, words for a figure that is not defined."""
+    if value is None:
+        return "none qualified"
+    return f"{value:.4g}" if _is_real(value) else str(value)
+
+
+def _csv(table: Table) -> str:
+    buffer = io.StringIO()
+    # With the usual end of lines, which is what gets a cell that holds such a character quoted.
+    writer = csv.writer(buffer)
+    writer.writerows([table.header, *([_in_full(value) for value in row] for row in table.rows)])
+    return buffer.getvalue()
+
+
+def _markdown(table: Table) -> str:
+    lines = markdown_table(table.header, table.rows)
+    return "\n".join([_one_line(table.caption), "", *lines] if table.caption else lines)
+
+
+def _html(table: Table) -> str:
+    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.texts())
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+_RENDERERS: dict[str, Callable[[Table], str]] = {
+    "text": Table.text,
+    "tsv": lambda table: tab_separated(table.header, table.rows),
+    "csv": _csv,
+    "markdown": _markdown,
+    "html": _html,
+}
+FORMATS = tuple(_RENDERERS)
+
+
+def _in_full(value: Cell) -> str:
+    # A number of NumPy is a float whose repr names its type.
+    return "" if value is None else repr(float(value)) if _is_real(value) else str(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _is_word(value: Cell) -> bool:
+    return isinstance(value, str) and value != NOTHING
+
+
+def _is_real(value: Cell) -> TypeGuard[float]:
+    return isinstance(value, (float, np.floating))

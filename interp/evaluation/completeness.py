@@ -1,0 +1,31 @@
+"""Whether integrated gradients add up to what they should."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from interp.attributions import IntegratedGradients
+from interp.core.checks import check_images, check_labels
+
+# A completeness gap of integrated gradients is reported from this share of the logit's change on, or of one logit where that changes less.
+GAP_SHARE = 0.05
+# Images that are looked at for it.
+GAP_IMAGES = 50
+
+
+def completeness_notes(model: keras.Model, images: Any, labels: Any, *, points: int = 32) -> list[str]:
+    """A sentence where maps of `points` points do not add up to the change of the logit, on the first images; none where they do.
+
+    Raises InputError.
+    """
+    batch = check_images(images)[:GAP_IMAGES]
+    found = IntegratedGradients(model, steps=points).explain(batch, check_labels(labels[:GAP_IMAGES], batch))
+    gaps = found.values["gap"]
+    missed = gaps > GAP_SHARE * np.maximum(np.abs(np.asarray(found.maps).sum((1, 2, 3))), 1)
+    if not missed.any():
+        return []
+    return [
+        f"integrated gradients by {points} points of {missed.sum()} of {len(gaps)} images do not add up to the change of the logit: "
+        f"they miss more than {100 * GAP_SHARE:g}% of it, by up to {gaps.max():.3g} logits"
+    ]

@@ -1,0 +1,40 @@
+"""What an interpretation gives up against the radius, image by image, for several class selections."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from interp.core.json_fields import Count
+from interp.core.results import Result
+from interp.core.tables import Cell
+from interp.evaluation.sneaking import Sneaking
+from interp.evaluation.statistics import IMAGES
+
+COLUMNS = ("image", "classes", "penalty", "eps", "discrepancy")
+
+
+@dataclass(frozen=True)
+class Tradeoff(Result):
+    """Sneaking attacks on `count` images by what they were measured on: a class selection, or a representation.
+
+    `protocol` says how the maps were attacked.
+    """
+
+    curves: Mapping[str, Sneaking]
+    count: Count = field(metadata=IMAGES)
+    protocol: str = ""
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row for each selection, qualified image and penalty; one without figures where no image qualified."""
+        rows = [
+            (int(image), name, penalty, float(found.epsilons[point, index]), float(found.discrepancies[point, index]))
+            for name, found in self.curves.items()
+            for index, image in enumerate(found.qualified)
+            for point, penalty in enumerate(found.penalties)
+        ]
+        figures = zip(*rows, strict=True) if rows else ([None],) * len(COLUMNS)
+        return dict(zip(COLUMNS, map(list, figures), strict=True))
+
+    @property
+    def caption(self) -> str:
+        """How many images there were, and the protocol."""
+        return f"{self.count} images; {self.protocol}"

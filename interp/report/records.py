@@ -1,0 +1,125 @@
+"""Records of results on disk: one file a network and table, so that a stopped run goes on, and nothing is mixed that differs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from interp.core.errors import InputError
+from interp.core.files import visible_files, write_json, write_text
+from interp.core.json_values import json_values
+from interp.core.tables import NOTHING, Cell, Table, render
+from interp.core.used_files import UsedFiles, fingerprint
+from interp.report.record_format import read_earlier_records, read_object, read_record
+
+Records = Mapping[str, dict[str, Any]]
+SUFFIXES = {"tsv": ".tsv", "csv": ".csv", "markdown": ".md", "html": ".html", "text": ".txt"}
+
+
+class OtherResults(InputError):
+    """The directory holds results that must not stand in one table with those that are asked for."""
+
+
+class RecordStore:
+    """The records in a directory, by the table they belong to and the name of their network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, table: str, name: str) -> Path:
+        """The file of a record."""
+        return self.folder / table / f"{name}.json"
+
+    def all(self, table: str, earlier: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+        """Every record of a table by network, those in files of `earlier` layouts too. Raises InputError for a damaged one."""
+        found: dict[str, dict[str, Any]] = {}
+        for stem in earlier:
+            found |= read_earlier_records(self.folder / f"{stem}.json")
+        return found | {path.stem: read_record(path) for path in visible_files(self.folder / table, ".json")}
+
+    def current(
+        self, table: str, name: str, made_of: Mapping[str, Any], find: Callable[[str], Path]
+    ) -> dict[str, Any] | None:
+        """The record of a network; None without one, or where it was made of something else than `made_of` or of files that changed.
+
+        `find` gives the path of a network's file by its name, so that records may be read from another directory.
+        """
+        path = self.path(table, name)
+        record = read_record(path) if path.exists() else None
+        if record is None or record.get("made_of") != made_of:
+            return None
+        try:
+            current = all(fingerprint(find(file)) == digest for file, digest in record["files"].items())
+        except (InputError, OSError):
+            return None
+        return record if current else None
+
+    def keep(self, table: str, name: str, record: Mapping[str, Any], files: UsedFiles) -> dict[str, Any]:
+        """Write the record of a network, made of `files`, and return it. Raises InputError if those changed meanwhile."""
+        digests = {path.name: digest for path, digest in files.check().items()}
+        kept: dict[str, Any] = json_values({**record, "files": digests})
+        write_json(self.path(table, name), kept)
+        return kept
+
+    def write_table(self, table: str, records: Records, kind: str) -> Path:
+        """Write the table of records in one of the formats and return its file."""
+        path = self.folder / f"{table}{SUFFIXES[kind]}"
+        write_text(path, render(shared_table(records), kind))
+        return path
+
+
+class Settings:
+    """What all results of `eval.py` in a directory share. Raises OtherResults where those that are there are of other settings."""
+
+    def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
+        self._path = folder / "settings.json"
+        kept = read_object(self._path, "settings of eval.py", "remove it") if self._path.exists() else asked
+        different = [name for name in asked if kept.get(name) != asked[name]]
+        if different:
+            were = ", ".join(f"{name} {kept.get(name)!r:.40}, now {asked[name]}" for name in different)
+            raise OtherResults(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
+        self._data = kept.get("data", {})
+        if not isinstance(self._data, dict) or not all(isinstance(splits, dict) for splits in self._data.values()):
+            raise InputError(
+                f"{self._path} is no settings of eval.py: data came as something else than splits; remove it"
+            )
+        self._asked = dict(asked)
+        self._write()
+
+    def check_data(self, dataset: str, splits: Mapping[str, str]) -> None:
+        """Note which images the results on a dataset are of, by split. Raises OtherResults if those that are there are of others."""
+        kept = self._data.get(dataset, {})
+        for split, identity in splits.items():
+            if kept.get(split, identity) != identity:
+                raise OtherResults(
+                    f"{self._path.parent} holds results of other {split} images of {dataset} ({kept[split]}; now {identity}): choose "
+                    "another --out, or remove it"
+                )
+        if not splits.keys() <= kept.keys():
+            self._data[dataset] = {**kept, **splits}
+            self._write()
+
+    def _write(self) -> None:
+        write_json(self._path, {**self._asked, "data": self._data})
+
+
+def shared_table(records: Records) -> Table:
+    """All rows of all networks under all columns."""
+    # Networks of two classes, say, are spared an attack, and have no column for it.
+    headers = sorted((record["header"] for record in records.values()), key=len, reverse=True)
+    columns = list(dict.fromkeys(column for header in headers for column in header))
+    rows: list[tuple[Cell, ...]] = [
+        (network, *(dict(zip(record["header"], row, strict=True)).get(column, NOTHING) for column in columns))
+        for network, record in records.items()
+        for row in record["rows"]
+    ]
+    return Table(("network", *columns), tuple(rows))
+
+
+def remarks(record: Mapping[str, Any], of: str = "") -> list[str]:
+    """What is flagged, and the notes; `of` names the network where there are several."""
+    lead = f"{of}: " if of else ""
+    lines = []
+    for flag in record.get("flags", []):
+        at = f" at eps {flag['eps']:.4g}" if flag.get("eps") is not None else ""
+        lines.append(f"flagged: {of}{at}: {flag['text']}" if of else f"flagged{at}: {flag['text']}")
+    return [*lines, *(f"{lead}{note}" for note in record.get("notes", []))]

@@ -1,0 +1,193 @@
+"""All tasks with all options: each is read by the task and kept in the record, or refused by the name of the task that takes it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import interp
+from interp.commands import evaluate_network
+from interp.commands.evaluate_network import main, parse
+from interp.commands.tasks.task_registry import TASKS, foreign_options
+from interp.core.errors import InputError
+from interp.core.options import flag
+from interp.models import build_network
+
+# A value of each option that differs from its default.
+VALUES = {
+    "network_type": "small",
+    "any_dataset": None,
+    "num_image": "7",
+    "seed": "5",
+    "networks_dir": "networks",
+    "data_dir": "data",
+    "output_dir": "out",
+    "picture_dir": "pictures",
+    "format": "csv",
+    "batch_size": "3",
+    "inp_method": "gradient",
+    "epsilons": "0.1,0.2",
+    "steps": "3",
+    "step_size": "0.02",
+    "restarts": "2",
+    "iterate": "worst",
+    "attack_precision": "bfloat16",
+    "protocol": "strong",
+    "queries": "20",
+    "norm": "l2",
+    "direction": "reference",
+    "penalties": "1.1,1.3",
+    "num_class": "all_class",
+    "rep_l": "0",
+    "k": "3",
+    "against": "other",
+    "attacks": "fog",
+    "budgets": "all",
+    "goal": "both",
+    "calibration": "ata.json",
+    "methods": "gradient",
+    "layer": "conv",
+    "points": "4",
+    "samples": "5",
+    "noise_level": "0.2",
+    "ranking": "magnitude",
+    "patch": "2",
+    "ratios": "0.5",
+    "seeds": "2",
+    "train_image": "60",
+    "epochs": "1",
+    "retrain_type": "pool",
+    "workers": "1",
+    "ray": "local",
+}
+# Other values where a task knows others, and what an option needs beside it.
+OTHERS = {
+    ("isa_ig", "inp_method"): "ig",
+    ("tradeoff_ig", "inp_method"): "ig",
+    ("tradeoff_repr", "inp_method"): "representation",
+    ("roar", "protocol"): "whitebox",
+    ("kar", "protocol"): "whitebox",
+}
+WITH = {"queries": ["--protocol=strong"]}
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    net = build_network("small", (28, 28, 1), 10)
+    return interp.save_model(net, tmp_path_factory.mktemp("networks") / "digits_smallgap_normal_1.safetensors")
+
+
+def line(task, network, name):
+    """The words that give one option to a task, spelled with `_` and with `-`."""
+    value = OTHERS.get((task, name), VALUES[name])
+    given = f"--{name}" if value is None else f"--{name}={value}"
+    needed = [
+        f"--task={task}",
+        "--dataset=digits",
+        f"--network={network}",
+        *(WITH.get(name, []) if task == "pgd_attack" else []),
+    ]
+    return [*needed, given], [*needed, given.replace("_", "-", given.partition("=")[0].count("_"))]
+
+
+def test_every_option_has_a_value_here():
+    names = {each.name for task in TASKS.values() for each in dataclasses.fields(task.options)}
+    assert names == {*VALUES, "dataset", "network"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", VALUES)
+def test_a_task_takes_an_option_or_says_whose_it_is(task, name, network):
+    spec = TASKS[task]
+    for words in line(task, network, name):
+        if name in {each.name for each in dataclasses.fields(spec.options)}:
+            options = parse(words).options
+            default = {each.name: each.default for each in dataclasses.fields(spec.options)}[name]
+            assert getattr(options, name) != default
+        else:
+            with pytest.raises(InputError) as refused:
+                parse(words)
+            others = [other.name for other in TASKS.values() if flag(name) in other.flags]
+            assert str(refused.value).startswith(f"{flag(name)} is for ")
+            assert str(refused.value).endswith(f": leave it out for {task}")
+            assert all(other in str(refused.value) for other in others)
+            assert foreign_options(spec)[flag(name)]
+
+
+def test_values_of_other_tasks_are_refused_with_the_nearest(network):
+    with pytest.raises(InputError, match="unknown --protocol 'paper'"):
+        parse(["--task=pgd_attack", "--dataset=digits", f"--network={network}", "--protocol=paper"])
+    with pytest.raises(InputError, match="--queries is for --protocol strong"):
+        parse(["--task=pgd_attack", "--dataset=digits", f"--network={network}", "--queries=5"])
+
+
+# What makes each task short; the options that none of these lines leads to are read in other branches of the same task.
+SHORT = {
+    "pgd_attack": [
+        ["--steps=1", "--epsilons=0.1"],
+        ["--protocol=strong", "--queries=2", "--steps=1", "--epsilons=0.1"],
+    ],
+    "min_pgd_attack": [["--steps=1"]],
+    "isa_cam": [["--steps=1", "--penalties=1.5"]],
+    "isa_ig": [],
+    "tradeoff_cam": [["--steps=1", "--penalties=1.5"]],
+    "tradeoff_ig": [],
+    "tradeoff_repr": [["--steps=1", "--penalties=1.5"]],
+    "attack_and_display": [["--steps=1"]],
+    "vis_cam": [["--steps=1"]],
+    "intr_topk": [["--against=ITSELF"]],
+    "aai_topk": [["--steps=1"]],
+    "uar_attack": [["--steps=1", "--attacks=jpeg_linf"]],
+    "saliency": [["--methods=gradient"]],
+    "coherence": [["--methods=gradient", "--samples=1"]],
+    "selectivity": [["--methods=gradient", "--steps=1"]],
+    "roar": [["--methods=gradient", "--train-image=60", "--epochs=1", "--seeds=1", "--ratios=0.5", "--workers=1"]],
+    "kar": [],
+    "sanity_check": [["--methods=gradient"]],
+}
+# Read by who starts the task, and by the names of files.
+AROUND = {"networks_dir", "data_dir", "picture_dir", "format", "network", "output_dir"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", [task for task in SHORT if SHORT[task]])
+def test_every_option_of_a_task_is_read_by_it_and_kept(task, network, tmp_path, monkeypatch, call):
+    """An option that nobody reads would be silently ignored."""
+    kind, read = TASKS[task].options, set()
+
+    def reading(self, name):
+        read.add(name)
+        return object.__getattribute__(self, name)
+
+    def watched(words, prog="eval_cmd.py"):
+        asked = parse(words, prog)
+        # The checks of the options are over: what is read from now on is used.
+        read.clear()
+        object.__setattr__(asked.options, "__class__", type(kind.__name__, (kind,), {"__getattribute__": reading}))
+        return asked
+
+    monkeypatch.setattr(evaluate_network, "parse", watched)
+    names = {each.name for each in dataclasses.fields(kind)}
+    seen: set[str] = set()
+    for place, more in enumerate(SHORT[task]):
+        out = tmp_path / str(place)
+        words = [f"--task={task}", "--dataset=digits", f"--network={network}", "--num-image=4"]
+        words += [f"--output-dir={out}", f"--picture-dir={out}"]
+        result = call(main, [*words, *(word.replace("ITSELF", str(network)) for word in more)])
+        assert result.returncode == 0, result.stderr
+        [path] = out.rglob("digits_smallgap_normal_1.json")
+        kept = json.loads(path.read_text())["arguments"]
+        assert names <= kept.keys()
+        seen |= read
+    assert names - seen - AROUND <= {"layer"}
+
+
+def test_options_are_written_in_help_with_their_defaults(capsys):
+    for task in TASKS.values():
+        text = " ".join(evaluate_network.parser(task).format_help().split())
+        for each in dataclasses.fields(task.options):
+            assert flag(each.name) in text
+        assert f"test images (default: {task.options.images})" in text
+        assert "without it" not in text
+    assert np.all([name in evaluate_network.parser().format_help() for name in TASKS])

@@ -1,0 +1,235 @@
+"""The tables of the results page, each by the name that marks it, from records alone."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from interp.core.argument_types import fraction
+from interp.core.errors import InputError, check_choice
+from interp.core.tables import NOTHING, Cell, cell_text, markdown_table
+from interp.report.record_format import field
+from results_pages.evidence import Evaluated, Sources, caption, of_family
+from results_pages.network_tables import classes, networks, radius_text, times
+
+WHO = ("method", "trained")
+# Losses of accuracy beyond this are listed in words under the table.
+TOLD = 0.05
+
+
+def pgd(sources: Sources, family: str) -> list[str]:
+    """Accuracy under the paper's protocol, of the most steps, over all radii, with standard errors."""
+    found = of_family(sources, "pgd", family)
+    most = max(steps for one in found for (steps,) in one.values("steps"))
+    return _accuracies(found, "eps", "steps", most)
+
+
+def steps(sources: Sources, family: str, epsilon: str) -> list[str]:
+    """Accuracy at one radius over the number of steps of the paper's attack."""
+    found = of_family(sources, "pgd", family)
+    return _accuracies(found, "steps", "eps", _radius(found[0], epsilon))
+
+
+def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
+    """The paper's protocol beside the strong one at one radius, what was lost, and what was flagged."""
+    found = of_family(sources, "validity", family)
+    rows, lost = [], []
+    for one in found:
+        columns = ("PGD", "random starts", "worst case", "standard error", "flags")
+        plain, started, worst, error, flags = one.one(*columns, where="eps", at=_radius(one, epsilon))
+        if not all(isinstance(value, (int, float)) for value in (plain, worst)):
+            raise InputError(f"the record of {one.name} has no accuracies at eps {epsilon}: evaluate it again")
+        lost.append((round(plain - worst, 6), one.label, plain, worst))
+        cells = (*map(plus_minus, (plain, started)), plus_minus(worst, error), plus_minus(plain - worst), str(flags))
+        rows.append((*one.labels, *cells))
+    header = (*WHO, f"PGD-200, eps {epsilon}", "random starts", "worst case", "lost", "flagged")
+    lines = markdown_table(header, rows)
+    worst_first = sorted(lost, key=lambda entry: entry[0], reverse=True)
+    much = [f"{label} {plain:.3f} -> {worst:.3f}" for loss, label, plain, worst in worst_first if loss > TOLD]
+    if much:
+        lines += ["", f"More than {TOLD:g} lost: {'; '.join(much)}."]
+    kept = [label for loss, label, _, worst in lost if loss <= TOLD and worst > TOLD]
+    if kept:
+        lines += ["", f"No more than that: {', '.join(kept)}."]
+    return [*lines, "", _small(found)]
+
+
+def aai(sources: Sources, family: str) -> list[str]:
+    """Kendall tau of maps before and after the top-k attack: of images that kept their prediction, how many did, and of all."""
+    found = of_family(sources, "aai", family)
+    columns = ("eps", "Kendall tau", "standard error", "unchanged", "tau of all", "its standard error")
+    rows = []
+    for one in found:
+        cells = {}
+        for eps, tau, error, unchanged, tau_of_all, error_of_all in one.values(*columns):
+            cells[f"{_key(eps)}: kept"] = f"{plus_minus(tau, error)} ({unchanged})"
+            cells[f"{_key(eps)}: all"] = plus_minus(tau_of_all, error_of_all)
+        rows.append((one, cells))
+    return _across(found, rows, "eps")
+
+
+def topk(sources: Sources, family: str) -> list[str]:
+    """Share of the strongest positions that a network has in common with the Normal one."""
+    found = of_family(sources, "topk", family)
+    columns = ("against", "top-k overlap", "standard error")
+    rows = []
+    for one in found:
+        rows += [
+            (*one.labels, plus_minus(overlap, error), str(against)) for against, overlap, error in one.values(*columns)
+        ]
+    return [*markdown_table((*WHO, "top-k overlap", "with"), rows), "", _small(found)]
+
+
+def isa(sources: Sources, family: str) -> list[str]:
+    """Normalised discrepancy that sneaking attacks are left with, along both directions."""
+    rows = []
+    all_found: list[Evaluated] = []
+    both = [of_family(sources, section, family) for section in ("isa", "isa_reference")]
+    names = [one.name for one in both[0]]
+    if names != [one.name for one in both[1]]:
+        raise InputError(f"isa and isa_reference of {family} are of other networks: evaluate what is missing")
+    for found in zip(*both, strict=True):
+        cells: list[str] = []
+        for one in found:
+            count, value = one.one("qualified", "discrepancy", where="penalty", at="all")
+            cells += [str(count), plus_minus(value, field(one.record, "standard_error", one.name), digits=2)]
+        rows.append((*found[0].labels, *cells))
+        all_found += found
+    header = (*WHO, "images (sign)", "discrepancy", "images (reference)", "discrepancy")
+    return [*markdown_table(header, rows), "", _small(all_found)]
+
+
+def bound(sources: Sources, family: str) -> list[str]:
+    """Smallest radii with margin and discrepancy there."""
+    found = of_family(sources, "bound", family)
+    columns = ("broken", "images", "mean eps", "mean margin", "mean discrepancy", "discrepancy below margin")
+    rows = []
+    for one in found:
+        rows += [
+            (*one.labels, f"{broken} of {images}", *map(_short, means))
+            for broken, images, *means in one.values(*columns)
+        ]
+    return [*markdown_table((*WHO, *columns[:1], *columns[2:]), rows), "", _small(found)]
+
+
+def uar(sources: Sources, family: str, goal: str) -> list[str]:
+    """Accuracy under unforeseen attacks of one goal at their default budgets."""
+    found = of_family(sources, "uar", family)
+    columns = ("attack", "goal", "budget", "accuracy", "standard error")
+    rows = []
+    for one in found:
+        cells = {
+            f"{_words(attack)} {budget:g}": plus_minus(accuracy, error)
+            for attack, towards, budget, accuracy, error in one.values(*columns)
+            if towards == goal
+        }
+        if not cells:
+            raise InputError(f"the record of {one.name} has no goal {goal!r}: correct the mark in the page")
+        rows.append((one, cells))
+    return _across(found, rows, "")
+
+
+def erasing(sources: Sources, family: str, section: str) -> list[str]:
+    """ROAR or KAR: accuracy after retraining, a method a row, ratios across; what beats the random baseline is bold."""
+    found = of_family(sources, section, family)
+    lines = []
+    for one in found:
+        table: dict[str, dict[float, str]] = {}
+        columns = ("method", "ratio", "accuracy", "standard error", "beats random")
+        for method, ratio, accuracy, error, beats in one.values(*columns):
+            cell = plus_minus(accuracy, error)
+            table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
+        ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
+        rows = [(_words(method), *(cells.get(ratio, NOTHING) for ratio in ratios)) for method, cells in table.items()]
+        lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
+    return [*lines, "", _small(found)]
+
+
+def selectivity(sources: Sources, family: str) -> list[str]:
+    """The probability of the class while the strongest pixels are erased, a method a row, smallest area first."""
+    found = of_family(sources, "selectivity", family)
+    lines = []
+    for one in found:
+        names = tuple(name for name in one.record["header"] if name != "method")
+        rows = sorted(one.values("area", "method", *names), key=lambda row: _or_last(row[0]))
+        cells = [(_words(method), *map(plus_minus, values)) for _, method, *values in rows]
+        lines += markdown_table(("method", *names), cells)
+    return [*lines, "", _small(found)]
+
+
+def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -> list[str]:
+    """Accuracies over one setting of the attack, where the other has a value."""
+    rows = []
+    for one in found:
+        columns = one.values(across, fixed, "accuracy", "standard error")
+        rows.append((one, {key: plus_minus(*figures) for key, other, *figures in columns if other == value}))
+    return _across(found, rows, across)
+
+
+def _radius(one: Evaluated, text: str) -> float:
+    """The radius of a record that a mark means: 0.3, or 8/255. Raises InputError."""
+    radii = {eps for (eps,) in one.values("eps") if isinstance(eps, (int, float))}
+    try:
+        wanted = fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"the radius {text!r} of a mark is no number: correct it in the page") from error
+    near = [eps for eps in radii if abs(eps - wanted) < 1e-6]
+    if not near:
+        raise InputError(f"the record of {one.name} has no radius {text}: correct the mark in the page")
+    return near[0]
+
+
+def _across(found: list[Evaluated], rows: list[tuple[Evaluated, dict[Any, str]]], what: str) -> list[str]:
+    """A row a network, a column each key of the cells."""
+    keys = list(dict.fromkeys(key for _, cells in rows for key in cells))
+    header = (*WHO, *(f"{what} {_key(key)}".strip() for key in keys))
+    body = [(*one.labels, *(cells.get(key, NOTHING) for key in keys)) for one, cells in rows]
+    return [*markdown_table(header, body), "", _small(found)]
+
+
+def _key(key: Any) -> str:
+    return radius_text(key) if isinstance(key, float) else str(key)
+
+
+def plus_minus(value: Cell, error: Cell = None, *, digits: int = 3) -> str:
+    """A figure with its standard error, where it has one."""
+    if not isinstance(value, (int, float)):
+        return cell_text(value)
+    return f"{value:.{digits}f} ± {error:.{digits}f}" if isinstance(error, (int, float)) else f"{value:.{digits}f}"
+
+
+def _short(value: Any) -> str:
+    return "none" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _or_last(value: Cell) -> float:
+    """What sorts by a number, undefined ones last."""
+    return value if isinstance(value, (int, float)) else math.inf
+
+
+def _words(method: object) -> str:
+    return str(method).replace("_", " ")
+
+
+def _small(found: list[Evaluated]) -> str:
+    return f"<small>{caption(found)}</small>"
+
+
+# By the name of each function.
+TABLES: dict[str, Callable[..., list[str]]] = {
+    table.__name__: table
+    for table in (
+        *(pgd, steps, strong, aai, topk, isa, bound, uar, erasing, selectivity),
+        *(networks, times, classes),
+    )
+}
+
+
+def make_table(sources: Sources, words: list[str]) -> list[str]:
+    """The lines that the words of a mark ask for: the table, the family of networks, and what else it takes. Raises InputError."""
+    name, *arguments = words
+    table = TABLES[check_choice("table of the page", name, TABLES)]
+    expected = [one for one in inspect.signature(table).parameters if one != "sources"]
+    if len(arguments) != len(expected):
+        raise InputError(f"the mark 'table {' '.join(words)}' should be: table {name} {' '.join(expected).upper()}")
+    return table(sources, *arguments)
