@@ -13,7 +13,7 @@ from interp.core.json_fields import Count, Share
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.discrepancy.agreement import spearman_r
-from interp.evaluation.older_records import completed_coherence
+from interp.evaluation.older_saliency_records import completed_coherence
 from interp.evaluation.roar_kar_result import RANDOM
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
 

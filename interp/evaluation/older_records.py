@@ -13,13 +13,13 @@ Values = Mapping[str, Any]
 
 def with_images(values: Values) -> Values:
     """The number of images stood in the caption of records of eval_cmd.py."""
-    told = re.match(r"(\d{1,12}) images", _text(values.get("caption")))
+    told = re.match(r"(\d{1,12}) images", text_of(values.get("caption")))
     return {"images": int(told[1]), **values} if told else values
 
 
 def completed_curve(values: Values) -> Values:
     """Epsilons and accuracies of an AccuracyCurve; of several numbers of steps, those of the last."""
-    columns = _columns(values)
+    columns = recorded_columns(values)
     if "epsilons" in values or not {"eps", "accuracy"} <= columns.keys():
         return with_images(values)
     leading, cells = next(iter(columns.items()))
@@ -30,7 +30,7 @@ def completed_curve(values: Values) -> Values:
 
 def completed_validity(values: Values) -> Values:
     """Accuracies of a Validity by radius; flags of a radius stand with it, those of the network apart."""
-    values, columns = with_images(values), _columns(values)
+    values, columns = with_images(values), recorded_columns(values)
     flags = values.get("flags")
     found = [flag for flag in flags if isinstance(flag, dict)] if isinstance(flags, list) else []
     rows = values.get("by_radius")
@@ -54,7 +54,7 @@ def completed_validity(values: Values) -> Values:
 
 def completed_agreement(values: Values) -> Values:
     """Rows of an AgreementCurve; how many images had a rank correlation was not said, so all that kept their prediction count."""
-    columns = _columns(values)
+    columns = recorded_columns(values)
     names = ("eps", "images", "unchanged", "Kendall tau", "standard error", "Pearson r", "top-k overlap", "tau of all")
     if "by_radius" in values or not {*names, "its standard error"} <= columns.keys():
         return values
@@ -63,10 +63,10 @@ def completed_agreement(values: Values) -> Values:
             "eps": eps,
             "images": images,
             "unchanged": kept,
-            "kendall_tau": _mean(tau, error, kept),
-            "pearson_r": _mean(linear, None, kept),
-            "top_k_overlap": _mean(overlap, None, kept),
-            "kendall_tau_of_all": _mean(of_all, columns["its standard error"][place], images),
+            "kendall_tau": mean_values(tau, error, kept),
+            "pearson_r": mean_values(linear, None, kept),
+            "top_k_overlap": mean_values(overlap, None, kept),
+            "kendall_tau_of_all": mean_values(of_all, columns["its standard error"][place], images),
         }
         for place, (eps, images, kept, tau, error, linear, overlap, of_all) in enumerate(
             zip(*(columns[name] for name in names), strict=True)
@@ -77,24 +77,24 @@ def completed_agreement(values: Values) -> Values:
 
 def completed_overlap(values: Values) -> Values:
     """The one row of a NetworkOverlap, and the interpretation from the caption."""
-    columns = _columns(values)
+    columns = recorded_columns(values)
     names = ("against", "k", "images", "top-k overlap", "standard error")
     if "overlap" in values or not set(names) <= columns.keys() or not columns["k"]:
         return values
     against, k, images, overlap, error = (columns[name][0] for name in names)
-    told = re.search(r"true class's (.*) on clean", _text(values.get("caption")))
+    told = re.search(r"true class's (.*) on clean", text_of(values.get("caption")))
     return {
         "interpretation": told[1] if told else "map",
         **with_images(values),
         "against": against,
         "k": k,
-        "overlap": _mean(overlap, error, images),
+        "overlap": mean_values(overlap, error, images),
     }
 
 
 def completed_unforeseen(values: Values) -> Values:
     """Rows and scores of UnforeseenAccuracies, and how they were attacked, from the caption."""
-    columns, values = _columns(values), with_images(values)
+    columns, values = recorded_columns(values), with_images(values)
     names = ("attack", "goal", "budget", "accuracy", "UAR")
     if "by_budget" in values or not set(names) <= columns.keys():
         return values
@@ -106,16 +106,16 @@ def completed_unforeseen(values: Values) -> Values:
         )
         if isinstance(score, (int, float)):
             scores.setdefault(attack, {})[goal] = score
-    told = re.match(r"\d+ images, (.*?);", _text(values.get("caption")))
+    told = re.match(r"\d+ images, (.*?);", text_of(values.get("caption")))
     return {**values, "by_budget": rows, "scores": scores, "settings": told[1] if told else ""}
 
 
 def completed_sneaking(values: Values) -> Values:
     """Penalties and counts of Sneaking; correlations image by image were not said, so they are undefined."""
-    columns = _columns(values)
+    columns = recorded_columns(values)
     if "penalties" in values or not {"penalty", "images", "broken"} <= columns.keys() or not columns["penalty"]:
         return values
-    told = re.search(r"of which (\d{1,12}) prefer", _text(values.get("caption")))
+    told = re.search(r"of which (\d{1,12}) prefer", text_of(values.get("caption")))
     distances = values.get("discrepancies")
     unknown = [[None] * len(row) for row in distances if isinstance(row, list)] if isinstance(distances, list) else None
     return {
@@ -129,97 +129,7 @@ def completed_sneaking(values: Values) -> Values:
     }
 
 
-def completed_coherence(values: Values) -> Values:
-    """Methods of a Coherence and their shares; on how many images a share was defined was not said, so all of them count."""
-    columns, values = _columns(values), with_images(values)
-    names = ("method", "share on object", "standard error")
-    if "methods" in values or not set(names) <= columns.keys():
-        return values
-    shares = [
-        _mean(share, error, values.get("images"))
-        for share, error in zip(columns["share on object"], columns["standard error"], strict=True)
-    ]
-    masked = values.get("object_share") is not None
-    return {**values, "methods": columns["method"], "on_object": shares if masked else None}
-
-
-def completed_sanity_check(values: Values) -> Values:
-    """Correlations of a SanityCheck were numbers alone; how many maps they are of stood in the table."""
-    columns, values = _columns(values), with_images(values)
-    if not {"method", "images", "expected"} <= columns.keys():
-        return values
-    counts = dict(zip(columns["method"], columns["images"], strict=True))
-
-    def means(curves: Any) -> Any:
-        if not isinstance(curves, dict):
-            return curves
-        return {
-            name: [each if isinstance(each, dict) else _mean(each, None, counts.get(name)) for each in curve]
-            if isinstance(curve, list)
-            else curve
-            for name, curve in curves.items()
-        }
-
-    words = {"passes": True, "fails": False}
-    expected = {name: words.get(cell) for name, cell in zip(columns["method"], columns["expected"], strict=True)}
-    return {
-        "expected": expected,
-        **values,
-        "signed": means(values.get("signed")),
-        "magnitudes": means(values.get("magnitudes")),
-    }
-
-
-def completed_roar_kar(values: Values) -> Values:
-    """What the caption and the table of a RoarKar said; of the training on images as they are, its mean alone."""
-    columns, caption = _columns(values), _text(values.get("caption"))
-    told = re.match(
-        r"(?P<protocol>paper|whitebox) protocol: (?P<splits>.*) images erased, filled with (?P<fill>.*), ratio of KAR = fraction "
-        r"(?P<kar>\w+); (?P<train>\d{1,12}) training and (?P<test>\d{1,12}) test images, (?P<retrained>.*), seeds (?P<first>\d{1,9}) to "
-        r"(?P<last>\d{1,9}); (?P<ranking>\w+) ranking, (?P<settings>.*); not erased",
-        caption,
-    )
-    if "erasure" in values or told is None or not {"method", "ratio"} <= columns.keys():
-        return values
-    methods = list(dict.fromkeys(columns["method"]))
-    ratios = [
-        float(ratio) for ratio in dict.fromkeys(columns["ratio"]) if isinstance(ratio, (int, float)) and abs(ratio) < 1
-    ]
-    accuracies = values.get("accuracies")
-    named = accuracies if isinstance(accuracies, dict) else {}
-    seeds = range(int(told["first"]), int(told["last"]) + 1)[: max(map(_length, named.values()), default=0)]
-    return {
-        **values,
-        "accuracies": {
-            f"{method} {ratio!r}": named.get(f"{method} {ratio:g}") for method in methods for ratio in ratios
-        },
-        "metrics": [_metric(values)],
-        "methods": methods,
-        "ratios": ratios,
-        "seeds": list(seeds),
-        "unerased_by_seed": [values.get("unerased")],
-        "erasure": {
-            "name": told["protocol"],
-            "splits": told["splits"].split(", "),
-            "fills_mean": told["fill"] == "training mean",
-            "kar_keeps": told["kar"] == "kept",
-        },
-        "ranking": told["ranking"],
-        "train_images": int(told["train"]),
-        "images": int(told["test"]),
-        "retrained": told["retrained"],
-        "settings": told["settings"],
-    }
-
-
-def _metric(values: Values) -> str:
-    """ROAR or KAR, by the task of the record."""
-    made_of = values.get("made_of")
-    holders = values.get("arguments"), made_of.get("section") if isinstance(made_of, dict) else None
-    return "kar" if any(isinstance(each, dict) and each.get("task") == "kar" for each in holders) else "roar"
-
-
-def _columns(values: Values) -> dict[str, list[Any]]:
+def recorded_columns(values: Values) -> dict[str, list[Any]]:
     """The columns of the table in a record, none where there is none, or where its cells are no cells."""
     header, rows = values.get("header"), values.get("rows")
     if not isinstance(header, list) or not isinstance(rows, list) or not all(isinstance(name, str) for name in header):
@@ -232,11 +142,16 @@ def _columns(values: Values) -> dict[str, list[Any]]:
     return {name: [row[place] for row in rows] for place, name in enumerate(header)}
 
 
-def _mean(value: Any, error: Any, count: Any) -> Values:
+def mean_values(value: Any, error: Any, count: Any) -> Values:
     """A Mean of a table, whose count is 0 where the mean is not defined."""
     known = value is not None and value != "-"
     error = None if error == "-" else error
     return {"value": value if known else None, "standard_error": error, "count": count if known else 0}
+
+
+def text_of(value: Any) -> str:
+    """A text, empty for what is none."""
+    return value if isinstance(value, str) else ""
 
 
 def _number(cell: Any) -> Any:
@@ -244,11 +159,3 @@ def _number(cell: Any) -> Any:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
         return cell
-
-
-def _length(values: Any) -> int:
-    return len(values) if isinstance(values, list) else 0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

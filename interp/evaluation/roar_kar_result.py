@@ -13,7 +13,7 @@ from interp.core.json_fields import Number, Share, from_values
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.evaluation.erasure import Protocol
-from interp.evaluation.older_records import completed_roar_kar
+from interp.evaluation.older_saliency_records import completed_roar_kar
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
 
 RANDOM = "random"

@@ -16,7 +16,7 @@ from interp.core.names import RANKINGS
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.discrepancy.agreement import spearman_r
-from interp.evaluation.older_records import completed_sanity_check
+from interp.evaluation.older_saliency_records import completed_sanity_check
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
 from interp.models.model_check import reason, run_model
 from interp.models.recorded_model import RecordedModel

@@ -10,7 +10,7 @@ from interp.core.checks import check_named
 from interp.core.json_fields import Count, Number, Share
 from interp.core.results import Result
 from interp.core.tables import Cell
-from interp.evaluation.older_records import with_images
+from interp.evaluation.older_saliency_records import completed_selectivity
 from interp.evaluation.selectivity import Selectivity
 from interp.evaluation.statistics import IMAGES
 
@@ -76,4 +76,4 @@ class SelectivityCurves(Result):
 
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        return with_images(values)
+        return completed_selectivity(values)
