@@ -72,7 +72,9 @@ CASES = [
 def test_attacked_and_measured_or_refused_by_name(models, kind, name, keep):
     model = models(kind)
     images, labels = images_for(model)
-    settings = {"epsilon": 0.2, "step_size": 0.02, "steps": 12, "k": 5, "keep_prediction": keep}
+    # The last maps of a network of keras.applications have four positions at this size of images.
+    k = 2 if kind == "keras.applications" else 5
+    settings = {"epsilon": 0.2, "step_size": 0.02, "steps": 12, "k": k, "keep_prediction": keep}
     said = ""
     try:
         attack = TopKInterpretation(interpretation=ALL[name], **settings)
