@@ -13,7 +13,7 @@ from interp.core.errors import InputError
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import AUTO, SCALES, Scale, candidate_scales, check_scale, make_scale
 from interp.models.model_check import ModelFacts, find_facts, reason, run_model
-from interp.models.model_ends import image_input_shape, pick_output
+from interp.models.model_ends import Shape, image_input_shape, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network
 from interp.models.scale_evidence import choose_by_accuracy, choose_by_layers
@@ -111,7 +111,7 @@ def find_adaptation(
     outputs = _picked(model, shape, output)
     facts = _facts_of_classes(outputs)
     unscaled = _adapted(outputs)
-    channels = int(shape[-1])
+    channels = shape[-1]
     _try(unscaled, shape, checked)
     if scale != AUTO:
         make_scale(scale, channels)
@@ -144,7 +144,7 @@ def _name(scale: Scale) -> str:
 
 
 def _picked(
-    model: keras.Model, shape: tuple[int | None, ...], output: str | int | None, scale: keras.layers.Layer | None = None
+    model: keras.Model, shape: Shape, output: str | int | None, scale: keras.layers.Layer | None = None
 ) -> keras.Model:
     """Images to the output that is meant, as a functional model around the user's."""
     inputs = keras.Input(shape, dtype="float32", name="interp_images")
@@ -176,7 +176,7 @@ def _facts_of_classes(picked: keras.Model) -> ModelFacts:
     return facts
 
 
-def _try(model: keras.Model, shape: tuple[int | None, ...], images: tf.Tensor | None) -> None:
+def _try(model: keras.Model, shape: Shape, images: tf.Tensor | None) -> None:
     """Raise InputError for probabilities that nothing can cut, and for models that do not run."""
     if images is None:
         sides = [side or ANY_SIDE for side in shape]

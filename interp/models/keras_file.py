@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from interp.core.errors import InputError
+from interp.core.names import ARCHITECTURE_TAGS
 from interp.core.network_files import WEIGHTS
 from interp.models.initialisation import build_network
 
@@ -32,7 +33,7 @@ def read_keras_file(
     if path.name.endswith(WEIGHTS):
         if architecture is None or image_shape is None:
             raise InputError(
-                f"{path} holds weights only: say of which architecture, small, pool, wresnet or simple_cnn"
+                f"{path} holds weights only: say of which architecture, one of {', '.join(ARCHITECTURE_TAGS)}"
             )
         network = build_network(architecture, image_shape, classes)
         return _reading(path, lambda: network.load_weights(path)) or network

@@ -8,11 +8,13 @@ import tensorflow as tf
 
 from interp.core.errors import InputError, check_choice
 
+# Height and width, None where any goes, and channels.
+Shape = tuple[int | None, int | None, int]
 # Numbers of channels of images.
 _CHANNELS = (1, 3, 4)
 
 
-def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> tuple[int | None, ...]:
+def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> Shape:
     """Return the (height, width, channels) of the images that `model` takes, a side None where any goes.
 
     Args:
@@ -40,7 +42,8 @@ def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> tu
             raise InputError(
                 "the model does not know the shape of its images yet: give images=, a few float32 in [0, 1]"
             )
-        return tuple(images.shape[1:])
+        height, width, channels = images.shape[1:]
+        return height, width, channels
     shape, dtype = tuple(inputs[0].shape[1:]), keras.backend.standardize_dtype(inputs[0].dtype)
     if len(shape) != 3:
         raise InputError(
@@ -60,7 +63,7 @@ def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> tu
         raise InputError(f"the model takes images of shape {shape}, expected a known number of channels: rebuild it")
     if images is not None and not images.shape[1:].is_compatible_with(shape):
         raise InputError(f"images came with shape {tuple(images.shape)}, the model takes (n, {shape}): resize them")
-    return shape
+    return shape[0], shape[1], shape[2]
 
 
 def pick_output(model: keras.Model, outputs: Any, output: str | int | None) -> Any:

@@ -131,7 +131,8 @@ def _prepare_network(network: Network, *, rearrange: bool, precision: str) -> Pr
     layout = network.layout if rearrange else PlainLayout(network.first_layer.strides[0])
     dtype = tf.as_dtype(check_precision(precision))
     kernel = tf.cast(layout.kernel(tf.convert_to_tensor(network.first_layer.kernel)), dtype)
-    bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype)
+    biased = network.first_layer.bias is not None
+    bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype) if biased else tf.zeros((), dtype)
     cast = None if dtype == tf.float32 else network.cast_after_first(dtype)
 
     def rest(lifted: tf.Tensor, training: bool) -> tf.Tensor:
