@@ -16,6 +16,7 @@ from interp.models.model_check import ModelFacts, find_facts, reason, run_model
 from interp.models.model_ends import Shape, image_input_shape, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network
+from interp.models.recorded_model import functional_class
 from interp.models.scale_evidence import choose_by_accuracy, choose_by_layers
 
 # How many images are run at a time, and how many noise images a model is tried on where none are given.
@@ -149,10 +150,19 @@ def _picked(
     """Images to the output that is meant, as a functional model around the user's."""
     inputs = keras.Input(shape, dtype="float32", name="interp_images")
     try:
-        outputs = model(inputs if scale is None else scale(inputs), training=False)
+        outputs = _twin(model)(inputs if scale is None else scale(inputs), training=False)
     except Exception as error:
         raise InputError(f"the model does not run on images of shape {shape}: {reason(error)}") from error
     return keras.Model(inputs, pick_output(model, outputs, output))
+
+
+def _twin(model: keras.Model) -> keras.Model:
+    """A model over the same graph and layers, so that the user's own is connected to nothing; itself where its class says what it does."""
+    if type(model) is keras.Sequential and getattr(model, "inputs", None):
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if type(model) is functional_class():
+        return keras.Model(model.input, model.output, name=model.name)
+    return model
 
 
 def _adapted(picked: keras.Model) -> AdaptedModel:

@@ -90,11 +90,10 @@ class _ResidualLayers:
         self.inner = Body(block.layers, prefix=f"{name}_")
         self.filters = convolutions[-1].filters
         self.stride = convolutions[0].stride
-        self.shortcut, self.projection = None, None
+        self.projection: Any = None
         if block.projected:
             self.projection = _make(Conv(self.filters, 1, self.stride, bias=False), f"{name}_projection")
-        else:
-            self.shortcut = Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
+        self.shortcut = self.projection or Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
         self.add = keras.layers.Add(name=f"{name}_add", dtype=DTYPE)
 
     def keeps_shape(self, inputs: Any) -> bool:
@@ -102,7 +101,7 @@ class _ResidualLayers:
         return bool(self.projection is None and inputs.shape[-1] == self.filters and self.stride == 1)
 
     def __call__(self, inputs: Any, activation: Activation | None, training: bool) -> Any:
-        kept = inputs if self.keeps_shape(inputs) else (self.projection or self.shortcut)(inputs)
+        kept = inputs if self.keeps_shape(inputs) else self.shortcut(inputs)
         return self.add([self.inner(inputs, activation=activation, training=training), kept])
 
 

@@ -11,35 +11,10 @@ from interp.core.errors import InputError
 from interp.models import adapt, build_network, find_adaptation, prepare
 from interp.models.image_scale import SCALES, make_scale
 from interp.models.linear_tail import LayeredTail
+from tests.models.models_of_users import IMAGES, LABELS, SHAPE, body, two_outputs
 
 L = keras.layers
-SHAPE = (10, 10, 3)
-IMAGES, LABELS = np.random.RandomState(0).rand(6, *SHAPE).astype(np.float32), np.array([0, 1, 2, 3, 0, 1])
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.5)
-
-
-def body(*end, first=()):
-    keras.utils.set_random_seed(1)
-    return keras.Sequential(
-        [
-            keras.Input(SHAPE),
-            *first,
-            L.Conv2D(5, 3, name="deep"),
-            L.BatchNormalization(name="normalised"),
-            L.ReLU(),
-            L.Dropout(0.5),
-            L.GlobalAveragePooling2D(),
-            *end,
-        ]
-    )
-
-
-def two_outputs(*, named):
-    inputs = keras.Input(SHAPE)
-    maps = L.Conv2D(4, 3)(inputs)
-    pooled = L.GlobalAveragePooling2D()(maps)
-    first, second = L.Dense(3, name="kind")(pooled), L.Dense(4, activation="softmax", name="colour")(pooled)
-    return keras.Model(inputs, {"kind": first, "colour": second} if named else [first, second])
 
 
 class Own(keras.Model):
@@ -129,6 +104,9 @@ def test_the_users_model_stays_as_it_is_and_in_inference_mode():
     probabilities = model(IMAGES).numpy()
     adapted = adapt(model, scale=(MEAN, STD))
     logits = adapted(IMAGES).numpy()
+    # It is connected to nothing new.
+    with pytest.raises(AttributeError, match="never been called"):
+        _ = model.input
     np.testing.assert_allclose(adapted(IMAGES, training=True), logits, atol=1e-6)
     ProjectedGradientDescent(epsilon=0.1, step_size=0.05, steps=2)(adapted, IMAGES, LABELS)
     for weight, was in zip(model.get_weights(), before, strict=True):
@@ -158,7 +136,7 @@ def test_cam_grad_cam_and_pgd_are_those_by_hand():
     np.testing.assert_allclose(adapted(IMAGES), plain(scaled), atol=1e-6)
     assert isinstance(prepare(adapted, rearrange=True).tail, LayeredTail)
 
-    features = keras.Model(plain.input, plain.get_layer("normalised").output)(scaled)
+    features = keras.Model(plain.inputs[0], plain.get_layer("normalised").output)(scaled)
     relu = tf.nn.relu(features).numpy()
     kernel = plain.layers[-1].kernel.numpy()
     maps = np.einsum("nhwc,cn->nhw", relu, kernel[:, LABELS])[..., None]
@@ -252,58 +230,6 @@ def test_the_way_out_of_two_inputs_is_right():
     value, images = np.array([0.5, 2.0], np.float32), keras.Input(SHAPE)
     fixed = keras.Model(images, model([images, keras.ops.zeros_like(images)[:, 0, 0, :1] + value]))
     np.testing.assert_allclose(adapt(fixed, scale="0..1")(IMAGES), model([IMAGES, np.tile(value, (6, 1))]), atol=1e-5)
-
-
-def functional(make, shape=SHAPE, **arguments):
-    inputs = keras.Input(shape, **arguments)
-    return keras.Model(inputs, make(inputs))
-
-
-class Odds(L.Layer):
-    def call(self, inputs):
-        return keras.ops.exp(inputs) / keras.ops.sum(keras.ops.exp(inputs), -1, keepdims=True)
-
-
-REFUSED = {
-    "no model": (lambda: "model", {}, "the model came as str"),
-    "no evidence": (lambda: body(L.Dense(4)), {"scale": "auto"}, "no evidence"),
-    "an unknown scale": (lambda: body(L.Dense(4)), {"scale": "0..25"}, r"did you mean '0\.\.255'"),
-    "a scale that is none": (lambda: body(L.Dense(4)), {"scale": 255}, "scale came as int"),
-    "channels": (lambda: body(L.Dense(4)), {"scale": ((0.5, 0.5), 0.2)}, "one for each of 3 channels"),
-    "a mean of 0..255": (lambda: body(L.Dense(4)), {"scale": (120.0, 60.0)}, "divide mean and std"),
-    "a std of 0": (lambda: body(L.Dense(4)), {"scale": (0.5, 0.0)}, "above 0"),
-    "a scale of three channels": (
-        lambda: functional(lambda x: L.Dense(2)(L.Flatten()(x)), (4, 4, 1)),
-        {"scale": "imagenet"},
-        "of three channels",
-    ),
-    "images alone": (lambda: body(L.Dense(4)), {"images": IMAGES}, "give both"),
-    "several outputs": (lambda: two_outputs(named=False), {}, "say which, as in output='kind'"),
-    "several named outputs": (lambda: two_outputs(named=True), {}, "say which, as in output="),
-    "another name": (lambda: two_outputs(named=True), {"output": "kinds"}, "did you mean 'kind'"),
-    "another number": (lambda: two_outputs(named=False), {"output": 2}, "no output 2"),
-    "maps": (lambda: functional(L.Conv2D(4, 3)), {}, "one row of class scores"),
-    "whole numbers": (
-        lambda: functional(lambda x: keras.ops.cast(L.Flatten()(x), "int32")),
-        {},
-        "one row of class scores",
-    ),
-    "a regression": (lambda: body(L.Dense(1)), {}, "single number without a sigmoid"),
-    "a softmax of one unit": (lambda: body(L.Dense(1, activation="softmax")), {}, "no class"),
-    "probabilities of another making": (lambda: body(L.Dense(4), Odds()), {}, "cannot be had|cannot be cut"),
-    "rows of pixels": (lambda: functional(L.Dense(4), (300,)), {}, r"keras\.layers\.Reshape"),
-    "whole pixels": (lambda: functional(lambda x: L.Flatten()(x), dtype="uint8"), {}, "no gradient passes"),
-    "channels first": (lambda: functional(L.Flatten(), (3, 8, 8)), {}, "Permute"),
-    "other images": (lambda: body(L.Dense(4)), {"images": IMAGES[:, 1:], "labels": LABELS}, "resize them"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused_in_one_line(case):
-    make, arguments, message = REFUSED[case]
-    with pytest.raises(InputError, match=message) as caught:
-        adapt(make(), **{"scale": "0..1", **arguments})
-    assert "\n" not in str(caught.value)
 
 
 def test_scales_are_listed():
