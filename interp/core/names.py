@@ -33,7 +33,13 @@ NORMS = ("l1", "l2")
 SELECTIONS = ("one_class", "two_class", "all_class")
 
 # Architectures, each with its tag in the names of files.
-ARCHITECTURE_TAGS = {"small": "smallgap", "pool": "pool", "wresnet": "wresnet", "simple_cnn": "simplecnn"}
+ARCHITECTURE_TAGS = {
+    "small": "smallgap",
+    "pool": "pool",
+    "wresnet": "wresnet",
+    "simple_cnn": "simplecnn",
+    "preact_resnet18": "preactresnet18",
+}
 # What may be computed in bfloat16, and is in float32 by default.
 PRECISIONS = ("float32", "bfloat16")
 

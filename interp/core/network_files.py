@@ -9,9 +9,10 @@ from interp.core.errors import InputError, check_choice
 from interp.core.files import visible_files
 from interp.core.network_name import parse_name
 
-# Files of the package and of the paper; whole models of Keras and weights alone.
+# Files of the package and of the paper; whole models of Keras, also in its older format, and weights alone.
 SUFFIXES = (".safetensors", ".pkl")
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
+OLDER = (".h5", ".hdf5")
 # With the task, the options and what a picture shows, still the name of a file.
 LONGEST = 120
 
@@ -57,7 +58,7 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
 
 def locate_network(name: str, networks_dir: str | Path | None = None) -> Path:
     """The file of a network, or of a Keras model, by name or path. Raises InputError."""
-    if not name.endswith((WHOLE, WEIGHTS)):
+    if not name.endswith((WHOLE, WEIGHTS, *OLDER)):
         return find_network(name, networks_dir)
     path = Path(name)
     if not path.is_file():
@@ -67,20 +68,17 @@ def locate_network(name: str, networks_dir: str | Path | None = None) -> Path:
 
 def _what_it_is(path: Path) -> str:
     """What was given in place of a network file, and how to make one of it."""
-    save = f"save it with model.save('{path.stem}{WHOLE}')"
     if (path / "saved_model.pb").is_file():
-        return f"a SavedModel directory, which Keras 3 does not load: load it with the Keras that wrote it and {save}"
+        return (
+            "a SavedModel directory, which interp.load_model takes in Python; command lines take files: load the model with the Keras that "
+            f"wrote it and save it with model.save('{path.stem}{WHOLE}')"
+        )
     if path.is_dir():
         return "a directory, expected the file of a network"
-    if path.suffix.lower() in (".h5", ".hdf5"):
-        return (
-            f"a file of Keras's older format: if you trust it, load it with keras.models.load_model and {save}; "
-            f"if it holds weights only, rename it to {path.stem}{WEIGHTS}"
-        )
-    for suffix in (*SUFFIXES, WHOLE):
+    for suffix in (*SUFFIXES, WHOLE, *OLDER):
         if path.suffix.lower() == suffix:
             return f"not recognised by its name: rename it to {path.stem}{suffix}"
-    return f"no file of a network: expected one that ends in {', '.join((*SUFFIXES, WHOLE, WEIGHTS))}"
+    return f"no file of a network: expected one that ends in {', '.join((*SUFFIXES, WHOLE, WEIGHTS, *OLDER))}"
 
 
 def normal_counterpart(path: Path, networks_dir: Path | None = None) -> Path:
@@ -109,6 +107,6 @@ def network_stem(name: str) -> str:
         raise InputError(
             f"the network's name has {len(stem.encode())} bytes, results are named after it: rename it to at most {LONGEST}"
         )
-    for suffix in (*SUFFIXES, WHOLE, WEIGHTS):
+    for suffix in (*SUFFIXES, WHOLE, WEIGHTS, *OLDER):
         stem = stem.removesuffix(suffix)
     return stem

@@ -14,11 +14,12 @@ from interp.core.names import ARCHITECTURE_TAGS
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution with bias."""
+    """A convolution, with a bias unless something after it has one."""
 
     filters: int
     size: int
     stride: int = 1
+    bias: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,13 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Residual:
-    """`layers`, whose output gets their input added; where shapes differ the input is pooled and zero-padded."""
+    """`layers`, whose output gets their input added.
+
+    Where shapes differ the input is pooled and zero-padded, or, if `projected`, goes through a 1x1 convolution without bias.
+    """
 
     layers: "tuple[Layer, ...]"
+    projected: bool = False
 
 
 Layer = Conv | Dense | MaxPool | BatchNorm | ReLU | Flatten | Residual
@@ -84,6 +89,18 @@ def _normalised(filters: int) -> tuple[Layer, ...]:
     return (Conv(filters, 3), BatchNorm(), ReLU(), MaxPool())
 
 
+def _preact_block(filters: int) -> Residual:
+    return Residual(
+        (BatchNorm(), ReLU(), Conv(filters, 3, bias=False), BatchNorm(), ReLU(), Conv(filters, 3, bias=False))
+    )
+
+
+def _preact_stage(filters: int) -> tuple[Layer, ...]:
+    """Two blocks that halve the sides; normalisation and ReLU before the first are shared by both of its branches."""
+    wider = (Conv(filters, 3, 2, bias=False), BatchNorm(), ReLU(), Conv(filters, 3, bias=False))
+    return (BatchNorm(), ReLU(), Residual(wider, projected=True), _preact_block(filters))
+
+
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
@@ -94,6 +111,18 @@ ARCHITECTURES = {
             "simple_cnn",
             (*_normalised(32), *_normalised(64), *_normalised(128), Flatten(), Dense(1024), ReLU()),
             False,
+        ),
+        # He et al. 2016, "Identity Mappings in Deep Residual Networks", for small images: no pooling after the first convolution.
+        Architecture(
+            "preact_resnet18",
+            (
+                Conv(64, 3, bias=False),
+                *(_preact_block(64) for _ in range(2)),
+                *(layer for filters in (128, 256, 512) for layer in _preact_stage(filters)),
+                BatchNorm(),
+                ReLU(),
+            ),
+            True,
         ),
     )
 }
@@ -122,9 +151,11 @@ def _layer_shapes(
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, name in zip(layers, layer_names(layers, prefix), strict=True):
         match layer:
-            case Conv(filters, size, stride):
+            case Conv(filters, size, stride, bias):
                 height, width, channels = units
-                shapes |= {f"{name}/kernel": (size, size, channels, filters), f"{name}/bias": (filters,)}
+                shapes[f"{name}/kernel"] = (size, size, channels, filters)
+                if bias:
+                    shapes[f"{name}/bias"] = (filters,)
                 units = (-(-height // stride), -(-width // stride), filters)
             case Dense(size):
                 shapes |= {f"{name}/kernel": (units[-1], size), f"{name}/bias": (size,)}
@@ -136,9 +167,12 @@ def _layer_shapes(
                 shapes |= {f"{name}/{part}": units[-1:] for part in parts}
             case Flatten():
                 units = (math.prod(units),)
-            case Residual(inner):
-                inside, units = _layer_shapes(inner, units, f"{name}_")
+            case Residual(inner, projected):
+                inside, outputs = _layer_shapes(inner, units, f"{name}_")
                 shapes |= inside
+                if projected:
+                    shapes[f"{name}_projection/kernel"] = (1, 1, units[-1], outputs[-1])
+                units = outputs
     return shapes, units
 
 

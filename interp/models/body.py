@@ -76,7 +76,7 @@ class Body:
         found: list[Any] = []
         for layer in self.layers:
             if isinstance(layer, _ResidualLayers):
-                found += layer.inner.kernels()
+                found += [*layer.inner.kernels(), *([layer.projection] if layer.projection else [])]
             elif isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
                 found.append(layer)
         return found
@@ -90,12 +90,15 @@ class _ResidualLayers:
         self.inner = Body(block.layers, prefix=f"{name}_")
         self.filters = convolutions[-1].filters
         self.stride = convolutions[0].stride
-        self.shortcut = Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
+        self.projection: Any = None
+        if block.projected:
+            self.projection = _make(Conv(self.filters, 1, self.stride, bias=False), f"{name}_projection")
+        self.shortcut = self.projection or Shortcut(self.stride, self.filters, name=f"{name}_shortcut")
         self.add = keras.layers.Add(name=f"{name}_add", dtype=DTYPE)
 
     def keeps_shape(self, inputs: Any) -> bool:
-        """Whether the outputs have the shape of the inputs."""
-        return bool(inputs.shape[-1] == self.filters and self.stride == 1)
+        """Whether the outputs have the shape of the inputs, which are added as they are."""
+        return bool(self.projection is None and inputs.shape[-1] == self.filters and self.stride == 1)
 
     def __call__(self, inputs: Any, activation: Activation | None, training: bool) -> Any:
         kept = inputs if self.keeps_shape(inputs) else self.shortcut(inputs)
@@ -104,9 +107,9 @@ class _ResidualLayers:
 
 def _make(layer: Layer, name: str) -> Any:
     match layer:
-        case Conv(filters, size, stride):
+        case Conv(filters, size, stride, bias):
             return keras.layers.Conv2D(
-                filters, size, stride, padding="same", data_format=LAYOUT, dtype=DTYPE, name=name
+                filters, size, stride, padding="same", data_format=LAYOUT, use_bias=bias, dtype=DTYPE, name=name
             )
         case Dense(units):
             return keras.layers.Dense(units, dtype=DTYPE, name=name)

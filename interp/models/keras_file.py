@@ -2,13 +2,16 @@
 
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from interp.core.errors import InputError
-from interp.core.network_files import WEIGHTS
+from interp.core.names import ARCHITECTURE_TAGS
+from interp.core.network_files import OLDER, WEIGHTS
 from interp.models.initialisation import build_network
 
 _WRAPPED = "Exception encountered: "
@@ -20,11 +23,12 @@ def read_keras_file(
     architecture: str | None = None,
     image_shape: tuple[int, int, int] | None = None,
     classes: int = 10,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> keras.Model:
-    """Load a model saved with model.save (.keras), or weights of an `architecture` saved with save_weights (.weights.h5).
+    """Load a model saved with model.save (.keras, .h5), or weights of an `architecture` saved with save_weights (.weights.h5).
 
-    A .keras file says which classes to build, so it should be one you trust; code in it (lambdas) is refused all the same. A weights
-    file holds numbers only. Raises InputError.
+    A file of a model says which classes to build, so it should be one you trust; code in it (lambdas) is refused all the same. A
+    weights file holds numbers only. `custom_objects` are classes of the user's by name. Raises InputError.
     """
     path = Path(path)
     if not path.is_file():
@@ -32,18 +36,34 @@ def read_keras_file(
     if path.name.endswith(WEIGHTS):
         if architecture is None or image_shape is None:
             raise InputError(
-                f"{path} holds weights only: say of which architecture, small, pool, wresnet or simple_cnn"
+                f"{path} holds weights only: say of which architecture, one of {', '.join(ARCHITECTURE_TAGS)}"
             )
         network = build_network(architecture, image_shape, classes)
         return _reading(path, lambda: network.load_weights(path)) or network
-    if not zipfile.is_zipfile(path):
+    if path.name.endswith(OLDER):
+        _check_older(path)
+    elif not zipfile.is_zipfile(path):
         raise InputError(f"{path} is no Keras model file: save the model with model.save('name.keras')")
-    model = _reading(path, lambda: keras.models.load_model(path, compile=False, safe_mode=True))
+    objects = dict(custom_objects or {})
+    model = _reading(path, lambda: keras.models.load_model(path, custom_objects=objects, compile=False, safe_mode=True))
     if not isinstance(model, keras.Model):
         raise InputError(f"{path} holds a {type(model).__name__}, expected a model")
     if architecture is not None and getattr(model, "architecture", architecture) != architecture:
         raise InputError(f"{path} holds the architecture {model.architecture}, not {architecture!r}")
     return model
+
+
+def _check_older(path: Path) -> None:
+    """Raise InputError for a file that holds no model in Keras's older format."""
+    try:
+        with h5py.File(path) as file:
+            whole = "model_config" in file.attrs
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as a Keras model: it is no HDF5 file, or a damaged one") from error
+    if not whole:
+        raise InputError(
+            f"{path} holds weights only: build their network, with interp.build_network or Keras, and give the file to its load_weights"
+        )
 
 
 def _reading(path: Path, read: Any) -> Any:

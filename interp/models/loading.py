@@ -1,35 +1,81 @@
 """Networks by name or path."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from interp.core.errors import InputError
-from interp.core.network_files import WEIGHTS, WHOLE, find_network
+from interp.core.network_files import OLDER, WEIGHTS, WHOLE, find_network
 from interp.models.keras_file import read_keras_file
+from interp.models.named_models import APPLICATIONS, HUB, build_application, download
+from interp.models.named_objects import resolve_objects
 from interp.models.network import Network
 from interp.models.reference_pickle import read_reference_pickle
+from interp.models.saved_model import is_saved_model, read_saved_model
 from interp.models.weight_file import read_weight_file
 
 
 def load_model(
-    name: str | Path, *, architecture: str | None = None, networks_dir: str | Path | None = None, fold_tail: bool = True
+    name: str | Path,
+    *,
+    architecture: str | None = None,
+    networks_dir: str | Path | None = None,
+    fold_tail: bool = True,
+    custom_objects: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    classes: int = 1000,
 ) -> Network | keras.Model:
-    """Load a network by name or path: a file of `save_model`, or a pickle published with the paper (nothing in it is run).
+    """Load a network by name or path.
 
-    The architecture comes from the file's metadata, for pickles from the file's name or from `architecture`.
-    `fold_tail=False` computes the last linear layers one by one. The path of a .keras file gives the Keras model in it, as
-    model.save wrote it; such a file says which classes to build, so it should be one you trust. Raises InputError.
+    A .keras or .h5 file and a SavedModel directory say what to build, so they should be ones you trust; lambdas in files are refused
+    all the same. Nothing in files of `save_model` and in the paper's pickles is run.
+
+    Args:
+        name: A name under the network directories; the path of a file of `save_model`, of one of the paper's pickles, of a .keras or
+            .h5 file that model.save wrote, or of a SavedModel directory; "keras.applications.NAME"; or "hf://owner/repository/file".
+        architecture: That of a pickle whose name does not say it; for other files it is checked.
+        networks_dir: Where names are looked up.
+        fold_tail: False computes the last linear layers one by one.
+        custom_objects: Your own classes in a .keras or .h5 file, by name: the class, or "module:name", which is imported.
+        weights: The file of weights for "keras.applications.NAME"; nothing is downloaded.
+        image_shape: (height, width, channels) for "keras.applications.NAME".
+        classes: The number of classes for "keras.applications.NAME".
+
+    Returns:
+        A network of the package, or the Keras model as it was saved; `interp.models.adapt` brings that to the contract.
+
+    Raises:
+        InputError: In one line, for what cannot be read.
+
+    Example:
+        ```python
+        model = interp.load_model("mine.keras", custom_objects={"Mish": "my_package.layers:Mish"})
+        model = interp.load_model("keras.applications.MobileNetV2", weights="mobilenet_v2.weights.h5")
+        ```
     """
-    if str(name).endswith(WEIGHTS) and Path(name).is_file():
+    objects = resolve_objects(custom_objects)
+    text = str(name)
+    if text.startswith(APPLICATIONS):
+        return build_application(text, weights, image_shape=image_shape, classes=classes)
+    if weights is not None:
+        raise InputError(f"weights go with a name such as {APPLICATIONS}MobileNetV2, not with {text!r}: leave them out")
+    if text.startswith(HUB):
+        name = download(text)
+        text = str(name)
+    if text.endswith(WEIGHTS) and Path(name).is_file():
         raise InputError(
             f"{name} holds weights only: build their network with interp.build_network and give the file to its load_weights"
         )
-    if str(name).endswith(WHOLE):
-        model = read_keras_file(name, architecture=architecture)
+    if text.endswith((WHOLE, *OLDER)):
+        model = read_keras_file(name, architecture=architecture, custom_objects=objects)
         if isinstance(model, Network) and not fold_tail:
             model.fold_tail = False
         return model
+    if is_saved_model(name):
+        return read_saved_model(name)
     path = find_network(name, networks_dir)
     if path.suffix == ".pkl":
         return read_reference_pickle(path, architecture=architecture, fold_tail=fold_tail)

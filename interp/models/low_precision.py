@@ -37,8 +37,7 @@ def cast_layers(body: Body, *, first: int, last: int | None, precision: tf.DType
 def _cast_layer(specification: Any, layer: Any, precision: tf.DType) -> Step:
     match specification:
         case Conv(_, _, stride):
-            kernel, bias = tf.cast(layer.kernel, precision), tf.cast(layer.bias, precision)
-            return lambda inputs: tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, stride, "SAME"), bias)
+            return _cast_convolution(layer, stride, precision)
         case Dense():
             kernel, bias = tf.cast(layer.kernel, precision), tf.cast(layer.bias, precision)
             return lambda inputs: inputs @ kernel + bias
@@ -53,11 +52,22 @@ def _cast_layer(specification: Any, layer: Any, precision: tf.DType) -> Step:
             return lambda inputs: tf.reshape(inputs, (-1, inputs.shape[1:].num_elements()))
         case Residual():
             inner = cast_layers(layer.inner, first=0, last=None, precision=precision)
+            if layer.projection is not None:
+                projection = _cast_convolution(layer.projection, layer.stride, precision)
+                return lambda inputs: inner(inputs) + projection(inputs)
             return lambda inputs: (
                 inner(inputs)
                 + (inputs if layer.keeps_shape(inputs) else pool_and_pad(inputs, layer.stride, layer.filters))
             )
     raise InputError(f"no low precision is known for {specification}: use float32")
+
+
+def _cast_convolution(layer: keras.layers.Conv2D, stride: int, precision: tf.DType) -> Step:
+    kernel = tf.cast(layer.kernel, precision)
+    if layer.bias is None:
+        return lambda inputs: tf.nn.conv2d(inputs, kernel, stride, "SAME")
+    bias = tf.cast(layer.bias, precision)
+    return lambda inputs: tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, stride, "SAME"), bias)
 
 
 def _affine(layer: keras.layers.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:

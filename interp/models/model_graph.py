@@ -55,7 +55,7 @@ class PooledEnd(NamedTuple):
     """The end of a model whose logits are averages of class maps, as tensors of its graph.
 
     `features` (n, h, w, d) are averaged over all positions; `kernel` (d, K), or (1, 1, d, K), and `bias` (K,), which may be None, make the
-    logits of that.
+    logits of that. Of logits (0, z) they are those of z alone.
     """
 
     features: tf.Tensor
@@ -70,6 +70,8 @@ def find_pooled_end(logits: tf.Tensor) -> PooledEnd | None:
     """
     classes = logits.shape[-1]
     tensor, bias = source_of(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
+    if _is_zero_before_one(tensor.op):
+        tensor = source_of(tensor.op.inputs[0], lambda inner: inner.shape[1:].num_elements() == 1)
     if tensor.op.type in ("BiasAdd", "AddV2", "Add") and tensor.op.inputs[1].shape.rank == 1:
         tensor, bias = source_of(tensor.op.inputs[0]), tensor.op.inputs[1]
     if not _is_dense(tensor.op):
@@ -142,6 +144,14 @@ def _is_dense(operation: tf.Operation) -> bool:
         return False
     maps, kernel = operation.inputs
     return maps.shape[1:3] == (1, 1) and kernel.shape[:2] == (1, 1) and maps.shape[3] == kernel.shape[2]
+
+
+def _is_zero_before_one(operation: tf.Operation) -> bool:
+    """Whether it puts a zero before a single number: the two logits (0, z) of a sigmoid unit."""
+    if operation.type != "Pad" or operation.inputs[0].shape.rank != 2 or operation.inputs[0].shape[1] != 1:
+        return False
+    paddings = tf.get_static_value(operation.inputs[1])
+    return paddings is not None and paddings.tolist() == [[0, 0], [1, 0]]
 
 
 def _depends_twice(operation: tf.Operation, images: tf.Tensor) -> bool:

@@ -108,8 +108,13 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
     tail: Tail = LogitsTail()
     if facts.kernel is not None:
         weights = tf.convert_to_tensor(model.variables[facts.kernel])
+        weights = tf.reshape(weights, weights.shape[-2:])
         bias = None if facts.bias is None else tf.convert_to_tensor(model.variables[facts.bias])
-        tail = LayeredTail(tf.reshape(weights, weights.shape[-2:]), bias=bias)
+        if weights.shape[-1] == 1:
+            # The two logits (0, z) of a sigmoid unit.
+            weights = tf.pad(weights, [[0, 0], [1, 0]])
+            bias = None if bias is None else tf.pad(bias, [[1, 0]])
+        tail = LayeredTail(weights, bias=bias)
 
     def rest(points: tf.Tensor, training: bool) -> tf.Tensor:
         if tf.executing_eagerly():
@@ -126,7 +131,8 @@ def _prepare_network(network: Network, *, rearrange: bool, precision: str) -> Pr
     layout = network.layout if rearrange else PlainLayout(network.first_layer.strides[0])
     dtype = tf.as_dtype(check_precision(precision))
     kernel = tf.cast(layout.kernel(tf.convert_to_tensor(network.first_layer.kernel)), dtype)
-    bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype)
+    biased = network.first_layer.bias is not None
+    bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype) if biased else tf.zeros((), dtype)
     cast = None if dtype == tf.float32 else network.cast_after_first(dtype)
 
     def rest(lifted: tf.Tensor, training: bool) -> tf.Tensor:

@@ -12,6 +12,9 @@ from interp.data import DATASETS, DatasetSpec, dataset_names
 from interp.models.architectures import ARCHITECTURES, Architecture, Conv, Layer, MaxPool, Residual, find_architecture
 from interp.models.network import Network
 
+# Those whose layers are pairs of kernel and bias.
+_PUBLISHED = ("small", "pool", "wresnet")
+
 
 def read_reference_pickle(path: Path, *, architecture: str | None = None, fold_tail: bool = True) -> Network:
     """Read one of the paper's files, whose name says what network it is (mnist_smallgap_int_100.pkl).
@@ -25,9 +28,9 @@ def read_reference_pickle(path: Path, *, architecture: str | None = None, fold_t
         dataset, chosen, method = _read_name(path.stem)
     else:
         dataset, chosen, method = _guess_dataset(path, content), find_architecture(architecture), path.stem
-    if not chosen.average_pooled:
+    if chosen.name not in _PUBLISHED:
         raise InputError(
-            f"{path} is a file of the paper's networks, which end in average pooling; {chosen.name} does not"
+            f"{path} is a file of the paper's networks, {', '.join(_PUBLISHED)}, of which {chosen.name} is none"
         )
     network = Network(chosen.name, dataset.shape, dataset.classes, fold_tail=fold_tail)
     weights = _expected_weights(path, content, chosen, network)

@@ -63,17 +63,11 @@ def test_what_is_not_there_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        (
-            "net.h5",
-            lambda path: keras_model().save(path),
-            r"older format: .*keras\.models\.load_model.*net\.weights\.h5",
-        ),
-        ("net.hdf5", lambda path: path.touch(), "older format"),
         ("net.KERAS", lambda path: path.touch(), r"rename it to net\.keras"),
         ("net.SafeTensors", lambda path: path.touch(), r"rename it to net\.safetensors"),
         ("net.PKL", lambda path: path.touch(), r"rename it to net\.pkl"),
         ("net.pt", lambda path: path.touch(), r"no file of a network: expected one that ends in \.safetensors, \.pkl"),
-        ("saved", lambda path: keras_model().export(path, verbose=False), "a SavedModel directory"),
+        ("net.H5", lambda path: path.touch(), r"rename it to net\.h5"),
         ("folder", lambda path: path.mkdir(), "a directory, expected the file of a network"),
         ("folder.safetensors", lambda path: path.mkdir(), "a directory, expected the file of a network"),
     ],

@@ -11,8 +11,20 @@ from interp.core.errors import InputError
 from interp.models import ARCHITECTURES, Network, build_network
 from interp.models.linear_tail import FoldedTail, LayeredTail
 
-SHAPES = {"small": (28, 28, 1), "pool": (28, 28, 1), "wresnet": (32, 32, 3), "simple_cnn": (28, 28, 1)}
-PARAMETERS = {"small": 166_396, "pool": 832 + 51_264 + 640, "wresnet": 462_368 + 640, "simple_cnn": None}
+SHAPES = {
+    "small": (28, 28, 1),
+    "pool": (28, 28, 1),
+    "wresnet": (32, 32, 3),
+    "simple_cnn": (28, 28, 1),
+    "preact_resnet18": (32, 32, 3),
+}
+PARAMETERS = {
+    "small": 166_396,
+    "pool": 832 + 51_264 + 640,
+    "wresnet": 462_368 + 640,
+    "simple_cnn": None,
+    "preact_resnet18": 11_179_968,
+}
 POOLED = [name for name, architecture in ARCHITECTURES.items() if architecture.average_pooled]
 
 
@@ -34,7 +46,7 @@ def test_shapes(net):
     images = images_for(net.architecture)
     assert net(images).shape == (3, 10)
     if net.architecture in POOLED:
-        side = {"small": 7, "pool": 7, "wresnet": 8}[net.architecture]
+        side = {"small": 7, "pool": 7, "wresnet": 8, "preact_resnet18": 4}[net.architecture]
         assert net.cam(images).shape == (3, side, side, 10)
         assert net.grad_cam_plus_plus(images).shape == (3, side, side, 10)
         assert net.features(images).shape[:3] == (3, side, side)

@@ -1,0 +1,52 @@
+"""A user's model behind the contract: images in [0, 1] in, logits out, always in inference mode."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from interp.core.errors import InputError
+from interp.models.model_graph import find_logits
+
+
+@keras.saving.register_keras_serializable(package="interp")
+class LogitsHead(keras.layers.Layer):
+    """The logits (n, K) behind a model's outputs, float32; of a single sigmoid unit with logit z the two logits (0, z).
+
+    The softmax or sigmoid is cut by looking at the graph, so the layer works inside of a compiled function alone, which `AdaptedModel`
+    sees to.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{"dtype": "float32", "autocast": False, **arguments})
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if tf.executing_eagerly():
+            raise InputError(
+                "the end of an adapted model cannot be cut layer by layer: call the adapted model as a whole"
+            )
+        logits = tf.cast(find_logits(inputs)[0], tf.float32)
+        return tf.pad(logits, [[0, 0], [1, 0]]) if logits.shape[-1] == 1 else logits
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        return keras.KerasTensor((inputs.shape[0], max(2, inputs.shape[-1])), dtype="float32")
+
+
+@keras.saving.register_keras_serializable(package="interp")
+class AdaptedModel(keras.Model):
+    """A functional model around a user's, which `interp.models.adapt` makes; `model(images)` gives logits (n, K).
+
+    Batch normalisation and dropout are in inference mode whatever `training` says. The layers and weights are the user's own, not
+    copies.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **arguments: Any) -> None:
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **arguments)
+        self._compiled_logits = tf.function(self._logits, autograph=False, reduce_retracing=True)
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        # Heads are found in graphs.
+        return self._compiled_logits(inputs) if tf.executing_eagerly() else self._logits(inputs)
+
+    def _logits(self, images: tf.Tensor) -> tf.Tensor:
+        return super().call(images, training=False)

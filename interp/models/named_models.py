@@ -1,0 +1,95 @@
+"""Models that are named rather than found at a path: architectures of keras.applications, and files of the Hugging Face hub."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
+
+from interp.core.errors import InputError, check_choice
+from interp.models.model_check import reason
+
+APPLICATIONS, HUB = "keras.applications.", "hf://"
+# What a file of weights may end in, as Keras asks for it.
+WEIGHT_SUFFIXES = (".h5", ".hdf5", ".keras")
+
+
+def build_application(
+    name: str,
+    weights: str | Path | None,
+    *,
+    image_shape: tuple[int, int, int] | None = None,
+    classes: int = 1000,
+) -> keras.Model:
+    """Build an architecture of keras.applications and give it the weights in a file; nothing is downloaded.
+
+    Args:
+        name: Such as "keras.applications.MobileNetV2".
+        weights: The path of a file of weights, .weights.h5 or .h5, or of a whole model, .keras.
+        image_shape: (height, width, channels); None for the architecture's own.
+        classes: How many classes the head has.
+
+    Returns:
+        The model, which ends as Keras builds it, in a softmax.
+
+    Raises:
+        InputError: For an unknown architecture, without a file of weights, and for weights of another network.
+
+    Example:
+        `build_application("keras.applications.MobileNetV2", "mobilenet_v2.weights.h5")`.
+    """
+    builders = {
+        each: build for each, build in vars(keras.applications).items() if each[0].isupper() and callable(build)
+    }
+    build = builders[check_choice("architecture of keras.applications", name.removeprefix(APPLICATIONS), builders)]
+    if weights is None:
+        raise InputError(
+            f"{name} needs weights: give weights=, the path of a file that ends in {', '.join(WEIGHT_SUFFIXES)}"
+        )
+    path = Path(weights)
+    if not path.is_file() or not path.name.endswith(WEIGHT_SUFFIXES):
+        raise InputError(f"no file of weights {path}: give the path of one that ends in {', '.join(WEIGHT_SUFFIXES)}")
+    try:
+        model = build(weights=None, input_shape=image_shape, classes=classes)
+    except Exception as error:
+        raise InputError(
+            f"{name} cannot be built for images {image_shape} and {classes} classes: {reason(error)}"
+        ) from error
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise InputError(
+            f"{path} does not hold the weights of {name} for images {model.input_shape[1:]} and {classes} classes: {reason(error)}"
+        ) from error
+    return model
+
+
+def download(name: str) -> Path:
+    """Return the local copy of a file of the Hugging Face hub, downloaded once.
+
+    Args:
+        name: "hf://owner/repository/path/of/the/file".
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        InputError: Without huggingface_hub, for names of another form, and for files that cannot be had.
+
+    Example:
+        `download("hf://owner/repository/model.keras")`.
+    """
+    parts = name.removeprefix(HUB).split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise InputError(
+            f"{name} names no file: expected hf://owner/repository/file, such as hf://owner/repository/model.keras"
+        )
+    if find_spec("huggingface_hub") is None:
+        raise InputError(
+            f"{name} needs huggingface_hub: pip install 'interp[hub]', or download the file and give its path"
+        )
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repo_id=f"{parts[0]}/{parts[1]}", filename=parts[2]))
+    except Exception as error:
+        raise InputError(f"{name} cannot be downloaded: {reason(error)}") from error
