@@ -1,0 +1,55 @@
+"""Sets of somebody's own, by path: a directory, an .npz file, or one that TensorFlow Datasets prepared."""
+
+import os
+from collections.abc import Container
+from pathlib import Path
+
+from interp.core.errors import InputError
+from interp.data.image_folder import folder_spec
+from interp.data.image_rules import ImageRules
+from interp.data.spec import DatasetSpec
+from interp.data.user_spec import safe_name
+
+TFDS = "tfds:"
+
+# What was found in this process, by path and by name, so that commands find it again by either.
+_FOUND: dict[str, DatasetSpec] = {}
+
+
+def is_path(name: str | Path) -> bool:
+    """Whether this is meant as a path or a set of TensorFlow Datasets, rather than as the name of a dataset."""
+    if isinstance(name, Path) or name in _FOUND:
+        return True
+    return name.startswith((TFDS, "~", ".")) or "/" in name or name.endswith(".npz") or os.path.exists(name)
+
+
+def find_user_set(
+    name: str | Path, rules: ImageRules | None, taken: Container[str], data_dir: str | Path | None = None
+) -> DatasetSpec:
+    """Return the facts of a set by its path; without `rules` as it was found before in this process. Raises InputError.
+
+    Args:
+        name: a directory, an .npz file, "tfds:NAME", or the name of a set that was found before.
+        rules: how images are brought to one size; None for those of before, else the defaults.
+        taken: names that its name must not be.
+        data_dir: where TensorFlow Datasets prepared its set.
+    """
+    text = str(name)
+    key = text if text.startswith(TFDS) or text in _FOUND else os.path.abspath(os.path.expanduser(text))
+    if rules is None and key in _FOUND:
+        return _FOUND[key]
+    spec = _make(key, rules or ImageRules(), taken, data_dir)
+    _FOUND[key] = _FOUND[spec.name] = spec
+    return spec
+
+
+def _make(key: str, rules: ImageRules, taken: Container[str], data_dir: str | Path | None) -> DatasetSpec:
+    path = Path(key)
+    name = safe_name(path.stem if path.suffix == ".npz" else path.name, taken)
+    if path.is_dir():
+        return folder_spec(path, name, rules)
+    if not path.exists():
+        raise InputError(f"{path} is not there: give the path of a directory of images or of an .npz file")
+    raise InputError(
+        f"{path} is no set of images: give a directory with a subdirectory for each class, or an .npz file"
+    )
