@@ -68,7 +68,7 @@ def find_dataset(
     asked = {option: value for option, value in given.items() if value is not None}
     if not isinstance(name, Path) and name in known:
         if asked:
-            raise InputError(f"{next(iter(asked))} is for images of your own: leave it out for {name}")
+            raise InputError(f"{', '.join(asked)} is for images of your own: leave it out for {name}")
         return known[name]
     if is_path(name):
         return find_user_set(name, ImageRules(**asked) if asked else None, known, data_dir)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """A directory of image files, with a subdirectory for each class: where the files are, and loading them."""
 
 import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,8 @@ from interp.data.user_spec import user_spec
 FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 _LAYOUT = "it needs a subdirectory for each class, or train/ and test/ (and validation/) with these inside"
 _ALL = "all"
+# Fewer files are decoded before anybody looks for progress.
+_MANY = 2000
 
 T = TypeVar("T")
 # A file's name below the root and its label.
@@ -250,19 +253,18 @@ def _in_threads(function: Callable[[Path], T], paths: Sequence[Path], what: str)
 
     workers = min(8, os.cpu_count() or 1)
     ahead: deque[Future[T]] = deque()
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        tqdm(total=len(paths), desc=f"decoding {what}", unit="image", disable=not what or len(paths) < 1000) as bar,
-    ):
+    shown = {"desc": f"decoding {what}", "unit": "image", "disable": not what or len(paths) < _MANY}
+    interval = 0.5 if sys.stderr.isatty() else 20
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(paths), mininterval=interval, ascii=" =", **shown) as bar:
         try:
             for path in paths:
                 ahead.append(pool.submit(function, path))
                 if len(ahead) >= 8 * workers:
-                    yield ahead.popleft().result()
                     bar.update()
+                    yield ahead.popleft().result()
             while ahead:
-                yield ahead.popleft().result()
                 bar.update()
+                yield ahead.popleft().result()
         finally:
             for future in ahead:
                 future.cancel()

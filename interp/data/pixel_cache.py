@@ -135,6 +135,7 @@ def _write(home: Path, shape: tuple[int, int, int], rows: Iterator[Row], what: s
 @contextmanager
 def _writing() -> Iterator[None]:
     try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise InputError(

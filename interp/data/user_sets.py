@@ -14,11 +14,12 @@ TFDS = "tfds:"
 
 # What was found in this process, by path and by name, so that commands find it again by either.
 _FOUND: dict[str, DatasetSpec] = {}
+_PATHS: dict[str, str] = {}
 
 
 def is_path(name: str | Path) -> bool:
     """Whether this is meant as a path or a set of TensorFlow Datasets, rather than as the name of a dataset."""
-    if isinstance(name, Path) or name in _FOUND:
+    if isinstance(name, Path) or name in _PATHS:
         return True
     return name.startswith((TFDS, "~", ".")) or "/" in name or name.endswith(".npz") or os.path.exists(name)
 
@@ -35,11 +36,11 @@ def find_user_set(
         data_dir: where TensorFlow Datasets prepared its set.
     """
     text = str(name)
-    key = text if text.startswith(TFDS) or text in _FOUND else os.path.abspath(os.path.expanduser(text))
+    key = _PATHS.get(text) or (text if text.startswith(TFDS) else os.path.abspath(os.path.expanduser(text)))
     if rules is None and key in _FOUND:
         return _FOUND[key]
     spec = _make(key, rules or ImageRules(), taken, data_dir)
-    _FOUND[key] = _FOUND[spec.name] = spec
+    _FOUND[key], _PATHS[spec.name] = spec, key
     return spec
 
 
