@@ -11,6 +11,8 @@ from interp.data.pixels import ScaledPixels
 from interp.data.record import SPLITS, Dataset
 from interp.data.restricted_imagenet import SPEC as RESTRICTED_IMAGENET
 from interp.data.spec import DatasetSpec, RetrainingSpec, ScheduleSpec
+from interp.data.tf_datasets import from_tf_dataset
+from interp.data.user_arrays import from_arrays
 from interp.data.user_sets import find_user_set, is_path
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "ScheduleSpec",
     "dataset_names",
     "find_dataset",
+    "from_arrays",
+    "from_tf_dataset",
     "load",
 ]
 
@@ -91,11 +95,16 @@ def load(
     """Return the train, validation or test split of a dataset, images (n, h, w, c) float32 in [0, 1].
 
     A path gives images of your own. It may be a directory with a subdirectory for each class, or with train/, validation/ (or val/) and
-    test/ that hold these. Where splits are not given they are drawn by the seed, stratified by class: 80% train, 10% validation,
-    10% test; validation alone is a tenth of train. Images are decoded once and kept as bytes in the directory that INTERP_CACHE_DIR names
-    (default: ~/.cache/interp), from where they are read row by row; it may be deleted at any time. EXIF orientation is applied,
-    transparency lies on white, palettes are looked up, of 16 bits the upper 8 are kept. A set of grey files has one channel; where there is
-    a file in colour, all have three.
+    test/ that hold these; an .npz file, or a directory of .npy files, with the arrays x_train, y_train, x_test, y_test, or train_images,
+    train_labels, val_images and so on, or images and labels; or tfds:NAME, a set that TensorFlow Datasets prepared in the directory of
+    datasets. Arrays are as `from_arrays` takes them.
+
+    Splits that are not given are drawn by the seed, stratified by class: 80% train, 10% validation, 10% test; validation alone is a tenth
+    of train. Files of images come in an order of that seed, arrays in their own.
+
+    Files are decoded once and kept as bytes in the directory that INTERP_CACHE_DIR names (default: ~/.cache/interp), from where they are
+    read row by row; it may be deleted at any time. EXIF orientation is applied, transparency lies on white, palettes are looked up, of
+    16 bits the upper 8 are kept. A set of grey files has one channel; where there is a file in colour, all have three.
 
     Args:
         name: a name in DATASETS, or the path of images of your own.
