@@ -59,7 +59,7 @@ def prepared_in(name: str, root: Path | None) -> Prepared:
     Raises InputError saying where was looked.
     """
     homes = _homes(root)
-    if not re.fullmatch(r"[\w.+-]+(/[\w.+-]+)?", name, re.ASCII):
+    if not re.fullmatch(r"\w+(/\w[\w.+-]*)?", name, re.ASCII):
         raise InputError(f"tfds:{name[:80]} is no name such as tfds:eurosat/rgb: correct it")
     found = _newest(name, homes)
     if found is None:
