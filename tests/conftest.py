@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def directory_from(variable: str) -> Path:
     if not directory.is_dir():
         pytest.fail(f"{variable}={value} is not a folder: correct it, or unset it to skip the tests that need it")
     return directory.resolve()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what tests decode out of the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERP_CACHE_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,10 @@ from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, progress_bar, run
 from interp.core.errors import ComputationError, InputError, check_choice
-from interp.core.options import Options, add_options, flag, given_options, make, option
+from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import FORMATS
-from interp.data import DATASETS, find_dataset
+from interp.data import find_dataset
+from interp.data.options import CHOICES, OWN_IMAGES, ImageOptions
 
 if TYPE_CHECKING:
     from interp.data.loaded import LoadedDatasets
@@ -36,11 +37,11 @@ EXAMPLES = (
 )
 # Options of tasks that this command takes itself, for all sections, and those that it does not pass on.
 SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray")
-OWN = (*SHARED, "task", "dataset", "network", "network_type", "output_dir", "picture_dir", "format")
+OWN = (*SHARED, *OWN_IMAGES, "task", "dataset", "network", "network_type", "output_dir", "picture_dir", "format")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentOptions(Options):
+class ExperimentOptions(ImageOptions):
     """Options of eval.py."""
 
     number: int = option(
@@ -53,7 +54,7 @@ class ExperimentOptions(Options):
         "also evaluate networks that say they were trained on another dataset; the results are flagged",
         parse=bool,
     )
-    dataset: str | None = option(None, f"only networks on this one: {', '.join(DATASETS)}")
+    dataset: str | None = option(None, f"only networks on this one: {CHOICES}")
     num_image: int | None = option(None, "test images for each", parse=whole_number(1), usual="by the task")
     seed: int = option(99, "of the sample and of random starts", parse=whole_number(0))
     workers: int | None = option(
@@ -64,7 +65,6 @@ class ExperimentOptions(Options):
     networks_dir: Path | None = option(
         None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
     )
-    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
     out: Path | None = option(None, "directory of results", parse=Path, usual="gen_images/eval_NUMBER")
     format: str = option("tsv", "of the tables", choices=FORMATS)
 
@@ -75,7 +75,7 @@ class ExperimentOptions(Options):
         for name in self.only or ():
             check_choice("section", name, SECTIONS[self.number])
         if self.dataset is not None:
-            find_dataset(self.dataset)
+            self.find(self.dataset)
         for name, folder in (("--networks-dir", self.networks_dir), ("--data-dir", self.data_dir)):
             if folder is not None and not folder.is_dir():
                 raise InputError(f"{name} came as {folder}, which is no directory: correct it")

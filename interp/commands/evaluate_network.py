@@ -37,7 +37,7 @@ class Asked:
     @property
     def table(self) -> str:
         """The table that networks of these options share, for the names of files."""
-        parts = [str(getattr(self.options, each.name)) for each in fields(self.options) if each.metadata["names_file"]]
+        parts = [self.options.in_files(each.name) for each in fields(self.options) if each.metadata["names_file"]]
         method = getattr(self.options, "method", None)
         return "_".join([self.task.name, *(method or "" if part == "None" else part for part in parts)])
 
@@ -131,7 +131,7 @@ def _earlier(asked: Asked) -> list[str]:
     options, task = asked.options, asked.task.name
     method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
     norm, classes = getattr(options, "norm", "l1"), getattr(options, "num_class", "two_class")
-    return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.dataset}_{method}", asked.table]
+    return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}", asked.table]
 
 
 def _made_alike(record: dict[str, Any], other: dict[str, Any]) -> bool:

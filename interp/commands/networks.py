@@ -64,7 +64,7 @@ def named_networks(names: Sequence[str], dataset: str | None, networks_dir: Path
         path = locate_network(name, networks_dir)
         stem = network_stem(path.name)
         place = dataset or split_name(stem).dataset
-        if place not in dataset_names():
+        if dataset is None and place not in dataset_names():
             raise InputError(f"the name {stem} does not say on which dataset to evaluate it: give --dataset")
         if any(stem == other.name for other in chosen):
             raise InputError(f"two networks are named {stem}: evaluate them with an --out for each")

@@ -9,8 +9,9 @@ from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 from interp.core.names import PRECISIONS
-from interp.core.options import Options, add_options, given_options, make, option
-from interp.data import Dataset, find_dataset, load
+from interp.core.options import add_options, given_options, make, option
+from interp.data import Dataset, load
+from interp.data.options import CHOICES, ImageOptions
 from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
 from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 
@@ -26,13 +27,13 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(Options):
+class TrainingOptions(ImageOptions):
     """Options of train.py."""
 
     number: int | None = option(None, "1 to 8; --list says what each trains", parse=int, positional=True)
     list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
     only: Sequence[str] | None = option(None, "networks of the list, with or without their epochs", many=True)
-    dataset: str | None = option(None, "train on this dataset instead, for example digits, which needs no files")
+    dataset: str | None = option(None, f"train on this dataset instead: {CHOICES}")
     explanation: str | None = option(
         None, "the maps that the int methods compare, such as grad_cam, gradient or ig", usual="cam"
     )
@@ -47,7 +48,6 @@ class TrainingOptions(Options):
     )
     strategy: str = option("none", "none, mirrored (GPUs or logical CPUs), multiworker (TF_CONFIG)")
     replicas: int | None = option(None, "logical CPUs of --strategy mirrored without a GPU", parse=whole_number(2))
-    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
     networks_dir: Path = option(Path("networks"), "directory of the trained networks", parse=Path)
     pictures_dir: Path = option(Path("gen_images/training"), "directory of the loss plots", parse=Path)
 
@@ -108,7 +108,7 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
     for row in recipes(number):
         changed = with_profile(row, options.profile)
         if options.dataset is not None:
-            changed = on_dataset(changed, find_dataset(options.dataset).prefix)
+            changed = on_dataset(changed, options.find(options.dataset).prefix)
         if options.epochs is not None:
             changed = for_epochs(changed, options.epochs)
         if options.explanation not in (None, "cam"):

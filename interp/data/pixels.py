@@ -20,35 +20,42 @@ class ScaledPixels:
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, pixels: np.ndarray) -> None:
-        """Wrap `pixels`; raises InputError for anything but bytes (n, h, w, c)."""
+    def __init__(self, pixels: np.ndarray, chosen: np.ndarray | None = None) -> None:
+        """Wrap `pixels`, or the `chosen` rows (m,) of them; raises InputError for anything but bytes (n, h, w, c)."""
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 4:
             raise InputError(
                 f"pixels came as {getattr(pixels, 'dtype', type(pixels).__name__)} of shape "
                 f"{getattr(pixels, 'shape', ())}, expected uint8 (n, height, width, channels)"
             )
         self._pixels = pixels
+        self._chosen = chosen
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._pixels.shape
+        return (len(self), *self._pixels.shape[1:])
 
     @property
     def ndim(self) -> int:
         return self._pixels.ndim
 
     def __len__(self) -> int:
-        return len(self._pixels)
+        return len(self._pixels if self._chosen is None else self._chosen)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        return scale(self._pixels[index])
+        return scale(self._pixels[index if self._chosen is None else self._chosen[index]])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Load everything."""
         if copy is False:
             raise ValueError("scaled pixels cannot become an array without a copy")
-        return scale(self._pixels).astype(dtype or self.dtype, copy=False)
+        return self[:].astype(dtype or self.dtype, copy=False)
 
     def first(self, count: int) -> "ScaledPixels":
         """Return the first `count` images, nothing loaded."""
-        return ScaledPixels(self._pixels[:count])
+        if self._chosen is None:
+            return ScaledPixels(self._pixels[:count])
+        return ScaledPixels(self._pixels, self._chosen[:count])
+
+    def rows(self, indices: np.ndarray) -> "ScaledPixels":
+        """Return the images at `indices` (m,) from 0, in that order, nothing loaded."""
+        return ScaledPixels(self._pixels, indices if self._chosen is None else self._chosen[indices])

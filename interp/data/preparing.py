@@ -1,6 +1,7 @@
 """Finding a dataset that TensorFlow Datasets has prepared, else having it prepared once."""
 
 import os
+import re
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,12 +33,10 @@ def find_prepared(wanted: Preparable, root: Path | None, looked: Sequence[Path])
     Without a root the usual folder of TensorFlow Datasets is taken. `looked` is where official files were not found.
     Raises InputError saying where was looked and what to do.
     """
-    usual = Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")))
-    homes = [usual] if root is None else [root / "tfds", root]
-    for home in homes:
-        versions = sorted(path.parent for path in home.glob(f"{wanted.name}/*/dataset_info.json"))
-        if versions:
-            return open_folder(versions[-1])
+    homes = _homes(root)
+    found = _newest(wanted.name, homes)
+    if found is not None:
+        return open_folder(found)
     try:
         folder = _download(wanted, homes[0])
     except Exception as error:  # whatever stops a download, the user needs files
@@ -52,6 +51,37 @@ def find_prepared(wanted: Preparable, root: Path | None, looked: Sequence[Path])
             f"{wanted.advice}"
         ) from error
     return open_folder(folder)
+
+
+def prepared_in(name: str, root: Path | None) -> Prepared:
+    """Return a dataset prepared in `root`/tfds or `root`, by its name or name/config; nothing is downloaded.
+
+    Raises InputError saying where was looked.
+    """
+    homes = _homes(root)
+    if not re.fullmatch(r"\w+(/\w[\w.+-]*)?", name, re.ASCII):
+        raise InputError(f"tfds:{name[:80]} is no name such as tfds:eurosat/rgb: correct it")
+    found = _newest(name, homes)
+    if found is None:
+        raise InputError(
+            f"no prepared {name} is in {' or '.join(map(str, homes))}: tensorflow_datasets.load({name!r}, data_dir={str(homes[0])!r}) "
+            "prepares it"
+        )
+    return open_folder(found)
+
+
+def _homes(root: Path | None) -> list[Path]:
+    usual = Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")))
+    return [usual] if root is None else [root / "tfds", root]
+
+
+def _newest(name: str, homes: Sequence[Path]) -> Path | None:
+    """The last version in the first of the homes that has any."""
+    for home in homes:
+        versions = sorted(path.parent for path in home.glob(f"{name}/*/dataset_info.json"))
+        if versions:
+            return versions[-1]
+    return None
 
 
 def _download(wanted: Preparable, home: Path) -> Path:

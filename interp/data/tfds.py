@@ -38,6 +38,23 @@ class Prepared:
         with _reading(self.folder):
             return int(self.builder.info.splits[split].num_examples)
 
+    def splits(self) -> dict[str, int]:
+        """Return the stored splits with their numbers of examples."""
+        with _reading(self.folder):
+            return {name: int(split.num_examples) for name, split in self.builder.info.splits.items()}
+
+    def features(self) -> tuple[tuple[int | None, int | None, int | None], tuple[str, ...]] | None:
+        """Return the (height, width, channels) of images, None where it varies, and the names of classes; None for another set."""
+        tfds = import_tfds()
+        with _reading(self.folder):
+            found = self.builder.info.features
+            if not isinstance(found, tfds.features.FeaturesDict) or not {"image", "label"} <= set(found):
+                return None
+            image, label = found["image"], found["label"]
+            if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
+                return None
+            return image.shape, tuple(label.names)
+
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return images (n, h, w, c) uint8 and labels (n,) of "train", "validation" (a part of train) or "test".
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import interp
 from interp.commands import evaluate_network
@@ -12,6 +13,7 @@ from interp.commands.evaluate_network import main, parse
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.errors import InputError
 from interp.core.options import flag
+from interp.data.options import OWN_IMAGES
 from interp.models import build_network
 
 # A value of each option that differs from its default.
@@ -22,6 +24,9 @@ VALUES = {
     "seed": "5",
     "networks_dir": "networks",
     "data_dir": "data",
+    "image_size": "64,48",
+    "crop": "none",
+    "unreadable": "skip",
     "output_dir": "out",
     "picture_dir": "pictures",
     "format": "csv",
@@ -73,18 +78,29 @@ WITH = {"queries": ["--protocol=strong"]}
 
 
 @pytest.fixture(scope="module")
+def own_images(tmp_path_factory):
+    """Images that are nobody's dataset, which some options are for."""
+    folder = tmp_path_factory.mktemp("own")
+    for label in ("a", "b"):
+        (folder / label).mkdir()
+        for place in range(3):
+            Image.new("L", (28, 28)).save(folder / label / f"{place}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
 def network(tmp_path_factory):
     net = build_network("small", (28, 28, 1), 10)
     return interp.save_model(net, tmp_path_factory.mktemp("networks") / "digits_smallgap_normal_1.safetensors")
 
 
-def line(task, network, name):
+def line(task, network, name, own_images):
     """The words that give one option to a task, spelled with `_` and with `-`."""
     value = OTHERS.get((task, name), VALUES[name])
     given = f"--{name}" if value is None else f"--{name}={value}"
     needed = [
         f"--task={task}",
-        "--dataset=digits",
+        f"--dataset={own_images if name in OWN_IMAGES else 'digits'}",
         f"--network={network}",
         *(WITH.get(name, []) if task == "pgd_attack" else []),
     ]
@@ -98,9 +114,9 @@ def test_every_option_has_a_value_here():
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", VALUES)
-def test_a_task_takes_an_option_or_says_whose_it_is(task, name, network):
+def test_a_task_takes_an_option_or_says_whose_it_is(task, name, network, own_images):
     spec = TASKS[task]
-    for words in line(task, network, name):
+    for words in line(task, network, name, own_images):
         if name in {each.name for each in dataclasses.fields(spec.options)}:
             options = parse(words).options
             default = {each.name: each.default for each in dataclasses.fields(spec.options)}[name]

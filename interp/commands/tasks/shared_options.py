@@ -8,9 +8,10 @@ from interp.core.argument_types import number, numbers, radii, radius, whole_num
 from interp.core.checks import check_penalties
 from interp.core.errors import InputError, check_choice
 from interp.core.names import ARCHITECTURE_TAGS, DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS
-from interp.core.options import Options, option
+from interp.core.options import option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
+from interp.data.options import CHOICES, ImageOptions
 
 # What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
 OTHERS = (*(name for name in METHODS if name not in ("random", "cam", "integrated_gradients")), *ENSEMBLES)
@@ -24,7 +25,7 @@ def seed_option(default: int = 99) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions(Options):
+class TaskOptions(ImageOptions):
     """What every task takes."""
 
     title: ClassVar[str] = "what and where"
@@ -32,7 +33,7 @@ class TaskOptions(Options):
     images: ClassVar[int] = 200
     splits: ClassVar[tuple[str, ...]] = ("test",)
 
-    dataset: str = option(MISSING, "digits, mnist, cifar10 or restimagenet", names_file=True)
+    dataset: str = option(MISSING, CHOICES, names_file=True)
     network: str = option(
         MISSING,
         "a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it is run), of a "
@@ -53,13 +54,12 @@ class TaskOptions(Options):
     networks_dir: Path | None = option(
         None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
     )
-    data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
     output_dir: Path = option(Path("gen_images/tables"), "tables and records (JSON)", parse=Path)
     picture_dir: Path = option(Path("gen_images"), "pictures", parse=Path)
     format: str = option("tsv", "of the table", choices=FORMATS)
 
     def check(self, given: frozenset[str]) -> None:
-        find_dataset(self.dataset)
+        self.find(self.dataset)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,124 @@
+"""From one image file to bytes of a given shape, by Pillow."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from interp.data.image_rules import ImageRules
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jp2", ".tga", ".ico", ".avif"),
+)
+_GREY = ("1", "L", "LA", "La", "I")
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+
+
+class UnreadableImage(ValueError):
+    """A file is no image that can be decoded; the message is the reason."""
+
+
+class Header(NamedTuple):
+    """What the start of a file says: the size as it is shown, and whether the image has grey levels only."""
+
+    height: int
+    width: int
+    is_grey: bool
+
+
+def read_header(path: str | Path) -> Header:
+    """Return size, after EXIF rotation, and kind of an image file. Raises UnreadableImage."""
+    try:
+        from PIL import Image
+
+        with Image.open(path) as image:
+            width, height = image.size
+            if image.getexif().get(_ORIENTATION) in _TURNED:
+                width, height = height, width
+            return Header(height, width, _is_grey(image))
+    except Exception as error:  # the decoders of many formats raise as many kinds
+        raise UnreadableImage(_reason(error, path)) from error
+
+
+def decode(path: str | Path, shape: tuple[int, int, int], rules: ImageRules) -> np.ndarray:
+    """Return the image of a file as bytes of `shape` (height, width, channels), channels 1 or 3. Raises UnreadableImage.
+
+    EXIF orientation is applied. Transparency lies on white, as viewers and paper show it, so that the colours below, which nobody
+    sees and which are often black, do not appear. Palettes are looked up; of 16 bits the upper 8 are kept; grey becomes three equal
+    channels where three are asked for; of moving pictures the first is taken.
+    """
+    try:
+        from PIL import Image, ImageOps
+
+        with Image.open(path) as image:
+            image.load()
+            plain = _plain(ImageOps.exif_transpose(image), "L" if shape[2] == 1 else "RGB")
+        return _fitted(plain, shape, rules.crop)
+    except Exception as error:  # as above
+        raise UnreadableImage(_reason(error, path)) from error
+
+
+def fit_array(pixels: np.ndarray, shape: tuple[int, int, int], rules: ImageRules) -> np.ndarray:
+    """Return bytes (h, w, 1 or 3) as bytes of `shape` by the same rules."""
+    if pixels.shape == shape:
+        return pixels
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return _fitted(image.convert("L" if shape[2] == 1 else "RGB"), shape, rules.crop)
+
+
+def _is_grey(image: "Image.Image") -> bool:
+    if image.mode == "P":
+        palette = np.array(image.getpalette() or [0, 1, 2]).reshape(-1, 3)
+        return bool((palette == palette[:, :1]).all())
+    return image.mode in _GREY or image.mode.startswith("I;16")
+
+
+def _plain(image: "Image.Image", mode: str) -> "Image.Image":
+    """The image with 8 bits, opaque, in mode L or RGB."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError("its pixels have 32 bits, expected 8 or 16")
+        image = Image.fromarray((levels >> 8).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of unknown range, expected 8 or 16 bits")
+    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
+    return image.convert(mode)
+
+
+def _fitted(image: "Image.Image", shape: tuple[int, int, int], crop: str) -> np.ndarray:
+    from PIL import Image
+
+    height, width, channels = shape
+    if image.size != (width, height):
+        box = None
+        if crop == "center":
+            scale = min(image.width / width, image.height / height)
+            across, down = min(width * scale, image.width), min(height * scale, image.height)
+            left, top = (image.width - across) / 2, (image.height - down) / 2
+            box = (left, top, left + across, top + down)
+        # Averages over what a pixel covers where it shrinks, so nothing is lost between pixels.
+        image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def _reason(error: Exception, path: Any) -> str:
+    """Why a file cannot be decoded, in a line without its path."""
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "it is no image of a known format" if os.path.getsize(path) else "it is empty"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__

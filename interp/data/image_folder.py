@@ -1,0 +1,270 @@
+"""A directory of image files, with a subdirectory for each class: where the files are, and loading them."""
+
+import os
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from interp.core.errors import InputError
+from interp.data.decoding import SUFFIXES, UnreadableImage, decode, read_header
+from interp.data.drawn_splits import check_seed, draw_splits
+from interp.data.image_rules import ImageRules
+from interp.data.pixel_cache import Row, cached_facts, cached_images
+from interp.data.pixels import ScaledPixels
+from interp.data.record import SPLITS, Dataset
+from interp.data.spec import DatasetSpec
+from interp.data.user_spec import user_spec
+
+# The names of directories of splits.
+FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+_LAYOUT = "it needs a subdirectory for each class, or train/ and test/ (and validation/) with these inside"
+_ALL = "all"
+# Fewer files are decoded before anybody looks for progress.
+_MANY = 2000
+
+T = TypeVar("T")
+# A file's name below the root and its label.
+File = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The files of an image set: `files` by split, or all together where the splits are drawn."""
+
+    root: Path
+    class_names: tuple[str, ...]
+    files: dict[str, list[File]]
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The splits that are drawn, from train/ or from all files."""
+        if _ALL in self.files:
+            return SPLITS
+        return () if "validation" in self.files or "train" not in self.files else SPLITS[:2]
+
+    def of_split(self, split: str, seed: int) -> list[File]:
+        """The files of a split in an order of that seed. Raises InputError."""
+        if split in self.drawn:
+            files = self.files[_ALL if _ALL in self.files else "train"]
+            labels = np.array([label for _, label in files])
+            rows = draw_splits(labels, self.class_names, self.drawn[1:], seed)[split]
+        elif split in self.files:
+            files = self.files[split]
+            rows = np.random.RandomState(check_seed(seed)).permutation(len(files))
+        else:
+            raise InputError(
+                f"{self.root} has no {split}/ beside {' and '.join(f'{there}/' for there in self.files)}: add it, or put the classes into "
+                f"{self.root} itself, and the splits are drawn"
+            )
+        return [files[row] for row in rows]
+
+    def stamp(self, files: Sequence[File]) -> list[object]:
+        """What tells these files from others: their names, labels, sizes and times. Raises InputError."""
+        try:
+            told = [(name, label, os.stat(self.root / name)) for name, label in files]
+        except OSError as error:
+            raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
+        return [str(self.root.resolve()), *([name, label, s.st_size, s.st_mtime_ns] for name, label, s in told)]
+
+
+def folder_spec(root: Path, name: str, rules: ImageRules) -> DatasetSpec:
+    """Return the facts of a directory of images. Raises InputError naming what is wrong with it."""
+    folder = list_folder(root)
+    shape = _shape(folder, rules)
+
+    def load(split: str, data_dir: str | Path | None, seed: int) -> Dataset:
+        return _load(list_folder(root), shape, rules, split, seed, name)
+
+    has_training = "train" in folder.files or _ALL in folder.files
+    training_images = len(folder.of_split("train", 0)) if has_training else 0
+    return user_spec(name, shape, folder.class_names, training_images, load)
+
+
+def list_folder(root: Path) -> ImageFolder:
+    """Return the files below a directory by split and class. Raises InputError for a layout that is not known."""
+    inside = _folders(root)
+    splits = {split: root / name for name in inside for split in [FOLDERS.get(name)] if split and _folders(root / name)}
+    if not {"train", "test"} & set(splits):
+        if not inside:
+            raise InputError(f"{root} has no subdirectories: {_LAYOUT}")
+        names, files = _classes(root, root)
+        return ImageFolder(root, names, {_ALL: files})
+    doubled = [
+        name for name in inside if name in FOLDERS and root / name not in splits.values() and _folders(root / name)
+    ]
+    if doubled:
+        raise InputError(f"{root} has {doubled[0]} beside {splits[FOLDERS[doubled[0]]].name}: leave one of them")
+    listed = {split: _classes(root, splits[split]) for split in SPLITS if split in splits}
+    (first, (names, _)), *others = listed.items()
+    for split, (there, _) in others:
+        odd = sorted(set(names) ^ set(there))
+        if odd:
+            has, lacks = (first, split) if odd[0] in names else (split, first)
+            raise InputError(
+                f"{root} has the class {odd[0]} in {splits[has].name}/ and not in {splits[lacks].name}/: give all splits the same classes"
+            )
+    return ImageFolder(root, names, {split: files for split, (_, files) in listed.items()})
+
+
+def _folders(folder: Path) -> list[str]:
+    try:
+        return sorted(e.name for e in os.scandir(folder) if not e.name.startswith((".", "__MACOSX")) and e.is_dir())
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _classes(root: Path, folder: Path) -> tuple[tuple[str, ...], list[File]]:
+    """The classes of a directory and their files, both by name. Raises InputError."""
+    names, files, others = _folders(folder), list[File](), list[str]()
+    for label, name in enumerate(names):
+        before = len(files)
+        for path in _files(folder / name):
+            inside = str(path.relative_to(root))
+            if path.suffix.lower() in SUFFIXES:
+                files.append((inside, label))
+            else:
+                others.append(inside)
+        if len(files) == before:
+            raise InputError(
+                f"{folder / name} holds no images ({', '.join(SUFFIXES[:4])} and so on): add some, or remove the empty class"
+            )
+    if len(names) < 2:
+        raise InputError(f"{folder} has one class, {names[0]}, expected at least two: {_LAYOUT}")
+    if others:
+        warnings.warn(
+            f"{len(others)} files of {folder} are no images and are passed over, such as {others[0]}", stacklevel=4
+        )
+    return tuple(names), files
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files below a directory that are not hidden, by name."""
+    found = []
+    for where, inside, names in os.walk(folder):
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        visible = sorted(
+            name for name in names if not name.startswith(".") and name not in ("Thumbs.db", "desktop.ini")
+        )
+        found += [Path(where) / name for name in visible if os.path.isfile(os.path.join(where, name))]
+    return found
+
+
+def _shape(folder: ImageFolder, rules: ImageRules) -> tuple[int, int, int]:
+    """The shape that all images get. Raises InputError."""
+    files = [file for part in folder.files.values() for file in part]
+    facts = cached_facts(folder.stamp(files), lambda: _headers(folder, files))
+    if facts["unreadable"] and rules.unreadable == "error":
+        raise _unreadable(folder.root / facts["unreadable"][0], facts["unreadable"][1])
+    if not facts["sizes"]:
+        raise InputError(f"no image of {folder.root} can be read ({facts['unreadable'][1]}): look at the files")
+    smallest, largest = facts["sizes"]
+    if rules.image_size is None and smallest != largest:
+        written = [f"{height}x{width}" for height, width in (smallest, largest)]
+        raise InputError(
+            f"images of {folder.root} differ in size (height x width {written[0]} to {written[1]}): bring them to one with --image-size "
+            f"(in Python image_size=(height, width)), for example --image-size {smallest[0]},{smallest[0]}"
+        )
+    height, width = rules.image_size or smallest
+    return height, width, 1 if facts["grey"] else 3
+
+
+def _headers(folder: ImageFolder, files: Sequence[File]) -> dict[str, Any]:
+    """The smallest and the largest size, whether all is grey, and the first file that cannot be read."""
+    sizes, grey, unreadable = set[tuple[int, int]](), True, list[str]()
+    for (name, _), found in zip(
+        files, _in_threads(partial(_or_reason, read_header), [folder.root / name for name, _ in files], "")
+    ):
+        if isinstance(found, UnreadableImage):
+            unreadable = unreadable or [name, str(found)]
+        else:
+            sizes.add((found.height, found.width))
+            grey = grey and found.is_grey
+    return {"sizes": [min(sizes), max(sizes)] if sizes else [], "grey": grey, "unreadable": unreadable}
+
+
+def _load(
+    folder: ImageFolder, shape: tuple[int, int, int], rules: ImageRules, split: str, seed: int, name: str
+) -> Dataset:
+    files = folder.of_split(split, seed)
+    what = f"{folder.root}, {split}"
+    parts = [*folder.stamp(files), rules.crop]
+    found = cached_images(parts, shape, lambda: _decoded(folder, files, shape, rules, what), what)
+    if found.left_out and rules.unreadable == "error":
+        # Decoded earlier, when such files were to be left out.
+        first, reason = next(iter(found.left_out.items()))
+        raise _unreadable(folder.root / first, reason)
+    found.warn(what)
+    lost = np.setdiff1d(np.arange(len(folder.class_names)), found.labels)
+    if len(lost) and found.left_out:
+        raise InputError(
+            f"no image of the class {folder.class_names[lost[0]]} in {what} can be read: look at its files"
+        )
+    drawn = f", split drawn by seed {seed}" if split in folder.drawn else ""
+    fitted = "" if rules.image_size is None else f", brought to {shape[0]}x{shape[1]} (crop {rules.crop})"
+    return Dataset(
+        images=ScaledPixels(found.images),
+        labels=found.labels,
+        class_names=folder.class_names,
+        source=f"images of {folder.root.name or folder.root}{fitted}{drawn}",
+        split=split,
+        name=name,
+    )
+
+
+def _decoded(
+    folder: ImageFolder, files: Sequence[File], shape: tuple[int, int, int], rules: ImageRules, what: str
+) -> Iterator[Row]:
+    paths = [folder.root / name for name, _ in files]
+    work = partial(_or_reason, partial(decode, shape=shape, rules=rules))
+    for (name, label), found in zip(files, _in_threads(work, paths, what)):
+        if not isinstance(found, UnreadableImage):
+            yield found, label
+        elif rules.unreadable == "error":
+            raise _unreadable(folder.root / name, str(found))
+        else:
+            yield name, str(found)
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} cannot be read ({reason}): replace or remove it, or leave such files out with --unreadable skip (in Python "
+        'unreadable="skip")'
+    )
+
+
+def _or_reason(function: Callable[[Path], T], path: Path) -> T | UnreadableImage:
+    try:
+        return function(path)
+    except UnreadableImage as error:
+        return error
+
+
+def _in_threads(function: Callable[[Path], T], paths: Sequence[Path], what: str) -> Iterator[T]:
+    """What the function gives for each path, in their order; only a few are ahead, so memory stays small."""
+    from tqdm import tqdm
+
+    workers = min(8, os.cpu_count() or 1)
+    ahead: deque[Future[T]] = deque()
+    shown = {"desc": f"decoding {what}", "unit": "image", "disable": not what or len(paths) < _MANY}
+    interval = 0.5 if sys.stderr.isatty() else 20
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(paths), mininterval=interval, ascii=" =", **shown) as bar:
+        try:
+            for path in paths:
+                ahead.append(pool.submit(function, path))
+                if len(ahead) >= 8 * workers:
+                    bar.update()
+                    yield ahead.popleft().result()
+            while ahead:
+                bar.update()
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,40 @@
+"""The facts of a set of somebody's own, as far as they follow from its shape and size."""
+
+import re
+from collections.abc import Container, Sequence
+
+from interp.data.spec import DatasetSpec, Loader, RetrainingSpec
+
+# l_inf radii, of accuracy tables and of maps, by kind of image: what is usual for colour and for handwriting.
+COLOUR = ((0.0, 2 / 255, 4 / 255, 8 / 255), (4 / 255, 8 / 255), 8 / 255)
+GREY = ((0.0, 0.05, 0.1, 0.15), (0.1,), 0.1)
+# A short training sees about so many images, in 5 epochs at least.
+_SEEN, _MOST = 100_000, 10_000
+
+
+def user_spec(
+    name: str, shape: tuple[int, int, int], class_names: Sequence[str], training_images: int, load: Loader
+) -> DatasetSpec:
+    """Return the facts of a set, with radii by its channels, and retrainings by the number of its training images."""
+    epsilons, map_epsilons, usual = GREY if shape[2] == 1 else COLOUR
+    images = max(1, min(training_images, _MOST))
+    return DatasetSpec(
+        name=name,
+        shape=shape,
+        classes=len(class_names),
+        class_names=tuple(class_names),
+        training_images=training_images,
+        epsilons=epsilons,
+        map_epsilons=map_epsilons,
+        usual_radius=usual,
+        retraining=RetrainingSpec(
+            images=images, epochs=min(30, max(5, _SEEN // images)), batch_size=min(64, images), learning_rate=1e-3
+        ),
+        load=load,
+    )
+
+
+def safe_name(text: str, taken: Container[str]) -> str:
+    """Return a name of letters, digits and "-", as names of files and networks take it, that is none of the `taken`."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:60] or "images"
+    return f"{name}-own" if name in taken else name

@@ -1,0 +1,275 @@
+"""Images of users in a directory: every kind of file, hand-checked pixels, splits, the cache, and what is refused."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from interp import data
+from interp.data import pixel_cache
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INTERP_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def save(path: Path, image: Image.Image, **settings: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **settings)
+
+
+def plain(path: Path, colour: Any, size: tuple[int, int] = (4, 4), mode: str = "RGB") -> None:
+    save(path, Image.new(mode, size, colour))
+
+
+def with_splits(root: Path, splits: tuple[str, ...] = ("train", "val", "test")) -> Path:
+    """Three images of each of two classes a split, in colour."""
+    for split in splits:
+        for label, colour in (("ant", RED), ("bee", BLUE)):
+            for number in range(3):
+                plain(root / split / label / f"{number}.png", colour)
+    return root
+
+
+def one_image(root: Path, rules: dict[str, Any] | None = None, *, label: int = 0) -> np.ndarray:
+    """The only test image of a class, as bytes."""
+    test = data.load(root, "test", **(rules or {}))
+    [row] = np.flatnonzero(test.labels == label)
+    return np.asarray(np.round(test.images[row] * 255), np.uint8)
+
+
+def test_every_kind_of_file_as_colour(tmp_path: Path) -> None:
+    """2 x 2 pixels, so that each value can be written down."""
+    root = tmp_path / "kinds"
+    four = np.array([[0, 50], [100, 255]], np.uint8)
+    save(root / "test/a-grey/x.png", Image.fromarray(four))
+    transparent = np.array([[[255, 0, 0, 255], [0, 0, 0, 0]], [[0, 0, 0, 51], [0, 255, 0, 255]]], np.uint8)
+    save(root / "test/b-alpha/x.png", Image.fromarray(transparent))
+    palette = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8))
+    palette.putpalette([10, 20, 30, 200, 100, 0])
+    save(root / "test/c-palette/x.png", palette)
+    save(root / "test/d-sixteen/x.png", Image.fromarray(np.array([[0, 255], [256, 65535]], np.uint16)))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees clockwise
+    turned = np.array([[[1, 0, 0], [2, 0, 0]], [[3, 0, 0], [4, 0, 0]]], np.uint8)
+    save(root / "test/e-turned/x.png", Image.fromarray(turned), exif=exif)
+    save(root / "test/f-two-levels/x.png", Image.fromarray(np.array([[True, False], [False, True]])))
+    found = data.find_dataset(root)
+    assert (found.shape, found.classes, found.name) == ((2, 2, 3), 6, "kinds")
+    np.testing.assert_array_equal(one_image(root, label=0), np.repeat(four[..., None], 3, -1))
+    # Transparent black is white; black that is opaque by a fifth, 51/255, leaves four fifths of white, 204.
+    alpha = one_image(root, label=1)
+    assert alpha.tolist() == [[[255, 0, 0], [255, 255, 255]], [[204, 204, 204], [0, 255, 0]]]
+    assert one_image(root, label=2).tolist() == [[[10, 20, 30], [200, 100, 0]], [[200, 100, 0], [10, 20, 30]]]
+    assert one_image(root, label=3)[..., 0].tolist() == [[0, 0], [1, 255]]
+    assert one_image(root, label=4)[..., 0].tolist() == [[3, 1], [4, 2]]
+    assert one_image(root, label=5)[..., 2].tolist() == [[255, 0], [0, 255]]
+    images = data.load(root, "test").images
+    assert isinstance(images, data.ScaledPixels)
+    assert images[:].dtype == np.float32
+
+
+def test_a_set_all_grey_has_one_channel(tmp_path: Path) -> None:
+    root = tmp_path / "grey"
+    plain(root / "test/a/x.png", 7, mode="L")
+    plain(root / "test/b/x.png", (9, 255), mode="LA")
+    found = data.find_dataset(root)
+    assert (found.shape, found.epsilons, found.usual_radius) == ((4, 4, 1), data.find_dataset("digits").epsilons, 0.1)
+    assert {one_image(root, label=label).max() for label in (0, 1)} == {7, 9}
+
+
+def test_a_turned_file_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    save(tmp_path / "set/test/a/x.jpg", Image.new("RGB", (6, 4)), exif=exif)
+    plain(tmp_path / "set/test/b/x.jpg", RED, (4, 6))
+    assert data.find_dataset(tmp_path / "set").shape == (6, 4, 3)
+
+
+def test_sizes_are_brought_to_one(tmp_path: Path, refuses: Any) -> None:
+    """Four columns: red, green, green, blue. The centred square is green; the whole, distorted, is not."""
+    root, wide = tmp_path / "sizes", np.zeros((2, 4, 3), np.uint8)
+    wide[:, 0, 0] = wide[:, 1:3, 1] = wide[:, 3, 2] = 255
+    save(root / "test/a/x.png", Image.fromarray(wide))
+    plain(root / "test/b/x.png", RED, (2, 2))
+    refuses(lambda: data.load(root, "test"), "2x2 to 2x4", "--image-size 2,2")
+    square = one_image(root, {"image_size": 2})
+    assert (square == [0, 255, 0]).all()
+    # The left of two pixels lies at 1 of 4: a triangle of half-width 2 weighs the columns 3, 3, 1 and 0 sevenths.
+    distorted = one_image(root, {"image_size": (2, 2), "crop": "none"})
+    np.testing.assert_allclose(distorted[0], [[255 * 3 / 7, 255 * 4 / 7, 0], [0, 255 * 4 / 7, 255 * 3 / 7]], atol=1)
+    assert one_image(root, {"image_size": (1, 2), "crop": "center"}).shape == (1, 2, 3)
+    assert "brought to 1x2 (crop center)" in data.load(root, "test").source
+
+
+def test_given_splits(tmp_path: Path) -> None:
+    root = with_splits(tmp_path / "My flowers_2")
+    found = data.find_dataset(str(root))
+    assert (found.name, found.prefix, found.class_names) == ("My-flowers-2", "My-flowers-2", ("ant", "bee"))
+    assert found.epsilons == (0, 2 / 255, 4 / 255, 8 / 255)
+    assert (found.training_images, found.retraining.images) == (6, 6)
+    for split in data.SPLITS:
+        part = data.load(root, split)
+        assert (len(part), part.split, part.name, part.class_names) == (6, split, "My-flowers-2", ("ant", "bee"))
+        for row, label in enumerate(part.labels):
+            np.testing.assert_array_equal(part.images[row][0, 0], [1, 0, 0] if label == 0 else [0, 0, 1])
+    assert data.find_dataset("My-flowers-2") == found
+
+
+def test_validation_is_drawn_from_train(tmp_path: Path) -> None:
+    root = with_splits(tmp_path / "set", ("train", "test"))
+    train, validation = (data.load(root, split) for split in ("train", "validation"))
+    assert (np.bincount(train.labels).tolist(), np.bincount(validation.labels).tolist()) == ([2, 2], [1, 1])
+    assert data.find_dataset(root).training_images == 4
+    assert ("drawn by seed 99" in validation.source, "drawn" in data.load(root, "test").source) == (True, False)
+
+
+def numbered(root: Path, count: int, classes: int = 2) -> Path:
+    """Every image has another red, so that it can be told which one it is."""
+    for label in range(classes):
+        for number in range(count):
+            plain(root / f"class {label}" / f"{number:02}.png", (number, label, 0))
+    return root
+
+
+def test_drawn_splits_share_out_every_image_once(tmp_path: Path, refuses: Any) -> None:
+    root = numbered(tmp_path / "set", 20)
+    drawn = {split: data.load(root, split, seed=1) for split in data.SPLITS}
+    assert [np.bincount(part.labels).tolist() for part in drawn.values()] == [[16, 16], [2, 2], [2, 2]]
+    seen = np.concatenate([np.round(part.images[:][:, 0, 0] * 255) for part in drawn.values()])
+    assert len(np.unique(seen, axis=0)) == 40
+    again, other = (data.load(root, "test", seed=seed).identity for seed in (1, 2))
+    assert drawn["test"].identity == again != other
+    # In an order of the seed: the first images are of all classes.
+    assert len(set(drawn["train"].labels[:8])) == 2
+    refuses(lambda: data.load(root, "test", seed=-1), "seed")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set")
+    (root / "test/ant/text.jpg").write_text("no image")
+    refuses(lambda: data.load(root, "test"), root / "test/ant/text.jpg", "--unreadable skip")
+    with pytest.warns(UserWarning, match=r"1 of 7 files .* left out: test/ant/text.jpg \(it is no image"):
+        assert len(data.load(root, "test", unreadable="skip")) == 6
+    # The header says nothing of what is missing behind it.
+    noise = Image.fromarray(np.random.RandomState(0).randint(0, 256, (4, 4, 3), np.uint8))
+    save(root / "test/bee/cut.png", noise)
+    (root / "test/bee/cut.png").write_bytes((root / "test/bee/cut.png").read_bytes()[:-40])
+    with pytest.warns(UserWarning, match="2 of 8 files"):
+        assert len(data.load(root, "test")) == 6
+    (root / "test/ant/text.jpg").unlink()
+    refuses(lambda: data.load(root, "test", unreadable="error"), root / "test/bee/cut.png")
+    with pytest.warns(UserWarning, match=r"1 of 7 files .*cut.png"):
+        data.load(root, "test", unreadable="skip")
+    refuses(lambda: data.load(root, "test", unreadable="error"), root / "test/bee/cut.png")
+
+
+def test_nothing_that_can_be_read(tmp_path: Path, refuses: Any) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "set/test" / label).mkdir(parents=True)
+        (tmp_path / "set/test" / label / "x.png").write_bytes(b"")
+    refuses(lambda: data.find_dataset(tmp_path / "set", unreadable="skip"), "no image", "it is empty")
+
+
+def test_other_files_are_passed_over_with_a_warning(tmp_path: Path) -> None:
+    root = with_splits(tmp_path / "set")
+    (root / "test/ant/.DS_Store").write_text("x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data.load(root, "test")
+    (root / "test/ant/notes.txt").write_text("x")
+    with pytest.warns(UserWarning, match="1 files .* such as test/ant/notes.txt"):
+        assert len(data.load(root, "test")) == 6
+
+
+def test_layouts_that_are_refused(tmp_path: Path, refuses: Any) -> None:
+    def refused(root: Path, *words: object) -> None:
+        refuses(lambda: data.find_dataset(root), root, *words)
+
+    refused(tmp_path / "nothing", "is not there")
+    (tmp_path / "file.txt").write_text("x")
+    refused(tmp_path / "file.txt", "is no set of images")
+    plain(tmp_path / "flat/x.png", RED)
+    refused(tmp_path / "flat", "has no subdirectories", "for each class")
+    plain(tmp_path / "one/a/x.png", RED)
+    refused(tmp_path / "one", "one class, a", "at least two")
+    with_splits(tmp_path / "lacks")
+    for path in (tmp_path / "lacks/test/bee").iterdir():
+        path.unlink()
+    refused(tmp_path / "lacks", "test/bee holds no images", "empty class")
+    (tmp_path / "lacks/test/bee").rmdir()
+    plain(tmp_path / "lacks/test/fly/x.png", RED)
+    refused(tmp_path / "lacks", "the class bee in train/ and not in test/")
+    with_splits(tmp_path / "doubled", ("train", "val", "validation", "test"))
+    refused(tmp_path / "doubled", "val", "leave one")
+    refuses(lambda: data.load(with_splits(tmp_path / "tested", ("test",)), "train"), "no train/ beside test/")
+    refuses(lambda: data.load(numbered(tmp_path / "few", 2), "train"), "class 0 has 2 images", "at least 3")
+
+
+@pytest.mark.parametrize(
+    ("rules", "word"),
+    [
+        ({"image_size": 0}, "image_size"),
+        ({"image_size": (2, 3, 3)}, "(height, width)"),
+        ({"image_size": "64"}, "image_size"),
+        ({"crop": "centre"}, "did you mean 'center'"),
+        ({"unreadable": "ignore"}, "expected one of error, skip"),
+    ],
+)
+def test_rules_are_checked(tmp_path: Path, refuses: Any, rules: dict[str, Any], word: str) -> None:
+    refuses(lambda: data.load(with_splits(tmp_path / "set"), "test", **rules), word)
+    refuses(lambda: data.load("digits", "test", **rules), next(iter(rules)), "leave it out for digits")
+
+
+def test_names_that_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_splits(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    assert data.find_dataset("digits").shape == (28, 28, 1)
+    assert data.find_dataset("./digits").name == "digits-own"
+
+
+def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = with_splits(tmp_path / "set")
+    first = data.load(root, "test").identity
+
+    def never(*_: object) -> None:
+        raise AssertionError("decoded again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pixel_cache, "_write", never)
+        assert data.load(root, "test").identity == first
+        # Another size of the file, or another time, is another image.
+        os.utime(root / "test/ant/0.png", (1, 1))
+        with pytest.raises(AssertionError):
+            data.load(root, "test")
+    plain(root / "test/ant/0.png", (7, 7, 7))
+    assert data.load(root, "test").identity != first
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "unfinished"])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path, damage: str) -> None:
+    root = with_splits(tmp_path / "set")
+    first = data.load(root, "test").identity
+    [complete] = own_cache.glob("images-*/complete")
+    if damage == "cut":
+        os.truncate(complete / "images.npy", 150)
+    elif damage == "gone":
+        (complete / "labels.npy").unlink()
+    else:
+        # As a killed process leaves it.
+        complete.rename(complete.with_name("writing"))
+    assert data.load(root, "test").identity == first
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: Any) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("INTERP_CACHE_DIR", str(tmp_path / "file/cache"))
+    refuses(lambda: data.load(with_splits(tmp_path / "set"), "test"), "INTERP_CACHE_DIR")
