@@ -19,7 +19,7 @@ from interp.core.errors import ComputationError, InputError, check_choice
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
-from interp.data.options import CHOICES, OWN_IMAGES, ImageOptions
+from interp.data.image_options import CHOICES, OWN_IMAGES, ImageOptions
 
 if TYPE_CHECKING:
     from interp.data.loaded import LoadedDatasets

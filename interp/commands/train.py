@@ -11,7 +11,7 @@ from interp.core.errors import InputError
 from interp.core.names import PRECISIONS
 from interp.core.options import add_options, given_options, make, option
 from interp.data import Dataset, load
-from interp.data.options import CHOICES, ImageOptions
+from interp.data.image_options import CHOICES, ImageOptions
 from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
 from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 

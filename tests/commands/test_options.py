@@ -13,7 +13,7 @@ from interp.commands.evaluate_network import main, parse
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.errors import InputError
 from interp.core.options import flag
-from interp.data.options import OWN_IMAGES
+from interp.data.image_options import OWN_IMAGES
 from interp.models import build_network
 
 # A value of each option that differs from its default.

@@ -11,7 +11,7 @@ from interp.core.names import ARCHITECTURE_TAGS, DIRECTIONS, ENSEMBLES, METHODS,
 from interp.core.options import option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
-from interp.data.options import CHOICES, ImageOptions
+from interp.data.image_options import CHOICES, ImageOptions
 
 # What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
 OTHERS = (*(name for name in METHODS if name not in ("random", "cam", "integrated_gradients")), *ENSEMBLES)
