@@ -86,7 +86,7 @@ def convert_images(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
             mend = "shift them right by 8 (x >> 8)" if low >= 0 and 255 < high <= 65535 else _mend(low, high)
             raise InputError(f"images of {first} came as {one.dtype} in [{low:g}, {high:g}], expected 0 to 255: {mend}")
         return {what: images.astype(np.uint8) for what, images in arrays.items()}
-    # Between 1 and 2 nobody can say whether a value is a bright pixel that overshot or a dark one.
+    # Between 1 and 2 it is not known whether a value is a bright pixel that overshot or a dark one.
     if low < 0 or high > 255 or 1 < high <= 2:
         raise InputError(
             f"images of {first} came with values in [{low:.4g}, {high:.4g}], expected [0, 1] or 0 to 255: {_mend(low, high)}"

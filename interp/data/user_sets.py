@@ -1,4 +1,4 @@
-"""Sets of somebody's own, by path: a directory, an .npz file, or one that TensorFlow Datasets prepared."""
+"""A user's own sets, by path: a directory, an .npz file, or one that TensorFlow Datasets prepared."""
 
 import os
 from collections.abc import Container

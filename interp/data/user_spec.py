@@ -1,4 +1,4 @@
-"""The facts of a set of somebody's own, as far as they follow from its shape and size."""
+"""The facts of a user's own set, as far as they follow from its shape and size."""
 
 import re
 from collections.abc import Container, Sequence
