@@ -52,7 +52,8 @@ def test_bad_input_in_a_process_of_its_own():
     assert result.returncode == 2
     assert (
         result.stderr
-        == "error: unknown dataset 'digitz': did you mean 'digits'? expected one of digits, mnist, cifar10, restimagenet, cifar, or the path of your own images\n"
+        == "error: unknown dataset 'digitz': did you mean 'digits'? expected one of digits, mnist, cifar10, restimagenet, cifar, "
+        "or the path of your own images\n"
     )
 
 
