@@ -264,6 +264,7 @@ NETWORK_RESULT = {
 }
 
 
+@pytest.mark.slow
 def test_damaged_records_of_eval_cmd_are_refused_or_harmless_and_stay_as_they_are(call, tmp_path):
     network = interp.save_model(build_network("small", (28, 28, 1), 10), tmp_path / "net.safetensors")
     path = tmp_path / "l1_two_class_min_pgd_attack_digits_cam.json"

@@ -61,6 +61,7 @@ def test_missing_rows_are_named(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_every_attack_goal_and_budget_has_a_row():
     network = build_network("small", (32, 32, 3), 3)
     told = []

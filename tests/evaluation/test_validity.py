@@ -59,6 +59,7 @@ def test_a_sound_network_is_not_flagged(digits):
     assert "worst case per image" in found.protocol
 
 
+@pytest.mark.slow
 def test_results_are_the_same_for_the_same_seed(digits):
     network, images, labels = digits
     once, again = (validity(network, images[:20], labels[:20], (0.1,), PROTOCOL, seed=3) for _ in range(2))

@@ -83,6 +83,7 @@ def test_the_forward_pass_is_that_of_the_paper(net):
     assert not any(isinstance(layer, Shortcut) for layer in net.layers)
 
 
+@pytest.mark.slow
 def test_maps_files_and_training(net, tmp_path):
     labels = np.array([0, 3, 4])
     assert CAM(net)(images(), labels).shape == (3, 8, 8, 1)
@@ -99,6 +100,7 @@ def test_maps_files_and_training(net, tmp_path):
     assert all(moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["adv", "int"])
 def test_a_step_of_the_packages_training(net, tag):
     """The loss goes down on the batch; batch normalisation takes its statistics from it."""

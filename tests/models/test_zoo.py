@@ -89,6 +89,7 @@ def test_metadata_says_how_each_was_made(name):
         assert "JPEG re-encoded" in metadata["data"]
 
 
+@pytest.mark.slow
 def test_an_installed_package_finds_them_where_the_variable_says(tmp_path):
     """As from a wheel: the package alone in a folder of its own, and nothing of the checkout around it."""
     shutil.copytree(
