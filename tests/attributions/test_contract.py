@@ -192,6 +192,7 @@ def test_the_model_stays_as_it_is_after_an_error(name):
     assert fingerprint(model) == before
 
 
+@pytest.mark.slow
 def test_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
     try:

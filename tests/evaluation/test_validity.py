@@ -131,6 +131,7 @@ class Misleading(keras.Model):
         return self.inner(mirrored, training=training)
 
 
+@pytest.mark.slow
 def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     network, images, labels = digits
     # What the black box found at a smaller radius does not hide what it finds at a larger one.

@@ -196,6 +196,7 @@ def test_a_damaged_saved_model_and_one_on_a_command_line(tmp_path):
 NAME = "keras.applications.MobileNet"
 
 
+@pytest.mark.slow
 def test_an_architecture_of_keras_applications(tmp_path):
     model = keras.applications.MobileNet((32, 32, 3), weights=None, classes=5)
     for file in ("mine.weights.h5", "mine.keras"):
