@@ -1,6 +1,10 @@
-"""Write what every peer works on to a file: `python export.py NETWORK PATH` (weights, images, labels, logits, and our maps)."""
+"""Write what every peer works on to a file (weights, images, labels, logits, and our maps).
+
+`python export.py NETWORK PATH`; with `--no-maps` for a comparison of attacks alone.
+"""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -11,13 +15,15 @@ from interp.models import load_model
 
 
 def main() -> None:
-    """Export the network and 200 MNIST test images."""
+    """Export the network and 200 test images of its dataset."""
     network = load_model(sys.argv[1])
-    sample, _ = sample_images(data.load("mnist", "test"), 200)
+    dataset = "cifar10" if Path(sys.argv[1]).name.startswith("cifar") else "mnist"
+    sample, _ = sample_images(data.load(dataset, "test"), 200)
     images, labels = np.asarray(sample.images), sample.labels
     arrays = {"images": images, "labels": labels, "logits": network(images).numpy()}
-    arrays["integrated_gradients"] = IntegratedGradients(network, steps=512)(images, labels)
-    arrays["smooth_grad"] = SmoothGrad(VanillaGradient(network), samples=50, seed=1)(images, labels)
+    if "--no-maps" not in sys.argv:
+        arrays["integrated_gradients"] = IntegratedGradients(network, steps=512)(images, labels)
+        arrays["smooth_grad"] = SmoothGrad(VanillaGradient(network), samples=50, seed=1)(images, labels)
     for number, layer in enumerate(network.kernel_layers()):
         arrays[f"kernel{number}"] = layer.kernel.numpy()
         if layer.bias is not None:

@@ -8,7 +8,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def torch_network(arrays: Arrays) -> Any:
-    """A torch.nn.Sequential that takes (n, 1, 28, 28)."""
+    """A torch.nn.Sequential that takes (n, channels, height, width)."""
     import torch
     from torch import nn
 
@@ -16,7 +16,8 @@ def torch_network(arrays: Arrays) -> Any:
         def forward(self, maps: Any) -> Any:
             return maps.mean((2, 3))
 
-    convolutions = [nn.Conv2d(1, 16, 4, 2, 1), nn.Conv2d(16, 32, 4, 2, 1), nn.Conv2d(32, 100, 7, 1, 3)]
+    channels = arrays["images"].shape[-1]
+    convolutions = [nn.Conv2d(channels, 16, 4, 2, 1), nn.Conv2d(16, 32, 4, 2, 1), nn.Conv2d(32, 100, 7, 1, 3)]
     for number, layer in enumerate(convolutions):
         layer.weight.data = torch.tensor(arrays[f"kernel{number}"].transpose(3, 2, 0, 1).copy())
         layer.bias.data = torch.tensor(arrays[f"bias{number}"])

@@ -4,7 +4,8 @@ import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attacks.attack import Attack
 from interp.attacks.auto_pgd import AutoPGD
 from interp.attacks.classification import accuracy, correct
-from interp.attacks.goals import Goal, RandomTarget, Targeted, Untargeted
+from interp.attacks.fast_adaptive_boundary import FastAdaptiveBoundary
+from interp.attacks.goals import Goal, Likeliest, RandomTarget, Targeted, Untargeted
 from interp.attacks.interpretability_sneaking import InterpretabilitySneaking, InterpretabilitySneakingResult
 from interp.attacks.minimum_epsilon import MinimumEpsilon, MinimumEpsilonResult
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent, faster_precision
@@ -17,11 +18,13 @@ __all__ = [
     "Attack",
     "AutoPGD",
     "Elastic",
+    "FastAdaptiveBoundary",
     "Fog",
     "Gabor",
     "Goal",
     "InterpretabilitySneaking",
     "InterpretabilitySneakingResult",
+    "Likeliest",
     "MinimumEpsilon",
     "MinimumEpsilonResult",
     "ProjectedGradientDescent",

@@ -3,6 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import keras
@@ -12,7 +13,7 @@ from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError
-from interp.models.model_check import check_model_once
+from interp.models.model_check import check_model_once, run_for_logits
 from interp.models.prepared import prepare
 
 Number = bool | int | float
@@ -58,13 +59,17 @@ def _read(attack: Any, setting: dataclasses.Field[Any]) -> Number:
 
 
 class Batch(NamedTuple):
-    """What an attack works on inside its compiled function: n images, what was drawn for each, and its numbers by name."""
+    """What an attack works on inside its compiled function: n rows, what was drawn for each, and its numbers by name.
+
+    A row is an image, or one of several directions of one image: `together` (n,) numbers the image of each row.
+    """
 
     model: keras.Model
     images: tf.Tensor
     classes: Classes
     draws: tuple[tf.Tensor, ...]
     numbers: Mapping[str, tf.Tensor]
+    together: tf.Tensor | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,38 +96,59 @@ class Attack(ABC):
         self._compiled.keep(
             model, ("checked", structure(self), tuple(originals.shape[1:])), lambda: self._check(model, originals)
         )
+        clean = cache(lambda: run_in_batches(lambda rows: (run_for_logits(model, rows),), (originals,), batch_size)[0])
+        first = self._goal.targets(truth, count, seed, 0, clean)
         starts = (
-            (self._goal.targets(truth, count, seed, restart), *draws)
-            for restart, draws in enumerate(self._starts(originals, seed))
+            (self._goal.targets(truth, count, seed, restart, clean) if restart else first, *draws)
+            for restart, draws in enumerate(self._draws(originals, first, seed))
         )
-        worst, most_harm = self._attack(model, (originals, truth, *next(starts)), batch_size)
+        worst, most_harm = self.search(model, (originals, truth, *next(starts)), batch_size)
         for draws in starts:
             rows = tf.where(most_harm < 0)[:, 0] if self._leaves_broken else tf.range(len(originals), dtype=tf.int64)
             if not len(rows):
                 break
             again = tuple(tf.gather(array, rows) for array in (originals, truth, *draws))
-            found, harm = self._attack(model, again, batch_size)
+            found, harm = self.search(model, again, batch_size)
             grew = harm > tf.gather(most_harm, rows)
             rows = rows[grew]
             worst = tf.tensor_scatter_nd_update(worst, rows[:, None], found[grew])
             most_harm = tf.tensor_scatter_nd_update(most_harm, rows[:, None], harm[grew])
         return like(images, worst)
 
-    def _attack(
+    def search(
         self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Run from one draw of starts; return what was found and its harm (n,)."""
+        """Run once from given starts; return what was found (n, height, width, channels) and its harm (n,).
+
+        `arrays` are images, labels, targets as the goal gives them, and what `_starts` would draw for each, with a second axis of m
+        where the targets are (n, m). Raises InputError where the model's outputs are not finite.
+        """
 
         def run(images: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor, *arguments: Any) -> tuple[tf.Tensor, ...]:
             *draws, numbers = arguments
+            several = targets.shape[1] if targets.shape.rank > 1 else None
+            together = None if several is None else tf.repeat(tf.range(tf.shape(images)[0]), several)
+            if several is not None:
+                images, labels = (tf.repeat(array, several, axis=0) for array in (images, labels))
+                targets, *draws = (flat(array) for array in (targets, *draws))
             classes = Classes(labels, targets)
-            found = self._run(Batch(model, images, classes, tuple(draws), numbers))
-            return found, self._goal.harm(prepare(model, rearrange=True).classify(found), classes)
+            found = self._run(Batch(model, images, classes, tuple(draws), numbers, together))
+            harm = self._goal.harm(prepare(model, rearrange=True).classify(found), classes)
+            return (found, harm) if several is None else _worst_direction(found, harm, several)
 
         compiled = self._compiled.bind(model, structure(self), run, arrays, numbers(self))
-        found, harm = run_in_batches(compiled, arrays, batch_size)
+        directions = arrays[2].shape[1] if arrays[2].shape.rank > 1 else 1
+        found, harm = run_in_batches(compiled, arrays, max(1, batch_size // directions))
         _check_finite(found, harm)
         return found, harm
+
+    def _draws(self, images: tf.Tensor, targets: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
+        """What is drawn at each restart, for each of the directions of an image its own."""
+        if targets.shape.rank == 1:
+            yield from self._starts(images, seed)
+            return
+        for draws in self._starts(tf.repeat(images, targets.shape[1], axis=0), seed):
+            yield tuple(tf.reshape(draw, (*targets.shape, *draw.shape[1:])) for draw in draws)
 
     def _check(self, model: keras.Model, images: tf.Tensor) -> None:
         """Raise InputError where `model` cannot be attacked on such images: before the search."""
@@ -171,6 +197,20 @@ def check_steps(epsilon: float, step_size: float, steps: int, norm: str = "linf"
     check_number("step_size", step_size, minimum=0, strict=True)
     check_radius("step_size", step_size, norm)
     check_number("steps", steps, minimum=1, whole=True, maximum=MOST_STEPS)
+
+
+def flat(rows: tf.Tensor) -> tf.Tensor:
+    """Rows (n, m, ...) as (n m, ...)."""
+    return tf.reshape(rows, (-1, *rows.shape[2:]))
+
+
+def _worst_direction(found: tf.Tensor, harm: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of each image's `count` rows the one of most harm, and that harm."""
+    # A NaN is passed on, not passed over.
+    ranks = tf.where(tf.math.is_nan(harm), harm.dtype.max, harm)
+    best = tf.argmax(tf.reshape(ranks, (-1, count)), 1, tf.int32)
+    best += count * tf.range(tf.size(best))
+    return tf.gather(found, best), tf.gather(harm, best)
 
 
 def _check_finite(found: tf.Tensor, harm: tf.Tensor) -> None:

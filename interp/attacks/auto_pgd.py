@@ -9,47 +9,54 @@ import tensorflow as tf
 
 from interp.attacks.attack import Batch, PredictionAttack, static
 from interp.attacks.goals import Classes
-from interp.attacks.loop import Evaluation, choose, until_broken, value_and_gradient, worse
-from interp.core.balls import LinfBall
+from interp.attacks.loop import Evaluation, choose, mean_of_calls, until_broken, value_and_gradient, worse
+from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import check_choice
 from interp.models.prepared import prepare
 
 # The log odds rank points as the cross-entropy does, and do not underflow.
-LOSSES = ("ce", "dlr")
+LOSSES = ("ce", "dlr", "margin")
 # A step keeps this share of the newest move, and a step size lasts while this share of its steps raises the loss.
 MOMENTUM, SUCCESS_SHARE = 0.75, 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoPGD(PredictionAttack):
-    """APGD in the l_inf ball of radius `epsilon` on the `loss` ce (cross-entropy) or dlr (difference of logits ratio).
+    """APGD in the ball of radius `epsilon` in the `norm` linf or l2, on the `loss` ce (cross-entropy), dlr (difference of logits ratio) or
+    margin (the difference alone).
 
-    The ratio needs K >= 3 classes, that of a targeted `goal` K >= 4. Step sizes start at 2 eps and halve, per image, where the loss stops
-    to rise, going back to the best point so far. Each of `restarts` starts uniformly in the ball; an image is left at its first iterate
-    that reaches the goal. Raises InputError.
+    The ratio needs K >= 3 classes, towards a class K >= 4. With `goal=Likeliest(9)` it is APGD-T: each image is led to its likeliest other
+    classes side by side. Step sizes start at 2 eps and halve, per image, where the loss stops to rise, going back to the best point so
+    far. Each of `restarts` starts at random in the ball; an image is left at its first iterate that reaches the goal. For models that draw
+    numbers in inference each gradient is the mean of `expectation` calls. Raises InputError.
     """
 
     epsilon: float
     steps: int = static(100)
     loss: str = static("ce")
     restarts: int = 1
+    norm: str = static("linf")
+    expectation: int = static(1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_radius("epsilon", self.epsilon)
+        find_ball(self.norm)
+        check_radius("epsilon", self.epsilon, self.norm)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("restarts", self.restarts, minimum=1, whole=True)
+        check_number("expectation", self.expectation, minimum=1, whole=True)
         check_choice("loss", self.loss, LOSSES)
 
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
         for restart in range(self.restarts):
-            yield (LinfBall().random_point(images, self.epsilon, (seed, restart)),)
+            yield (find_ball(self.norm).random_point(images, self.epsilon, (seed, restart)),)
 
     def _run(self, batch: Batch) -> tf.Tensor:
         epsilon = batch.numbers["epsilon"]
-        ball, loss = LinfBall(), self.goal.ratio if self.loss == "dlr" else self.goal.value
-        forward = prepare(batch.model, rearrange=True)
+        ball = find_ball(self.norm)
+        loss = {"ce": self.goal.value, "dlr": self.goal.ratio, "margin": self.goal.lead}[self.loss]
+        forward = prepare(batch.model, rearrange=ball.pixelwise)
         windows = tf.constant(checkpoint_windows(self.steps))
 
         def evaluate(points: tf.Tensor, classes: Classes) -> tuple[tf.Tensor, Evaluation]:
@@ -57,7 +64,7 @@ class AutoPGD(PredictionAttack):
                 outputs = forward.logits(points)
                 return Evaluation(loss(outputs, classes), self.goal.harm(outputs, classes))
 
-            return value_and_gradient(objective, points)
+            return mean_of_calls(lambda: value_and_gradient(objective, points), self.expectation)
 
         def step(number: tf.Tensor, rows: _Rows) -> _Rows:
             points = rows.points
@@ -103,7 +110,7 @@ class AutoPGD(PredictionAttack):
             value_at_checkpoint=first.value,
             halved_at_checkpoint=tf.ones_like(zero, tf.bool),
         )
-        return forward.leave(until_broken(step, rows, self.steps)[0])
+        return forward.leave(until_broken(step, rows, self.steps, images=batch.together)[0])
 
 
 class _Rows(NamedTuple):

@@ -1,6 +1,7 @@
 """What an attack on predictions is to reach: another class than the label, a given class, or a drawn one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ from interp.core.errors import InputError
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
+Clean = Callable[[], tf.Tensor]
+
 
 class Classes(NamedTuple):
-    """The labels of images (n,) and the classes (n,) that an attack leads them to; where it leads to none, the labels again."""
+    """The labels of rows (n,) and the classes (n,) that an attack leads them to; where it leads to none, the labels again."""
 
     labels: tf.Tensor
     targets: tf.Tensor
@@ -30,8 +33,11 @@ class Goal(ABC):
     """
 
     @abstractmethod
-    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
-        """The classes (n,) that images of these `labels` (n,) are led to, of `count`, at a restart of a call with this `seed`."""
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
+        """The classes (n,) that images of these `labels` (n,) are led to, of `count`, at a restart of a call with this `seed`.
+
+        A goal that leads each image to m classes side by side gives (n, m). `logits()` are those of the images, computed when asked for.
+        """
 
     @abstractmethod
     def value(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
@@ -42,6 +48,10 @@ class Goal(ABC):
         """The difference of logits ratio, shape (n,), which an attack may raise instead."""
 
     @abstractmethod
+    def lead(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        """The plain difference of two logits, shape (n,), which an attack may raise instead: that of the ratio."""
+
+    @abstractmethod
     def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
         """How far beyond the goal an image is, shape (n,): 0 or more where it is reached."""
 
@@ -50,7 +60,7 @@ class Goal(ABC):
 class Untargeted(Goal):
     """Any class but the label; one that ties with the label is enough."""
 
-    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
         return labels
 
     def value(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
@@ -58,6 +68,9 @@ class Untargeted(Goal):
 
     def ratio(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
         return difference_of_logits_ratio(logits, classes.labels)
+
+    def lead(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return margin(logits, classes.labels)
 
     def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
         return margin(logits, classes.labels)
@@ -72,6 +85,10 @@ class Towards(Goal):
 
     def ratio(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
         return targeted_ratio(logits, classes.labels, classes.targets)
+
+    def lead(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        target, label = (tf.gather(logits, which, batch_dims=1) for which in (classes.targets, classes.labels))
+        return target - label
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,7 @@ class Targeted(Towards):
         # A tuple can be compared and written down.
         object.__setattr__(self, "classes", tuple(given.tolist()))
 
-    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
         given = self.classes
         if len(given) != len(labels):
             raise InputError(f"{len(given)} target classes came with {len(labels)} images, expected one for each image")
@@ -121,12 +138,38 @@ class RandomTarget(Towards):
     def __post_init__(self) -> None:
         check_number("seed", self.seed, minimum=0, whole=True)
 
-    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
         shift = np.random.RandomState(self.seed).randint(count - 1, size=len(labels))
         return (labels + 1 + tf.constant(shift, tf.int64)) % count
 
     def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
         return _beyond_target(logits, classes)
+
+
+@dataclass(frozen=True)
+class Likeliest(Towards):
+    """Any class but the label, looked for in the direction of each of the `most` likeliest other classes (Croce and Hein 2020).
+
+    All directions of an image are followed side by side, and its first success ends them all; of fewer classes there are fewer
+    directions. Raises InputError.
+    """
+
+    most: int = 9
+
+    def __post_init__(self) -> None:
+        check_number("most", self.most, minimum=1, whole=True)
+
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
+        return likeliest(logits(), labels, self.most)
+
+    def harm(self, logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+        return margin(logits, classes.labels)
+
+
+def likeliest(logits: tf.Tensor, labels: tf.Tensor, most: int) -> tf.Tensor:
+    """The classes (n, min(most, K - 1)) of the largest logits (n, K) but for the labels (n,), the largest first."""
+    others = tf.where(tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False), logits.dtype.min, logits)
+    return tf.cast(tf.math.top_k(others, min(most, logits.shape[-1] - 1)).indices, labels.dtype)
 
 
 def check_goal(goal: Any) -> None:

@@ -60,6 +60,7 @@ class Rows(Protocol):
 
 
 AnyRows = TypeVar("AnyRows", bound=Rows)
+AnyTensors = TypeVar("AnyTensors")
 
 
 class Climb(NamedTuple):
@@ -94,11 +95,17 @@ def ascend_until_broken(
 
 
 def until_broken(
-    body: Callable[[tf.Tensor, AnyRows], AnyRows], rows: AnyRows, steps: tf.Tensor | int, *, segment: int = 5
+    body: Callable[[tf.Tensor, AnyRows], AnyRows],
+    rows: AnyRows,
+    steps: tf.Tensor | int,
+    *,
+    segment: int = 5,
+    images: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Repeat `body(step, rows)` and return each image's `worst` and its `harm`. For use inside tf.function.
+    """Repeat `body(step, rows)` and return the `worst` of each row and its `harm`. For use inside tf.function.
 
-    Images of harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch.
+    Rows of harm 0 or more are broken; after every `segment` steps they leave, and the others go on in a smaller batch. `images` (n,)
+    numbers the image of each row where several rows are of one: they leave together.
     """
 
     def step_on(step: tf.Tensor, rows: Any) -> tuple[tf.Tensor, AnyRows]:
@@ -116,7 +123,11 @@ def until_broken(
         worst = tf.tensor_scatter_nd_update(worst, standing[:, None], rows.worst)
         harm = tf.tensor_scatter_nd_update(harm, standing[:, None], rows.harm)
         # A NaN leaves too: the attack as a whole reports it.
-        stay = tf.where(rows.harm < 0)[:, 0]
+        stands = rows.harm < 0
+        if images is not None:
+            most = tf.math.unsorted_segment_max(harm, images, tf.size(harm))
+            stands &= tf.gather(most, tf.gather(images, standing)) < 0
+        stay = tf.where(stands)[:, 0]
         rows = tf.nest.map_structure(lambda value: tf.gather(value, stay), rows)
         return last, tf.gather(standing, stay), rows, worst, harm
 
@@ -144,6 +155,19 @@ def value_and_gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tens
     return gradient, evaluation
 
 
+def mean_of_calls(call: Callable[[], AnyTensors], count: int) -> AnyTensors:
+    """The mean of what `count` calls give, tensors nested in any way: an expectation where each call draws anew."""
+    first = call()
+    if count == 1:
+        return first
+
+    def add(number: tf.Tensor, sums: AnyTensors) -> tuple[tf.Tensor, AnyTensors]:
+        return number + 1, tf.nest.map_structure(lambda one, other: one + other, sums, call())
+
+    _, sums = tf.while_loop(lambda number, _: number < count, add, (1, first))
+    return tf.nest.map_structure(lambda total: total / count, sums)
+
+
 def worse(points: tf.Tensor, harm: tf.Tensor, worst: tf.Tensor, most_harm: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Of each image the point of larger harm, and that harm."""
     # A NaN is passed on, not passed over: the attack as a whole reports it.
@@ -153,7 +177,8 @@ def worse(points: tf.Tensor, harm: tf.Tensor, worst: tf.Tensor, most_harm: tf.Te
 
 def choose(which: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """Rows of `one` where `which` (n,) is true, else of `other`, of any rank."""
-    return _shaped(tf.where(tf.reshape(which, [-1] + [1] * (other.shape.rank - 1)), one, other), other)
+    # This operation copies rows; tf.where compares shapes and repeats the booleans, which takes several times as long.
+    return _shaped(tf.raw_ops.Select(condition=which, x=one, y=other), other)
 
 
 def _shaped(points: tf.Tensor, like: tf.Tensor) -> tf.Tensor:

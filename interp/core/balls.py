@@ -32,6 +32,10 @@ class Ball(ABC):
         """The direction of norm 1 along which a linear function with this gradient grows fastest."""
 
     @abstractmethod
+    def size(self, change: tf.Tensor) -> tf.Tensor:
+        """The norm (n,) of each change (n, height, width, channels), in any arrangement of its pixels."""
+
+    @abstractmethod
     def limits(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> tuple[tf.Tensor, ...]:
         """What `inside` needs to know of each image `centre`, which lies in [0, 1], computed once for many projections.
 
@@ -69,6 +73,9 @@ class LinfBall(Ball):
     def steepest(self, gradient: tf.Tensor) -> tf.Tensor:
         return tf.sign(gradient)
 
+    def size(self, change: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_max(tf.abs(change), (1, 2, 3))
+
     def limits(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> tuple[tf.Tensor, ...]:
         return layout(tf.maximum(centre - epsilon, 0.0)), layout(tf.minimum(centre + epsilon, 1.0))
 
@@ -92,6 +99,9 @@ class L2Ball(Ball):
         largest = tf.reduce_max(tf.abs(gradient), (1, 2, 3), keepdims=True)
         scaled = tf.math.divide_no_nan(gradient, largest)
         return scaled / tf.maximum(_norm(scaled), _TINY)
+
+    def size(self, change: tf.Tensor) -> tf.Tensor:
+        return _norm(change)[:, 0, 0, 0]
 
     def limits(self, centre: tf.Tensor, epsilon: tf.Tensor, layout: Rearrange = _as_it_is) -> tuple[tf.Tensor, ...]:
         return (layout(centre),)

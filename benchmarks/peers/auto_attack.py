@@ -1,0 +1,44 @@
+"""torchattacks' AutoAttack on an exported network, in the peers' environment: `python auto_attack.py EXPORTED EPSILON NORM SEED`."""
+
+import json
+import sys
+import time
+import warnings
+
+import numpy as np
+import torch
+import torchattacks
+from networks import torch_images, torch_network
+
+
+def main() -> None:
+    """Print seconds, and which images still classify right, as a line of JSON."""
+    warnings.simplefilter("ignore")
+    exported, epsilon, norm, seed = sys.argv[1:]
+    arrays = dict(np.load(exported))
+    network = torch_network(arrays)
+    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    attack = torchattacks.AutoAttack(
+        network, norm={"linf": "Linf", "l2": "L2"}[norm], eps=float(epsilon), version="standard", seed=int(seed)
+    )
+    # APGD computes gradients with respect to images alone; the weights need none.
+    began = time.perf_counter()
+    found = attack(images, labels)
+    seconds = time.perf_counter() - began
+    right = (network(found).argmax(1) == labels).numpy()
+    moved = (found - images).flatten(1)
+    size = moved.abs().amax(1) if norm == "linf" else moved.norm(dim=1)
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "robust accuracy": float(right.mean()),
+                "largest distance": float(size.max()),
+                "right": np.flatnonzero(right).tolist(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
