@@ -2,6 +2,7 @@
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attacks.attack import Attack
+from interp.attacks.auto_attack import AutoAttack, AutoAttackResult
 from interp.attacks.auto_pgd import AutoPGD
 from interp.attacks.classification import accuracy, correct
 from interp.attacks.fast_adaptive_boundary import FastAdaptiveBoundary
@@ -16,6 +17,8 @@ from interp.attacks.unforeseen import JPEG, Elastic, Fog, Gabor, Snow
 __all__ = [
     "JPEG",
     "Attack",
+    "AutoAttack",
+    "AutoAttackResult",
     "AutoPGD",
     "Elastic",
     "FastAdaptiveBoundary",
