@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import torch
 import torchattacks
+
 from networks import torch_images, torch_network
 
 

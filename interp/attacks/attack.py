@@ -115,9 +115,7 @@ class Attack(ABC):
             most_harm = tf.tensor_scatter_nd_update(most_harm, rows[:, None], harm[grew])
         return like(images, worst)
 
-    def search(
-        self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def search(self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Run once from given starts; return what was found (n, height, width, channels) and its harm (n,).
 
         `arrays` are images, labels, targets as the goal gives them, and what `_starts` would draw for each, with a second axis of m

@@ -38,7 +38,7 @@ class Budget:
     rounds: int = 3
     queries: int = 1000
     boundaries: int = 3
-    boundary_steps: int = 50
+    boundary_steps: int = 30
 
 
 BUDGETS = {"standard": Budget(), "plus": Budget(restarts=5, rounds=6, queries=2000, boundaries=9, boundary_steps=100)}

@@ -99,9 +99,7 @@ class FastAdaptiveBoundary(Attack):
         centre, start = forward.enter(batch.images), forward.enter(batch.draws[0])
         clean = harm_at(centre, batch.classes) >= 0
         nowhere = tf.fill(tf.shape(clean), start.dtype.max)
-        rows = _Rows(
-            batch.classes, centre, start, start, tf.where(clean, 0.0, nowhere), tf.where(clean, 1.0, -1.0)
-        )
+        rows = _Rows(batch.classes, centre, start, start, tf.where(clean, 0.0, nowhere), tf.where(clean, 1.0, -1.0))
         found, _ = until_broken(step, rows, steps, images=batch.together)
         found = choose(clean, centre, found)
         beyond = harm_at(found, batch.classes) >= 0

@@ -18,7 +18,7 @@ from interp.models.prepared import prepare
 
 @dataclass(frozen=True, kw_only=True)
 class Square(PredictionAttack):
-    """Random squares kept where they raise the margin towards the `goal`; black box, in the ball of radius `epsilon` in the `norm` linf or l2.
+    """Random squares kept where they raise the margin towards the `goal`: black box, in the ball of `epsilon` in the `norm` linf or l2.
 
     In l_inf squares are of +-eps per channel, in l2 the mass of one window moves to another. It starts at a random pattern of size eps
     and asks for `steps` logits an image, fewer once the goal is reached; `share` of the pixels are in the first squares. What

@@ -153,7 +153,10 @@ def tiles(images: tf.Tensor, epsilon: float, seed: int) -> tf.Tensor:
     drawn = tf.repeat(tf.repeat(drawn, side, axis=1), side, axis=2)
     pattern = np.tile(bump(side), (down, across)).astype(np.float32)[None, :, :, None]
     before = (height - down * side) // 2, (width - across * side) // 2
-    pads = [(first, length - size * side - first) for first, length, size in zip(before, (height, width), (down, across), strict=True)]
+    pads = [
+        (first, length - size * side - first)
+        for first, length, size in zip(before, (height, width), (down, across), strict=True)
+    ]
     change = tf.pad(drawn * pattern, [(0, 0), *pads, (0, 0)])
     size = tf.sqrt(tf.reduce_sum(change**2, (1, 2, 3), keepdims=True))
     return tf.clip_by_value(images + epsilon * tf.math.divide_no_nan(change, size), 0.0, 1.0)

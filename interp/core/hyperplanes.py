@@ -24,9 +24,7 @@ def step_to_hyperplane(points: tf.Tensor, normal: tf.Tensor, offset: tf.Tensor, 
     unit = tf.ones_like(weight) if norm == "linf" else weight
     gain = weight * unit
 
-    def newton(
-        number: tf.Tensor, size: tf.Tensor, missing: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def newton(number: tf.Tensor, size: tf.Tensor, missing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         length = size[:, None] * unit
         missing = wanted - tf.reduce_sum(weight * tf.minimum(length, room), 1)
         slope = tf.reduce_sum(tf.where(length < room, gain, 0.0), 1)

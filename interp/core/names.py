@@ -40,6 +40,8 @@ ARCHITECTURE_TAGS = {
     "simple_cnn": "simplecnn",
     "preact_resnet18": "preactresnet18",
 }
+# Of the strong protocol: with the ensemble of attacks at its end, and without.
+STRENGTHS = ("strong", "quick")
 # What may be computed in bfloat16, and is in float32 by default.
 PRECISIONS = ("float32", "bfloat16")
 

@@ -17,6 +17,7 @@ from interp.evaluation.coherence import Coherence, coherence, ink
 from interp.evaluation.completeness import completeness_notes
 from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
+from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.roar_kar import RoarKar, roar_kar
 from interp.evaluation.sample import sample_images
 from interp.evaluation.sanity_check import SanityCheck, sanity_check
@@ -34,7 +35,7 @@ from interp.evaluation.unforeseen_accuracy import (
     uar_scores,
     unforeseen_accuracy,
 )
-from interp.evaluation.validity import StrongAccuracy, StrongProtocol, Validity, validity
+from interp.evaluation.validity import StrongAccuracy, Validity, validity
 
 __all__ = [
     "METRICS",

@@ -38,9 +38,14 @@ def reaches(epsilon: float, step_size: float, steps: int, radii: float = 1.0) ->
 def weak_attack(epsilon: float, step_size: float, steps: int, seen: str = "") -> Flag:
     """The flag of an attack whose steps are too short for the radius, with what was `seen` of it."""
     reach, usual = steps * step_size, USUAL_REACH * epsilon / steps
+    fault = (
+        "the attack is weak"
+        if reaches(epsilon, step_size, steps)
+        else "this attack cannot reach the surface of the ball"
+    )
     return Flag(
         "weak attack",
-        f"{steps} steps of {step_size:.3g} reach {reach:.3g} at most, eps is {epsilon:.3g}{seen}: the attack is weak, which says nothing "
+        f"{steps} steps of {step_size:.3g} reach {reach:.3g} at most, eps is {epsilon:.3g}{seen}: {fault}, which says nothing "
         f"of the network; take steps of {usual:.3g} (2.5 eps / steps) or more of them",
     )
 

@@ -10,6 +10,9 @@ from typing import Any
 
 Values = Mapping[str, Any]
 
+# Columns of a Validity's table that are no accuracy under an attack.
+VALIDITY_COLUMNS = ("eps", "worst case", "standard error", "95% from", "to", "flags")
+
 
 def with_images(values: Values) -> Values:
     """The number of images stood in the caption of records of eval_cmd.py."""
@@ -35,7 +38,7 @@ def completed_validity(values: Values) -> Values:
     found = [flag for flag in flags if isinstance(flag, dict)] if isinstance(flags, list) else []
     rows = values.get("by_radius")
     if rows is None and {"eps", "worst case"} <= columns.keys():
-        attacks = [name for name in columns if name not in ("eps", "worst case", "standard error", "flags")]
+        attacks = [name for name in columns if name not in VALIDITY_COLUMNS]
         rows = [
             {
                 "eps": eps,

@@ -1,35 +1,27 @@
 """Accuracy under the strongest of several attacks, and signs that a weaker figure cannot be believed.
 
 A network whose gradients say nothing looks robust to attacks that follow them (Athalye et al. 2018, Carlini et al. 2019). So each radius
-is attacked by PGD as in the paper, then with random starts, by APGD on two losses and by a black-box search (Croce and Hein 2020),
-and where one of them gains what a sound network would not give away, the figure is flagged. Where the steps of plain PGD are too short
-for the radius, the attack is named and not the network.
+is attacked by PGD as in the paper, then with random starts, by APGD on two losses and by a black-box search (Croce and Hein 2020), and
+at last by an ensemble from what they found. Where one of them gains what a sound network would not give away, the figure is flagged.
+Where the steps of plain PGD are too short for the radius, the attack is named and not the network.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attacks import AutoPGD, ProjectedGradientDescent, Square, correct
+from interp.attacks import correct
 from interp.attacks.attack import Attack
 from interp.attacks.classification import log_odds_against
-from interp.core.checks import (
-    MOST_STEPS,
-    are_probabilities,
-    check_images,
-    check_instance,
-    check_labels,
-    check_number,
-    check_radius,
-)
+from interp.core.checks import are_probabilities, check_images, check_instance, check_labels
 from interp.core.compiled import run_in_batches
 from interp.core.errors import InputError
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
+from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.validity_result import StrongAccuracy, Validity
 from interp.models.model_check import check_model, find_facts, run_model
 from interp.models.model_graph import LOGITS
@@ -38,49 +30,6 @@ from interp.models.prepared import prepare
 # A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
 POINTS, STANDARD_ERRORS = 0.02, 2.0
 VANISHED_SHARE = 0.02
-
-
-@dataclass(frozen=True, kw_only=True)
-class StrongProtocol:
-    """Attacks of the strong protocol: plain PGD of `steps` x `step_size`, random starts, APGD, Square of `queries`.
-
-    Plain PGD starts at the image and counts its last iterate, as Boopathy et al. 2020 do; all others stop at the first success.
-    Raises InputError.
-    """
-
-    steps: int = 200
-    step_size: float = 0.01
-    restarts: int = 5
-    queries: int = 1000
-
-    def __post_init__(self) -> None:
-        check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS // 2)
-        check_number("step_size", self.step_size, minimum=0, strict=True)
-        check_radius("step_size", self.step_size)
-        check_number("restarts", self.restarts, minimum=1, whole=True)
-        check_number("queries", self.queries, minimum=1, whole=True)
-
-    def describe(self) -> str:
-        """The protocol in words, for the caption of a table."""
-        return (
-            f"strong: worst case per image over PGD-{self.steps} (step {self.step_size:g}) without random start, for {2 * self.steps} "
-            f"steps, and from {self.restarts} random starts, APGD-CE and APGD-DLR (100 steps), and Square ({self.queries} queries); "
-            "found attacks carried to larger eps"
-        )
-
-    def attacks(self, epsilon: float, classes: int) -> dict[str, Attack]:
-        """The attacks by the names that tables give them, plain PGD first."""
-        plain = ProjectedGradientDescent(epsilon=epsilon, step_size=self.step_size, steps=self.steps)
-        return {
-            "PGD": plain,
-            "any iterate": replace(plain, iterate="first"),
-            "more steps": replace(plain, steps=2 * self.steps, iterate="first"),
-            "random starts": replace(plain, random_start=True, restarts=self.restarts, iterate="first"),
-            "APGD-CE": AutoPGD(epsilon=epsilon),
-            # The ratio needs a third class.
-            **({"APGD-DLR": AutoPGD(epsilon=epsilon, loss="dlr")} if classes > 2 else {}),
-            "Square": Square(epsilon=epsilon, steps=self.queries),
-        }
 
 
 def validity(
@@ -102,7 +51,7 @@ def validity(
     if protocol is None:
         protocol = StrongProtocol()
     check_instance("the protocol", protocol, StrongProtocol, "StrongProtocol(steps=100)")
-    radii = check_epsilons(epsilons)
+    radii = check_epsilons(epsilons, protocol.norm)
     batch = check_images(images)
     outputs = run_model(model, batch[:batch_size])
     cut = find_facts(model).ends_in != LOGITS
@@ -115,75 +64,108 @@ def validity(
     truth = check_labels(labels, batch, classes).numpy()
     pixels = batch.numpy()
     clean = correct(model, pixels, truth, batch_size=batch_size)
-    flags = [
-        *chance_accuracy(clean, truth, classes),
-        *_unstable(model, batch[:batch_size]),
-        *_vanishing(model, batch, truth, clean, batch_size),
-    ]
-    standing = _Standing(clean.copy(), clean.copy())
+    unstable = _unstable(model, batch[:batch_size])
+    flags = [*chance_accuracy(clean, truth, classes), *unstable, *_vanishing(model, batch, truth, clean, batch_size)]
+    attacked = _Attacked(model, pixels, truth, clean, protocol, classes, bool(unstable), seed, batch_size)
     rows = []
     for epsilon in radii:
-        rows.append(_at_radius(model, pixels, truth, clean, standing, epsilon, classes, protocol, seed, batch_size))
+        rows.append(attacked.at(epsilon))
         report()
     return Validity(protocol.describe(), tuple(rows), tuple(flags), len(pixels))
 
 
-@dataclass
-class _Standing:
-    """Which images no gradient attack, and which not the black box, has broken at any radius so far."""
+class _Attacked:
+    """The images of a call with what was found of them so far, from radius to radius."""
 
-    gradient: np.ndarray
-    black_box: np.ndarray
+    def __init__(
+        self,
+        model: keras.Model,
+        images: np.ndarray,
+        labels: np.ndarray,
+        clean: np.ndarray,
+        protocol: StrongProtocol,
+        classes: int,
+        draws: bool,
+        seed: int,
+        batch_size: int,
+    ) -> None:
+        self._model, self._images, self._labels, self._clean = model, images, labels, clean
+        self._protocol, self._classes = protocol, classes
+        self._draws = draws
+        self._settings = {"seed": seed, "batch_size": batch_size}
+        # What no gradient attack of those that compare, and what not the black box, has broken at any radius so far.
+        self._gradient, self._black_box = clean.copy(), clean.copy()
+        self._broken_by = np.where(clean, "", "clean").astype(object)
+        self._points = images.copy()
 
+    def at(self, epsilon: float) -> StrongAccuracy:
+        """Attack in the ball of this radius."""
+        if epsilon == 0:
+            return self._result(0.0, {"PGD": float(self._clean.mean())}, [])
+        attacks = self._protocol.attacks(epsilon, self._classes)
 
-def _at_radius(
-    model: keras.Model,
-    images: np.ndarray,
-    labels: np.ndarray,
-    clean: np.ndarray,
-    standing: _Standing,
-    epsilon: float,
-    classes: int,
-    protocol: StrongProtocol,
-    seed: int,
-    batch_size: int,
-) -> StrongAccuracy:
-    if epsilon == 0:
-        share = float(clean.mean())
-        return StrongAccuracy(0.0, len(images), {"PGD": share}, share, ())
-    attacks = protocol.attacks(epsilon, classes)
+        def survivors(name: str, among: np.ndarray) -> np.ndarray:
+            return self._survivors(name, attacks[name], among)
 
-    def survivors(name: str, among: np.ndarray) -> np.ndarray:
-        """Which of the images `among` still classify right after the attack of this name."""
-        right = among.copy()
-        rows = np.flatnonzero(among)
+        # Flags compare like with like: the first success counts in all, and the two that are independent attack all images.
+        right = {"PGD": survivors("PGD", self._clean)}
+        right["any iterate"] = survivors("any iterate", right["PGD"])
+        right["more steps"] = survivors("more steps", right["any iterate"])
+        once = survivors("random start", self._clean)
+        right["random starts"] = survivors("random starts", once) if self._protocol.restarts > 1 else once
+        gains = [
+            *_gain("random start", "random starts find", right["any iterate"], right["random starts"]),
+            *_gain("restarts", f"{self._protocol.restarts} random starts find", once, right["random starts"], "one"),
+            *_gain("more steps", "twice the steps find", right["any iterate"], right["more steps"]),
+        ]
+        flags = _blame(gains, epsilon, self._protocol)
+        self._gradient &= right["more steps"] & right["random starts"]
+        accuracies = {name: float(values.mean()) for name, values in right.items()}
+        for name in attacks:
+            if name.startswith("APGD"):
+                self._gradient = survivors(name, self._gradient)
+                accuracies[f"then {name}"] = float(self._gradient.mean())
+        # What the black box broke at a smaller radius it breaks here, too.
+        both = survivors("Square", self._gradient & self._black_box)
+        self._black_box &= both | ~self._gradient
+        flags += _gain("black box", "a black-box search finds", self._gradient, both, "the gradient attacks")
+        accuracies["then Square"] = float(both.mean())
+        accuracies |= self._ensemble(epsilon)
+        return self._result(epsilon, accuracies, flags)
+
+    def _survivors(self, name: str, attack: Attack, among: np.ndarray) -> np.ndarray:
+        """Which of the images `among` still classify right after an attack; what it found is kept."""
+        right, rows = among.copy(), np.flatnonzero(among)
         if len(rows):
-            found = attacks[name](model, images[rows], labels[rows], seed=seed, batch_size=batch_size)
-            right[rows] = correct(model, found, labels[rows], batch_size=batch_size)
+            found = attack(self._model, self._images[rows], self._labels[rows], **self._settings)
+            right[rows] = correct(self._model, found, self._labels[rows], batch_size=self._settings["batch_size"])
+            self._keep(rows, found, ~right[rows], name)
         return right
 
-    # Flags compare like with like: the first success counts in all three, and the two that are independent attack all images.
-    right = {"PGD": survivors("PGD", clean)}
-    right["any iterate"] = survivors("any iterate", right["PGD"])
-    right["more steps"] = survivors("more steps", right["any iterate"])
-    right["random starts"] = survivors("random starts", clean)
-    gains = [
-        *_gain("random start", "random starts find", right["any iterate"], right["random starts"]),
-        *_gain("more steps", "twice the steps find", right["any iterate"], right["more steps"]),
-    ]
-    flags = _blame(gains, epsilon, protocol)
-    standing.gradient &= right["more steps"] & right["random starts"]
-    accuracies = {name: float(values.mean()) for name, values in right.items()}
-    for name in attacks:
-        if name.startswith("APGD"):
-            standing.gradient = survivors(name, standing.gradient)
-            accuracies[f"then {name}"] = float(standing.gradient.mean())
-    # What the black box broke at a smaller radius it breaks here, too.
-    both = survivors("Square", standing.gradient & standing.black_box)
-    standing.black_box &= both | ~standing.gradient
-    flags += _gain("black box", "a black-box search finds", standing.gradient, both, "the gradient attacks")
-    accuracies["then Square"] = float(both.mean())
-    return StrongAccuracy(epsilon, len(images), accuracies, float(both.mean()), tuple(flags))
+    def _ensemble(self, epsilon: float) -> dict[str, float]:
+        """Accuracies after each member of the ensemble, which starts at what was found last."""
+        ensemble = self._protocol.ensemble(epsilon, draws=self._draws)
+        rows = np.flatnonzero(self._broken_by == "")
+        if ensemble is None or not len(rows):
+            return {}
+        starts = self._points[rows]
+        found = ensemble.run(self._model, self._images[rows], self._labels[rows], starts=starts, **self._settings)
+        for name in found.members:
+            self._keep(rows, found.adversarial, found.broken_by == name, f"ensemble {name}")
+        self._keep(rows, found.adversarial, found.broken, "ensemble")
+        size = len(self._images)
+        return {f"ensemble {name}": float(left.sum() / size) for name, left in found.standing().items()}
+
+    def _keep(self, rows: np.ndarray, found: np.ndarray, broken: np.ndarray, name: str) -> None:
+        standing = self._broken_by[rows] == ""
+        self._points[rows[standing]] = found[standing]
+        self._broken_by[rows[standing & broken]] = name
+
+    def _result(self, epsilon: float, accuracies: dict[str, float], flags: list[Flag]) -> StrongAccuracy:
+        worst = float((self._broken_by == "").mean())
+        return StrongAccuracy(
+            epsilon, len(self._images), accuracies, worst, tuple(flags), tuple(map(str, self._broken_by))
+        )
 
 
 def _gain(kind: str, finds: str, before: np.ndarray, after: np.ndarray, base: str = "plain PGD") -> list[Flag]:

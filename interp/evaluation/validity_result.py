@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from interp.core.errors import InputError
 from interp.core.json_fields import Count, Share
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.evaluation.flags import Flag, at_radius
 from interp.evaluation.older_records import completed_validity
-from interp.evaluation.statistics import EPS, IMAGES, binomial_error
+from interp.evaluation.statistics import EPS, IMAGES, binomial_error, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,9 @@ class StrongAccuracy:
     """Accuracies on `count` images at one radius, and the worst case per image over all attacks, carried from smaller radii.
 
     "PGD" and "random starts" are accuracies under that attack alone; "any iterate" counts every iterate of PGD, "more steps" goes on
-    from there; each "then" attacks what all gradient attacks before it left standing, here and at smaller radii.
+    from there; each "then" attacks what all gradient attacks before it left standing, here and at smaller radii. Each "ensemble" is a
+    member of AutoAttack, on what nothing before it broke. `broken_by` names for each image what broke it first at this radius or a
+    smaller one: "" where nothing did, "clean" where the network was wrong without an attack. Records of earlier versions lack it.
     """
 
     epsilon: float = field(metadata=EPS)
@@ -25,6 +30,20 @@ class StrongAccuracy:
     accuracies: Mapping[str, Share]
     worst_case: Share
     flags: tuple[Flag, ...]
+    broken_by: tuple[str, ...] = field(default=(), repr=False)
+
+    def right(self) -> np.ndarray:
+        """Which images (n,) nothing broke. Raises InputError where a record of an earlier version does not say."""
+        if len(self.broken_by) != self.count:
+            raise InputError(
+                f"what broke each of the {self.count} images is not in the record, which is of an earlier version: measure again"
+            )
+        return np.array([name == "" for name in self.broken_by])
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's interval of 95% of the worst case."""
+        return wilson_interval(self.worst_case, self.count)
 
     @property
     def standard_error(self) -> float:
@@ -64,6 +83,8 @@ class Validity(Result):
             **{name: [row.accuracies.get(name, row.accuracies["PGD"]) for row in self.rows] for name in attacks},
             "worst case": [row.worst_case for row in self.rows] or [None],
             "standard error": [row.standard_error for row in self.rows] or [NOTHING],
+            "95% from": [row.interval[0] for row in self.rows] or [NOTHING],
+            "to": [row.interval[1] for row in self.rows] or [NOTHING],
             "flags": [*kinds],
         }
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from interp import data
-from interp.attacks import AutoPGD, ProjectedGradientDescent, accuracy
+from interp.attacks import AutoPGD, Likeliest, ProjectedGradientDescent, Targeted, Untargeted, accuracy, correct
 from interp.attacks.auto_pgd import checkpoint_windows
 from interp.attacks.classification import difference_of_logits_ratio
 from interp.core.errors import InputError
@@ -70,3 +71,54 @@ def test_no_weaker_than_plain_steps_on_a_published_network(reference_dir, data_d
 def test_bad_settings_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         dataclasses.replace(AutoPGD(epsilon=0.1), **arguments)
+
+
+@pytest.mark.parametrize("loss", ["ce", "margin"])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_towards_classes_a_linear_model_is_solved_exactly(linear, norm, loss):
+    """The boundary is 0.6 / 3 away in l_inf and 0.6 / sqrt(5) in l2, and the way there is the gradient."""
+    images = np.array([0.9, 0.15], np.float32).reshape(1, 1, 2, 1)
+    distance = {"linf": 0.2, "l2": 0.6 / 5**0.5}[norm]
+    for goal in (Untargeted(), Likeliest(9)):
+        attack = AutoPGD(epsilon=1.01 * distance, steps=30, norm=norm, loss=loss, goal=goal)
+        assert accuracy(linear, attack(linear, images, [0]), [0]) == 0
+        short = dataclasses.replace(attack, epsilon=0.99 * distance)
+        assert accuracy(linear, short(linear, images, [0]), [0]) == 1
+
+
+def test_several_directions_are_no_weaker_than_the_best_of_them(curved, toy):
+    images, labels = toy
+    attack = AutoPGD(epsilon=0.15, steps=30, loss="margin", goal=Likeliest(2))
+    both = correct(curved, attack(curved, images, labels), labels)
+    single = [
+        correct(
+            curved, dataclasses.replace(attack, goal=Targeted((labels + shift) % 3))(curved, images, labels), labels
+        )
+        for shift in (1, 2)
+    ]
+    assert both.mean() <= min(each.mean() for each in single) + 0.03
+    assert 0 < both.mean() < 1
+
+
+class Noisy(keras.Model):
+    """Gradients are drowned in noise of mean 0, the logits are not."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, images, training=None):
+        noise = tf.random.normal(tf.shape(images), stddev=5.0)
+        return self.inner(images, training=training) + tf.reduce_sum(
+            noise * (images - tf.stop_gradient(images)), (1, 2, 3), keepdims=False
+        )[:, None] * tf.constant([1.0, 0.0, 0.0])
+
+
+def test_an_expectation_sees_through_noise(curved, toy):
+    images, labels = toy
+    model = Noisy(curved)
+    shares = [
+        accuracy(model, AutoPGD(epsilon=0.15, steps=10, expectation=draws)(model, images, labels), labels)
+        for draws in (1, 60)
+    ]
+    assert shares[1] < shares[0] - 0.1

@@ -11,7 +11,15 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp.attacks import AutoPGD, ProjectedGradientDescent, Square, TopKInterpretation, accuracy
+from interp.attacks import (
+    AutoPGD,
+    FastAdaptiveBoundary,
+    Likeliest,
+    ProjectedGradientDescent,
+    Square,
+    TopKInterpretation,
+    accuracy,
+)
 from interp.attacks.classification import cross_entropy
 from interp.core.errors import InputError
 from interp.models import Network
@@ -33,10 +41,18 @@ FOOLING = {
     "l2 first": dataclasses.replace(PGD, norm="l2", iterate="first"),
     "apgd ce": AutoPGD(epsilon=0.1, steps=7),
     "apgd dlr": AutoPGD(epsilon=0.1, steps=7, loss="dlr", restarts=2),
+    "apgd-t": AutoPGD(epsilon=0.1, steps=7, loss="margin", goal=Likeliest(2)),
+    "apgd l2": AutoPGD(epsilon=0.1, steps=7, norm="l2"),
+    "apgd mean": AutoPGD(epsilon=0.1, steps=4, expectation=3),
     "square": Square(epsilon=0.1, steps=30),
+    "square l2": Square(epsilon=0.1, steps=30, norm="l2"),
+    "square-t": Square(epsilon=0.1, steps=20, goal=Likeliest(2)),
+    "fab": FastAdaptiveBoundary(epsilon=0.1, steps=5, restarts=2),
+    "fab l2": FastAdaptiveBoundary(epsilon=0.1, steps=5, norm="l2"),
 }
 ATTACKS = {**FOOLING, "top k": TopKInterpretation(epsilon=0.1, step_size=0.03, steps=4, k=3, interpretation="ig")}
-RANDOM = ("random", "random first", "l2 random", "apgd ce", "apgd dlr", "square", "top k")
+RANDOM = ("random", "random first", "l2 random", "apgd ce", "apgd dlr", "top k")
+RANDOM += ("apgd-t", "apgd l2", "apgd mean", "square", "square l2", "square-t", "fab")
 
 
 def image(*pixels):
@@ -94,7 +110,7 @@ def test_every_attack_fools_and_leaves_the_model_alone(name, curved, toy):
         np.testing.assert_array_equal(now, before)
 
 
-@pytest.mark.parametrize("name", ["first", "l2 first", "apgd ce", "square"])
+@pytest.mark.parametrize("name", ["first", "l2 first", "apgd ce", "square", "square l2", "fab", "fab l2"])
 @given(seed=st.integers(0, 2**31 - 1))
 def test_an_image_that_is_misclassified_is_left_as_it_is(name, curved, toy, seed):
     """Nothing more is spent on a broken image, so one that starts broken comes back, but for the random start of APGD."""

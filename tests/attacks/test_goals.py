@@ -19,7 +19,7 @@ from interp.attacks import (
     faster_precision,
 )
 from interp.attacks.classification import targeted_difference_of_logits_ratio
-from interp.attacks.goals import Classes
+from interp.attacks.goals import Classes, Likeliest
 from interp.core.errors import InputError
 from interp.evaluation import accuracy_curve
 from interp.models import build_network
@@ -44,7 +44,7 @@ GOALS = {
 
 
 def targets_of(goal, labels, count=4):
-    return goal.targets(tf.constant(labels, tf.int64), count, 0, 0).numpy()
+    return goal.targets(tf.constant(labels, tf.int64), count, 0, 0, None).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,19 @@ def test_the_targeted_ratio_by_hand(four):
     np.testing.assert_allclose(louder, found, rtol=1e-6)
 
 
+def test_the_likeliest_classes_by_hand():
+    """The label is passed over wherever it ranks, and of four classes there are three others."""
+    logits = tf.constant([[5.0, 3.0, 1.0, 4.0], [1.0, 6.0, 2.0, 3.0]])
+    labels = tf.constant([0, 3], tf.int64)
+    goal = Likeliest(2)
+    np.testing.assert_array_equal(goal.targets(labels, 4, 0, 0, lambda: logits), [[3, 1], [1, 2]])
+    assert Likeliest().targets(labels, 4, 0, 0, lambda: logits).shape == (2, 3)
+    classes = Classes(labels, tf.constant([2, 2], tf.int64))
+    # Away from the label to whichever class, on the way to the target.
+    np.testing.assert_array_equal(goal.harm(logits, classes), [-1, 3])
+    np.testing.assert_array_equal(goal.lead(logits, classes), [-4, -1])
+
+
 def test_three_classes_have_no_targeted_ratio(three):
     with pytest.raises(
         InputError, match="targeted difference of logits ratio needs at least 4 classes, the model has 3"
@@ -189,7 +202,7 @@ def test_fog_by_name_draws_its_class_from_the_seed_of_the_call(four):
     fog = Fog(epsilon=2000.0, steps=3)
     assert not np.array_equal(fog(model, images, labels, seed=1), fog(model, images, labels, seed=2))
     goal = fog._goal
-    first, second = (goal.targets(tf.constant(labels), 4, 0, restart).numpy() for restart in (0, 1))
+    first, second = (goal.targets(tf.constant(labels), 4, 0, restart, None).numpy() for restart in (0, 1))
     assert (first != labels).all()
     assert (second != labels).all()
     assert (first != second).any()

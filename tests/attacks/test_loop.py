@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.attacks.loop import Evaluation, ascend, ascend_until_broken
+from interp.attacks.loop import Evaluation, ascend, ascend_until_broken, until_broken
 from interp.core.errors import InputError
 
 
@@ -74,3 +74,24 @@ def test_an_image_is_left_at_its_first_success():
     worst, harm = run(tf.reshape([0.0, 0.0, 3.0], (3, 1, 1, 1)), tf.constant([0.5, 2.0, 1.0]))
     np.testing.assert_allclose(np.ravel(worst), [0.5, 1.75, 3.0])
     np.testing.assert_allclose(harm, [0, -0.25, 2])
+
+
+def test_rows_of_one_image_leave_together():
+    """Rows of two images: the first row of image 0 breaks at step 1, so its second row, which would at step 8, stays behind."""
+
+    class Rows(NamedTuple):
+        worst: tf.Tensor
+        harm: tf.Tensor
+        speed: tf.Tensor
+
+    def body(step, rows):
+        return rows._replace(worst=rows.worst + rows.speed, harm=rows.harm + rows.speed)
+
+    speed = tf.constant([5.0, 0.6, 0.6, 0.1])
+    rows = Rows(tf.zeros(4), tf.fill([4], -5.0), speed)
+    worst, harm = until_broken(body, rows, 20, images=tf.constant([0, 0, 1, 1]))
+    # Rows leave after every five steps; a broken one stops at once.
+    np.testing.assert_allclose(worst, [5.0, 3.0, 5.4, 1.0], rtol=1e-5)
+    np.testing.assert_allclose(harm, worst - 5, atol=1e-5)
+    alone, _ = until_broken(body, rows, 20)
+    np.testing.assert_allclose(alone, [5.0, 5.4, 5.4, 2.0], rtol=1e-5)

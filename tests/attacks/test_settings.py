@@ -19,6 +19,7 @@ from interp.attacks import (
     Attack,
     AutoPGD,
     Elastic,
+    FastAdaptiveBoundary,
     Fog,
     Gabor,
     InterpretabilitySneaking,
@@ -53,11 +54,23 @@ CASES = {
     ),
     AutoPGD: (
         {"epsilon": 0.1, "steps": 5},
-        {"epsilon": 0.2, "restarts": 2, "steps": 6, "loss": "dlr", "goal": RandomTarget()},
+        {
+            "epsilon": 0.2,
+            "restarts": 2,
+            "steps": 6,
+            "loss": "dlr",
+            "goal": RandomTarget(),
+            "norm": "l2",
+            "expectation": 2,
+        },
     ),
     Square: (
         {"epsilon": 0.1, "steps": 5},
-        {"epsilon": 0.2, "steps": 6, "share": 0.5, "goal": RandomTarget()},
+        {"epsilon": 0.2, "steps": 6, "share": 0.5, "goal": RandomTarget(), "norm": "l2"},
+    ),
+    FastAdaptiveBoundary: (
+        {"epsilon": 0.1, "steps": 3},
+        {"epsilon": 0.2, "steps": 4, "targets": 2, "restarts": 2, "norm": "l2"},
     ),
     TopKInterpretation: (
         {"epsilon": 0.1, "steps": 2, "interpretation": "ig", "k": 3},

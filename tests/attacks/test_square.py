@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from interp.attacks import ProjectedGradientDescent, Square, accuracy
-from interp.attacks.square import square_sides
+from interp.attacks.square_moves import bump, square_sides
 from interp.core.errors import InputError
 
 
@@ -22,6 +22,26 @@ def test_sides_by_hand():
     assert sides[999] == 1
     assert (np.diff(sides) <= 0).all()
     assert square_sides(5, 40, 10, 1.0).max() == 5
+
+
+def test_a_bump_by_hand():
+    """Of 3 x 3: a hill over one row and one over two of the opposite sign, 1 + 1/4 at its middle and 1/4 around it, of length 1."""
+    hills = np.array([[0.25, 1.25, 0.25], [-0.25, -0.25, -0.25], [-0.25, -1.25, -0.25]])
+    np.testing.assert_allclose(bump(3), hills / np.linalg.norm(hills), rtol=1e-6)
+    np.testing.assert_array_equal(bump(1), [[1.0]])
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 1), (5, 9, 3)])
+def test_in_l2_it_uses_the_whole_radius(shape):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(3)])
+    images = np.random.RandomState(0).uniform(0.4, 0.6, (20, *shape)).astype(np.float32)
+    labels = np.argmax(model(images), -1)
+    moved = Square(epsilon=0.05, steps=100, norm="l2")(model, images, labels)
+    sizes = np.sqrt(((moved - images) ** 2).sum((1, 2, 3)))
+    standing = np.argmax(model(moved), -1) == labels
+    np.testing.assert_allclose(sizes[standing], 0.05, rtol=1e-3)
+    assert accuracy(model, Square(epsilon=1.0, steps=300, norm="l2")(model, images, labels), labels) < 0.2
 
 
 def test_every_changed_pixel_is_at_the_edge_of_the_ball(curved, toy):

@@ -1,6 +1,7 @@
 """The strong protocol: what it flags and what it does not, on toy and on published networks."""
 
 import dataclasses
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -10,11 +11,12 @@ import tensorflow as tf
 from interp import data
 from interp.attacks import ProjectedGradientDescent
 from interp.core.errors import InputError
-from interp.evaluation import Flag, StrongProtocol, accuracy_curve, chance_accuracy, sample_images, validity
+from interp.evaluation import Flag, StrongProtocol, Validity, accuracy_curve, chance_accuracy, sample_images, validity
+from interp.evaluation.statistics import wilson_interval
 from interp.evaluation.validity import _blame, _gain
 from interp.models import load_model
 
-PROTOCOL = StrongProtocol(steps=10, step_size=0.05, restarts=2, queries=100)
+PROTOCOL = StrongProtocol(steps=10, step_size=0.05, restarts=2, queries=100, strength="quick")
 EPSILONS = (0.0, 0.1, 0.25)
 ATTACK = ProjectedGradientDescent(epsilon=0.1, step_size=0.025, steps=10)
 
@@ -57,6 +59,47 @@ def test_a_sound_network_is_not_flagged(digits):
         *("then APGD-CE", "then APGD-DLR", "then Square"),
     ]
     assert "worst case per image" in found.protocol
+
+
+def test_the_strong_protocol_goes_on_with_the_ensemble(digits):
+    network, images, labels = digits
+    strong = dataclasses.replace(PROTOCOL, strength="strong")
+    radii = (0.0, 0.04, 0.08)
+    found, quick = (validity(network, images, labels, radii, protocol, seed=1) for protocol in (strong, PROTOCOL))
+    assert not found.flagged
+    assert "AutoAttack" in found.protocol
+    assert "AutoAttack" not in quick.protocol
+    members = [f"ensemble {name}" for name in ("APGD-CE", "Square", "APGD-T", "FAB-T")]
+    for row, before in zip(found.rows[1:], quick.rows[1:], strict=True):
+        assert list(row.accuracies) == [*before.accuracies, *members]
+        # It goes on from where the quick one ends, so it is never weaker.
+        assert row.worst_case == row.accuracies["ensemble FAB-T"] <= before.worst_case
+    for row in (*found.rows, *quick.rows):
+        assert row.right().mean() == pytest.approx(row.worst_case)
+        low, high = row.interval
+        assert low < row.worst_case < high
+    assert set(found.rows[0].broken_by) <= {"", "clean"}
+    # What broke an image at a radius is said at every larger one.
+    for small, large in pairwise(found.rows):
+        assert all(first in ("", after) for first, after in zip(small.broken_by, large.broken_by, strict=True))
+    assert Validity.from_json(found.to_json()) == found
+
+
+def test_in_l2(digits):
+    network, images, labels = digits
+    protocol = dataclasses.replace(PROTOCOL, norm="l2", step_size=0.5, strength="strong")
+    found = validity(network, images, labels, (0.5, 2.0), protocol)
+    assert not found.flagged
+    assert "in l2" in found.protocol
+    assert found.rows[0].worst_case > found.rows[1].worst_case
+    assert found.rows[1].worst_case < 0.3
+
+
+def test_wilson_by_hand():
+    """8 of 10: (0.8 + 0.192) / 1.384 = 0.717 +- 1.96 / 1.384 sqrt(0.016 + 0.0096); at 0 of 10 up to 0.384 / 1.384."""
+    assert wilson_interval(0.8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-3)
+    assert wilson_interval(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-3)
 
 
 @pytest.mark.slow
@@ -131,6 +174,36 @@ class Misleading(keras.Model):
         return self.inner(mirrored, training=training)
 
 
+class OpenAtSomeStarts(keras.Model):
+    """Gradients pass only where the first pixel, which the logits ignore, lies in a part of its range that some random starts fall into."""
+
+    def __init__(self, inner, part):
+        super().__init__()
+        self.inner, self.part = inner, part
+
+    def call(self, images, training=None):
+        first = images[:, :1, :1]
+        rest = tf.concat([tf.zeros_like(first), images[:, :1, 1:]], 2)
+        images = tf.concat([rest, images[:, 1:]], 1)
+        is_open = tf.cast((first >= self.part[0]) & (first < self.part[1]), tf.float32)
+        return self.inner(is_open * images + (1 - is_open) * tf.stop_gradient(images), training=training)
+
+
+@pytest.mark.parametrize(("part", "flagged"), [((0.02, 0.05), True), ((0.0, 1.0), False)])
+def test_restarts_that_gain(digits, part, flagged):
+    """Of uniform starts within 0.1 that are clipped to [0, 1], 15% have a first pixel in [0.02, 0.05)."""
+    network, images, labels = digits
+    protocol = dataclasses.replace(PROTOCOL, restarts=8)
+    found = validity(OpenAtSomeStarts(network, part), images, labels, (0.1,), protocol)
+    assert ("restarts" in kinds(found)) == flagged
+    assert ("random start" in kinds(found)) == flagged
+    assert ("vanishing gradients" in kinds(found)) == flagged
+    if flagged:
+        flag = next(flag for flag in found.rows[0].flags if flag.kind == "restarts")
+        assert "8 random starts find attacks on" in flag.text
+        assert "more than one" in flag.text
+
+
 @pytest.mark.slow
 def test_the_black_box_finds_what_wrong_gradients_hide(digits):
     network, images, labels = digits
@@ -144,12 +217,13 @@ def test_the_black_box_finds_what_wrong_gradients_hide(digits):
 def test_the_attack_is_named_where_its_steps_are_too_short(digits):
     """Three steps reach a third of the radius, and twice as many find more: that is the attack's fault, not the network's."""
     network, images, labels = digits
-    short = StrongProtocol(steps=3, step_size=0.01, restarts=1, queries=20)
+    short = StrongProtocol(steps=3, step_size=0.01, restarts=1, queries=20, strength="quick")
     found = validity(network, images, labels, (0.1,), short)
     assert kinds(found) == {"weak attack"}
     [flag] = found.rows[0].flags
     assert "twice the steps find" in flag.text or "random starts find" in flag.text
     assert "mislead" not in flag.text
+    assert "cannot reach the surface of the ball" in flag.text
     # What it says to do makes it strong.
     said = float(flag.text.split("take steps of ")[1].split()[0])
     mended = dataclasses.replace(short, step_size=said)

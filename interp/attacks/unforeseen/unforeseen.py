@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from interp.attacks.attack import Attack, Batch, number, static
 from interp.attacks.classification import margin
-from interp.attacks.goals import Classes, Goal, Towards, Untargeted, check_goal
+from interp.attacks.goals import Classes, Clean, Goal, Towards, Untargeted, check_goal
 from interp.attacks.loop import Evaluation, ascend
 from interp.attacks.unforeseen import canvas
 from interp.core.checks import MOST_STEPS, check_number
@@ -22,7 +22,7 @@ ROUNDING = 1e-5
 class DrawnTarget(Towards):
     """Away from the label, towards a class drawn for each image at every restart from the seed of the call (Kang et al. 2019)."""
 
-    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int) -> tf.Tensor:
+    def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
         drawn = tf.random.stateless_uniform([len(labels)], tf.random.fold_in(tf.constant([seed, restart], tf.int64), 0))
         return (labels + 1 + tf.cast(drawn * (count - 1), tf.int64)) % count
 
