@@ -76,6 +76,7 @@ class Validity(Result):
         kinds = [", ".join(flag.kind for flag in (*self.flags, *row.flags)) or NOTHING for row in self.rows]
         if not self.rows:
             kinds = [", ".join(flag.kind for flag in self.flags)]
+        newer, intervals = any(row.broken_by for row in self.rows), [row.interval for row in self.rows]
         attacks = dict.fromkeys(name for row in self.rows for name in row.accuracies)
         return {
             "eps": [row.epsilon for row in self.rows] or [NOTHING],
@@ -83,8 +84,8 @@ class Validity(Result):
             **{name: [row.accuracies.get(name, row.accuracies["PGD"]) for row in self.rows] for name in attacks},
             "worst case": [row.worst_case for row in self.rows] or [None],
             "standard error": [row.standard_error for row in self.rows] or [NOTHING],
-            "95% from": [row.interval[0] for row in self.rows] or [NOTHING],
-            "to": [row.interval[1] for row in self.rows] or [NOTHING],
+            # Tables of earlier versions stay as they are in their records.
+            **({"95% from": [low for low, _ in intervals], "to": [high for _, high in intervals]} if newer else {}),
             "flags": [*kinds],
         }
 
