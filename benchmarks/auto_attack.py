@@ -4,18 +4,17 @@ import json
 import sys
 import time
 
-from interp.core.threads import share_cores_among_streams
-
-share_cores_among_streams()
-
 import numpy as np
 
-from interp.attacks import AutoAttack
-from interp.models import load_model
+from interp import share_cores_among_streams
 
 
 def main() -> None:
     """Print seconds, compilation included, and which images still classify right, as a line of JSON."""
+    share_cores_among_streams()  # before TensorFlow is imported
+    from interp.attacks import AutoAttack
+    from interp.models import load_model
+
     name, exported, epsilon, norm, seed = sys.argv[1:]
     arrays = dict(np.load(exported))
     network = load_model(name)

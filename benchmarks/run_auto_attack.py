@@ -6,6 +6,7 @@ work runs beside it, the processor's seconds are the fairer figure.
 """
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -34,7 +35,12 @@ def main() -> int:
     """Run the comparison."""
     parser = Parser("benchmarks/run_auto_attack.py", __doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
-    parser.add_argument("--only", nargs="+", metavar="PART", help="networks whose names hold one of these parts")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="PART",
+        help="networks whose names hold one of these parts; others keep their figures",
+    )
     parser.add_argument("--norm", choices=tuple(EPSILONS), default="linf", help="of the ball (default linf)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the figures")
     arguments = parser.parse_args()
@@ -55,7 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("INTERP_NETWORKS_DIR is not set, expected the folder of the published networks: set it")
     # PyTorch's threads spin while they wait, which costs it many times its work where anything else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    rows: dict[str, Any] = {}
+    # A choice of networks is measured anew, the figures of the others stay.
+    rows: dict[str, Any] = (
+        json.loads(arguments.out.read_text())["rows"] if arguments.only and arguments.out.exists() else {}
+    )
     print(
         f"{'':26s} {'ours':>12s} {'theirs':>7s} {'seconds':>8s} {'theirs':>8s} {'share':>6s} {'processor':>9s} {'theirs':>7s} {'share':>6s}"
     )
