@@ -123,8 +123,8 @@ def train_network(
         history = training.train(
             network,
             objective,
-            row.schedule,
             images,
+            row.schedule,
             validation=splits["validation"],
             seed=options.seed,
             penalty_weight=row.penalty_weight,

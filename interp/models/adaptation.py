@@ -43,8 +43,7 @@ def adapt(
 ) -> keras.Model:
     """Bring a Keras model to the contract: images in [0, 1] give logits. The model stays as it is; its layers are shared.
 
-    A softmax or sigmoid at the end is cut, a single sigmoid unit with logit z becomes the two logits (0, z), batch normalisation is in
-    inference mode.
+    A softmax or sigmoid at the end is cut, a single sigmoid unit with logit z becomes the two logits (0, z).
 
     Args:
         model: Any Keras model that takes one batch of images (n, height, width, channels).

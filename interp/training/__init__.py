@@ -6,7 +6,7 @@ Schedules, recipes and profiles are plain data; TensorFlow is imported when a na
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from interp.training.schedule import PAPER, Schedule, plain_schedule
+from interp.training.schedule import PAPER, Schedule, plain_schedule, usual_schedule
 from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "find_objective",
     "plain_schedule",
     "train",
+    "usual_schedule",
     "with_explanation",
 ]
 

@@ -45,8 +45,8 @@ class Retraining:
         train(
             network,
             "normal",
-            self.schedule,
             data,
+            self.schedule,
             seed=seed,
             compiled=(optimizer, step),
             # Signals are for the caller of hundreds of trainings, not noted until the end of one.

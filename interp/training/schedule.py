@@ -78,6 +78,58 @@ def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower
     )
 
 
+def usual_schedule(
+    images: int,
+    epsilon: float,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float = 1e-3,
+    attack_steps: int = 10,
+) -> Schedule:
+    """A schedule for a set of somebody's own.
+
+    Batches of 32 images for up to 5,000, of 64 for up to 20,000, else of 128; epochs that see 300,000 images, from 10 to 60; Adam's rate a
+    tenth from 60% of the steps on; the radius grows over the first 30% of them; the inner attack's steps reach 2.5 times the radius.
+
+    Args:
+        images: How many there are to train on.
+        epsilon: l_inf radius of the inner attack, for images in [0, 1].
+        epochs: How often each image is seen.
+        batch_size: Images in a step.
+        learning_rate: That of the first steps.
+        attack_steps: Steps of the inner attack.
+
+    Returns:
+        The schedule, for `train` and `RobustModel`.
+
+    Raises:
+        InputError: A number is out of its range.
+
+    Example:
+        `usual_schedule(5000, 8 / 255, epochs=20)`.
+    """
+    check_number("images", images, minimum=1, whole=True)
+    check_number("attack_steps", attack_steps, minimum=1, whole=True)
+    check_radius("epsilon", epsilon)
+    if batch_size is None:
+        batch_size = min(images, 32 if images <= 5_000 else 64 if images <= 20_000 else 128)
+    if epochs is None:
+        epochs = min(60, max(10, 300_000 // images))
+    steps = epochs * (images // batch_size)
+    slower = max(1, round(0.6 * steps))
+    return Schedule(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rates=((0, learning_rate), (slower, learning_rate / 10)),
+        epsilon=epsilon,
+        ramp=(0, round(0.3 * steps)),
+        attack_steps=attack_steps,
+        # Without a radius there is no attack; its steps must have a size all the same.
+        attack_step_size=2.5 * epsilon / attack_steps or 0.01,
+    )
+
+
 # By the prefix of the dataset.
 PAPER = {
     spec.prefix: Schedule(**asdict(spec.paper_schedule))

@@ -1,8 +1,9 @@
 """Clean and robust accuracy at the end of an epoch: a sign of progress, not a result."""
 
+import keras
+
 from interp.attacks import ProjectedGradientDescent, accuracy
 from interp.data import Dataset
-from interp.models.network import Network
 from interp.training.objectives import Objective
 from interp.training.schedule import Schedule
 
@@ -11,13 +12,13 @@ VALIDATION_IMAGES = 200
 VALIDATION_STEPS = 10
 
 
-def validate(network: Network, attack: ProjectedGradientDescent | None, validation: Dataset | None) -> dict[str, float]:
+def validate(model: keras.Model, attack: ProjectedGradientDescent | None, validation: Dataset | None) -> dict[str, float]:
     if validation is None:
         return {}
-    measures = {"validation_accuracy": accuracy(network, validation.images, validation.labels)}
+    measures = {"validation_accuracy": accuracy(model, validation.images, validation.labels)}
     if attack is not None:
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
-        measures["validation_robust_accuracy"] = accuracy(network, attack(network, few.images, few.labels), few.labels)
+        measures["validation_robust_accuracy"] = accuracy(model, attack(model, few.images, few.labels), few.labels)
     return measures
 
 

@@ -153,7 +153,7 @@ def test_a_training_goes_on_with_the_same_images_alone(tmp_path, change):
         network = build_network("small", (28, 28, 1), 10)
         keeping = Checkpointing(folder=folder, every_steps=1)
         return train(
-            network, find_objective("normal"), schedule, training, validation=validation, checkpointing=keeping
+            network, find_objective("normal"), training, schedule, validation=validation, checkpointing=keeping
         )
 
     train_set, validation = (data.load("digits", split) for split in ("train", "validation"))

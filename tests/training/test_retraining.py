@@ -24,7 +24,7 @@ def test_each_training_is_the_one_of_its_seed():
     other = weights(retraining(images, images, 2))
     again = weights(retraining(images, images, 1))
     alone = build_network("simple_cnn", images.image_shape, images.classes, seed=1)
-    train(alone, find_objective("normal"), SCHEDULE, images, seed=1)
+    train(alone, find_objective("normal"), images, SCHEDULE, seed=1)
     for one, two, three in zip(first, again, weights(alone), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
         np.testing.assert_allclose(one, three, atol=1e-6)
