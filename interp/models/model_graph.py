@@ -167,7 +167,12 @@ def _before_dropout(tensor: tf.Tensor) -> tf.Tensor:
     keep, scaled, zero = tensor.op.inputs
     drawn = any(each.op.type.startswith(("StatelessRandom", "RandomUniform")) for each in ancestors(keep))
     constants = [tf.get_static_value(each) for each in scaled.op.inputs]
-    if not drawn or scaled.op.type != "Mul" or tf.get_static_value(zero) != 0 or all(each is None for each in constants):
+    if (
+        not drawn
+        or scaled.op.type != "Mul"
+        or tf.get_static_value(zero) != 0
+        or all(each is None for each in constants)
+    ):
         return tensor
     return scaled.op.inputs[0 if constants[0] is None else 1]
 

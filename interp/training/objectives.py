@@ -116,9 +116,9 @@ def check_explanation(objective: Objective, model: keras.Model, image_shape: tup
         check_attackable(objective.explanation, model, tf.random.stateless_uniform([2, *image_shape], (0, 0)))
     elif type(model) is not Network and find_facts(model).kernel is None:
         raise InputError(
-            f"{objective.title} compares class activation maps, for which a model must end in average pooling over all positions and one dense "
-            f"layer, and this one does not: compare maps that it has, with_explanation({objective.tag!r}, 'grad_cam'), on the command line "
-            "--explanation grad_cam"
+            f"{objective.title} compares class activation maps, for which a model must end in average pooling over all positions and one "
+            "dense layer, and this one does not: compare maps that it has, "
+            f"with_explanation({objective.tag!r}, 'grad_cam'), on the command line --explanation grad_cam"
         )
 
 

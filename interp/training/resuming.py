@@ -9,6 +9,7 @@ import numpy as np
 
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
+from interp.models.network import Network
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
 from interp.training.training_errors import TrainingDiverged
 
@@ -74,12 +75,9 @@ def position_of(checkpoint: Checkpoint) -> Position:
 
 def _state(model: keras.Model, optimizer: keras.Optimizer) -> dict[str, Any]:
     """Every variable that a step changes, by name."""
-    state: dict[str, Any] = {}
-    for variable in model.variables:
-        name = f"network/{variable.path}"
-        # Models of somebody's own may name two alike.
-        alike = sum(other == name or other.startswith(f"{name}#") for other in state)
-        state[f"{name}#{alike + 1}" if alike else name] = variable
+    # Keras counts up the names of layers from one model to the next; those of the package's own networks are given.
+    named = isinstance(model, Network)
+    state = {f"network/{each.path if named else place}": each for place, each in enumerate(model.variables)}
     return {**state, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
 
 

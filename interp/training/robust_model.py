@@ -8,7 +8,6 @@ import tensorflow as tf
 from interp.attributions import CAM, name_of
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError, check_choice
-from interp.models.network import Network
 from interp.models.prepared import prepare
 from interp.training.batch_guard import BatchGuard, unpack
 from interp.training.batches import draw_batch
@@ -48,7 +47,7 @@ class RobustModel(keras.Model):
         schedule: The inner attack and the ramp of its radius, such as `usual_schedule(len(images), 8 / 255)`.
         penalty_weight: Replaces the objective's usual weight of its second term.
         seed: Of inner attacks, dropout and other random layers.
-        batch_statistics: Whose statistics batch normalisation keeps: of "each" pass that the loss makes, of "clean" or of "attacked" images.
+        batch_statistics: Whose statistics batch normalisation keeps: of "each" pass of the loss, of "clean" or of "attacked" images.
         name: Of this model.
 
     Raises:
@@ -96,9 +95,7 @@ class RobustModel(keras.Model):
         classes = count_classes(network, shape)
         state = ModelState(network, shape)
         # Not the global policy: Keras scales the loss of models in half precision, which is what it is told here.
-        super().__init__(
-            name=name or f"robust_{network.name}", dtype="mixed_float16" if state.is_half else "float32"
-        )
+        super().__init__(name=name or f"robust_{network.name}", dtype="mixed_float16" if state.is_half else "float32")
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise InputError(
                 "RobustModel trains with one replica: use interp.training.train inside the strategy's scope"

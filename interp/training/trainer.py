@@ -5,20 +5,20 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions import CAM
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset, dataset_names
 from interp.data.user_spec import usual_radii
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
+from interp.training.description import describe, describe_choices, describe_model_and_data
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.replicas import cause, check_agreement
@@ -128,37 +128,23 @@ def train(
         check_instance("stop", stop, StopRequest, "StopRequest()")
     if checkpointing is not None:
         check_instance("checkpointing", checkpointing, Checkpointing, "Checkpointing(CheckpointFolder(path))")
+    if optimizer is not None:
+        check_instance("the optimizer", optimizer, keras.Optimizer, "keras.optimizers.Adam(1e-3)")
     own_rate = optimizer is not None
     if compiled is None:
-        if optimizer is None:
-            optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
-        check_instance("the optimizer", optimizer, keras.Optimizer, "keras.optimizers.Adam(1e-3)")
         state = ModelState(model, data.image_shape)
-        optimizer = scaled_where_half(optimizer, state)
-        compiled = (
-            optimizer,
-            make_step(
-                model,
-                objective,
-                optimizer,
-                schedule,
-                penalty_weight=weight,
-                image_shape=data.image_shape,
-                batch_statistics=batch_statistics,
-                class_weights=class_weights,
-                state=state,
-            ),
-        )
+        optimizer = scaled_where_half(optimizer or keras.optimizers.Adam(schedule.learning_rate(0)), state)
+        settings: dict[str, Any] = {"penalty_weight": weight, "class_weights": class_weights, "state": state}
+        settings |= {"image_shape": data.image_shape, "batch_statistics": batch_statistics}
+        compiled = optimizer, make_step(model, objective, optimizer, schedule, **settings)
     optimizer, run_step = compiled
     attack = validation_attack(objective, schedule)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
     arguments = {
         **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
-        "augment": augment if isinstance(augment, bool) else _settings(augment),
-        "architecture": _architecture(model),
-        "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
-        **_given(optimizer if own_rate else None, class_weights, batch_statistics),
+        **describe_model_and_data(model, data, augment),
+        **describe_choices(optimizer if own_rate else None, class_weights, batch_statistics),
     }
     if checkpointing is not None:
         # Hundreds of short trainings keep nothing, and need not know their images apart.
@@ -251,8 +237,8 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
     classes = count_classes(model, data.image_shape)
     if classes != data.classes:
         raise InputError(
-            f"{data.name} has {data.classes} classes, the model gives {classes} logits: build the network for this dataset, or exchange the "
-            "last layer of yours"
+            f"{data.name} has {data.classes} classes, the model gives {classes} logits: build the network for this dataset, or exchange "
+            "the last layer of yours"
         )
     if len(data) < schedule.batch_size:
         raise InputError(
@@ -261,56 +247,7 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
         )
 
 
-def _architecture(model: keras.Model) -> str:
-    """What a model is, for telling checkpoints of others apart."""
-    return model.architecture if isinstance(model, Network) else f"{type(model).__name__}, {model.count_params()} weights"
-
-
-def _given(
-    optimizer: keras.Optimizer | None, class_weights: Mapping[int, float] | None, batch_statistics: str
-) -> dict[str, Any]:
-    """What else makes a training, as far as it is not the default; without it arguments are those of earlier versions."""
-    given: dict[str, Any] = {}
-    if optimizer is not None:
-        given["optimizer"] = _settings(optimizer)
-    if class_weights is not None:
-        given["class_weights"] = {str(label): float(weight) for label, weight in class_weights.items()}
-    if batch_statistics != "each":
-        given["batch_statistics"] = batch_statistics
-    return given
-
-
-def _settings(of: Any) -> Any:
-    """What makes an object of Keras, as JSON values, without names, which Keras counts up from one object to the next."""
-
-    def without_names(values: Any) -> Any:
-        if isinstance(values, list):
-            return [without_names(value) for value in values]
-        if not isinstance(values, dict):
-            return values
-        return {key: without_names(value) for key, value in values.items() if key != "name"}
-
-    return without_names(keras.saving.serialize_keras_object(of))
-
-
 def usual_radius(data: Dataset) -> float:
     """The l_inf radius at which networks for images of this kind are usually trained and reported."""
     spec = dataset_names().get(data.name)
     return spec.usual_radius if spec is not None else usual_radii(data.image_shape[2])[2]
-
-
-def describe(
-    objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
-) -> dict[str, Any]:
-    """What made a network, for its file's metadata. Raises InputError."""
-    objective = find_objective(objective)
-    check_instance("the schedule", schedule, Schedule, SCHEDULE)
-    weight = resolve_penalty(objective, penalty_weight)
-    described = asdict(schedule)
-    if schedule.attack_precision == "float32":
-        # As in files of before there was a choice.
-        del described["attack_precision"]
-    made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
-    if objective.explanation not in (None, CAM()):
-        made["explanation"] = objective.explanation.describe()
-    return made

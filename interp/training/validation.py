@@ -12,7 +12,9 @@ VALIDATION_IMAGES = 200
 VALIDATION_STEPS = 10
 
 
-def validate(model: keras.Model, attack: ProjectedGradientDescent | None, validation: Dataset | None) -> dict[str, float]:
+def validate(
+    model: keras.Model, attack: ProjectedGradientDescent | None, validation: Dataset | None
+) -> dict[str, float]:
     if validation is None:
         return {}
     measures = {"validation_accuracy": accuracy(model, validation.images, validation.labels)}

@@ -119,7 +119,7 @@ def test_without_an_attack_it_is_plain_keras(way):
         robust.compile(first)
         for order in orders(24, 2):
             for rows in order.reshape(3, 8):
-                robust.train_on_batch(images[rows], labels[rows], class_weight={**{1: 1.0}, **weights})
+                robust.train_on_batch(images[rows], labels[rows], class_weight={1: 1.0, **weights})
     for one, other in zip(mine.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
@@ -132,13 +132,15 @@ def test_every_objective_trains_every_model_that_can_serve_it(kind, tag):
     before = model.get_weights()
     adapted = adapt(model, scale=scale)
     if OBJECTIVES[tag].explanation is not None and kind not in HAS_CAM:
-        with pytest.raises(InputError, match="with_explanation.*grad_cam"):
+        with pytest.raises(InputError, match=r"with_explanation.*grad_cam"):
             train(adapted, tag, pictures(), ATTACKED)
         return
     [measures] = train(adapted, tag, pictures(), ATTACKED)
     assert np.isfinite(measures["loss"])
     assert ("robust_accuracy" in measures) == (OBJECTIVES[tag].attack is not None)
-    frozen = {id(variable) for layer in model.layers if layer.name == "backbone" for variable in layer.layers[0].weights}
+    frozen = {
+        id(variable) for layer in model.layers if layer.name == "backbone" for variable in layer.layers[0].weights
+    }
     for variable, was in zip(model.weights, before, strict=True):
         moved = np.abs(np.asarray(variable) - was).max() > 0
         assert moved == (id(variable) not in frozen and "frozen_norm" not in variable.path), variable.path
@@ -157,9 +159,7 @@ def test_whose_statistics_batch_normalisation_keeps(tag, chosen, seen):
     model, data = normalised(), pictures(8)
     images, labels = tf.constant(np.asarray(data.images[:])), tf.constant(data.labels)
     convolution, norm = model.layers[0], model.layers[1]
-    step = make_step(
-        model, tag, keras.optimizers.SGD(0.0), ATTACKED, penalty_weight=1.0, batch_statistics=chosen
-    )
+    step = make_step(model, tag, keras.optimizers.SGD(0.0), ATTACKED, penalty_weight=1.0, batch_statistics=chosen)
     step(images, labels, tf.constant(0.05), tf.constant([0, 0], tf.int64), tf.constant(0.0))
     clean = tf.reduce_mean(convolution(images), (0, 1, 2)).numpy()
     mean = norm.moving_mean.numpy()
@@ -215,7 +215,9 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path):
                 raise KeyboardInterrupt
 
         checkpointing = Checkpointing(folder=CheckpointFolder(folder), every_steps=4)
-        train(model, "int", data, schedule, augment=flips, optimizer=optimizer, checkpointing=checkpointing, report=report)
+        train(
+            model, "int", data, schedule, augment=flips, optimizer=optimizer, checkpointing=checkpointing, report=report
+        )
         return model.get_weights()
 
     with pytest.raises(KeyboardInterrupt):
@@ -293,7 +295,9 @@ def test_what_cannot_be_trained_is_told_in_one_line():
     told = {
         "no weights to train": lambda: train(model, "adv", data, ATTACKED),
         "scales its images itself": lambda: train(rescaling(), "adv", data, ATTACKED),
-        "gives 4 logits": lambda: train(keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(4)]), "adv", data, ATTACKED),
+        "gives 4 logits": lambda: train(
+            keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(4)]), "adv", data, ATTACKED
+        ),
         "class_weights name the class 7": lambda: train(normalised(), "adv", data, ATTACKED, class_weights={7: 1.0}),
         "augment came as str": lambda: train(normalised(), "adv", data, ATTACKED, augment="flip"),
         "augment made images": lambda: train(normalised(), "adv", data, ATTACKED, augment=L.CenterCrop(6, 6)),
