@@ -14,6 +14,7 @@ from interp.commands.tasks.task_registry import TASKS
 from interp.commands.train import TrainingOptions
 from interp.core.argument_types import radius, whole_number
 from interp.core.command_line import Parser, run
+from interp.core.network_files import NetworkFile
 from interp.core.options import Options, add_options, given_options, make, option
 from interp.data import SPLITS, Dataset, find_dataset, load
 from interp.training.recipes import Recipe
@@ -175,13 +176,13 @@ def _measure(name: str, section: Section, rows: list[Recipe], test: Dataset, sto
     for row in rows:
         if row.objective in section.without:
             continue
-        path = store.folder / f"{row.name}.safetensors"
+        file = NetworkFile(store.folder / f"{row.name}.safetensors", row.name)
         made_of: dict[str, Any] = {"section": asdict(section), "images": count, "data": test.identity}
         made_of = json.loads(json.dumps(made_of))
-        if store.current(name, row.name, made_of, path.with_name) is None:
-            given: dict[str, Any] = {"dataset": options.dataset, "network": str(path), "num_image": count}
+        if store.current(name, row.name, made_of, file.path.with_name) is None:
+            given: dict[str, Any] = {"dataset": options.dataset, "network": str(file.path), "num_image": count}
             chosen = make(kind, {**section_options(section), **given, "seed": options.seed})
-            keep_section(store, name, open_run(section.task, chosen, path, data), section, made_of, asdict(options))
+            keep_section(store, name, open_run(section.task, chosen, file, data), section, made_of, asdict(options))
     print(f"\n{section.help}")
     show_section(name, store, "tsv")
 

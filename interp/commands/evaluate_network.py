@@ -3,14 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
 from interp.core.command_line import Parser, alike, run
 from interp.core.errors import InputError, check_choice
-from interp.core.network_files import locate_network
+from interp.core.network_files import NetworkFile, find_file
 from interp.core.options import add_options, given_options, make
 
 SCRIPT = "eval_cmd.py"
@@ -32,7 +31,7 @@ class Asked:
 
     task: TaskSpec
     options: TaskOptions
-    path: Path
+    file: NetworkFile
 
     @property
     def table(self) -> str:
@@ -73,7 +72,7 @@ def parse(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     given = given_options(parser(task, prog), words, foreign_options(task))
     del given["task"]
     options = make(task.options, given)
-    return Asked(task, options, locate_network(options.network, options.networks_dir))
+    return Asked(task, options, find_file(options.network, options.networks_dir, options.weights))
 
 
 def evaluate(asked: Asked) -> int:
@@ -86,10 +85,12 @@ def evaluate(asked: Asked) -> int:
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
     data = LoadedDatasets(options.data_dir)
-    opened = open_run(asked.task.name, options, asked.path, data)
+    opened = open_run(asked.task.name, options, asked.file, data)
     for folder in (options.output_dir, options.picture_dir):
         check_writable(folder)
     _check_kept(asked, store, opened.name)
+    for line in opened.opened.said:
+        print(line, flush=True)
     splits = data.identities(options.dataset, options.splits)
     variants = run_variants(opened, None, ())
     # What took long is kept before anything is said of it.
@@ -98,7 +99,7 @@ def evaluate(asked: Asked) -> int:
     shown = draw(opened, None, variants, lambda name: options.picture_dir / f"{asked.table}_{name}")
     with locked(options.output_dir / ".lock", wait=True):
         _check_kept(asked, store, opened.name)
-        own = {"file": str(asked.path.resolve()), "splits": splits, **shown}
+        own = {"file": str(asked.file.path.resolve()), "splits": splits, **shown}
         record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
         # Networks evaluated by other options, or on other images, keep to their records.
         records = store.all(asked.table, _earlier(asked))
@@ -120,7 +121,7 @@ def evaluate(asked: Asked) -> int:
 def _check_kept(asked: Asked, store: Any, name: str) -> None:
     """Raise InputError if the record could not be kept: asked before long work rather than after it."""
     kept = store.all(asked.table, _earlier(asked)).get(name)
-    if kept is not None and kept.get("file", str(asked.path.resolve())) != str(asked.path.resolve()):
+    if kept is not None and kept.get("file", str(asked.file.path.resolve())) != str(asked.file.path.resolve()):
         raise InputError(
             f"{store.path(asked.table, name)} is of another network named {name} ({kept['file']}): choose another --output-dir"
         )

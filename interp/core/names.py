@@ -32,6 +32,10 @@ RANKINGS = ("signed", "magnitude")
 NORMS = ("l1", "l2")
 SELECTIONS = ("one_class", "two_class", "all_class")
 
+# What models of others were trained on, images in [0, 1] scaled (interp.models.image_scale).
+SCALES = ("0..1", "0..255", "imagenet", "tf", "caffe")
+AUTO = "auto"
+
 # Architectures, each with its tag in the names of files.
 ARCHITECTURE_TAGS = {
     "small": "smallgap",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interp.core.checks import kind_of
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError, InputError, first_line
 
 
 def resolve_objects(objects: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -40,5 +40,4 @@ def _imported(text: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except Exception as error:
         # Importing runs the user's code, which may raise anything.
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{text[:80]!r} of custom_objects cannot be imported: {reason}") from error
+        raise ArgumentError(f"<custom_objects=> {text[:80]!r} cannot be imported: {first_line(error)}") from error

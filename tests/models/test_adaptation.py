@@ -8,8 +8,9 @@ import tensorflow as tf
 from interp.attacks import ProjectedGradientDescent
 from interp.attributions import CAM, GradCAM, IntegratedGradients
 from interp.core.errors import InputError
+from interp.core.names import SCALES
 from interp.models import adapt, build_network, find_adaptation, prepare
-from interp.models.image_scale import SCALES, make_scale
+from interp.models.image_scale import make_scale
 from interp.models.linear_tail import LayeredTail
 from tests.models.models_of_users import IMAGES, LABELS, SHAPE, body, two_outputs
 

@@ -12,9 +12,9 @@ import interp
 from interp.attacks import ProjectedGradientDescent
 from interp.attributions import IntegratedGradients
 from interp.core.errors import InputError
+from interp.core.hub_files import download
 from interp.core.network_files import locate_network, network_stem
 from interp.models import adapt, build_network
-from interp.models.named_models import download
 from interp.models.named_objects import resolve_objects
 
 L = keras.layers
@@ -224,7 +224,7 @@ def test_architectures_that_are_refused(name, arguments, message):
 
 
 def test_the_hub(monkeypatch):
-    monkeypatch.setattr("interp.models.named_models.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.core.hub_files.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'interp\[hub\]'"):
         interp.load_model("hf://owner/repository/model.keras")
     with pytest.raises(InputError, match="names no file"):
@@ -238,7 +238,7 @@ def test_a_file_of_the_hub_is_read_as_any_other(monkeypatch, tmp_path):
     module = type(sys)("huggingface_hub")
     module.hf_hub_download = lambda **arguments: asked.append(arguments) or str(path)
     monkeypatch.setitem(sys.modules, "huggingface_hub", module)
-    monkeypatch.setattr("interp.models.named_models.find_spec", lambda name: object())
+    monkeypatch.setattr("interp.core.hub_files.find_spec", lambda name: object())
     loaded = interp.load_model("hf://owner/repository/folder/model.safetensors")
     np.testing.assert_array_equal(loaded(IMAGES), network(IMAGES))
     assert asked == [{"repo_id": "owner/repository", "filename": "folder/model.safetensors"}]

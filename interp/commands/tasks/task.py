@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.core.command_line import progress_bar
+from interp.core.network_files import NetworkFile
 from interp.core.results import Result
 from interp.core.used_files import UsedFiles
 from interp.data import Dataset
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
+    from interp.evaluation.opened_network import OpenedNetwork
     from interp.report import GalleryEntry
 
 O = TypeVar("O", bound=TaskOptions)  # noqa: E741
@@ -29,21 +30,28 @@ IMAGES, VALUES = 250, 4 * 224 * 224 * 3
 
 @dataclass(frozen=True)
 class Run(Generic[O]):
-    """A task on one network: its options, the model, and the images with a target class each."""
+    """A task on one network: its options, the network, and the images with a target class each."""
 
     task: str
     options: O
-    name: str
-    path: Path
-    model: "keras.Model"
+    file: NetworkFile
+    opened: "OpenedNetwork"
     sample: Dataset
     targets: np.ndarray
     # What the result is made of besides the images.
     files: UsedFiles
-    # What is flagged of the network itself, whatever the result.
-    flags: Sequence[Mapping[str, Any]] = ()
     # Of many runs in a row, the caller shows the progress.
     quiet: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the network."""
+        return self.file.name
+
+    @property
+    def model(self) -> "keras.Model":
+        """The network on the contract."""
+        return self.opened.model
 
     @property
     def images(self) -> np.ndarray:
