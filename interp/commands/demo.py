@@ -109,7 +109,7 @@ def recipes(options: DemoOptions, images: int) -> list[Recipe]:
 
 def demo(options: DemoOptions) -> int:
     """Train, evaluate, draw and write; return the exit code."""
-    from interp.commands.train_network import train_networks
+    from interp.commands.training_jobs import train_networks
     from interp.core.files import check_writable, locked
     from interp.evaluation import sample_images
     from interp.report.experiment_page import write_page
@@ -149,8 +149,8 @@ def demo(options: DemoOptions) -> int:
 def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset]) -> None:
     """Go on with what is there if it is of the same run; else remove its networks and records."""
     from interp import __version__
-    from interp.commands.train_network import RUNS
     from interp.core.files import write_text
+    from interp.training.training_job import RUNS
 
     asked = {name: getattr(options, name) for name in ("dataset", "epochs", "epsilon", "num_image", "seed")}
     identities = {split: data.identity for split, data in splits.items()}

@@ -1,9 +1,7 @@
 """A network from its file to the contract, checked against the images that it is evaluated on before any long work."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -64,7 +62,7 @@ def open_network(file: NetworkFile, sample: Dataset, options: ModelOptions, draw
         return sample if draw is None or len(sample) >= count else draw(min(count, max(most, len(sample))))
 
     try:
-        loaded = _load(file, sample, options)
+        loaded = load_file(file, sample, options)
         found = _adapt(file, loaded, sample, images, options)
     except ArgumentError as error:
         raise error.with_options(OPTION_NAMES) from error
@@ -100,10 +98,9 @@ def check_dataset(
     return [{"kind": "other dataset", "text": f"{file.name} was trained on {said}, the images are of {dataset}"}]
 
 
-def _load(file: NetworkFile, data: Dataset, options: ModelOptions) -> keras.Model:
+def load_file(file: NetworkFile, data: Dataset, options: ModelOptions) -> keras.Model:
+    """The model of a file as it was saved, for images and classes of `data` where the file does not say them. Raises InputError."""
     objects = {text.partition(":")[2]: text for text in options.custom_objects or ()}
-    if objects and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     if file.application is not None:
         return load_model(file.application, weights=file.path, image_shape=data.image_shape, classes=data.classes)
     if file.path.name.endswith(WEIGHTS):
