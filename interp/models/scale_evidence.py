@@ -60,7 +60,7 @@ def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleCh
     if accuracies[best] <= chance + ERRORS_APART * np.sqrt(chance * (1 - chance) / count):
         raise UndecidedScaleError(
             f"<scale=auto> found no scale with a clean accuracy above chance on {count} images ({told}): check the order of the classes, "
-            "or give the scale of training, <scale=(mean, std)>"
+            "or give <scale=> as in training"
         )
     ties = [name for name in right if name != best and not _clearly_better(right[best], right[name])]
     if ties:
