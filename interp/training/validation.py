@@ -1,15 +1,19 @@
 """Clean and robust accuracy at the end of an epoch: a sign of progress, not a result."""
 
 import keras
+import numpy as np
 
-from interp.attacks import ProjectedGradientDescent, accuracy
+from interp.attacks import ProjectedGradientDescent, accuracy, correct
 from interp.data import Dataset
+from interp.models.model_check import forward_batch
 from interp.training.objectives import Objective
 from interp.training.schedule import Schedule
 
 # A short attack on a few images.
 VALIDATION_IMAGES = 200
 VALIDATION_STEPS = 10
+# So many images are loaded at a time.
+LOADED = 1000
 
 
 def validate(
@@ -17,10 +21,21 @@ def validate(
 ) -> dict[str, float]:
     if validation is None:
         return {}
-    measures = {"validation_accuracy": accuracy(model, validation.images, validation.labels)}
+    size = min(250, forward_batch(validation.image_shape))
+    right = [
+        correct(
+            model, validation.images[first : first + LOADED], validation.labels[first : first + LOADED], batch_size=size
+        )
+        for first in range(0, len(validation), LOADED)
+    ]
+    measures = {"validation_accuracy": float(np.concatenate(right).mean())}
     if attack is not None:
+        # An attack keeps what a pass computes, for its gradients.
+        attacked = size if size == 250 else max(1, size // 4)
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
-        measures["validation_robust_accuracy"] = accuracy(model, attack(model, few.images, few.labels), few.labels)
+        measures["validation_robust_accuracy"] = accuracy(
+            model, attack(model, few.images, few.labels, batch_size=attacked), few.labels, batch_size=size
+        )
     return measures
 
 
