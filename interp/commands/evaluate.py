@@ -15,7 +15,7 @@ from interp.commands.networks import NetworkOnDataset, find_used, is_left_out, n
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, progress_bar, run
-from interp.core.errors import ComputationError, InputError, check_choice
+from interp.core.errors import ArgumentError, ComputationError, InputError, check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import FORMATS
@@ -224,6 +224,8 @@ def _evaluate_network(
         keep_section(store, name, run, section, made_of, asdict(shared))
     except OtherResults:
         raise
+    except ArgumentError as error:
+        return str(error.with_options({"interpretation": "--task-options=--inp-method="}))
     except (InputError, ComputationError) as error:
         return str(error)
     return None

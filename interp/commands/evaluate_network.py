@@ -8,7 +8,8 @@ from typing import Any
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
 from interp.core.command_line import Parser, alike, run
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ArgumentError, InputError, check_choice
+from interp.core.model_options import OPTION_NAMES
 from interp.core.network_files import NetworkFile, find_file
 from interp.core.options import add_options, given_options, make
 
@@ -92,7 +93,10 @@ def evaluate(asked: Asked) -> int:
     for line in opened.opened.said:
         print(line, flush=True)
     splits = data.identities(options.dataset, options.splits)
-    variants = run_variants(opened, None, ())
+    try:
+        variants = run_variants(opened, None, ())
+    except ArgumentError as error:
+        raise error.with_options(OPTION_NAMES) from error
     # What took long is kept before anything is said of it.
     record = make_record(opened, None, variants, {"task": asked.task.name, **asdict(options)})
     opened.files.check()

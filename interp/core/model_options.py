@@ -87,5 +87,10 @@ class ModelOptions(Options):
     )
 
 
-# How errors of the library name arguments that are options here.
-OPTION_NAMES = {name: flag(name) for name in ("output", "custom_objects", "weights")} | {"scale": flag("input_scale")}
+# Arguments of the library that errors name, and the options that they are.
+OPTION_NAMES = {
+    **{name: flag(name) for name in ("output", "custom_objects", "weights")},
+    "scale": flag("input_scale"),
+    "interpretation": flag("inp_method"),
+    "layer": flag("rep_l"),
+}

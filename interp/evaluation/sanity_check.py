@@ -214,7 +214,14 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
         copy.set_weights(model.get_weights())
     except Exception as error:
         raise InputError(f"Keras cannot copy the model, whose weights are to be randomised: {reason(error)}") from error
-    recorded, uses = RecordedModel(copy)(few)
+    followed, uses = RecordedModel(copy), []
+
+    def run(images: tf.Tensor) -> tf.Tensor:
+        outputs, uses[:] = followed(images)
+        return outputs
+
+    # The end of an adapted model is found in a graph.
+    recorded = tf.function(run, autograph=False)(few)
     if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
         raise InputError(
             f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that says all about it"

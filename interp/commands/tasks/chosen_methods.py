@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.commands.tasks.shared_options import AttributionOptions
 from interp.commands.tasks.task import Run
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError, InputError
 from interp.core.names import ENSEMBLES, METHODS
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ def chosen_methods(
         try:
             factory(run.model).explain(run.images[:1], run.labels[:1])
         except InputError as error:
+            told = error.with_options({"interpretation": "--methods"}) if isinstance(error, ArgumentError) else error
             if options.methods or (options.layer is not None and name in ("grad_cam", "grad_cam++")):
-                raise
-            notes.append(f"{name} left out: {error}")
+                raise told from error
+            notes.append(f"{name} left out: {told}")
             continue
         kept[name] = factory
         if name == "integrated_gradients":
