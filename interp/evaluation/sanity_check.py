@@ -19,7 +19,7 @@ from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.older_saliency_records import completed_sanity_check
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
 from interp.models.model_check import reason, run_model
-from interp.models.recorded_model import RecordedModel
+from interp.models.recorded_model import LayerCall, RecordedModel
 
 # A method whose maps still agree this much with the original ones when half of the layers are random, or more of them, does not depend on
 # what the network has learnt.
@@ -214,7 +214,8 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
         copy.set_weights(model.get_weights())
     except Exception as error:
         raise InputError(f"Keras cannot copy the model, whose weights are to be randomised: {reason(error)}") from error
-    followed, uses = RecordedModel(copy), []
+    followed = RecordedModel(copy)
+    uses: list[LayerCall] = []
 
     def run(images: tf.Tensor) -> tf.Tensor:
         outputs, uses[:] = followed(images)

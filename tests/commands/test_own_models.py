@@ -2,19 +2,15 @@
 
 import json
 import sys
+from itertools import pairwise
 from types import SimpleNamespace
 
 import keras
-import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
 from interp.commands import evaluate
 from interp.commands.evaluate_network import main, parse
-from interp.core.errors import InputError
-from interp.models import build_network
-from tests.commands.own_pictures import CLASSES, KINDS, L, right_by_keras, trained, write_pictures
+from tests.commands.own_pictures import KINDS, L, right_by_keras, trained, write_pictures
 
 SMALL = ("softmax", "logits")
 
@@ -272,7 +268,7 @@ def test_an_experiment_is_run_again_when_what_was_said_of_the_model_changed(call
         times.append(path.stat().st_mtime_ns)
         assert record["made_of"]["model"]["input_scale"] == ("tf" if more else "auto")
         assert record["network"]["input scale"] == ("tf" if more else "0..255")
-    assert [later > earlier for earlier, later in zip(times, times[1:], strict=False)] == [False, True, False, True]
+    assert [later > earlier for earlier, later in pairwise(times)] == [False, True, False, True]
 
 
 def test_models_of_a_directory_are_current_until_it_changes(call, place, tmp_path):

@@ -131,7 +131,7 @@ def test_classes_of_ones_own(call, place, tmp_path, monkeypatch):
     (tmp_path / "layers_of_mine.py").write_text("nothing = 1\n")
     model(first=[Halved()]).save("other.keras")
     for objects, message in (
-        (None, "--custom-objects MODULE:NAME"),
+        (None, "name your own classes by --custom-objects, each as MODULE:NAME"),
         ("layers_of_mine.Halved", "no MODULE:NAME"),
         ("no_such_module_here:Halved", "No module named 'no_such_module_here'"),
         ("layers_of_mine:Halved", "--custom-objects 'layers_of_mine:Halved' cannot be imported"),
