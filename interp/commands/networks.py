@@ -14,7 +14,6 @@ from interp.core.network_files import (
     NetworkFile,
     find_file,
     find_network,
-    locate_network,
     network_folders,
 )
 from interp.core.network_name import parse_name, split_name
@@ -92,13 +91,3 @@ def _recipes_of(section: "Section", dataset: str | None) -> Iterable[tuple[str, 
     elif section.datasets:
         rows = [row for row in rows if row.dataset in section.datasets]
     return dict.fromkeys((row.network_name.unnumbered, row.dataset) for row in rows)
-
-
-def find_used(network: Path, words: Sequence[str], name: str, networks_dir: Path | None = None) -> Path:
-    """The file `name` of a result: one that the words of a command line name, or beside the network, or among the networks.
-
-    Raises InputError.
-    """
-    given = [Path(word.rpartition("=")[2]) for word in words if Path(word.rpartition("=")[2]).name == name]
-    path = next((path for path in (*given, network.with_name(name)) if path.exists()), None)
-    return path or locate_network(name, networks_dir)

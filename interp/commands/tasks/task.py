@@ -26,6 +26,7 @@ O = TypeVar("O", bound=TaskOptions)  # noqa: E741
 # Attacks hold a few copies of what a network computes for a batch; so many images, and so many values in them, at a time keep even
 # 31 layers on 224x224 pixels below 4 GiB.
 IMAGES, VALUES = 250, 4 * 224 * 224 * 3
+SHOWN_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Run(Generic[O]):
 
     @property
     def one_of_each_class(self) -> np.ndarray:
-        """The rows of the first image of each class."""
-        return np.unique(self.labels, return_index=True)[1]
+        """The rows of the first image of each class, of the first classes where there are more than a picture shows."""
+        return np.unique(self.labels, return_index=True)[1][:SHOWN_CLASSES]
 
     @property
     def attack_settings(self) -> dict[str, Any]:
