@@ -115,11 +115,7 @@ def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     for name in ("workers", "ray"):
         if getattr(options, name) is not None and flag(name) not in taken:
             raise InputError(f"{flag(name)} is for roar and kar: leave it out for {', '.join(sections)}")
-    if not options.networks and options.weights:
-        raise InputError("--weights is for --networks keras.applications.NAME: leave it out")
-    named = options.networks and named_networks(
-        options.networks, options.dataset, options.networks_dir, options.weights
-    )
+    named = named_networks(options.networks or [], options.dataset, options.networks_dir, options.weights)
     return Asked(options, sections, given, named or None, options.out or Path(f"gen_images/eval_{options.number}"))
 
 

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError
 from interp.core.files import visible_files
-from interp.core.network_files import (
-    APPLICATIONS,
-    SUFFIXES,
-    NetworkFile,
-    find_file,
-    find_network,
-    network_folders,
-)
+from interp.core.network_files import APPLICATIONS, SUFFIXES, NetworkFile, find_file, find_network, network_folders
 from interp.core.network_name import parse_name, split_name
 from interp.data import dataset_names, find_dataset
 from interp.training.profiles import on_dataset
@@ -63,7 +56,7 @@ def named_networks(
     """Return the networks of these names or paths; `weights` are for those of keras.applications. Raises InputError."""
     chosen: list[NetworkOnDataset] = []
     if weights is not None and not any(name.startswith(APPLICATIONS) for name in names):
-        find_file(names[0], networks_dir, weights)
+        raise InputError("--weights is for --networks keras.applications.NAME: leave it out")
     for name in names:
         file = find_file(name, networks_dir, weights if name.startswith(APPLICATIONS) else None)
         place = dataset or split_name(file.name).dataset

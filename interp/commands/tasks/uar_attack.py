@@ -34,21 +34,18 @@ class UnforeseenOptions(BatchOptions):
 
 def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
     """Accuracies, an attack, goal and budget a row, scores where there is a calibration, curves and the gallery."""
-    from interp.attacks.unforeseen import UNFORESEEN as ATTACKS
     from interp.evaluation import calibrated_budgets, read_calibration, unforeseen_accuracy
+    from interp.evaluation.unforeseen_accuracy import margin_notes, usual_budgets
     from interp.report import attacks_gallery, unforeseen_figure
 
     options = run.options
     names = options.attacks or SCORED
     goals = tuple(GOALS) if options.goal == "both" else (options.goal,)
-    side = max(run.sample.image_shape[:2])
     calibration = None if options.calibration is None else read_calibration(run.files.add(options.calibration))
     if calibration is not None:
         budgets = calibrated_budgets(calibration, names)
-    elif options.budgets == "all":
-        budgets = {name: ATTACKS[name].budgets for name in names}
     else:
-        budgets = {name: (ATTACKS[name].default(side),) for name in names}
+        budgets = usual_budgets(names, run.sample.image_shape, all_six=options.budgets == "all")
     with run.progress(len(goals) * sum(map(len, budgets.values()))) as tick:
         found = unforeseen_accuracy(
             run.model,
@@ -61,12 +58,6 @@ def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
             report=tick,
             **run.attack_settings,
         )
-    padded = any(length % 16 for length in run.sample.image_shape[:2])
-    notes = (
-        ["sides are no multiples of 16: the attacks work on images with black margins, which are cut off"]
-        if padded
-        else []
-    )
     settings = (
         f"{options.steps} steps of budget / sqrt(steps), worst of {options.restarts} start(s), seed {options.seed}"
     )
@@ -75,4 +66,4 @@ def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
     pictures = {"gallery": attacks_gallery(run.model, shown, names, seed=options.seed)}
     if any(len(radii) > 1 for radii in budgets.values()):
         pictures["budgets"] = unforeseen_figure(found)
-    return TaskResult(found, notes, pictures=pictures)
+    return TaskResult(found, margin_notes(run.sample.image_shape), pictures=pictures)
