@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from interp.commands.evaluate_network import parser as task_parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
-from interp.commands.networks import NetworkOnDataset, find_used, is_left_out, named_networks, networks_of
+from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, progress_bar, run
-from interp.core.errors import ComputationError, InputError, check_choice
-from interp.core.model_options import NETWORKS, ModelOptions
+from interp.core.errors import ArgumentError, ComputationError, InputError, check_choice
+from interp.core.model_options import MODEL_OPTIONS, NETWORKS, ModelOptions
+from interp.core.network_files import find_used
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
@@ -37,8 +38,7 @@ EXAMPLES = (
     "3 --only roar kar --dataset mnist --task-options '--ratios 0.5,0.9 --seeds 2'",
 )
 # Options of tasks that this command takes itself, for all sections, and those that it does not pass on.
-OF_MODELS = tuple(each.name for each in fields(ModelOptions))
-SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray", *OF_MODELS)
+SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray", *MODEL_OPTIONS)
 OWN = (*SHARED, *OWN_IMAGES, "task", "dataset", "network", "output_dir", "picture_dir", "format")
 
 
@@ -115,11 +115,7 @@ def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     for name in ("workers", "ray"):
         if getattr(options, name) is not None and flag(name) not in taken:
             raise InputError(f"{flag(name)} is for roar and kar: leave it out for {', '.join(sections)}")
-    if not options.networks and options.weights:
-        raise InputError("--weights is for --networks keras.applications.NAME: leave it out")
-    named = options.networks and named_networks(
-        options.networks, options.dataset, options.networks_dir, options.weights
-    )
+    named = named_networks(options.networks or [], options.dataset, options.networks_dir, options.weights)
     return Asked(options, sections, given, named or None, options.out or Path(f"gen_images/eval_{options.number}"))
 
 
@@ -204,7 +200,7 @@ def _evaluate_network(
         settings.check_data(find_dataset(network.dataset).name, splits)
         told = {"dataset": network.dataset, "file": network.file.path.name, "section": asdict(section), "data": splits}
         if not network.file.is_of_this_package:
-            told["model"] = {each: getattr(shared, each) for each in OF_MODELS} | {"name": network.file.application}
+            told["model"] = {each: getattr(shared, each) for each in MODEL_OPTIONS} | {"name": network.file.application}
         # As JSON has it: with lists only.
         made_of = json.loads(json.dumps(told, default=str))
         find = partial(find_used, network.file.path, section.arguments, networks_dir=shared.networks_dir)
@@ -224,6 +220,8 @@ def _evaluate_network(
         keep_section(store, name, run, section, made_of, asdict(shared))
     except OtherResults:
         raise
+    except ArgumentError as error:
+        return str(error.with_options({"interpretation": "--task-options=--inp-method="}))
     except (InputError, ComputationError) as error:
         return str(error)
     return None

@@ -8,7 +8,8 @@ from typing import Any
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
 from interp.core.command_line import Parser, alike, run
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ArgumentError, InputError, check_choice
+from interp.core.model_options import MODEL_OPTIONS, OPTION_NAMES
 from interp.core.network_files import NetworkFile, find_file
 from interp.core.options import add_options, given_options, make
 
@@ -16,12 +17,12 @@ SCRIPT = "eval_cmd.py"
 EXAMPLES = (
     "--task pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
     "--task isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num-class two_class --penalties 1.2,1.4",
-    "--task saliency --dataset digits --network my_model.keras --methods gradient,grad_cam",
+    "--task saliency --dataset pictures --image-size 64 --network my_model.keras --input-scale 0..255 --methods gradient,grad_cam",
 )
 # What may differ between networks of one table.
 OWN = (
-    *("network", "networks_dir", "network_type", "against", "output_dir", "picture_dir", "data_dir", "batch_size"),
-    *("any_dataset", "workers", "ray", "format"),
+    *("network", "networks_dir", "against", "output_dir", "picture_dir", "data_dir", "batch_size", "any_dataset"),
+    *("workers", "ray", "format", *MODEL_OPTIONS),
 )
 
 
@@ -81,7 +82,7 @@ def evaluate(asked: Asked) -> int:
     from interp.core.files import check_writable, locked
     from interp.core.tables import Table
     from interp.data.loaded import LoadedDatasets
-    from interp.report.records import RecordStore, remarks
+    from interp.report.records import RecordStore, made_alike, remarks
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
     data = LoadedDatasets(options.data_dir)
@@ -92,7 +93,10 @@ def evaluate(asked: Asked) -> int:
     for line in opened.opened.said:
         print(line, flush=True)
     splits = data.identities(options.dataset, options.splits)
-    variants = run_variants(opened, None, ())
+    try:
+        variants = run_variants(opened, None, ())
+    except ArgumentError as error:
+        raise error.with_options(OPTION_NAMES) from error
     # What took long is kept before anything is said of it.
     record = make_record(opened, None, variants, {"task": asked.task.name, **asdict(options)})
     opened.files.check()
@@ -103,7 +107,7 @@ def evaluate(asked: Asked) -> int:
         record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
         # Networks evaluated by other options, or on other images, keep to their records.
         records = store.all(asked.table, _earlier(asked))
-        alike = {name: other for name, other in records.items() if _made_alike(other, record)}
+        alike = {name: other for name, other in records.items() if made_alike(other, record, OWN)}
         table = store.write_table(asked.table, alike, options.format)
     print(f"{asked.task.name}: {opened.name}, {record['data']}")
     print(Table(tuple(record["header"]), tuple(map(tuple, record["rows"])), record["caption"]).text())
@@ -133,13 +137,6 @@ def _earlier(asked: Asked) -> list[str]:
     method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
     norm, classes = getattr(options, "norm", "l1"), getattr(options, "num_class", "two_class")
     return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}", asked.table]
-
-
-def _made_alike(record: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two networks may stand in one table: the same columns, options and images."""
-    names = other["arguments"].keys() & record["arguments"].keys() - set(OWN)
-    same = all(record["arguments"][name] == other["arguments"][name] for name in names)
-    return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError
 from interp.core.files import visible_files
-from interp.core.network_files import (
-    APPLICATIONS,
-    SUFFIXES,
-    NetworkFile,
-    find_file,
-    find_network,
-    locate_network,
-    network_folders,
-)
+from interp.core.network_files import APPLICATIONS, SUFFIXES, NetworkFile, find_file, find_network, network_folders
 from interp.core.network_name import parse_name, split_name
 from interp.data import dataset_names, find_dataset
 from interp.training.profiles import on_dataset
@@ -64,7 +56,7 @@ def named_networks(
     """Return the networks of these names or paths; `weights` are for those of keras.applications. Raises InputError."""
     chosen: list[NetworkOnDataset] = []
     if weights is not None and not any(name.startswith(APPLICATIONS) for name in names):
-        find_file(names[0], networks_dir, weights)
+        raise InputError("--weights is for --networks keras.applications.NAME: leave it out")
     for name in names:
         file = find_file(name, networks_dir, weights if name.startswith(APPLICATIONS) else None)
         place = dataset or split_name(file.name).dataset
@@ -92,13 +84,3 @@ def _recipes_of(section: "Section", dataset: str | None) -> Iterable[tuple[str, 
     elif section.datasets:
         rows = [row for row in rows if row.dataset in section.datasets]
     return dict.fromkeys((row.network_name.unnumbered, row.dataset) for row in rows)
-
-
-def find_used(network: Path, words: Sequence[str], name: str, networks_dir: Path | None = None) -> Path:
-    """The file `name` of a result: one that the words of a command line name, or beside the network, or among the networks.
-
-    Raises InputError.
-    """
-    given = [Path(word.rpartition("=")[2]) for word in words if Path(word.rpartition("=")[2]).name == name]
-    path = next((path for path in (*given, network.with_name(name)) if path.exists()), None)
-    return path or locate_network(name, networks_dir)

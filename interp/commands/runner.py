@@ -9,13 +9,13 @@ from interp.commands.experiments import Section
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.commands.tasks.task_registry import TASKS
-from interp.core.files import replacing, write_bytes
 from interp.core.json_fields import to_values
 from interp.core.json_values import json_values
 from interp.core.network_files import NetworkFile
 from interp.core.provenance import describe_run
 from interp.core.used_files import UsedFiles
 from interp.data.loaded import LoadedDatasets
+from interp.report.record_pictures import write_pictures
 from interp.report.records import RecordStore
 
 # A value of the option that a section of eval.py goes through, and what was found with it.
@@ -112,16 +112,10 @@ def draw(
     with_gallery: bool = False,
 ) -> dict[str, Any]:
     """Write pictures, and the gallery of a page, to the files that `path` gives for their names; return their part of the record."""
-    from interp.report import note_source
-
-    pictures, gallery = [], []
-    for value, result in variants:
-        for shown, figure in result.pictures.items():
-            pictures.append(path(f"{run.name}_{shown}{f'_{option}{value}' if option else ''}.png"))
-            with replacing(pictures[-1]) as temporary:
-                note_source(figure, run.sample.source).savefig(temporary, dpi=130)
-    for place, entry in enumerate(variants[-1][1].gallery if with_gallery else (), 1):
-        file = path(f"{run.name}_gallery_{place}.webp")
-        write_bytes(file, entry.picture)
-        gallery.append({"image": entry.image, "method": entry.method, "caption": entry.caption, "file": file.name})
-    return {"pictures": [file.name for file in pictures], **({"gallery": gallery} if gallery else {})}
+    pictures = {
+        f"{run.name}_{shown}{f'_{option}{value}' if option else ''}": figure
+        for value, result in variants
+        for shown, figure in result.pictures.items()
+    }
+    gallery = variants[-1][1].gallery if with_gallery else ()
+    return write_pictures(pictures, gallery, path, name=run.name, source=run.sample.source)

@@ -26,7 +26,8 @@ class ArgumentError(InputError):
 
         def spelled(found: re.Match[str]) -> str:
             value = found[2].strip("()").replace(", ", ",").upper() if found[2].startswith("(") else found[2]
-            return f"{names.get(found[1], found[1])} {value}".rstrip()
+            name = names.get(found[1], found[1])
+            return f"{name}{'' if name.endswith('=') else ' '}{value}".rstrip()
 
         return InputError(_ARGUMENT.sub(spelled, self._text))
 

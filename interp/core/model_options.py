@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -87,5 +87,12 @@ class ModelOptions(Options):
     )
 
 
-# How errors of the library name arguments that are options here.
-OPTION_NAMES = {name: flag(name) for name in ("output", "custom_objects", "weights")} | {"scale": flag("input_scale")}
+# Their names: they belong to a network, as its file does.
+MODEL_OPTIONS = tuple(each.name for each in fields(ModelOptions))
+# Arguments of the library that errors name, and the options that they are.
+OPTION_NAMES = {
+    **{name: flag(name) for name in ("output", "custom_objects", "weights")},
+    "scale": flag("input_scale"),
+    "interpretation": flag("inp_method"),
+    "layer": flag("rep_l"),
+}

@@ -1,6 +1,7 @@
 """Files of networks by name or path; free of TensorFlow, so that wrong names are reported at once."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,6 +112,16 @@ def locate_network(name: str, networks_dir: str | Path | None = None) -> Path:
     if not path.is_file():
         raise InputError(f"no network file {path}: check the path")
     return path
+
+
+def find_used(network: Path, words: Sequence[str], name: str, networks_dir: Path | None = None) -> Path:
+    """The file `name` of a result: one that the words of a command line name, or beside the network, or among the networks.
+
+    Raises InputError.
+    """
+    given = [Path(word.rpartition("=")[2]) for word in words if Path(word.rpartition("=")[2]).name == name]
+    path = next((path for path in (*given, network.with_name(name)) if path.exists()), None)
+    return path or locate_network(name, networks_dir)
 
 
 def _what_it_is(path: Path) -> str:

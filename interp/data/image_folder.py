@@ -95,6 +95,8 @@ def list_folder(root: Path) -> ImageFolder:
     if not {"train", "test"} & set(splits):
         if not inside:
             raise InputError(f"{root} has no subdirectories: {_LAYOUT}")
+        if set(inside) <= set(FOLDERS):
+            raise InputError(f"{root / inside[0]} has no subdirectory for each class: {_LAYOUT}")
         names, files = _classes(root, root)
         return ImageFolder(root, names, {_ALL: files})
     doubled = [

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interp.core.batches import forward_batch
 from interp.core.command_line import one_line
 from interp.core.errors import ArgumentError, InputError
 from interp.core.json_fields import to_values
@@ -19,7 +20,6 @@ from interp.evaluation.predictions import is_right, predict
 from interp.models import Adaptation, Network, find_adaptation, load_model
 from interp.models.adaptation import count_classes
 from interp.models.keras_file import read_keras_file
-from interp.models.model_check import forward_batch
 from interp.models.scale_evidence import UndecidedScaleError
 
 # How many images are to say which scale a model was trained on, one attempt after the other, and whether its accuracy is above chance.

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.batches import forward_batch
 from interp.core.checks import check_images, check_labels, check_logits, kind_of
 from interp.core.errors import ArgumentError, InputError
 from interp.core.names import AUTO, SCALES
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import Scale, candidate_scales, check_scale, make_scale
-from interp.models.model_check import ModelFacts, find_facts, forward_batch, reason, run_model
+from interp.models.model_check import ModelFacts, find_facts, reason, run_model
 from interp.models.model_ends import Shape, image_input_shape, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network
@@ -225,6 +226,6 @@ def _try(model: keras.Model, shape: Shape, images: tf.Tensor | None) -> None:
 
 def _right(model: keras.Model, scale: keras.layers.Layer, images: tf.Tensor, truth: np.ndarray) -> np.ndarray:
     """Whether the model predicts the label of each scaled image, booleans (n,)."""
-    chunk = forward_batch(images.shape[1:])
+    chunk = forward_batch(tuple(images.shape[1:]))
     parts = [run_model(model, scale(images[first : first + chunk])) for first in range(0, len(truth), chunk)]
     return np.concatenate([np.argmax(part, -1) for part in parts]) == truth

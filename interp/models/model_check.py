@@ -18,8 +18,6 @@ from interp.models.network import Network
 
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
 NARROWEST, FURTHEST = 0.05, 20.0
-# So many values of images in memory at a time keep a forward pass of wide networks on 224x224 pixels to a few hundred MB.
-_FORWARD, _MOST = 16 * 224 * 224 * 3, 256
 # Stands for sides of images that a model leaves open.
 ANY_SIDE = 8
 
@@ -82,11 +80,6 @@ def check_model(model: Any, images: tf.Tensor) -> int:
             "keras.Sequential([keras.layers.Rescaling(255.0), model]), and images in [0, 1]"
         )
     return int(outputs.shape[-1])
-
-
-def forward_batch(shape: Any) -> int:
-    """How many images (height, width, channels) to run through a model at a time where no gradients are kept."""
-    return int(np.clip(_FORWARD // int(np.prod(tuple(shape))), 1, _MOST))
 
 
 def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor) -> int:

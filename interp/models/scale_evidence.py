@@ -47,7 +47,7 @@ def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleCh
         The scale and why.
 
     Raises:
-        UndecidedScaleError: When no accuracy is above chance, or when others are within two standard errors of the best, over the same images.
+        UndecidedScaleError: When no accuracy is above chance, or others are within two standard errors of the best, over the same images.
 
     Example:
         `choose_by_accuracy({"0..1": right, "0..255": ~right}, 10)`.
@@ -59,15 +59,15 @@ def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleCh
     chance = 1 / classes
     if accuracies[best] <= chance + ERRORS_APART * np.sqrt(chance * (1 - chance) / count):
         raise UndecidedScaleError(
-            f"<scale=auto> found no scale with a clean accuracy above chance on {count} images ({told}): check the order of the classes, "
-            "or give <scale=> as in training"
+            f"<scale=auto> found no scale with a clean accuracy above chance on {count} images ({told}): check the order of the "
+            "classes, or give <scale=> as in training"
         )
     ties = [name for name in right if name != best and not _clearly_better(right[best], right[name])]
     if ties:
         equal = " and ".join(repr(name) for name in (best, *ties))
         raise UndecidedScaleError(
-            f"<scale=auto> cannot tell {equal} apart: their clean accuracies on {count} images are within two standard errors ({told}); give "
-            "<scale=> as in training, or more images"
+            f"<scale=auto> cannot tell {equal} apart: clean accuracies on {count} images are within two standard errors ({told}); "
+            "give <scale=> as in training, or more images"
         )
     others = ", ".join(f"{accuracy:.3f} as {name}" for name, accuracy in accuracies.items() if name != best)
     return ScaleChoice(best, f"clean accuracy on {count} images is {accuracies[best]:.3f} as {best}, and {others}")

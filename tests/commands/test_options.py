@@ -101,6 +101,8 @@ def network(tmp_path_factory):
 def line(task, network, name, own_images):
     """The words that give one option to a task, spelled with `_` and with `-`."""
     value = OTHERS.get((task, name), VALUES[name])
+    if name == "weights":
+        network, value = "keras.applications.MobileNetV2", network
     given = f"--{name}" if value is None else f"--{name}={value}"
     needed = [
         f"--task={task}",

@@ -20,6 +20,8 @@ def network(tmp_path_factory):
 
 
 def arguments(network, folder, **options):
+    if str(network).endswith(".keras"):
+        options = {"input-scale": "0..1", **options}
     options = {"dataset": "digits", "network": network, "output_dir": folder, "picture_dir": folder, **options}
     return [f"--{name}={value}" for name, value in options.items()]
 
@@ -220,7 +222,7 @@ def test_the_experiment_with_its_report_on_a_model_of_ones_own(call, tmp_path):
     assert (
         "guided_backprop left out: guided_backprop is defined for ReLU alone and has no rule for gelu" in result.stdout
     )
-    assert "cam left out: CAM and the representation need a model that ends in" in result.stdout
+    assert "cam left out: CAM needs a model that ends in" in result.stdout
     rows = json.loads((tmp_path / "out" / "saliency" / "mine.json").read_text())["rows"]
     assert len(rows) == 9
     assert {row[1] for row in rows} == {"-", "conv2d"} or any(row[1].startswith("conv2d") for row in rows)

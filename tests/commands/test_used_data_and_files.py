@@ -212,7 +212,7 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
             "pgd_attack",
             model,
             keras_bytes(tmp_path, 1),
-            [f"--network={model}", "--epsilons=0"],
+            [f"--network={model}", "--epsilons=0", "--input-scale=0..1"],
         ),
         "calibration": (
             "uar_attack",

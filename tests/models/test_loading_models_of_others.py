@@ -184,13 +184,15 @@ def test_a_softmax_inside_of_a_saved_model_is_refused(tmp_path):
         adapt(interp.load_model(tmp_path / "saved"), scale="0..1")
 
 
-def test_a_damaged_saved_model_and_one_on_a_command_line(tmp_path):
+def test_damaged_saved_models_and_directories(tmp_path):
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read as a SavedModel"):
         interp.load_model(tmp_path / "saved")
-    with pytest.raises(InputError, match=r"command lines take files: .*saved\.keras"):
-        locate_network(str(tmp_path / "saved"))
+    assert locate_network(str(tmp_path / "saved")) == tmp_path / "saved"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"expected the file of a network, or a SavedModel directory"):
+        locate_network(str(tmp_path / "empty"))
 
 
 NAME = "keras.applications.MobileNet"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from interp.commands.tasks.shared_options import TaskOptions
+from interp.core.batches import attack_batch
 from interp.core.command_line import progress_bar
 from interp.core.network_files import NetworkFile
 from interp.core.results import Result
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 O = TypeVar("O", bound=TaskOptions)  # noqa: E741
 
-# Attacks hold a few copies of what a network computes for a batch; so many images, and so many values in them, at a time keep even
-# 31 layers on 224x224 pixels below 4 GiB.
-IMAGES, VALUES = 250, 4 * 224 * 224 * 3
+# Rows of a picture of classes.
+SHOWN_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Run(Generic[O]):
 
     @property
     def one_of_each_class(self) -> np.ndarray:
-        """The rows of the first image of each class."""
-        return np.unique(self.labels, return_index=True)[1]
+        """The rows of the first image of each class, of the first classes where there are more than a picture shows."""
+        return np.unique(self.labels, return_index=True)[1][:SHOWN_CLASSES]
 
     @property
     def attack_settings(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Run(Generic[O]):
     def batch_size(self) -> int:
         """Images in memory at a time."""
         asked = getattr(self.options, "batch_size", None)
-        return asked or int(np.clip(VALUES // int(np.prod(self.sample.image_shape)), 1, IMAGES))
+        return asked or attack_batch(self.sample.image_shape)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[], None]]:

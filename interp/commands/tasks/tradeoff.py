@@ -35,7 +35,7 @@ class TradeoffRepresentationOptions(TradeoffCamOptions):
 
     methods: ClassVar[tuple[str, ...]] = ("representation",)
 
-    rep_l: int = option(-1, "layer whose outputs are compared; -1 is the last feature maps", parse=int)
+    rep_l: int = option(-1, "layer whose outputs are compared, from 0; -1 is the last feature maps", parse=int)
 
 
 def tradeoff(run: Run[TradeoffCamOptions]) -> TaskResult:
