@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from interp.attacks import ProjectedGradientDescent, accuracy, correct
+from interp.core.batches import attack_batch, forward_batch
 from interp.data import Dataset
-from interp.models.model_check import forward_batch
 from interp.training.objectives import Objective
 from interp.training.schedule import Schedule
 
@@ -30,8 +30,7 @@ def validate(
     ]
     measures = {"validation_accuracy": float(np.concatenate(right).mean())}
     if attack is not None:
-        # An attack keeps what a pass computes, for its gradients.
-        attacked = size if size == 250 else max(1, size // 4)
+        attacked = attack_batch(validation.image_shape)
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
         measures["validation_robust_accuracy"] = accuracy(
             model, attack(model, few.images, few.labels, batch_size=attacked), few.labels, batch_size=size
