@@ -16,7 +16,7 @@ from interp import data
 L = keras.layers
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-MODELS = '''
+MODELS = """
 import keras
 
 L = keras.layers
@@ -27,7 +27,7 @@ def small_cnn(image_shape, classes):
         [keras.Input(image_shape), L.Rescaling(1 / 255), L.Conv2D(8, 5, strides=3), L.BatchNormalization(), L.ReLU(),
          L.GlobalAveragePooling2D(), L.Dense(classes, activation="softmax")]
     )
-'''
+"""
 
 
 def section(page, heading):
@@ -56,11 +56,12 @@ def own(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((64, 64, 3))
     maps = L.Conv2D(16, 5, strides=2, activation="relu")(L.Rescaling(1 / 255)(inputs))
-    maps = L.Conv2D(16, 3, strides=2, activation="relu")(maps)
+    maps = L.Conv2D(16, 3, strides=2, activation="relu", name="last_conv")(maps)
     model = keras.Model(inputs, L.Dense(3, activation="softmax")(L.GlobalAveragePooling2D()(maps)))
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     model.fit(255 * np.asarray(photos.images[:]), photos.labels, epochs=25, batch_size=16, verbose=0)
     model.save("mine.keras")
+    model.save("older.h5")
     return tmp_path
 
 
@@ -75,6 +76,8 @@ def test_every_block_runs(page, heading, own):
     blocks = BLOCK.findall(section(page, heading))
     assert blocks
     for language, code in blocks:
+        if language == "text":
+            continue
         if language == "python":
             exec(compile(code, page, "exec"), names)
             continue
