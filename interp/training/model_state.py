@@ -12,9 +12,9 @@ from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.models.prepared import PreparedModel
 
-# Of which passes of a step the statistics of batch normalisation are kept: of each that the loss makes, or of those of clean or
-# attacked images alone.
-BATCH_STATISTICS = ("each", "clean", "attacked")
+# Of which passes of a step the statistics of batch normalisation are kept: of each that the loss makes, of those of clean or attacked
+# images alone, or of none, and the loss passes the model in inference mode.
+BATCH_STATISTICS = ("each", "clean", "attacked", "fixed")
 # How Keras names the state of what draws.
 _SEED = "seed_generator_state"
 
@@ -85,18 +85,29 @@ def _is_moved(captured: tf.Tensor | None) -> bool:
 
 @dataclass(frozen=True)
 class TrainingMode:
-    """Passes in training mode that draw from `seed` (2,); only where it `keeps_statistics` are those of the batch kept."""
+    """Passes of a loss, which draw from `seed` (2,); only where it `keeps_statistics` are those of the batch kept.
+
+    With `fixed` they are passes in inference mode.
+    """
 
     state: ModelState
     seed: tf.Tensor
     keeps_statistics: bool = True
+    fixed: bool = False
 
     def run(self, forward: PreparedModel, points: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor, list[tf.Tensor]]:
         """What the tail reads, logits (n, K), and the model's own losses: those of regularisers and of `add_loss`."""
+        if self.fixed:
+            activations = forward.activations(points)
+            return activations, forward.tail.logits(activations), self._own_losses()
         self.state.draw(self.seed)
         before = [] if self.keeps_statistics else self.state.values()
         activations, logits = forward.training_outputs(points)
-        losses = [] if type(self.state.model) is Network else list(self.state.model.losses)
+        losses = self._own_losses()
         if not self.keeps_statistics:
             self.state.restore(before)
         return activations, logits, losses
+
+    def _own_losses(self) -> list[tf.Tensor]:
+        """Those that the model has after a pass."""
+        return [] if type(self.state.model) is Network else list(self.state.model.losses)

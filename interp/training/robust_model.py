@@ -47,7 +47,7 @@ class RobustModel(keras.Model):
         schedule: The inner attack and the ramp of its radius, such as `usual_schedule(len(images), 8 / 255)`.
         penalty_weight: Replaces the objective's usual weight of its second term.
         seed: Of inner attacks, dropout and other random layers.
-        batch_statistics: Whose statistics batch normalisation keeps: of "each" pass of the loss, of "clean" or of "attacked" images.
+        batch_statistics: Whose statistics batch normalisation keeps, "each", "clean", "attacked" or "fixed", as for `train`.
         name: Of this model.
 
     Raises:

@@ -52,7 +52,7 @@ def make_step(
     check_explanation(objective, model, shape)
     weights = None if class_weights is None else weight_vector(class_weights, classes)
     state = state or ModelState(model, shape)
-    if state.statistics and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    if state.statistics and batch_statistics != "fixed" and tf.distribute.get_strategy().num_replicas_in_sync > 1:
         raise InputError(
             "the model has batch normalisation, or another layer that keeps something of each batch, which would depend on the number of "
             "replicas: train it with one, or with these layers at trainable=False"
@@ -152,10 +152,10 @@ class PairTraining:
     """The passes of a pair in training mode: both draw alike from `seed`, and `batch_statistics` says whose statistics are kept."""
 
     def __init__(self, state: ModelState, seed: tf.Tensor, batch_statistics: str) -> None:
-        self.chosen = batch_statistics
-        self.alone = TrainingMode(state, seed)
-        self.clean = TrainingMode(state, seed, batch_statistics != "attacked")
-        self.attacked = TrainingMode(state, seed, batch_statistics != "clean")
+        self.chosen, fixed = batch_statistics, batch_statistics == "fixed"
+        self.alone = TrainingMode(state, seed, fixed=fixed)
+        self.clean = TrainingMode(state, seed, batch_statistics != "attacked", fixed)
+        self.attacked = TrainingMode(state, seed, batch_statistics != "clean", fixed)
 
 
 def make_pair(

@@ -89,7 +89,9 @@ def train(
             `schedule`).
         class_weights: Factors of the loss of classes, by number; 1 for those not named.
         batch_statistics: Whose statistics batch normalisation keeps for inference: of "each" pass that the loss makes, as two calls in
-            Keras would, so that both kinds of images are met (default); of "clean" or of "attacked" images alone.
+            Keras would, so that both kinds of images are met (default); of "clean" or of "attacked" images alone; or none, "fixed",
+            where the loss passes the model in inference mode, as attacks do, without dropout: for going on with a trained model, whose
+            statistics are known, on few images, whose batches say little.
         checkpointing: Where checkpoints go, and from where to go on.
         compiled: An optimizer with the step that `make_step` built of it for this model, objective and schedule.
         stop: Checked between steps; by default Ctrl-C and SIGTERM are noted here.
