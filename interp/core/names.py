@@ -28,6 +28,8 @@ INTERPRETATIONS = ("cam", "cam++", "ig", "representation")
 # How pixels are ranked by a map.
 RANKINGS = ("signed", "magnitude")
 
+# Of the balls that attacks search.
+THREAT_NORMS = ("linf", "l2")
 # Of interpretation discrepancies: the norm of a difference of maps, and the classes whose maps are compared.
 NORMS = ("l1", "l2")
 SELECTIONS = ("one_class", "two_class", "all_class")

@@ -28,6 +28,8 @@ def describe(
     if schedule.attack_precision == "float32":
         # As in files of before there was a choice.
         del described["attack_precision"]
+    if schedule.norm == "linf":
+        del described["norm"]
     made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
     if objective.explanation not in (None, CAM()):
         made["explanation"] = objective.explanation.describe()

@@ -203,7 +203,7 @@ class RobustModel(keras.Model):
         training: PairTraining | None,
     ) -> tf.Tensor:
         """The objective's mean loss on a batch, attacked within `epsilon`; the means take note."""
-        batch = draw_batch(images, labels, epsilon, seed)
+        batch = draw_batch(images, labels, epsilon, seed, self.schedule.norm)
         moved = attack_batch(self.network, self.objective, batch, epsilon, self.schedule, self.penalty_weight)
         forward = prepare(self.network, rearrange=True)
         pair = make_pair(forward, self.objective, batch, tf.stop_gradient(moved), self.penalty_weight, training)

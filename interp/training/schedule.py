@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from interp.core.checks import check_number, check_radius
 from interp.core.errors import InputError, check_choice
-from interp.core.names import PRECISIONS
+from interp.core.names import PRECISIONS, THREAT_NORMS
 from interp.data import DATASETS
 
 
@@ -13,8 +13,8 @@ class Schedule:
     """Length, learning rates and inner attack of a training.
 
     `learning_rates` holds (first step, rate) in order. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
-    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size`, computed in float32 or bfloat16
-    (`attack_precision`). Raises InputError.
+    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size` in the ball of the `norm` linf or l2, computed in float32
+    or bfloat16 (`attack_precision`). Raises InputError.
     """
 
     epochs: int
@@ -25,14 +25,16 @@ class Schedule:
     attack_steps: int
     attack_step_size: float
     attack_precision: str = "float32"
+    norm: str = "linf"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
         check_choice("precision", self.attack_precision, PRECISIONS)
-        check_radius("epsilon", self.epsilon)
+        check_choice("norm", self.norm, THREAT_NORMS)
+        check_radius("epsilon", self.epsilon, self.norm)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
-        check_radius("attack_step_size", self.attack_step_size)
+        check_radius("attack_step_size", self.attack_step_size, self.norm)
         if not isinstance(self.learning_rates, (tuple, list)) or not all(
             isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates
         ):
@@ -86,6 +88,7 @@ def usual_schedule(
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
     attack_steps: int = 10,
+    norm: str = "linf",
 ) -> Schedule:
     """A schedule for a set of somebody's own.
 
@@ -94,11 +97,12 @@ def usual_schedule(
 
     Args:
         images: How many there are to train on.
-        epsilon: l_inf radius of the inner attack, for images in [0, 1].
+        epsilon: Radius of the inner attack, for images in [0, 1].
         epochs: How often each image is seen.
         batch_size: Images in a step.
         learning_rate: That of the first steps.
         attack_steps: Steps of the inner attack.
+        norm: Of the radius, linf or l2.
 
     Returns:
         The schedule, for `train` and `RobustModel`.
@@ -111,7 +115,8 @@ def usual_schedule(
     """
     check_number("images", images, minimum=1, whole=True)
     check_number("attack_steps", attack_steps, minimum=1, whole=True)
-    check_radius("epsilon", epsilon)
+    check_choice("norm", norm, THREAT_NORMS)
+    check_radius("epsilon", epsilon, norm)
     if batch_size is None:
         batch_size = min(images, 32 if images <= 5_000 else 64 if images <= 20_000 else 128)
     if epochs is None:
@@ -127,6 +132,7 @@ def usual_schedule(
         attack_steps=attack_steps,
         # Without a radius there is no attack; its steps must have a size all the same.
         attack_step_size=2.5 * epsilon / attack_steps or 0.01,
+        norm=norm,
     )
 
 

@@ -69,7 +69,7 @@ def make_step(
     ) -> dict[str, tf.Tensor]:
         context = tf.distribute.get_replica_context()
         share = 1 / tf.cast(tf.shape(images)[0], tf.float32)
-        batch = draw_batch(images, labels, epsilon, seed)
+        batch = draw_batch(images, labels, epsilon, seed, schedule.norm)
         if replicas > 1:
             batch = part_of(batch, context.replica_id_in_sync_group, replicas)
         statistics = state.values()

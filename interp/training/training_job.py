@@ -185,7 +185,10 @@ def with_attack_precision(job: TrainingJob, precision: str, *, resume: bool) -> 
         precision = schedule.get("attack_precision", "float32") if isinstance(schedule, dict) else "float32"
     elif precision == "auto":
         sample = job.data.take(min(job.schedule.batch_size, len(job.data)))
-        attack = ProjectedGradientDescent(epsilon=job.schedule.epsilon, step_size=job.schedule.attack_step_size)
+        schedule = job.schedule
+        attack = ProjectedGradientDescent(
+            epsilon=schedule.epsilon, step_size=schedule.attack_step_size, norm=schedule.norm
+        )
         precision = faster_precision(attack, job.build(), sample.images, sample.labels)
     return replace(job, schedule=replace(job.schedule, attack_precision=precision))
 

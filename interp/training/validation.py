@@ -43,5 +43,5 @@ def validation_attack(objective: Objective, schedule: Schedule) -> ProjectedGrad
         return None
     step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
     return ProjectedGradientDescent(
-        epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True
+        epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True, norm=schedule.norm
     )

@@ -23,6 +23,8 @@ from interp.training import (
     usual_schedule,
     with_explanation,
 )
+from interp.training.batches import draw_batch
+from interp.training.inner_attack import attack_batch
 from interp.training.model_state import ModelState
 from interp.training.step import make_step
 
@@ -308,3 +310,30 @@ def test_what_cannot_be_trained_is_told_in_one_line():
         with pytest.raises(InputError, match=said) as caught:
             action()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("make", [normalised, lambda: build_network("small", SHAPE, 3)])
+def test_inner_attacks_stay_in_their_ball_and_reach_its_surface(make, norm):
+    model, data = make(), pictures(8)
+    images, labels = tf.constant(np.asarray(data.images[:])), tf.constant(data.labels)
+    schedule = usual_schedule(8, 0.2, epochs=1, norm=norm)
+
+    @tf.function(autograph=False)
+    def search():
+        epsilon = tf.constant(schedule.epsilon, tf.float32)
+        batch = draw_batch(images, labels, epsilon, tf.constant([1, 2], tf.int64), norm)
+        return attack_batch(model, OBJECTIVES["adv"], batch, epsilon, schedule, 0.0)
+
+    moved = search().numpy() - images.numpy()
+    sizes = np.abs(moved).max((1, 2, 3)) if norm == "linf" else np.sqrt((moved**2).sum((1, 2, 3)))
+    assert (sizes < 0.2 + 1e-5).all()
+    assert (sizes > 0.19).all()
+
+
+def test_training_in_an_l2_ball():
+    model = normalised()
+    history = train(
+        model, "adv", pictures(), usual_schedule(24, 0.5, epochs=12, batch_size=8, attack_steps=3, norm="l2")
+    )
+    assert history[-1]["robust_accuracy"] > history[0]["robust_accuracy"]
