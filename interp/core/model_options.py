@@ -95,4 +95,5 @@ OPTION_NAMES = {
     "scale": flag("input_scale"),
     "interpretation": flag("inp_method"),
     "layer": flag("rep_l"),
+    "classes": flag("num_class"),
 }

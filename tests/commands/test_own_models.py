@@ -283,3 +283,20 @@ def test_models_of_a_directory_are_current_until_it_changes(call, place, tmp_pat
         assert call(evaluate.main, line).returncode == 0
         times.append(path.stat().st_mtime_ns)
     assert times[0] == times[1] < times[2]
+
+
+def test_maps_of_all_of_many_classes_are_bounded():
+    """Class activation maps of 1,000 classes are one product; others would follow a gradient for each."""
+    many = (1000, (224, 224, 3), 4)
+    assert maps_batch(find_attribution("cam"), *many) == 4
+    for name in ("grad_cam", "gradient", "ig"):
+        method = find_attribution(name)
+        with pytest.raises(ArgumentError, match="1000 classes follows a gradient for each") as caught:
+            maps_batch(method, *many)
+        assert "--num-class two_class" in str(caught.value.with_options(OPTION_NAMES))
+        assert maps_batch(method, 2, (224, 224, 3), 250) == 2
+        assert maps_batch(method, 10, (28, 28, 1), 250) == 76
+    assert list(selections_of("cam", *many[:2])[0]) == ["one_class", "two_class", "all_class"]
+    names, [note] = selections_of("grad_cam", *many[:2])
+    assert list(names) == ["one_class", "two_class"]
+    assert note.startswith("all_class left out: GradCAM of 1000 classes")

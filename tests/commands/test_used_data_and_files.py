@@ -250,7 +250,7 @@ def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, net
             path.write_bytes(third.read_bytes())
         return network
 
-    monkeypatch.setattr("interp.models.load_model", load_and_replace)
+    monkeypatch.setattr("interp.evaluation.opened_network.load_model", load_and_replace)
     result = call(evaluate.main, arguments)
     assert result.returncode == 1
     assert f"{name}.safetensors changed while it was evaluated, the result is not kept" in result.stderr
