@@ -39,7 +39,7 @@ def broken(image_shape, classes):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A directory of photos, three kinds of stripes of many sizes, one grey, one with transparency; and a module of models."""
+    """Photos of many sizes, three kinds of stripes, each with more of one colour; one grey, one with transparency; and a module of models."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "own_models_of_a_user.py").write_text(MODULE)
     generator = np.random.RandomState(0)
@@ -50,6 +50,7 @@ def place(tmp_path_factory):
             y, x = np.mgrid[:height, :width]
             stripes = np.sin((x / 3, (x + y) / 4, y / 3)[label]) > 0
             pixels = stripes[..., None] * generator.uniform(0.3, 0.6) + generator.uniform(0.1, 0.3, 3)
+            pixels[..., label] += 0.15
             pixels += generator.normal(0, 0.05, pixels.shape)
             image = Image.fromarray((255 * np.clip(pixels, 0, 1)).astype(np.uint8))
             image.convert({3: "L", 4: "RGBA"}.get(number, "RGB")).save(folder / "photos" / name / f"{number:02d}.png")
@@ -226,7 +227,18 @@ def test_training_on_gains_twenty_points_at_its_radius(kind, method, plain, here
     test = data.load("photos", "test", image_size=32)
     before, _ = attacked_accuracy(load_model(f"{kind}.keras"), scale, radius, test)
     epochs = 12 if kind == "nested" else 30
-    more = ["--epsilon", f"{radius:.6f}", "--epochs", epochs, "--input-scale", scale, "--image-size", "32"]
+    more = [
+        "--epsilon",
+        f"{radius:.6f}",
+        "--epochs",
+        epochs,
+        "--batch-size",
+        16,
+        "--input-scale",
+        scale,
+        "--image-size",
+        "32",
+    ]
     result = call(main, words(tmp_path, f"{kind}.keras", method, *more))
     assert result.returncode == 0, result.stderr
     file = tmp_path / "networks" / f"photos_{kind}_{method}_{epochs}.keras"
