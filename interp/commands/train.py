@@ -9,7 +9,7 @@ from interp.core.argument_types import number, radius, whole_number
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import OBJECTIVE_TAGS, PRECISIONS
+from interp.core.names import BATCH_STATISTICS, OBJECTIVE_TAGS, PRECISIONS
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
@@ -47,6 +47,11 @@ class OwnModelOptions(ModelOptions):
         None, "of the second term of the loss", parse=number(above=0), usual="that of the method"
     )
     augment: bool = option(False, "crop and flip the images at random", parse=bool)
+    batch_statistics: str = option(
+        "each",
+        "whose statistics batch normalisation keeps; fixed leaves them, for going on with a trained model on few images",
+        choices=BATCH_STATISTICS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

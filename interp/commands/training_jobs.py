@@ -128,8 +128,11 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
         validation=splits["validation"],
         seed=options.seed,
         penalty_weight=options.penalty_weight,
-        settings={"augment": options.augment},
-        said={"augment": options.augment, "model": options.model, "input_scale": str(options.input_scale)},
+        settings={"augment": options.augment, "batch_statistics": options.batch_statistics},
+        said={
+            **{name: getattr(options, name) for name in ("augment", "model", "batch_statistics")},
+            "input_scale": str(options.input_scale),
+        },
         read=lambda path: parse_json(path.with_suffix(".json").read_text(encoding="utf-8")),
         write=write,
     )

@@ -12,9 +12,6 @@ from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.models.prepared import PreparedModel
 
-# Of which passes of a step the statistics of batch normalisation are kept: of each that the loss makes, of those of clean or attacked
-# images alone, or of none, and the loss passes the model in inference mode.
-BATCH_STATISTICS = ("each", "clean", "attacked", "fixed")
 # How Keras names the state of what draws.
 _SEED = "seed_generator_state"
 

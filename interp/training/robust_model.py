@@ -8,11 +8,12 @@ import tensorflow as tf
 from interp.attributions import CAM, name_of
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError, check_choice
+from interp.core.names import BATCH_STATISTICS
 from interp.models.prepared import prepare
 from interp.training.batch_guard import BatchGuard, unpack
 from interp.training.batches import draw_batch
 from interp.training.inner_attack import attack_batch
-from interp.training.model_state import BATCH_STATISTICS, ModelState
+from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, check_explanation, find_objective, resolve_penalty, with_explanation
 from interp.training.schedule import Schedule
 from interp.training.step import PairTraining, count_classes, count_correct, make_pair

@@ -11,13 +11,14 @@ from interp.attacks.classification import margin
 from interp.core.checks import check_instance, check_number
 from interp.core.compiled import drop_dead_losses
 from interp.core.errors import InputError, check_choice
+from interp.core.names import BATCH_STATISTICS
 from interp.core.streams import count_streams
 from interp.models.model_check import check_model
 from interp.models.network import Network
 from interp.models.prepared import PreparedModel, prepare
 from interp.training.batches import Batch, draw_batch, part_of
 from interp.training.inner_attack import attack_batch
-from interp.training.model_state import BATCH_STATISTICS, ModelState, TrainingMode
+from interp.training.model_state import ModelState, TrainingMode
 from interp.training.objectives import Objective, check_explanation, find_objective
 from interp.training.schedule import Schedule
 from interp.training.update import is_finite, update_if
