@@ -8,8 +8,13 @@ from types import SimpleNamespace
 import keras
 import pytest
 
+from interp.attributions import find_attribution
+from interp.attributions.interpretation_maps import maps_batch
 from interp.commands import evaluate
 from interp.commands.evaluate_network import main, parse
+from interp.core.errors import ArgumentError
+from interp.core.model_options import OPTION_NAMES
+from interp.evaluation.tradeoff import selections_of
 from tests.commands.own_pictures import KINDS, L, right_by_keras, trained, write_pictures
 
 SMALL = ("softmax", "logits")
