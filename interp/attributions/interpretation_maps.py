@@ -92,7 +92,7 @@ def maps_batch(method: Attribution, classes: int, image_shape: tuple[int, int, i
             f"{method.name} of {classes} classes follows a gradient for each, more than fit into memory for images of {side} at a time: "
             "look at two, <classes=two_class>, or at class activation maps, <interpretation=cam>"
         )
-    return max(1, min(most, attack_batch(image_shape) // classes))
+    return min(most, attack_batch((*image_shape[:2], image_shape[2] * classes)))
 
 
 def check_maps(method: Attribution, model: keras.Model, images: tf.Tensor) -> str:
