@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation and with ReLU6) as data, which the Keras and the PyTorch model share."""
+"""EfficientNet-Lite0 (Tan and Le 2019, with ReLU6 and without squeeze-and-excitation) as data, for the Keras and the PyTorch model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

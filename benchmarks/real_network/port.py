@@ -58,7 +58,9 @@ def main() -> int:
     }
     write_photographs(directory, pictures, labels, names)
     (directory / REPORT).write_text(json.dumps(report, indent=1) + "\n")
-    print(f"logits of Keras and PyTorch on {len(images)} photographs differ by {difference:.2g} of the largest, {largest:.3g}")
+    print(
+        f"logits of Keras and PyTorch on {len(images)} photographs differ by {difference:.2g} of the largest, {largest:.3g}"
+    )
     print(f"{'scale of an image x in [0, 1]':32s} {'variance':>9s} {'right':>6s} {'cross-entropy':>13s}")
     for scale, row in report["scales"].items():
         print(f"{scale:32s} {row['variance']:9.3g} {row['accuracy']:6.0%} {row['cross-entropy']:13.3g}")
@@ -66,7 +68,9 @@ def main() -> int:
     return 0 if difference <= TOLERANCE else 1
 
 
-def scale_evidence(state: Mapping[str, np.ndarray], images: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:
+def scale_evidence(
+    state: Mapping[str, np.ndarray], images: np.ndarray, labels: np.ndarray
+) -> dict[str, dict[str, float]]:
     """For each scale: the median over channels of the variance after the first convolution, as a share of that which the normalisation
     behind it saw in training (1 where the scale is right), and accuracy and cross-entropy of the photographs."""
     model = build_torch_model(state, (0.0, 1.0))

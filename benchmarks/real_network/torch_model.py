@@ -81,18 +81,24 @@ class TorchModel(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images to logits."""
+        # As the Keras model gets them: scaled in float32, in whatever precision the network computes.
         mean, deviation = self.scale
-        x = self.stem_activation(self._bn0(self._conv_stem((images - mean) / deviation)))
+        x = (images * (1 / deviation) - mean / deviation).to(self._fc.weight.dtype)
+        x = self.stem_activation(self._bn0(self._conv_stem(x)))
         x = self.head_activation(self._bn1(self._conv_head(self._blocks(x))))
         return self._fc(x.mean((2, 3)))
 
 
 def build_torch_model(
-    state: Mapping[str, np.ndarray], scale: tuple[float, float], activation: Callable[[], nn.Module] = ReLU6
+    state: Mapping[str, np.ndarray],
+    scale: tuple[float, float],
+    activation: Callable[[], nn.Module] = ReLU6,
+    dtype: torch.dtype = torch.float32,
 ) -> TorchModel:
-    """The network of a state, in inference mode."""
+    """The network of a state, in inference mode; computes in `dtype`."""
     model = TorchModel(scale, activation)
     model.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    model.to(dtype)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model.eval()
