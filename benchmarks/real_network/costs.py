@@ -1,8 +1,9 @@
 """What the library costs on EfficientNet-Lite0: `python costs.py [--directory DIRECTORY] [--only PART ...]`, after port.py.
 
-Every row runs in a process of its own, on the photographs that port.py wrote, first with tracing and then again between two measurements
-of U (benchmarks/unit.py); a row that takes minutes runs once. Seconds, U, the peak of memory, and what was found are printed and kept in
-DIRECTORY/costs.json. Ends with code 1 where a row needs 4 GiB or more.
+Every row runs in a process of its own on the photographs that port.py wrote: first with tracing and then again, or once where it takes
+minutes. Printed and kept in DIRECTORY/costs.json are seconds; seconds of the processor, which other work on the machine changes least;
+these in input gradients of the network on all photographs (1 is one forward pass and its gradient for each); the peak of memory; and what
+was found. Ends with code 1 where a row needs 4 GiB or more.
 """
 
 import json
@@ -21,7 +22,6 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from blocks import SCALE
 from timing import peak_gibibytes
-from unit import UnitProcess
 
 from interp import share_cores_among_streams
 from interp.core.command_line import Parser
@@ -114,7 +114,7 @@ def strong(**settings: Any) -> Work:
         protocol = StrongProtocol(**settings)
 
         def run() -> dict[str, Any]:
-            found = validity(model, images, labels, [0.0, EPSILON / 4, EPSILON], protocol)
+            found = validity(model, images, labels, [0.0, EPSILON / 16, EPSILON / 4], protocol)
             flags = [flag.kind for flag in (*found.flags, *(flag for row in found.rows for flag in row.flags))]
             worst = [f"{row.worst_case:.3f} at {row.epsilon:.4f}" for row in found.rows]
             return {"worst case": worst, "flags": flags, "protocol": found.protocol}
@@ -131,7 +131,7 @@ ROWS: Mapping[str, CostRow] = {
     "PGD, 40 steps": CostRow(attack_by("ProjectedGradientDescent", step_size=STEP, steps=40)),
     "AutoPGD, 100 steps": CostRow(attack_by("AutoPGD")),
     "top-8 attack on Grad-CAM, prediction kept, 40 steps": CostRow(top_k(8, 40), takes_minutes=True),
-    "strong protocol": CostRow(strong(steps=40, step_size=STEP, restarts=2, queries=300), takes_minutes=True),
+    "strong protocol": CostRow(strong(steps=40, step_size=EPSILON / 32, restarts=2, queries=300), takes_minutes=True),
 }
 
 
@@ -166,7 +166,7 @@ def measure_all(directory: Path, parts: list[str] | None, asked: Mapping[str, An
         )
     file = directory / REPORT
     rows = json.loads(file.read_text())["rows"] if file.is_file() else {}
-    print(f"{'':52s} {'seconds':>8s} {'U':>7s} {'GiB':>5s}  found")
+    print(f"{'':52s} {'seconds':>8s} {'CPU s':>7s} {'grad.':>7s} {'GiB':>5s}  found")
     for name in chosen:
         command = [sys.executable, str(HERE / "costs.py"), "--row", name, "--directory", str(directory)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -175,9 +175,8 @@ def measure_all(directory: Path, parts: list[str] | None, asked: Mapping[str, An
             raise InputError(f"{name} ended with code {done.returncode}: {last}")
         rows[name] = result = json.loads(done.stdout.strip().splitlines()[-1])
         found = ", ".join(f"{key} {value}" for key, value in result["found"].items())
-        print(
-            f"{name:52s} {result['seconds']:8.2f} {result['units']:7.0f} {result['peak_gib']:5.2f}  {found}", flush=True
-        )
+        figures = f"{result['seconds']:8.2f} {result['processor_seconds']:7.2f} {result['gradients']:7.1f} {result['peak_gib']:5.2f}"
+        print(f"{name:52s} {figures}  {found}", flush=True)
         write_json(
             file, {"rows": {name: rows[name] for name in ROWS if name in rows}, "run": describe_run(dict(asked))}
         )
@@ -199,22 +198,28 @@ def measure(row: CostRow, directory: Path) -> dict[str, Any]:
     model = adapt(interp.load_model(directory / MODEL), scale=SCALE)
     model(images[:1])
 
-    run = row.work(model, images, labels)
+    run, gradient = (make(model, images, labels) for make in (row.work, explain("gradient")))
+    gradient()
+    if not row.takes_minutes:
+        run()
+    before = _seconds(gradient)[1]
+    seconds, processor_seconds, found = _seconds(run)
+    unit = (before + _seconds(gradient)[1]) / 2
+    return {
+        "seconds": seconds,
+        "processor_seconds": processor_seconds,
+        "gradients": processor_seconds / unit,
+        "peak_gib": peak_gibibytes(),
+        "images": len(images),
+        "found": found,
+    }
 
-    def timed() -> float:
-        began = time.perf_counter()
-        result["found"] = run()
-        return time.perf_counter() - began
 
-    result: dict[str, Any] = {"images": len(images)}
-    with UnitProcess() as unit:
-        if not row.takes_minutes:
-            timed()
-        before = unit.seconds()
-        result["seconds"] = timed()
-        result["units"] = result["seconds"] / ((before + unit.seconds()) / 2)
-        result["peak_gib"] = peak_gibibytes()
-    return result
+def _seconds(run: Run) -> tuple[float, float, dict[str, Any]]:
+    """Seconds, those of the processor, and what was found."""
+    began, used = time.perf_counter(), time.process_time()
+    found = run()
+    return time.perf_counter() - began, time.process_time() - used, found
 
 
 if __name__ == "__main__":
