@@ -49,6 +49,9 @@ Explain = Callable[[], np.ndarray]
 def main() -> int:
     """Compare, print, keep."""
     directory = Path(sys.argv[1]) if sys.argv[1:] else DIRECTORY
+    if not (directory / MODEL).is_file():
+        print(f"error: {directory / MODEL} is missing: run port.py", file=sys.stderr)
+        return 2
     warnings.simplefilter("ignore")
     state = read_state()
     test = data.load(directory / "photographs.npz", "test")

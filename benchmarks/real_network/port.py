@@ -39,8 +39,12 @@ SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def main() -> int:
     """Build both models, compare them, write the Keras one."""
     directory = Path(sys.argv[1]) if sys.argv[1:] else DIRECTORY
+    try:
+        state = read_state()
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     directory.mkdir(parents=True, exist_ok=True)
-    state = read_state()
     pictures, labels, names = load_photographs()
     images = pictures.astype(np.float32) / 255
     build_keras_model(state).save(directory / MODEL)
