@@ -125,8 +125,9 @@ def _adapt(
     first = sample.take(1)
     classes = model.classes if of_package else count_classes(model, first.images, options.output)
     if classes != sample.classes:
+        listed = "" if sample.name in dataset_names() else ", or list all its classes in classes.txt of the directory"
         raise InputError(
-            f"{file.name} tells {classes} classes apart, {sample.name} has {sample.classes}: choose the dataset it was trained on"
+            f"{file.name} tells {classes} classes apart, {sample.name} has {sample.classes}: choose the dataset it was trained on{listed}"
         )
     if of_package:
         return None
