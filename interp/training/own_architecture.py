@@ -29,7 +29,9 @@ class OwnArchitecture:
         weights = [np.asarray(variable) for variable in model.weights]
         with _named_file() as path, _telling():
             model.save(path)
-            found = cls(f"{type(model).__name__}, {model.count_params()} weights, {digest(weights)}", path.read_bytes())
+            found = cls(
+                f"its own architecture of {model.count_params():,} weights, {digest(weights)}", path.read_bytes()
+            )
         if [each.shape for each in found.build().weights] != [each.shape for each in model.weights]:
             raise InputError("the model cannot be built anew for retrainings: its file gives other weights than it has")
         return found
