@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow coverage test-peers fuzz check bench bench-check bench-peers results docs clean
+.PHONY: help demo test test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
@@ -40,6 +40,7 @@ help:
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
+	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md and networks/README.md from the records in docs/results'
 	@echo 'make docs       build the documentation into build/site (mkdocs)'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
@@ -76,6 +77,11 @@ bench-check: $(STAMP)
 
 bench-peers: $(STAMP) $(PEERS)/.installed
 	@$(BIN)/python benchmarks/run_peers.py $(PEERS)/bin/python
+
+real-network: $(STAMP) $(PEERS)/.installed
+	@$(PEERS)/bin/python benchmarks/real_network/port.py
+	@$(PEERS)/bin/python benchmarks/real_network/compare_captum.py
+	@$(BIN)/python benchmarks/real_network/costs.py
 
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

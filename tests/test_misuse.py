@@ -62,19 +62,19 @@ OBJECTS = {
         lambda it: evaluation.roar_kar(SPLITS, {"g": VanillaGradient(NET)}, RETRAINING, workers=it),
     ),
     "sampled data": (data.Dataset, lambda it: evaluation.sample_images(it, 2)),
-    "training data": (data.Dataset, lambda it: training.train(NET, "normal", SCHEDULE, it)),
+    "training data": (data.Dataset, lambda it: training.train(NET, "normal", it, SCHEDULE)),
     "retraining data": (data.Dataset, lambda it: RETRAINING(it, DATA, 0)),
-    "objective": (training.Objective, lambda it: training.train(NET, it, SCHEDULE, DATA)),
+    "objective": (training.Objective, lambda it: training.train(NET, it, DATA, SCHEDULE)),
     "objective of a step": (
         training.Objective,
         lambda it: make_step(NET, it, keras.optimizers.Adam(), SCHEDULE, penalty_weight=0.0),
     ),
     "objective described": (training.Objective, lambda it: training.describe(it, SCHEDULE, 0)),
     "objective found": (training.Objective, training.find_objective),
-    "schedule": (training.Schedule, lambda it: training.train(NET, "normal", it, DATA)),
+    "schedule": (training.Schedule, lambda it: training.train(NET, "normal", DATA, it)),
     "schedule described": (training.Schedule, lambda it: training.describe("int", it, 0)),
     "schedule of a retraining": (training.Schedule, lambda it: training.Retraining("small", it)),
-    "network": (keras.Model, lambda it: training.train(it, "normal", SCHEDULE, DATA)),
+    "network": (keras.Model, lambda it: training.train(it, "normal", DATA, SCHEDULE)),
     "checkpoints": (training.CheckpointFolder, lambda it: training.Checkpointing(folder=it)),
     "model attacked": (keras.Model, lambda it: PGD(it, IMAGES, LABELS)),
     "model explained": (keras.Model, lambda it: VanillaGradient(it)(IMAGES, LABELS)),
@@ -97,7 +97,7 @@ NO_INSTANCES = {"none": None, "list": [1], "path": Path("maps.png"), "name": "ab
 def test_objects(name, kind):
     class_, use = OBJECTS[name]
     given = class_ if kind == "class" else NO_INSTANCES[kind]
-    if given is None and name == "protocol":
+    if given is None and name in ("protocol", "schedule"):
         return  # the usual one
     with pytest.raises(InputError) as caught:
         use(given)
@@ -165,7 +165,7 @@ def test_a_name_stands_for_an_objective():
         assert training.describe(objective, SCHEDULE, 0)["method"] == "int"
         make_step(NET, objective, optimizer, SCHEDULE, penalty_weight=0.01)
     for use in (
-        lambda name: training.train(NET, name, SCHEDULE, DATA),
+        lambda name: training.train(NET, name, DATA, SCHEDULE),
         lambda name: make_step(NET, name, optimizer, SCHEDULE, penalty_weight=0.0),
         training.find_objective,
     ):

@@ -17,6 +17,7 @@ from interp.attacks.searched_maps import SearchedMaps, attacked_method, descript
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
 from interp.attributions import Attribution, Representation, check_maps
 from interp.attributions.cam import LAST_LAYER
+from interp.attributions.interpretation_maps import maps_batch
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
 from interp.core.compiled import CompiledFunctions, run_in_batches
@@ -115,7 +116,9 @@ class InterpretabilitySneaking:
             scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(originals)}
             search = partial(self._search, model, count)
             attack = self._compiled.bind(model, structure(self), search, arrays, scalars)
-            found, least = (part.numpy() for part in run_in_batches(attack, arrays, batch_size))
+            looked_at = count if self.classes == "all_class" else 2
+            together = maps_batch(self.method, looked_at, tuple(originals.shape[1:]), batch_size)
+            found, least = (part.numpy() for part in run_in_batches(attack, arrays, together))
             if np.isnan(least).any():
                 raise InputError(
                     "logits, maps or their gradients are NaN or infinite on some of the images under attack, so they cannot be attacked"

@@ -12,7 +12,7 @@ from interp.attributions.integrated_gradients import IntegratedGradients
 from interp.attributions.interpretation_maps import InterpretationMaps, check_maps
 from interp.attributions.pixel_scores import pixel_scores
 from interp.attributions.random_baseline import RandomBaseline
-from interp.attributions.registry import INTERPRETATIONS, find_attribution, name_of
+from interp.attributions.registry import INTERPRETATIONS, configured, find_attribution, name_of
 from interp.attributions.smooth_grad import SmoothGrad, SmoothGradSquared, SmoothGradVar
 from interp.core.names import RANKINGS
 
@@ -38,6 +38,7 @@ __all__ = [
     "SmoothGradVar",
     "VanillaGradient",
     "check_maps",
+    "configured",
     "find_attribution",
     "name_of",
     "pixel_scores",

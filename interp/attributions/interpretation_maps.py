@@ -8,13 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution
-from interp.attributions.cam import LAST_LAYER, Representation
+from interp.attributions.cam import CAM, LAST_LAYER, Representation
 from interp.attributions.registry import find_attribution
+from interp.core.batches import attack_batch, forward_batch
 from interp.core.checks import check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, rows_like, run_in_batches
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError, InputError
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
+
+# Images at a time where they are small.
+USUAL_BATCH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +39,13 @@ class InterpretationMaps:
         method = find_attribution(self.name)
         return Representation(index=self.layer) if isinstance(method, Representation) else method
 
-    def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int = 50) -> np.ndarray:
-        """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError."""
-        check_number("batch_size", batch_size, minimum=1, whole=True)
+    def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int | None = None) -> np.ndarray:
+        """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError.
+
+        At most `batch_size` images are in memory at a time (default: by the size of the images and the number of classes).
+        """
+        if batch_size is not None:
+            check_number("batch_size", batch_size, minimum=1, whole=True)
         batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
         count = check_model_once(self._compiled, model, batch)
         if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
@@ -46,6 +54,7 @@ class InterpretationMaps:
             )
         check_labels(tf.reshape(chosen, [-1]), tf.reshape(chosen, [-1]), count)
         self.check(model, batch)
+        together = maps_batch(self.method, int(chosen.shape[1]), tuple(batch.shape[1:]), batch_size or USUAL_BATCH)
         method, arrays = self.method, (batch, chosen, tf.range(len(batch)))
 
         def run(images: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor]:
@@ -53,7 +62,7 @@ class InterpretationMaps:
             return (method.maps(prepared, prepared.enter(images), classes, rows).maps,)
 
         compiled = self._compiled.get(model, method.describe(), run, rows_like(arrays))
-        return run_in_batches(compiled, arrays, batch_size)[0].numpy()
+        return run_in_batches(compiled, arrays, together)[0].numpy()
 
     def check(self, model: keras.Model, images: Any) -> None:
         """Raise InputError where the model has no such maps of the images: before a search, not after it."""
@@ -66,6 +75,24 @@ class InterpretationMaps:
         """The same maps, flat: (n, m, positions)."""
         maps = self(model, images, classes)
         return maps.reshape(*maps.shape[:2], -1)
+
+
+def maps_batch(method: Attribution, classes: int, image_shape: tuple[int, int, int], most: int) -> int:
+    """How many images (height, width, channels), `most` at most, to look at together for their maps of so many classes.
+
+    Class activation maps of all classes are one product. Others follow a gradient for each class, as far as memory holds it.
+
+    Raises InputError where not even the gradients of one image are held.
+    """
+    if isinstance(method, (CAM, Representation)):
+        return min(most, forward_batch(image_shape))
+    if classes > 2 and classes > forward_batch(image_shape):
+        side = "x".join(map(str, image_shape[:2]))
+        raise ArgumentError(
+            f"{method.name} of {classes} classes follows a gradient for each, more than fit into memory for images of {side} at a time: "
+            "look at two, <classes=two_class>, or at class activation maps, <interpretation=cam>"
+        )
+    return min(most, attack_batch((*image_shape[:2], image_shape[2] * classes)))
 
 
 def check_maps(method: Attribution, model: keras.Model, images: tf.Tensor) -> str:

@@ -1,7 +1,10 @@
 """Explanation methods from their names, for attacks, discrepancies, objectives and commands."""
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from interp.attributions.attribution import Attribution
 from interp.attributions.cam import CAM, Representation
@@ -38,6 +41,16 @@ def find_attribution(method: str | Attribution) -> Attribution:
         "explanation", method, [*METHODS, *(name for name in INTERPRETATIONS if name not in METHODS), *ENSEMBLES]
     )
     return INTERPRETATIONS[method] if method in INTERPRETATIONS else _class(METHODS[method])()
+
+
+def configured(method: str | Attribution, settings: Mapping[str, Any]) -> Attribution:
+    """The method with those of the `settings` that it has, and what an ensemble is over likewise. Raises InputError."""
+    found = find_attribution(method)
+    has = {each.name for each in fields(found)}
+    chosen = {name: value for name, value in settings.items() if name in has}
+    if "attribution" in has:
+        chosen["attribution"] = configured(found.attribution, settings)  # type: ignore[attr-defined]
+    return replace(found, **chosen)
 
 
 def name_of(method: Attribution) -> str | None:

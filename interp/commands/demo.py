@@ -14,6 +14,7 @@ from interp.commands.tasks.task_registry import TASKS
 from interp.commands.train import TrainingOptions
 from interp.core.argument_types import radius, whole_number
 from interp.core.command_line import Parser, run
+from interp.core.network_files import NetworkFile
 from interp.core.options import Options, add_options, given_options, make, option
 from interp.data import SPLITS, Dataset, find_dataset, load
 from interp.training.recipes import Recipe
@@ -108,7 +109,7 @@ def recipes(options: DemoOptions, images: int) -> list[Recipe]:
 
 def demo(options: DemoOptions) -> int:
     """Train, evaluate, draw and write; return the exit code."""
-    from interp.commands.train_network import train_networks
+    from interp.commands.training_jobs import train_networks
     from interp.core.files import check_writable, locked
     from interp.evaluation import sample_images
     from interp.report.experiment_page import write_page
@@ -148,8 +149,8 @@ def demo(options: DemoOptions) -> int:
 def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset]) -> None:
     """Go on with what is there if it is of the same run; else remove its networks and records."""
     from interp import __version__
-    from interp.commands.train_network import RUNS
     from interp.core.files import write_text
+    from interp.training.training_job import RUNS
 
     asked = {name: getattr(options, name) for name in ("dataset", "epochs", "epsilon", "num_image", "seed")}
     identities = {split: data.identity for split, data in splits.items()}
@@ -175,13 +176,13 @@ def _measure(name: str, section: Section, rows: list[Recipe], test: Dataset, sto
     for row in rows:
         if row.objective in section.without:
             continue
-        path = store.folder / f"{row.name}.safetensors"
+        file = NetworkFile(store.folder / f"{row.name}.safetensors", row.name)
         made_of: dict[str, Any] = {"section": asdict(section), "images": count, "data": test.identity}
         made_of = json.loads(json.dumps(made_of))
-        if store.current(name, row.name, made_of, path.with_name) is None:
-            given: dict[str, Any] = {"dataset": options.dataset, "network": str(path), "num_image": count}
+        if store.current(name, row.name, made_of, file.path.with_name) is None:
+            given: dict[str, Any] = {"dataset": options.dataset, "network": str(file.path), "num_image": count}
             chosen = make(kind, {**section_options(section), **given, "seed": options.seed})
-            keep_section(store, name, open_run(section.task, chosen, path, data), section, made_of, asdict(options))
+            keep_section(store, name, open_run(section.task, chosen, file, data), section, made_of, asdict(options))
     print(f"\n{section.help}")
     show_section(name, store, "tsv")
 

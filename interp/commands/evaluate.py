@@ -4,18 +4,20 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.commands.evaluate_network import parser as task_parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
-from interp.commands.networks import NetworkOnDataset, find_used, is_left_out, named_networks, networks_of
+from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, progress_bar, run
-from interp.core.errors import ComputationError, InputError, check_choice
+from interp.core.errors import ArgumentError, ComputationError, InputError, check_choice
+from interp.core.model_options import MODEL_OPTIONS, NETWORKS, ModelOptions
+from interp.core.network_files import find_used
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
@@ -36,19 +38,21 @@ EXAMPLES = (
     "3 --only roar kar --dataset mnist --task-options '--ratios 0.5,0.9 --seeds 2'",
 )
 # Options of tasks that this command takes itself, for all sections, and those that it does not pass on.
-SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray")
-OWN = (*SHARED, *OWN_IMAGES, "task", "dataset", "network", "network_type", "output_dir", "picture_dir", "format")
+SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray", *MODEL_OPTIONS)
+OWN = (*SHARED, *OWN_IMAGES, "task", "dataset", "network", "output_dir", "picture_dir", "format")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentOptions(ImageOptions):
+class ExperimentOptions(ImageOptions, ModelOptions):
     """Options of eval.py."""
 
     number: int = option(
         MISSING, ", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()), parse=int, positional=True
     )
     only: list[str] | None = option(None, _SECTIONS, many=True, usual="all")
-    networks: list[str] | None = option(None, "names or paths", many=True, usual="all networks of the training scripts")
+    networks: list[str] | None = option(
+        None, f"each {NETWORKS}", many=True, usual="all networks of the training scripts"
+    )
     any_dataset: bool = option(
         False,
         "also evaluate networks that say they were trained on another dataset; the results are flagged",
@@ -90,6 +94,8 @@ class Asked:
     given: dict[str, dict[str, Any]]
     named: list[NetworkOnDataset] | None
     folder: Path
+    # What was said of networks.
+    said: set[str] = field(default_factory=set)
 
 
 def parser(prog: str = SCRIPT) -> Parser:
@@ -109,7 +115,7 @@ def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     for name in ("workers", "ray"):
         if getattr(options, name) is not None and flag(name) not in taken:
             raise InputError(f"{flag(name)} is for roar and kar: leave it out for {', '.join(sections)}")
-    named = options.networks and named_networks(options.networks, options.dataset, options.networks_dir)
+    named = named_networks(options.networks or [], options.dataset, options.networks_dir, options.weights)
     return Asked(options, sections, given, named or None, options.out or Path(f"gen_images/eval_{options.number}"))
 
 
@@ -192,21 +198,30 @@ def _evaluate_network(
     try:
         splits = data.identities(network.dataset, TASKS[section.task].options.splits)
         settings.check_data(find_dataset(network.dataset).name, splits)
-        told = {"dataset": network.dataset, "file": network.path.name, "section": asdict(section), "data": splits}
+        told = {"dataset": network.dataset, "file": network.file.path.name, "section": asdict(section), "data": splits}
+        if not network.file.is_of_this_package:
+            told["model"] = {each: getattr(shared, each) for each in MODEL_OPTIONS} | {"name": network.file.application}
         # As JSON has it: with lists only.
-        made_of = json.loads(json.dumps(told))
-        find = partial(find_used, network.path, section.arguments, networks_dir=shared.networks_dir)
+        made_of = json.loads(json.dumps(told, default=str))
+        find = partial(find_used, network.file.path, section.arguments, networks_dir=shared.networks_dir)
         if store.current(name, network.name, made_of, find) is not None:
             return None
         kind = TASKS[section.task].options
         same = {each.name: getattr(shared, each.name) for each in fields(kind) if each.name in SHARED}
         # What takes long is kept beside the results, shared by sections that need the same.
-        own = {"dataset": network.dataset, "network": str(network.path), "output_dir": store.folder}
+        own = {"dataset": network.dataset, "network": str(network.file.path), "output_dir": store.folder}
         options = make(kind, {**asked.given[name], **same, **own})
-        run = open_run(section.task, options, network.path, data, quiet=True)
+        run = open_run(section.task, options, network.file, data, quiet=True)
+        for line in run.opened.said:
+            # Sections of as many images would say the same.
+            if line not in asked.said:
+                print(line, flush=True)
+            asked.said.add(line)
         keep_section(store, name, run, section, made_of, asdict(shared))
     except OtherResults:
         raise
+    except ArgumentError as error:
+        return str(error.with_options({"interpretation": "--task-options=--inp-method="}))
     except (InputError, ComputationError) as error:
         return str(error)
     return None

@@ -3,26 +3,26 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
 from interp.core.command_line import Parser, alike, run
-from interp.core.errors import InputError, check_choice
-from interp.core.network_files import locate_network
+from interp.core.errors import ArgumentError, InputError, check_choice
+from interp.core.model_options import MODEL_OPTIONS, OPTION_NAMES
+from interp.core.network_files import NetworkFile, find_file
 from interp.core.options import add_options, given_options, make
 
 SCRIPT = "eval_cmd.py"
 EXAMPLES = (
     "--task pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
     "--task isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num-class two_class --penalties 1.2,1.4",
-    "--task saliency --dataset digits --network my_model.keras --methods gradient,grad_cam",
+    "--task saliency --dataset pictures --image-size 64 --network my_model.keras --input-scale 0..255 --methods gradient,grad_cam",
 )
 # What may differ between networks of one table.
 OWN = (
-    *("network", "networks_dir", "network_type", "against", "output_dir", "picture_dir", "data_dir", "batch_size"),
-    *("any_dataset", "workers", "ray", "format"),
+    *("network", "networks_dir", "against", "output_dir", "picture_dir", "data_dir", "batch_size", "any_dataset"),
+    *("workers", "ray", "format", *MODEL_OPTIONS),
 )
 
 
@@ -32,7 +32,7 @@ class Asked:
 
     task: TaskSpec
     options: TaskOptions
-    path: Path
+    file: NetworkFile
 
     @property
     def table(self) -> str:
@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     given = given_options(parser(task, prog), words, foreign_options(task))
     del given["task"]
     options = make(task.options, given)
-    return Asked(task, options, locate_network(options.network, options.networks_dir))
+    return Asked(task, options, find_file(options.network, options.networks_dir, options.weights))
 
 
 def evaluate(asked: Asked) -> int:
@@ -82,27 +82,32 @@ def evaluate(asked: Asked) -> int:
     from interp.core.files import check_writable, locked
     from interp.core.tables import Table
     from interp.data.loaded import LoadedDatasets
-    from interp.report.records import RecordStore, remarks
+    from interp.report.records import RecordStore, made_alike, remarks
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
     data = LoadedDatasets(options.data_dir)
-    opened = open_run(asked.task.name, options, asked.path, data)
+    opened = open_run(asked.task.name, options, asked.file, data)
     for folder in (options.output_dir, options.picture_dir):
         check_writable(folder)
     _check_kept(asked, store, opened.name)
+    for line in opened.opened.said:
+        print(line, flush=True)
     splits = data.identities(options.dataset, options.splits)
-    variants = run_variants(opened, None, ())
+    try:
+        variants = run_variants(opened, None, ())
+    except ArgumentError as error:
+        raise error.with_options(OPTION_NAMES) from error
     # What took long is kept before anything is said of it.
     record = make_record(opened, None, variants, {"task": asked.task.name, **asdict(options)})
     opened.files.check()
     shown = draw(opened, None, variants, lambda name: options.picture_dir / f"{asked.table}_{name}")
     with locked(options.output_dir / ".lock", wait=True):
         _check_kept(asked, store, opened.name)
-        own = {"file": str(asked.path.resolve()), "splits": splits, **shown}
+        own = {"file": str(asked.file.path.resolve()), "splits": splits, **shown}
         record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
         # Networks evaluated by other options, or on other images, keep to their records.
         records = store.all(asked.table, _earlier(asked))
-        alike = {name: other for name, other in records.items() if _made_alike(other, record)}
+        alike = {name: other for name, other in records.items() if made_alike(other, record, OWN)}
         table = store.write_table(asked.table, alike, options.format)
     print(f"{asked.task.name}: {opened.name}, {record['data']}")
     print(Table(tuple(record["header"]), tuple(map(tuple, record["rows"])), record["caption"]).text())
@@ -120,7 +125,7 @@ def evaluate(asked: Asked) -> int:
 def _check_kept(asked: Asked, store: Any, name: str) -> None:
     """Raise InputError if the record could not be kept: asked before long work rather than after it."""
     kept = store.all(asked.table, _earlier(asked)).get(name)
-    if kept is not None and kept.get("file", str(asked.path.resolve())) != str(asked.path.resolve()):
+    if kept is not None and kept.get("file", str(asked.file.path.resolve())) != str(asked.file.path.resolve()):
         raise InputError(
             f"{store.path(asked.table, name)} is of another network named {name} ({kept['file']}): choose another --output-dir"
         )
@@ -132,13 +137,6 @@ def _earlier(asked: Asked) -> list[str]:
     method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
     norm, classes = getattr(options, "norm", "l1"), getattr(options, "num_class", "two_class")
     return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}", asked.table]
-
-
-def _made_alike(record: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two networks may stand in one table: the same columns, options and images."""
-    names = other["arguments"].keys() & record["arguments"].keys() - set(OWN)
-    same = all(record["arguments"][name] == other["arguments"][name] for name in names)
-    return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

@@ -6,36 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp.core.command_line import one_line
 from interp.core.errors import InputError
 from interp.core.files import visible_files
-from interp.core.network_files import (
-    SUFFIXES,
-    WEIGHTS,
-    WHOLE,
-    find_network,
-    locate_network,
-    network_folders,
-    network_stem,
-)
+from interp.core.network_files import APPLICATIONS, SUFFIXES, NetworkFile, find_file, find_network, network_folders
 from interp.core.network_name import parse_name, split_name
-from interp.data import Dataset, dataset_names, find_dataset
+from interp.data import dataset_names, find_dataset
 from interp.training.profiles import on_dataset
 from interp.training.recipes import recipes
 
 if TYPE_CHECKING:
-    import keras
-
     from interp.commands.experiments import Section
 
 
 @dataclass(frozen=True)
 class NetworkOnDataset:
-    """A network to evaluate: its name, its file, and the dataset it is for."""
+    """A network to evaluate, and the dataset it is for."""
 
-    name: str
-    path: Path
+    file: NetworkFile
     dataset: str
+
+    @property
+    def name(self) -> str:
+        """The name of its results."""
+        return self.file.name
 
 
 def networks_of(
@@ -53,22 +46,25 @@ def networks_of(
             missing.append(unnumbered)
         # The first directory that holds a name wins, and in it this project's own kind of file.
         for stem in dict.fromkeys(file.stem for file in named):
-            found.append(NetworkOnDataset(stem, find_network(stem, networks_dir), prefix))
+            found.append(NetworkOnDataset(NetworkFile(find_network(stem, networks_dir), stem), prefix))
     return found, missing
 
 
-def named_networks(names: Sequence[str], dataset: str | None, networks_dir: Path | None) -> list[NetworkOnDataset]:
-    """Return the networks of these names or paths. Raises InputError for one that is not there."""
+def named_networks(
+    names: Sequence[str], dataset: str | None, networks_dir: Path | None, weights: Path | None
+) -> list[NetworkOnDataset]:
+    """Return the networks of these names or paths; `weights` are for those of keras.applications. Raises InputError."""
     chosen: list[NetworkOnDataset] = []
+    if weights is not None and not any(name.startswith(APPLICATIONS) for name in names):
+        raise InputError("--weights is for --networks keras.applications.NAME: leave it out")
     for name in names:
-        path = locate_network(name, networks_dir)
-        stem = network_stem(path.name)
-        place = dataset or split_name(stem).dataset
+        file = find_file(name, networks_dir, weights if name.startswith(APPLICATIONS) else None)
+        place = dataset or split_name(file.name).dataset
         if dataset is None and place not in dataset_names():
-            raise InputError(f"the name {stem} does not say on which dataset to evaluate it: give --dataset")
-        if any(stem == other.name for other in chosen):
-            raise InputError(f"two networks are named {stem}: evaluate them with an --out for each")
-        chosen.append(NetworkOnDataset(stem, path, place))
+            raise InputError(f"the name {file.name} does not say on which dataset to evaluate it: give --dataset")
+        if any(file.name == other.name for other in chosen):
+            raise InputError(f"two networks are named {file.name}: evaluate them with an --out for each")
+        chosen.append(NetworkOnDataset(file, place))
     return chosen
 
 
@@ -88,50 +84,3 @@ def _recipes_of(section: "Section", dataset: str | None) -> Iterable[tuple[str, 
     elif section.datasets:
         rows = [row for row in rows if row.dataset in section.datasets]
     return dict.fromkeys((row.network_name.unnumbered, row.dataset) for row in rows)
-
-
-def find_used(network: Path, words: Sequence[str], name: str, networks_dir: Path | None = None) -> Path:
-    """The file `name` of a result: one that the words of a command line name, or beside the network, or among the networks.
-
-    Raises InputError.
-    """
-    given = [Path(word.rpartition("=")[2]) for word in words if Path(word.rpartition("=")[2]).name == name]
-    path = next((path for path in (*given, network.with_name(name)) if path.is_file()), None)
-    return path or locate_network(name, networks_dir)
-
-
-def open_network(path: Path, data: Dataset, network_type: str | None = None) -> "keras.Model":
-    """Return the network in a file, checked against the images and classes of `data`. Raises InputError."""
-    from interp.models import load_model
-    from interp.models.keras_file import read_keras_file
-    from interp.models.model_check import run_model
-
-    name = path.name
-    if name.endswith((WHOLE, WEIGHTS)):
-        model = read_keras_file(path, architecture=network_type, image_shape=data.image_shape, classes=data.classes)
-    else:
-        model = load_model(path, architecture=network_type)
-    outputs = run_model(model, data.images[:1])
-    if getattr(outputs, "shape", (0, 0))[1:] != (data.classes,):
-        raise InputError(
-            f"{name} gives outputs of shape {tuple(getattr(outputs, 'shape', ()))} for one image of {data.name}, which has "
-            f"{data.classes} classes: choose the dataset it was trained on"
-        )
-    return model
-
-
-def check_dataset(path: Path, model: "keras.Model", dataset: str, *, any_dataset: bool = False) -> list[dict[str, str]]:
-    """Raise InputError for a network that says it was trained on another dataset; with `any_dataset`, return a flag that says so."""
-    from interp.models import Network
-
-    said = model.metadata.get("dataset") if isinstance(model, Network) else None
-    if not isinstance(said, str) or said.lower() in find_dataset(dataset).names:
-        return []
-    said = one_line(said)[:40]
-    if not any_dataset:
-        raise InputError(
-            f"{path.name} says that it was trained on {said}, it is to be evaluated on {dataset}: choose --dataset {said}, or add "
-            "--any-dataset if that is meant"
-        )
-    text = f"{network_stem(path.name)} was trained on {said}, the images are of {dataset}"
-    return [{"kind": "other dataset", "text": text}]

@@ -6,44 +6,46 @@ from pathlib import Path
 from typing import Any
 
 from interp.commands.experiments import Section
-from interp.commands.networks import check_dataset, open_network
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.commands.tasks.task_registry import TASKS
-from interp.core.files import replacing, write_bytes
 from interp.core.json_fields import to_values
 from interp.core.json_values import json_values
-from interp.core.network_files import network_stem
+from interp.core.network_files import NetworkFile
 from interp.core.provenance import describe_run
 from interp.core.used_files import UsedFiles
 from interp.data.loaded import LoadedDatasets
-from interp.models import Network
+from interp.report.record_pictures import write_pictures
 from interp.report.records import RecordStore
 
 # A value of the option that a section of eval.py goes through, and what was found with it.
 Variants = Sequence[tuple[Any, TaskResult]]
 
 
-def open_run(task: str, options: TaskOptions, path: Path, data: LoadedDatasets, *, quiet: bool = False) -> Run[Any]:
-    """Load the images, open the network in the file `path` and check it. Raises InputError."""
+def open_run(
+    task: str, options: TaskOptions, file: NetworkFile, data: LoadedDatasets, *, quiet: bool = False
+) -> Run[Any]:
+    """Load the images, open the network in the file, bring it to the contract and check it. Raises InputError."""
     from interp.evaluation import sample_images
+    from interp.evaluation.opened_network import check_dataset, open_network
 
     files = UsedFiles()
     test = data.test(options.dataset)
     count = options.num_image or min(options.images, len(test))
     sample, targets = sample_images(test, count, seed=options.seed)
-    model = open_network(files.add(path), sample, options.network_type)
-    flags = check_dataset(path, model, options.dataset, any_dataset=options.any_dataset)
+    files.add(file.path)
+    opened = open_network(
+        file, sample, options, lambda most: sample_images(test, min(most, len(test)), seed=options.seed)[0]
+    )
+    flags = check_dataset(file, opened.model, options.dataset, any_dataset=options.any_dataset)
     return Run(
         task=task,
         options=options,
-        name=network_stem(path.name),
-        path=path,
-        model=model,
+        file=file,
+        opened=replace(opened, flags=[*flags, *opened.flags]),
         sample=sample,
         targets=targets,
         files=files,
-        flags=flags,
         quiet=quiet,
     )
 
@@ -77,15 +79,17 @@ def make_record(run: Run[Any], option: str | None, variants: Variants, arguments
     last = variants[-1][1]
     figures = last.result.to_json()
     lead = [option] if option else []
-    flags = [*run.flags, *to_values(last.flags), *figures.get("flags", [])]
+    found = [*to_values(last.flags), *figures.get("flags", [])]
+    # What the result says itself is not said twice.
+    flags = [*(flag for flag in run.opened.flags if flag["kind"] not in {each["kind"] for each in found}), *found]
     record = {
+        **run.opened.record,
         **figures,
         **last.record,
         **describe_run(dict(arguments)),
         "result": type(last.result).__name__,
         "data": run.sample.source,
         "images": len(run.sample),
-        "network": _origin(run),
         "caption": "; ".join(dict.fromkeys(table.caption for table in tables)),
         "header": [*lead, *tables[-1].header],
         "rows": [
@@ -108,21 +112,10 @@ def draw(
     with_gallery: bool = False,
 ) -> dict[str, Any]:
     """Write pictures, and the gallery of a page, to the files that `path` gives for their names; return their part of the record."""
-    from interp.report import note_source
-
-    pictures, gallery = [], []
-    for value, result in variants:
-        for shown, figure in result.pictures.items():
-            pictures.append(path(f"{run.name}_{shown}{f'_{option}{value}' if option else ''}.png"))
-            with replacing(pictures[-1]) as temporary:
-                note_source(figure, run.sample.source).savefig(temporary, dpi=130)
-    for place, entry in enumerate(variants[-1][1].gallery if with_gallery else (), 1):
-        file = path(f"{run.name}_gallery_{place}.webp")
-        write_bytes(file, entry.picture)
-        gallery.append({"image": entry.image, "method": entry.method, "caption": entry.caption, "file": file.name})
-    return {"pictures": [file.name for file in pictures], **({"gallery": gallery} if gallery else {})}
-
-
-def _origin(run: Run[Any]) -> dict[str, Any]:
-    """Where the weights come from, as far as the network's file says it."""
-    return dict(run.model.metadata) if isinstance(run.model, Network) else {"class": type(run.model).__name__}
+    pictures = {
+        f"{run.name}_{shown}{f'_{option}{value}' if option else ''}": figure
+        for value, result in variants
+        for shown, figure in result.pictures.items()
+    }
+    gallery = variants[-1][1].gallery if with_gallery else ()
+    return write_pictures(pictures, gallery, path, name=run.name, source=run.sample.source)

@@ -1,34 +1,64 @@
-"""Train the networks of a numbered script: the paper's (1 to 7) and WhiteBox's (8)."""
+"""Train the networks of a numbered script, the paper's (1 to 7) or WhiteBox's (8), or a model of your own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from interp.core.argument_types import whole_number
+from interp.core.argument_types import number, radius, whole_number
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
-from interp.core.names import PRECISIONS
-from interp.core.options import add_options, given_options, make, option
+from interp.core.model_options import NETWORKS, ModelOptions
+from interp.core.names import BATCH_STATISTICS, OBJECTIVE_TAGS, PRECISIONS
+from interp.core.options import add_options, flag, given_options, make, option
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
 from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
 from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 
 if TYPE_CHECKING:
-    from interp.commands.train_network import TrainedNetwork
+    from interp.training.training_job import TrainedNetwork
 
 SCRIPT = "train.py"
 EXAMPLES = (
     "1 --list",
     "1 --only mnist_smallgap_int --dataset digits --profile cpu",
     "2 --profile cpu --data-dir DIRECTORY_WITH_MNIST",
+    "--model mine.keras --dataset PHOTOS --method trades --epsilon 4/255",
 )
+# Options that are for numbered scripts alone.
+NUMBERED = ("number", "list", "only", "profile")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(ImageOptions):
+class OwnModelOptions(ModelOptions):
+    """What is trained in place of the networks of a number."""
+
+    title: ClassVar[str] = "a model of your own, trained in place of the networks of a number"
+
+    model: str | None = option(
+        None, f"MODULE:FUNCTION, which builds a model by function() or function(image_shape, classes), or {NETWORKS}"
+    )
+    method: str | None = option(None, "how it is trained", choices=OBJECTIVE_TAGS)
+    epsilon: float | None = option(None, "radius of the inner attack", parse=radius, usual="by the dataset")
+    batch_size: int | None = option(None, "images in a step", parse=whole_number(1), usual="by their number")
+    learning_rate: float = option(1e-3, "of Adam, a tenth of it from 60%% of the steps on", parse=number(above=0))
+    penalty_weight: float | None = option(
+        None, "of the second term of the loss", parse=number(above=0), usual="that of the method"
+    )
+    augment: bool = option(False, "crop and flip the images at random", parse=bool)
+    batch_statistics: str = option(
+        "each",
+        "whose statistics batch normalisation keeps; fixed leaves them, for going on with a trained model on few images",
+        choices=BATCH_STATISTICS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(OwnModelOptions, ImageOptions):
     """Options of train.py."""
+
+    title: ClassVar[str] = "networks of a number, and what is trained how"
 
     number: int | None = option(None, "1 to 8; --list says what each trains", parse=int, positional=True)
     list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
@@ -56,9 +86,23 @@ class TrainingOptions(ImageOptions):
             raise InputError(
                 "workers may time differently: choose --attack-precision float32 or bfloat16 for all of them"
             )
-        if self.number is None and not self.list:
+        if self.model is not None:
+            self._check_own(given)
+        elif own := [name for name in given if name in {each.name for each in fields(OwnModelOptions)}]:
+            raise InputError(f"{flag(own[0])} is for a model of your own: add --model, or leave it out")
+        elif self.number is None and not self.list:
             known = "; ".join(f"{number}: {text}" for number, text in DESCRIPTIONS.items())
             raise InputError(f"no number was given ({known}): try train.py 1 --list")
+
+    def _check_own(self, given: frozenset[str]) -> None:
+        if foreign := [name for name in NUMBERED if name in given]:
+            raise InputError(
+                f"{foreign[0].replace('number', 'a number')} is for the numbered scripts: leave it out with --model"
+            )
+        missing = [flag(name) for name in ("dataset", "method") if getattr(self, name) is None]
+        if missing:
+            raise InputError(f"--model needs {' and '.join(missing)}: what it is trained on, and how")
+        self.find(self.dataset or "")
 
 
 def parser(prog: str = SCRIPT) -> Parser:
@@ -77,12 +121,12 @@ def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> tuple[Train
 def train_numbered(asked: tuple[TrainingOptions, list[Recipe]]) -> int:
     """Train what was asked for; return the exit code."""
     options, rows = asked
-    if options.number is None:
+    if options.number is None and options.model is None:
         for number, text in DESCRIPTIONS.items():
             print(f"{number}  {text}")
         print("train.py NUMBER --list adds schedules and times")
         return 0
-    from interp.commands.train_network import train_networks
+    from interp.commands.training_jobs import train_networks
     from interp.core.files import check_writable
     from interp.training.replicas import is_chief, make_strategy
 
@@ -123,6 +167,8 @@ def _load(rows: list[Recipe], options: TrainingOptions) -> dict[str, dict[str, D
     for row in rows:
         splits = {"train", "validation", *(["test"] if row.architecture == "simple_cnn" else [])}
         needed.setdefault(row.dataset, set()).update(splits)
+    if options.dataset is not None and options.model is not None:
+        needed[options.dataset] = {"train", "validation"}
     return {
         name: {split: load(name, split, data_dir=options.data_dir) for split in splits}
         for name, splits in needed.items()

@@ -1,11 +1,44 @@
 """The one error for input that cannot be used, and the wording of unknown names."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+
+_ARGUMENT = re.compile(r"<(\w+)=([^>]*)>")
 
 
 class InputError(ValueError):
     """Something given to the package cannot be used; the message is one line that says how to mend it."""
+
+
+class ArgumentError(InputError):
+    """Input that another value of an argument mends: <scale=tf> in the text stands for the argument, <scale=> for it without a value.
+
+    As text it is spelled as in Python, scale='tf'; `with_options` spells it as a command line, --input-scale tf.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_ARGUMENT.sub(lambda found: f"{found[1]}={_in_python(found[2])}", text))
+        self._text = text
+
+    def with_options(self, names: Mapping[str, str]) -> InputError:
+        """The error with the options of these `names`, by argument; one that belongs to no option keeps its name."""
+
+        def spelled(found: re.Match[str]) -> str:
+            value = found[2].strip("()").replace(", ", ",").upper() if found[2].startswith("(") else found[2]
+            name = names.get(found[1], found[1])
+            return f"{name}{'' if name.endswith('=') else ' '}{value}".rstrip()
+
+        return InputError(_ARGUMENT.sub(spelled, self._text))
+
+
+def _in_python(value: str) -> str:
+    return repr(value) if value and not value.startswith("(") else value
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error of another package says, or its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 class ComputationError(ArithmeticError):

@@ -28,9 +28,18 @@ INTERPRETATIONS = ("cam", "cam++", "ig", "representation")
 # How pixels are ranked by a map.
 RANKINGS = ("signed", "magnitude")
 
+# Of which passes of a training step the statistics of batch normalisation are kept: of each that the loss makes, of those of clean or
+# attacked images alone, or of none, and the loss passes the model in inference mode.
+BATCH_STATISTICS = ("each", "clean", "attacked", "fixed")
+# Of the balls that attacks search.
+THREAT_NORMS = ("linf", "l2")
 # Of interpretation discrepancies: the norm of a difference of maps, and the classes whose maps are compared.
 NORMS = ("l1", "l2")
 SELECTIONS = ("one_class", "two_class", "all_class")
+
+# What models of others were trained on, images in [0, 1] scaled (interp.models.image_scale).
+SCALES = ("0..1", "0..255", "imagenet", "tf", "caffe")
+AUTO = "auto"
 
 # Architectures, each with its tag in the names of files.
 ARCHITECTURE_TAGS = {

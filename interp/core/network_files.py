@@ -1,20 +1,61 @@
 """Files of networks by name or path; free of TensorFlow, so that wrong names are reported at once."""
 
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from interp.core.command_line import one_line
 from interp.core.errors import InputError, check_choice
 from interp.core.files import visible_files
+from interp.core.hub_files import HUB, download
 from interp.core.network_name import parse_name
 
 # Files of the package and of the paper; whole models of Keras, also in its older format, and weights alone.
 SUFFIXES = (".safetensors", ".pkl")
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
 OLDER = (".h5", ".hdf5")
+# Begins the name of an architecture whose weights are in a file of their own.
+APPLICATIONS = "keras.applications."
 # With the task, the options and what a picture shows, still the name of a file.
 LONGEST = 120
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A network to evaluate: its file, or SavedModel directory, and the name of its results.
+
+    Of an `application`, an architecture of keras.applications by name, the file holds the weights.
+    """
+
+    path: Path
+    name: str
+    application: str | None = None
+
+    @property
+    def is_of_this_package(self) -> bool:
+        """Whether the file can hold nothing but a network of this package, as its suffix says."""
+        return self.path.suffix in SUFFIXES and self.application is None
+
+
+def find_file(name: str, networks_dir: str | Path | None = None, weights: Path | None = None) -> NetworkFile:
+    """The file of a network by name or path, of a file of the Hugging Face hub or of an architecture with `weights`. Raises InputError."""
+    if name.startswith(APPLICATIONS):
+        if weights is None:
+            raise InputError(f"{name} needs --weights, the file of its weights; nothing is downloaded")
+        if not weights.is_file():
+            raise InputError(f"no file of weights {weights}: check the path")
+        return NetworkFile(weights, network_stem(f"{name.removeprefix(APPLICATIONS)}_{weights.name}"), name)
+    if weights is not None:
+        raise InputError(f"--weights goes with {APPLICATIONS}NAME, the network came as {name}: leave it out")
+    if name.startswith(HUB):
+        path = download(name)
+        if not path.name.endswith((*SUFFIXES, WHOLE, WEIGHTS, *OLDER)):
+            raise InputError(f"{name} is {_what_it_is(path)}")
+        return NetworkFile(path, network_stem(name.removeprefix(HUB).replace("/", "_")))
+    path = locate_network(name, networks_dir)
+    # A directory may be given as one above this one.
+    return NetworkFile(path, network_stem(os.path.abspath(path)))
 
 
 def network_folders(networks_dir: str | Path | None = None) -> list[Path]:
@@ -56,25 +97,37 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
     raise InputError(f"no network {str(name)!r} in {looked}: give its name or its path")
 
 
+def is_saved_model(path: str | Path) -> bool:
+    """Whether a path is a SavedModel directory."""
+    return os.path.isfile(Path(path) / "saved_model.pb")
+
+
 def locate_network(name: str, networks_dir: str | Path | None = None) -> Path:
-    """The file of a network, or of a Keras model, by name or path. Raises InputError."""
+    """The file of a network or of a Keras model, or a SavedModel directory, by name or path. Raises InputError."""
+    path = Path(name)
+    if is_saved_model(path):
+        return path
     if not name.endswith((WHOLE, WEIGHTS, *OLDER)):
         return find_network(name, networks_dir)
-    path = Path(name)
     if not path.is_file():
         raise InputError(f"no network file {path}: check the path")
     return path
 
 
+def find_used(network: Path, words: Sequence[str], name: str, networks_dir: Path | None = None) -> Path:
+    """The file `name` of a result: one that the words of a command line name, or beside the network, or among the networks.
+
+    Raises InputError.
+    """
+    given = [Path(word.rpartition("=")[2]) for word in words if Path(word.rpartition("=")[2]).name == name]
+    path = next((path for path in (*given, network.with_name(name)) if path.exists()), None)
+    return path or locate_network(name, networks_dir)
+
+
 def _what_it_is(path: Path) -> str:
     """What was given in place of a network file, and how to make one of it."""
-    if (path / "saved_model.pb").is_file():
-        return (
-            "a SavedModel directory, which interp.load_model takes in Python; command lines take files: load the model with the Keras that "
-            f"wrote it and save it with model.save('{path.stem}{WHOLE}')"
-        )
     if path.is_dir():
-        return "a directory, expected the file of a network"
+        return "a directory, expected the file of a network, or a SavedModel directory, which holds saved_model.pb"
     for suffix in (*SUFFIXES, WHOLE, *OLDER):
         if path.suffix.lower() == suffix:
             return f"not recognised by its name: rename it to {path.stem}{suffix}"

@@ -49,8 +49,8 @@ def read_header(path: str | Path) -> Header:
 def decode(path: str | Path, shape: tuple[int, int, int], rules: ImageRules) -> np.ndarray:
     """Return the image of a file as bytes of `shape` (height, width, channels), channels 1 or 3. Raises UnreadableImage.
 
-    EXIF orientation is applied. Transparency lies on white, as viewers and paper show it, so that the colours below, which nobody
-    sees and which are often black, do not appear. Palettes are looked up; of 16 bits the upper 8 are kept; grey becomes three equal
+    EXIF orientation is applied. Transparency lies on white, as viewers and paper show it, so that the colours below, which do
+    not show and are often black, do not appear. Palettes are looked up; of 16 bits the upper 8 are kept; grey becomes three equal
     channels where three are asked for; of moving pictures the first is taken.
     """
     try:

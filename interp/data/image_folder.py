@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.data.class_list import FILE as CLASS_LIST
+from interp.data.class_list import read_class_list
 from interp.data.decoding import SUFFIXES, UnreadableImage, decode, read_header
 from interp.data.drawn_splits import check_seed, draw_splits
 from interp.data.image_rules import ImageRules
@@ -90,19 +92,21 @@ def folder_spec(root: Path, name: str, rules: ImageRules) -> DatasetSpec:
 
 def list_folder(root: Path) -> ImageFolder:
     """Return the files below a directory by split and class. Raises InputError for a layout that is not known."""
-    inside = _folders(root)
+    inside, given = _folders(root), read_class_list(root)
     splits = {split: root / name for name in inside for split in [FOLDERS.get(name)] if split and _folders(root / name)}
     if not {"train", "test"} & set(splits):
         if not inside:
             raise InputError(f"{root} has no subdirectories: {_LAYOUT}")
-        names, files = _classes(root, root)
+        if set(inside) <= set(FOLDERS):
+            raise InputError(f"{root / inside[0]} has no subdirectory for each class: {_LAYOUT}")
+        names, files = _classes(root, root, given)
         return ImageFolder(root, names, {_ALL: files})
     doubled = [
         name for name in inside if name in FOLDERS and root / name not in splits.values() and _folders(root / name)
     ]
     if doubled:
         raise InputError(f"{root} has {doubled[0]} beside {splits[FOLDERS[doubled[0]]].name}: leave one of them")
-    listed = {split: _classes(root, splits[split]) for split in SPLITS if split in splits}
+    listed = {split: _classes(root, splits[split], given) for split in SPLITS if split in splits}
     (first, (names, _)), *others = listed.items()
     for split, (there, _) in others:
         odd = sorted(set(names) ^ set(there))
@@ -121,28 +125,33 @@ def _folders(folder: Path) -> list[str]:
         raise InputError(f"cannot read {folder}: {error.strerror}") from error
 
 
-def _classes(root: Path, folder: Path) -> tuple[tuple[str, ...], list[File]]:
-    """The classes of a directory and their files, both by name. Raises InputError."""
-    names, files, others = _folders(folder), list[File](), list[str]()
-    for label, name in enumerate(names):
+def _classes(root: Path, folder: Path, given: tuple[str, ...] | None) -> tuple[tuple[str, ...], list[File]]:
+    """The classes of a directory, by name or as they are `given`, and their files. Raises InputError."""
+    inside, files, others = _folders(folder), list[File](), list[str]()
+    numbers = {name: number for number, name in enumerate(inside if given is None else given)}
+    for name in inside:
         before = len(files)
+        if name not in numbers:
+            raise InputError(
+                f"{folder} has the subdirectory {name}, which {root / CLASS_LIST} does not list: add it there, or rename one of them"
+            )
         for path in _files(folder / name):
-            inside = str(path.relative_to(root))
+            below = str(path.relative_to(root))
             if path.suffix.lower() in SUFFIXES:
-                files.append((inside, label))
+                files.append((below, numbers[name]))
             else:
-                others.append(inside)
+                others.append(below)
         if len(files) == before:
             raise InputError(
                 f"{folder / name} holds no images ({', '.join(SUFFIXES[:4])} and so on): add some, or remove the empty class"
             )
-    if len(names) < 2:
-        raise InputError(f"{folder} has one class, {names[0]}, expected at least two: {_LAYOUT}")
+    if len(numbers) < 2:
+        raise InputError(f"{folder} has one class, {inside[0]}, expected at least two: {_LAYOUT}")
     if others:
         warnings.warn(
             f"{len(others)} files of {folder} are no images and are passed over, such as {others[0]}", stacklevel=4
         )
-    return tuple(names), files
+    return tuple(numbers), files
 
 
 def _files(folder: Path) -> list[Path]:
@@ -202,8 +211,8 @@ def _load(
         first, reason = next(iter(found.left_out.items()))
         raise _unreadable(folder.root / first, reason)
     found.warn(what)
-    lost = np.setdiff1d(np.arange(len(folder.class_names)), found.labels)
-    if len(lost) and found.left_out:
+    lost = np.setdiff1d([label for _, label in files], found.labels)
+    if len(lost):
         raise InputError(
             f"no image of the class {folder.class_names[lost[0]]} in {what} can be read: look at its files"
         )

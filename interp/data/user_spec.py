@@ -12,11 +12,16 @@ GREY = ((0.0, 0.05, 0.1, 0.15), (0.1,), 0.1)
 _SEEN, _MOST = 100_000, 10_000
 
 
+def usual_radii(channels: int) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """l_inf radii of accuracy tables and of maps, and the one to report at, for images of so many channels."""
+    return GREY if channels == 1 else COLOUR
+
+
 def user_spec(
     name: str, shape: tuple[int, int, int], class_names: Sequence[str], training_images: int, load: Loader
 ) -> DatasetSpec:
     """Return the facts of a set, with radii by its channels, and retrainings by the number of its training images."""
-    epsilons, map_epsilons, usual = GREY if shape[2] == 1 else COLOUR
+    epsilons, map_epsilons, usual = usual_radii(shape[2])
     images = max(1, min(training_images, _MOST))
     return DatasetSpec(
         name=name,

@@ -9,6 +9,7 @@ import numpy as np
 
 from interp.attacks import MinimumEpsilon
 from interp.attributions import CAM, Attribution, IntegratedGradients, InterpretationMaps
+from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
 from interp.core.json_fields import Count, Places
@@ -115,6 +116,7 @@ def bound_check(
     images = batch.numpy()
     maps = InterpretationMaps(name=interpretation)
     maps.check(model, images)
+    maps_batch(maps.method, count if classes == "all_class" else 2, tuple(batch.shape[1:]), batch_size)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
     adds_up = maps.method == CAM() or isinstance(maps.method, IntegratedGradients)

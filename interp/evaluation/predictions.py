@@ -7,12 +7,17 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.classification import margin
+from interp.core.batches import forward_batch
 from interp.core.errors import InputError
 from interp.models.model_check import check_model, run_for_logits
 
 
 def predict(model: keras.Model, images: Any, *, batch_size: int = 250) -> np.ndarray:
-    """Return the logits (n, K), K >= 2, float32, in inference mode. Raises InputError for other outputs and for NaN."""
+    """Return the logits (n, K), K >= 2, float32, in inference mode. Raises InputError for other outputs and for NaN.
+
+    At most `batch_size` images are in memory at a time, of large ones fewer.
+    """
+    batch_size = min(batch_size, forward_batch(tuple(images.shape[1:])))
     check_model(model, tf.convert_to_tensor(images[:8]))
     parts = [
         run_for_logits(model, tf.convert_to_tensor(images[first : first + batch_size]))

@@ -19,7 +19,7 @@ from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.older_saliency_records import completed_sanity_check
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
 from interp.models.model_check import reason, run_model
-from interp.models.recorded_model import RecordedModel
+from interp.models.recorded_model import LayerCall, RecordedModel
 
 # A method whose maps still agree this much with the original ones when half of the layers are random, or more of them, does not depend on
 # what the network has learnt.
@@ -214,7 +214,15 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
         copy.set_weights(model.get_weights())
     except Exception as error:
         raise InputError(f"Keras cannot copy the model, whose weights are to be randomised: {reason(error)}") from error
-    recorded, uses = RecordedModel(copy)(few)
+    followed = RecordedModel(copy)
+    uses: list[LayerCall] = []
+
+    def run(images: tf.Tensor) -> tf.Tensor:
+        outputs, uses[:] = followed(images)
+        return outputs
+
+    # The end of an adapted model is found in a graph.
+    recorded = tf.function(run, autograph=False)(few)
     if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
         raise InputError(
             f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that says all about it"

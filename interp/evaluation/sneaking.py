@@ -9,6 +9,7 @@ import numpy as np
 
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, MinimumEpsilonResult
 from interp.attributions import InterpretationMaps
+from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels, check_penalties
 from interp.core.json_fields import Count, Number, Places
@@ -132,6 +133,7 @@ def sneaking(
     images = batch.numpy()
     maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
     maps.check(model, images)
+    maps_batch(maps.method, count if attack.classes == "all_class" else 2, tuple(batch.shape[1:]), batch_size)
     given, smallest = smallest, smallest or minimum(model, images, targets, seed=seed, batch_size=batch_size)
     logits = predict(model, images, batch_size=batch_size)
     rows = np.arange(len(images))

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from interp.attributions import find_attribution
+from interp.attributions.interpretation_maps import maps_batch
+from interp.core.errors import InputError
 from interp.core.json_fields import Count
+from interp.core.names import SELECTIONS
 from interp.core.results import Result
 from interp.core.tables import Cell
 from interp.evaluation.sneaking import Sneaking
@@ -38,3 +42,19 @@ class Tradeoff(Result):
     def caption(self) -> str:
         """How many images there were, and the protocol."""
         return f"{self.count} images; {self.protocol}"
+
+
+def selections_of(
+    method: str, classes: int, image_shape: tuple[int, int, int]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The class selections whose maps are compared, by the names of their curves, and a note on one that is left out."""
+    # Feature maps are the same for all classes.
+    if method == "representation":
+        return {"representation": "one_class"}, ()
+    names = {name: name for name in SELECTIONS}
+    try:
+        maps_batch(find_attribution(method), classes, image_shape, 1)
+    except InputError as error:
+        del names["all_class"]
+        return names, (f"all_class left out: {str(error).partition(':')[0]}",)
+    return names, ()

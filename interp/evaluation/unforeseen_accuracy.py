@@ -165,6 +165,21 @@ def calibrated_budgets(calibration: Calibration, names: Sequence[str]) -> dict[s
     return budgets
 
 
+def usual_budgets(
+    names: Sequence[str], image_shape: tuple[int, int, int], *, all_six: bool = False
+) -> dict[str, tuple[float, ...]]:
+    """The default budget of each attack for images of this shape, or all six of each."""
+    side = max(image_shape[:2])
+    return {name: tuple(UNFORESEEN[name].budgets) if all_six else (UNFORESEEN[name].default(side),) for name in names}
+
+
+def margin_notes(image_shape: tuple[int, int, int]) -> list[str]:
+    """A note where the attacks work on larger images than these."""
+    if not any(length % 16 for length in image_shape[:2]):
+        return []
+    return ["sides are no multiples of 16: the attacks work on images with black margins, which are cut off"]
+
+
 def uar_scores(found: Sequence[UnforeseenAccuracy], calibration: Calibration) -> dict[tuple[str, str], float]:
     """UAR by attack and goal: 100 times the sum of accuracies over the budgets, over that of the calibration. Raises InputError."""
     check_listed("the accuracies", found, "what unforeseen_accuracy(...) returns")

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.batches import forward_batch
 from interp.core.checks import check_images, check_labels, check_logits, kind_of
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError, InputError
+from interp.core.names import AUTO, SCALES
 from interp.models.adapted_model import AdaptedModel, LogitsHead
-from interp.models.image_scale import AUTO, SCALES, Scale, candidate_scales, check_scale, make_scale
+from interp.models.image_scale import Scale, candidate_scales, check_scale, make_scale
 from interp.models.model_check import ModelFacts, find_facts, reason, run_model
 from interp.models.model_ends import Shape, image_input_shape, pick_output
 from interp.models.model_graph import PROBABILITIES
@@ -19,8 +21,8 @@ from interp.models.network import Network
 from interp.models.recorded_model import functional_class
 from interp.models.scale_evidence import choose_by_accuracy, choose_by_layers
 
-# How many images are run at a time, and how many noise images a model is tried on where none are given.
-CHUNK, TRIED, ANY_SIDE = 256, 4, 32
+# How many noise images a model is tried on where none are given, and the sides of those where the model leaves them open.
+TRIED, ANY_SIDE = 4, 32
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ def adapt(
 ) -> keras.Model:
     """Bring a Keras model to the contract: images in [0, 1] give logits. The model stays as it is; its layers are shared.
 
-    A softmax or sigmoid at the end is cut, a single sigmoid unit with logit z becomes the two logits (0, z), batch normalisation is in
-    inference mode.
+    A softmax or sigmoid at the end is cut, a single sigmoid unit with logit z becomes the two logits (0, z).
 
     Args:
         model: Any Keras model that takes one batch of images (n, height, width, channels).
@@ -88,7 +89,8 @@ def find_adaptation(
         labels: Integers (n,).
 
     Returns:
-        The adapted model, the scale, the reason, and the clean accuracies by scale where images and labels were given.
+        The adapted model, the scale, the reason, and where images and labels were given the clean accuracies by scale: of those
+        that were compared, or of the one that was given or that the model's own layers say.
 
     Raises:
         InputError: As `adapt`.
@@ -102,6 +104,8 @@ def find_adaptation(
     scale = check_scale(scale)
     if not isinstance(model, keras.Model):
         raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model")
+    if isinstance(model, AdaptedModel) and scale not in (AUTO, "0..1"):
+        raise ArgumentError("the model is adapted already, and takes images in [0, 1]: give <scale=auto>")
     if (images is None) != (labels is None):
         raise InputError("images and labels are evidence together: give both, or neither")
     checked = None if images is None else check_images(images)
@@ -117,19 +121,23 @@ def find_adaptation(
     if scale != AUTO:
         make_scale(scale, channels)
     if scale == "0..1" and facts.expects_another_range:
-        raise InputError("the scale came as '0..1', but the model scales images of 0..255 itself: use scale='0..255'")
+        raise ArgumentError(
+            "the scale came as '0..1', but the model scales images of 0..255 itself: use <scale=0..255>"
+        )
     chosen = choose_by_layers(facts) if scale == AUTO else None
     if checked is None:
         if scale == AUTO and chosen is None:
-            raise InputError(
-                "scale='auto' has no evidence, as the model does not begin with Rescaling or Normalization: give what it was trained on, "
-                f"scale= one of {', '.join(SCALES)} or (mean, std), or images= and labels= to compare accuracies"
+            raise ArgumentError(
+                "<scale=auto> has no evidence, as the model does not begin with Rescaling or Normalization: give what it was trained on, "
+                f"<scale=> one of {', '.join(SCALES)} or <scale=(mean, std)>, or <images=> and <labels=> to compare accuracies"
             )
         accuracies: dict[str, float] = {}
     else:
         classes = unscaled.output_shape[-1]
         truth = check_labels(labels, checked, classes).numpy()
         tried: tuple[Any, ...] = candidate_scales(channels) if scale == AUTO else (scale,)
+        if chosen is not None:
+            tried = (chosen.scale,)
         right = {_name(each): _right(unscaled, make_scale(each, channels), checked, truth) for each in tried}
         accuracies = {name: float(each.mean()) for name, each in right.items()}
         if scale == AUTO and chosen is None:
@@ -138,6 +146,28 @@ def find_adaptation(
     layer = make_scale(found, channels)
     made = unscaled if layer.changes_nothing else _adapted(_picked(model, shape, output, layer))
     return Adaptation(made, found, why, accuracies)
+
+
+def count_classes(model: keras.Model, images: Any, output: str | int | None = None) -> int:
+    """How many classes a user's model has when it is adapted.
+
+    Args:
+        model: As for `adapt`.
+        images: A few float32 (n, height, width, channels).
+        output: Which of several outputs is meant.
+
+    Returns:
+        The number; 2 for a single sigmoid unit.
+
+    Raises:
+        InputError: As `adapt`.
+
+    Example:
+        `count_classes(keras.applications.MobileNetV2(weights=None), images)` is 1000.
+    """
+    outputs = _picked(model, image_input_shape(model, check_images(images)), output)
+    _facts_of_classes(outputs)
+    return max(2, int(outputs.output_shape[-1]))
 
 
 def _name(scale: Scale) -> str:
@@ -196,5 +226,6 @@ def _try(model: keras.Model, shape: Shape, images: tf.Tensor | None) -> None:
 
 def _right(model: keras.Model, scale: keras.layers.Layer, images: tf.Tensor, truth: np.ndarray) -> np.ndarray:
     """Whether the model predicts the label of each scaled image, booleans (n,)."""
-    parts = [run_model(model, scale(images[first : first + CHUNK])) for first in range(0, len(truth), CHUNK)]
+    chunk = forward_batch(tuple(images.shape[1:]))
+    parts = [run_model(model, scale(images[first : first + chunk])) for first in range(0, len(truth), chunk)]
     return np.concatenate([np.argmax(part, -1) for part in parts]) == truth

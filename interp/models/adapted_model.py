@@ -1,4 +1,4 @@
-"""A user's model behind the contract: images in [0, 1] in, logits out, always in inference mode."""
+"""A user's model behind the contract: images in [0, 1] in, logits out."""
 
 from typing import Any
 
@@ -36,8 +36,7 @@ class LogitsHead(keras.layers.Layer):
 class AdaptedModel(keras.Model):
     """A functional model around a user's, which `interp.models.adapt` makes; `model(images)` gives logits (n, K).
 
-    Batch normalisation and dropout are in inference mode whatever `training` says. The layers and weights are the user's own, not
-    copies.
+    The layers and weights are the user's own, not copies, so training it trains the user's model.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **arguments: Any) -> None:
@@ -46,7 +45,8 @@ class AdaptedModel(keras.Model):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         # Heads are found in graphs.
-        return self._compiled_logits(inputs) if tf.executing_eagerly() else self._logits(inputs)
+        logits = self._compiled_logits if tf.executing_eagerly() else self._logits
+        return logits(inputs, bool(training))
 
-    def _logits(self, images: tf.Tensor) -> tf.Tensor:
-        return super().call(images, training=False)
+    def _logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        return super().call(images, training=training)

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from interp.core.checks import kind_of
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ArgumentError, InputError, check_choice
+from interp.core.names import AUTO, SCALES
 
 # A mean and a standard deviation of each channel, or one of all, of images in [0, 1].
 MeanAndStd = tuple[Any, Any]
@@ -26,8 +27,6 @@ _SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...], bool]] = {
     "tf": ((2.0,), (-1.0,), False),
     "caffe": ((255.0,), (-103.939, -116.779, -123.68), True),
 }
-SCALES = tuple(_SCALES)
-AUTO = "auto"
 
 
 @keras.saving.register_keras_serializable(package="interp")
@@ -100,9 +99,9 @@ def make_scale(scale: Scale, channels: int) -> ImageScale:
     """
     if isinstance(scale, str):
         if scale not in candidate_scales(channels):
-            raise InputError(
-                f"the scale {scale!r} is of three channels, the model takes {channels}: use one of "
-                f"{', '.join(candidate_scales(channels))}, or (mean, std)"
+            others = ", ".join(name for name in _SCALES if name in candidate_scales(channels))
+            raise ArgumentError(
+                f"the scale {scale!r} is of three channels, the model takes {channels}: give <scale=> {others} or <scale=(mean, std)>"
             )
         return ImageScale(*_SCALES[scale], name="interp_scale")
     mean, std = (_per_channel(what, value, channels) for what, value in zip(("mean", "std"), scale, strict=True))

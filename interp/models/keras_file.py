@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import keras
 
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError, InputError
 from interp.core.names import ARCHITECTURE_TAGS
 from interp.core.network_files import OLDER, WEIGHTS
 from interp.models.initialisation import build_network
@@ -77,4 +77,7 @@ def _reading(path: Path, read: Any) -> Any:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         wrapped = [line for line in lines if line.startswith((_WRAPPED, "Not allowed"))]
         reason = (wrapped or lines[:1])[-1].removeprefix(_WRAPPED).split(". ")[0][:200]
-        raise InputError(f"{path} cannot be read as a Keras model: {reason}") from error
+        text = f"{path} cannot be read as a Keras model: {reason}"
+        if "Could not locate" in reason or "Unknown layer" in reason:
+            raise ArgumentError(f"{text}; name your own classes by <custom_objects=>, each as MODULE:NAME") from error
+        raise InputError(text) from error

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 import tensorflow as tf
 
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError
 
 
 class Tail(ABC):
@@ -26,15 +26,15 @@ class Tail(ABC):
 
     def features(self, activations: tf.Tensor) -> tf.Tensor:
         """Last feature maps A, shape (n, h, w, d), before average pooling."""
-        raise InputError(NO_MAPS)
+        raise ArgumentError(NO_FEATURES)
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
         """Class activation maps of all classes, shape (n, h, w, K); their mean over (h, w) is the logits."""
-        raise InputError(NO_MAPS)
+        raise ArgumentError(NO_MAPS)
 
     def rectified(self) -> "Tail":
         """The tail with the positive part of the head alone: what Grad-CAM++ comes to behind average pooling."""
-        raise InputError(NO_MAPS)
+        raise ArgumentError(NO_MAPS)
 
 
 class LayeredTail(Tail):
@@ -123,8 +123,12 @@ class DenseTail(Tail):
 
 
 NO_MAPS = (
-    "CAM and the representation need a model that ends in global average pooling and one dense layer, which this one does not: use "
-    "GradCAM, which any model with a spatial layer has, or integrated gradients (ig)"
+    "CAM needs a model that ends in global average pooling and one dense layer, which this one does not: use GradCAM, "
+    "<interpretation=grad_cam>, which any model with a spatial layer has, or integrated gradients"
+)
+NO_FEATURES = (
+    "the last feature maps are those before global average pooling and one dense layer, in which this model does not end: say which layer "
+    "is meant, <layer=> its number from 0"
 )
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 
 from interp.core.errors import InputError
-from interp.core.network_files import OLDER, WEIGHTS, WHOLE, find_network
+from interp.core.hub_files import HUB, download
+from interp.core.network_files import APPLICATIONS, OLDER, WEIGHTS, WHOLE, find_network, is_saved_model
 from interp.models.keras_file import read_keras_file
-from interp.models.named_models import APPLICATIONS, HUB, build_application, download
+from interp.models.named_models import build_application
 from interp.models.named_objects import resolve_objects
 from interp.models.network import Network
 from interp.models.reference_pickle import read_reference_pickle
-from interp.models.saved_model import is_saved_model, read_saved_model
+from interp.models.saved_model import read_saved_model
 from interp.models.weight_file import read_weight_file
 
 

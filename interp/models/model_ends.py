@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ArgumentError, InputError, check_choice
 
 # Height and width, None where any goes, and channels.
 Shape = tuple[int | None, int | None, int]
@@ -92,7 +92,9 @@ def pick_output(model: keras.Model, outputs: Any, output: str | int | None) -> A
     if output is None:
         if len(tensors) != 1:
             listed = ", ".join(f"{name!r} {tuple(tensor.shape)}" for name, tensor in zip(names, tensors, strict=True))
-            raise InputError(f"the model has {len(tensors)} outputs ({listed}): say which, as in output={names[0]!r}")
+            raise ArgumentError(
+                f"the model has {len(tensors)} outputs ({listed}): say which, as in <output={names[0]}>"
+            )
         return tensors[0]
     if isinstance(output, int) and not isinstance(output, bool):
         if not -len(tensors) <= output < len(tensors):

@@ -63,10 +63,10 @@ class PooledEnd(NamedTuple):
     bias: tf.Tensor | None
 
 
-def find_pooled_end(logits: tf.Tensor) -> PooledEnd | None:
+def find_pooled_end(logits: tf.Tensor, *, training: bool = False) -> PooledEnd | None:
     """Return the average pooling and dense layer, or convolution of one position, that give the symbolic `logits` (n, K).
 
-    None where others do; `logits` are those of `find_logits`.
+    None where others do; `logits` are those of `find_logits`. In a graph of `training` mode dropout may stand between the two.
     """
     classes = logits.shape[-1]
     tensor, bias = source_of(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
@@ -77,7 +77,13 @@ def find_pooled_end(logits: tf.Tensor) -> PooledEnd | None:
     if not _is_dense(tensor.op):
         return None
     rows, kernel = tensor.op.inputs
-    mean = source_of(rows, lambda inner: inner.shape[1:].num_elements() == rows.shape[-1])
+
+    def keeps(inner: tf.Tensor) -> bool:
+        return inner.shape[1:].num_elements() == rows.shape[-1]
+
+    mean = source_of(rows, keeps)
+    if training:
+        mean = source_of(_before_dropout(mean), keeps)
     if mean.op.type != "Mean" or mean.op.inputs[0].shape.rank != 4:
         return None
     features, axes = mean.op.inputs[0], tf.get_static_value(mean.op.inputs[1])
@@ -152,6 +158,23 @@ def _is_zero_before_one(operation: tf.Operation) -> bool:
         return False
     paddings = tf.get_static_value(operation.inputs[1])
     return paddings is not None and paddings.tolist() == [[0, 0], [1, 0]]
+
+
+def _before_dropout(tensor: tf.Tensor) -> tf.Tensor:
+    """What dropout in training mode was applied to: numbers scaled by a constant, or 0 where a random number says so; else the tensor."""
+    if tensor.op.type != "SelectV2":
+        return tensor
+    keep, scaled, zero = tensor.op.inputs
+    drawn = any(each.op.type.startswith(("StatelessRandom", "RandomUniform")) for each in ancestors(keep))
+    constants = [tf.get_static_value(each) for each in scaled.op.inputs]
+    if (
+        not drawn
+        or scaled.op.type != "Mul"
+        or tf.get_static_value(zero) != 0
+        or all(each is None for each in constants)
+    ):
+        return tensor
+    return scaled.op.inputs[0 if constants[0] is None else 1]
 
 
 def _depends_twice(operation: tf.Operation, images: tf.Tensor) -> bool:

@@ -1,14 +1,13 @@
-"""Models that are named rather than found at a path: architectures of keras.applications, and files of the Hugging Face hub."""
+"""Models that are named rather than found at a path: architectures of keras.applications with weights from a file."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import keras
 
 from interp.core.errors import InputError, check_choice
+from interp.core.network_files import APPLICATIONS
 from interp.models.model_check import reason
 
-APPLICATIONS, HUB = "keras.applications.", "hf://"
 # What a file of weights may end in, as Keras asks for it.
 WEIGHT_SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -61,35 +60,3 @@ def build_application(
             f"{path} does not hold the weights of {name} for images {model.input_shape[1:]} and {classes} classes: {reason(error)}"
         ) from error
     return model
-
-
-def download(name: str) -> Path:
-    """Return the local copy of a file of the Hugging Face hub, downloaded once.
-
-    Args:
-        name: "hf://owner/repository/path/of/the/file".
-
-    Returns:
-        The path of the copy.
-
-    Raises:
-        InputError: Without huggingface_hub, for names of another form, and for files that cannot be had.
-
-    Example:
-        `download("hf://owner/repository/model.keras")`.
-    """
-    parts = name.removeprefix(HUB).split("/", 2)
-    if len(parts) != 3 or not all(parts):
-        raise InputError(
-            f"{name} names no file: expected hf://owner/repository/file, such as hf://owner/repository/model.keras"
-        )
-    if find_spec("huggingface_hub") is None:
-        raise InputError(
-            f"{name} needs huggingface_hub: pip install 'interp[hub]', or download the file and give its path"
-        )
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(repo_id=f"{parts[0]}/{parts[1]}", filename=parts[2]))
-    except Exception as error:
-        raise InputError(f"{name} cannot be downloaded: {reason(error)}") from error

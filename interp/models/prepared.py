@@ -17,6 +17,8 @@ from interp.models.pixel_layout import PixelLayout, PlainLayout
 from interp.models.recorded_model import LayerCall, RecordedModel
 
 Pass = Callable[[tf.Tensor], tf.Tensor]
+# Activations, None where they are not known, and the logits (n, K), None where the tail makes them.
+Outputs = tuple[tf.Tensor | None, tf.Tensor | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +27,13 @@ class PreparedModel:
 
     `layout` arranges the pixels of images as points; `first` is the affine part that the model begins with; `rest(lifted, training)`
     goes on to the activations that the `tail`, a linear end, makes logits and class activation maps of. Without `training` batch
-    normalisation and dropout are in inference mode.
+    normalisation and dropout are in inference mode; with it `rest` also gives the logits of a model whose head may draw.
     """
 
     model: keras.Model
     layout: PixelLayout
     first: Pass
-    rest: Callable[[tf.Tensor, bool], tf.Tensor]
+    rest: Callable[[tf.Tensor, bool], Outputs]
     tail: Tail
 
     def enter(self, images: tf.Tensor) -> tf.Tensor:
@@ -42,9 +44,16 @@ class PreparedModel:
         """Points as images."""
         return self.layout.leave(points)
 
-    def activations(self, points: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """What the tail reads, in the precision of the points."""
-        return tf.cast(self.rest(self.first(points), training), points.dtype)
+    def activations(self, points: tf.Tensor) -> tf.Tensor:
+        """What the tail reads, in inference mode and in the precision of the points."""
+        return tf.cast(self.rest(self.first(points), False)[0], points.dtype)
+
+    def training_outputs(self, points: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """What the tail reads, None where the head draws in a way that is not known, and logits (n, K), of one pass in training mode."""
+        activations, logits = self.rest(self.first(points), True)
+        if activations is not None:
+            activations = tf.cast(activations, points.dtype)
+        return activations, self.tail.logits(activations) if logits is None else tf.cast(logits, points.dtype)
 
     def logits(self, points: tf.Tensor) -> tf.Tensor:
         """Logits (n, K) of points."""
@@ -63,7 +72,7 @@ class PreparedModel:
 
     def logits_of_lifted(self, lifted: tf.Tensor) -> tf.Tensor:
         """Logits (n, K) of lifted points."""
-        return self.tail.logits(tf.cast(self.rest(lifted, False), lifted.dtype))
+        return self.tail.logits(tf.cast(self.rest(lifted, False)[0], lifted.dtype))
 
     def pull_back(self, points: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
         """The gradient with respect to points, the same at all of them, from one with respect to lifted points."""
@@ -116,12 +125,15 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
             bias = None if bias is None else tf.pad(bias, [[1, 0]])
         tail = LayeredTail(weights, bias=bias)
 
-    def rest(points: tf.Tensor, training: bool) -> tf.Tensor:
+    def rest(points: tf.Tensor, training: bool) -> Outputs:
         if tf.executing_eagerly():
             return tf.function(lambda points: rest(points, training), autograph=False)(points)
         logits, _ = find_logits(model(points, training=training))
-        end = None if facts.kernel is None else find_pooled_end(logits)
-        return logits if end is None else end.features
+        end = None if facts.kernel is None else find_pooled_end(logits, training=training)
+        if not training:
+            return logits if end is None else end.features, None
+        known = logits if facts.kernel is None else None
+        return known if end is None else end.features, logits
 
     return PreparedModel(model=model, layout=PlainLayout(1), first=tf.identity, rest=rest, tail=tail)
 
@@ -135,10 +147,10 @@ def _prepare_network(network: Network, *, rearrange: bool, precision: str) -> Pr
     bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype) if biased else tf.zeros((), dtype)
     cast = None if dtype == tf.float32 else network.cast_after_first(dtype)
 
-    def rest(lifted: tf.Tensor, training: bool) -> tf.Tensor:
+    def rest(lifted: tf.Tensor, training: bool) -> Outputs:
         if cast is None:
-            return network.activations_after_first(lifted, training=training)
-        return cast(tf.cast(lifted, dtype))
+            return network.activations_after_first(lifted, training=training), None
+        return cast(tf.cast(lifted, dtype)), None
 
     return PreparedModel(
         model=network,

@@ -10,8 +10,12 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError, check_choice
+from interp.models.adapted_model import AdaptedModel, LogitsHead
+from interp.models.image_scale import ImageScale
 from interp.models.model_graph import source_of
 
+# Layers that interp.models.adapt puts before and behind a model.
+_AROUND = (ImageScale, LogitsHead)
 # Layers and operations that do nothing but arrange numbers anew, known to Keras or only to the graph.
 _MOVES, _MOVING_OPERATIONS = ("Permute", "Reshape", "Transpose"), ("Reshape", "Transpose")
 
@@ -77,8 +81,11 @@ class RecordedModel:
         return outputs, named
 
     def layer_outputs(self, images: tf.Tensor, index: int) -> tf.Tensor:
-        """Outputs of layer `index` of the model, counted from 0, or from -1 backwards. Raises InputError where they are no maps."""
-        layers = self._model.layers
+        """Outputs of layer `index`, counted from 0 without the input, or from -1 backwards. Raises InputError where they are no maps.
+
+        Of an adapted model the layers are the user's.
+        """
+        layers = _layers_of(self._model)
         if not -len(layers) <= index < len(layers):
             raise InputError(
                 f"no layer {index}: the model has layers 0 to {len(layers) - 1}, -1 is the last feature maps"
@@ -93,7 +100,7 @@ class RecordedModel:
 
     def _follow(self, model: keras.Model, path: str) -> Callable[..., Any]:
         if isinstance(model, keras.Sequential):
-            steps = [self._step(layer, path) for layer in model.layers]
+            steps = [self._step(layer, path, model) for layer in model.layers]
 
             def run(inputs: Any, **_: Any) -> Any:
                 for step in steps:
@@ -104,13 +111,14 @@ class RecordedModel:
         # A functional model of the same graph, without the class and the compilation of the user's.
         plain = keras.Model(model.input, model.output)
         steps_by_name = keras.models.clone_model(
-            plain, clone_function=lambda layer: _Step(self._step(layer, path), layer.name)
+            plain, clone_function=lambda layer: _Step(self._step(layer, path, model), layer.name)
         )
         return lambda inputs, **_: steps_by_name(inputs, training=False)
 
-    def _step(self, layer: Any, path: str) -> Callable[..., Any]:
+    def _step(self, layer: Any, path: str, owner: keras.Model) -> Callable[..., Any]:
         if isinstance(layer, keras.Model) and _can_be_followed(layer):
-            return self._follow(layer, f"{path}{layer.name}/")
+            # The names in an adapted model are those of the user's.
+            return self._follow(layer, path if isinstance(owner, AdaptedModel) else f"{path}{layer.name}/")
 
         def run(*inputs: Any, **arguments: Any) -> Any:
             if isinstance(layer, keras.layers.Layer):
@@ -119,7 +127,9 @@ class RecordedModel:
             # Some names of layers may not stand at the root of a graph.
             with tf.name_scope("recorded"):
                 output = layer(*inputs, **arguments)
-            self._calls.append(LayerCall(f"{path}{layer.name}", layer, inputs, output))
+            # What was put around a user's model is no layer of it.
+            if not isinstance(layer, _AROUND):
+                self._calls.append(LayerCall(f"{path}{layer.name}", layer, inputs, output))
             return output
 
         return run
@@ -134,6 +144,13 @@ class _Step(keras.Operation):
 
     def call(self, *inputs: Any, **arguments: Any) -> Any:
         return self._run(*inputs, **arguments)
+
+
+def _layers_of(model: keras.Model) -> list[Any]:
+    layers = [layer for layer in model.layers if not isinstance(layer, (keras.layers.InputLayer, *_AROUND))]
+    if isinstance(model, AdaptedModel) and len(layers) == 1 and isinstance(layers[0], keras.Model):
+        return _layers_of(layers[0])
+    return layers
 
 
 def find_call(calls: list[LayerCall], layer: str | None) -> LayerCall:

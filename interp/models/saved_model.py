@@ -14,11 +14,6 @@ ENDPOINTS = ("serving_default", "serve")
 ANY_SIDE = 32
 
 
-def is_saved_model(path: str | Path) -> bool:
-    """Whether a path is a SavedModel directory."""
-    return (Path(path) / "saved_model.pb").is_file()
-
-
 def read_saved_model(path: str | Path) -> keras.Model:
     """Wrap a SavedModel directory, as `model.export` and `tf.saved_model.save` write it, in a Keras model.
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError
 from interp.models.model_check import ModelFacts
 
 # Accuracies this many standard errors apart are not equally good.
 ERRORS_APART = 2.0
+
+
+class UndecidedScaleError(ArgumentError):
+    """The accuracies do not say which scale a model was trained on; more images may."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleCh
         The scale and why.
 
     Raises:
-        InputError: When no accuracy is above chance, or when others are within two standard errors of the best, over the same images.
+        UndecidedScaleError: When no accuracy is above chance, or others are within two standard errors of the best, over the same images.
 
     Example:
         `choose_by_accuracy({"0..1": right, "0..255": ~right}, 10)`.
@@ -54,16 +58,16 @@ def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleCh
     told = ", ".join(f"{name!r} {accuracy:.3f}" for name, accuracy in accuracies.items())
     chance = 1 / classes
     if accuracies[best] <= chance + ERRORS_APART * np.sqrt(chance * (1 - chance) / count):
-        raise InputError(
-            f"scale='auto' found no scale with a clean accuracy above chance on {count} images ({told}): check the order of the labels, "
-            "or give scale=(mean, std) as in training"
+        raise UndecidedScaleError(
+            f"<scale=auto> found no scale with a clean accuracy above chance on {count} images ({told}): check the order of the "
+            "classes, or give <scale=> as in training"
         )
     ties = [name for name in right if name != best and not _clearly_better(right[best], right[name])]
     if ties:
         equal = " and ".join(repr(name) for name in (best, *ties))
-        raise InputError(
-            f"scale='auto' cannot tell {equal} apart: their clean accuracies on {count} images are within two standard errors ({told}); "
-            "give more images, or scale= as in training"
+        raise UndecidedScaleError(
+            f"<scale=auto> cannot tell {equal} apart: clean accuracies on {count} images are within two standard errors ({told}); "
+            "give <scale=> as in training, or more images"
         )
     others = ", ".join(f"{accuracy:.3f} as {name}" for name, accuracy in accuracies.items() if name != best)
     return ScaleChoice(best, f"clean accuracy on {count} images is {accuracies[best]:.3f} as {best}, and {others}")

@@ -22,7 +22,7 @@ from interp.report.saliency_figures import (
     selectivity_figure,
 )
 from interp.report.svg_curves import Curve
-from interp.report.unforeseen_figures import gallery_figure, unforeseen_figure
+from interp.report.unforeseen_figures import attacks_gallery, gallery_figure, unforeseen_figure
 
 __all__ = [
     "NOTHING",
@@ -33,6 +33,7 @@ __all__ = [
     "Table",
     "accuracy_figure",
     "agreement_figure",
+    "attacks_gallery",
     "attributions_figure",
     "bound_figure",
     "class_maps_figure",

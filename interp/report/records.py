@@ -102,6 +102,13 @@ class Settings:
         write_json(self._path, {**self._asked, "data": self._data})
 
 
+def made_alike(record: Mapping[str, Any], other: Mapping[str, Any], may_differ: Iterable[str] = ()) -> bool:
+    """Whether two networks may stand in one table: the same columns and images, and options but for those that may differ."""
+    names = other["arguments"].keys() & record["arguments"].keys() - set(may_differ)
+    same = all(record["arguments"][name] == other["arguments"][name] for name in names)
+    return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
+
+
 def shared_table(records: Records) -> Table:
     """All rows of all networks under all columns."""
     # Networks of two classes, say, are spared an attack, and have no column for it.

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
 from interp.core.checks import check_finite, check_instance, check_listed, check_named
+from interp.data import Dataset
 from interp.evaluation import UnforeseenAccuracy
 from interp.report.figures import COLOURS, plain_text
+
+# Parts of the usual budget in a gallery, and the steps of its attacks.
+_PARTS, _STEPS = (1 / 16, 1 / 4, 1.0), 20
 
 
 def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
@@ -27,6 +33,20 @@ def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], title
                 axes.set_title(plain_text(name), fontsize=7)
         row[0].set_ylabel(plain_text(titles[index]), fontsize=7)
     return figure
+
+
+def attacks_gallery(model: keras.Model, sample: Dataset, names: Sequence[str], *, seed: int = 99) -> Figure:
+    """The images of `sample`, each clean and under each of the unforeseen attacks `names` at three budgets. Raises InputError."""
+    check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
+    check_listed("the attacks", names, "['fog', 'snow']")
+    columns = {}
+    for name in names:
+        shared = make_unforeseen(name, 1.0, steps=_STEPS)
+        for part in _PARTS:
+            epsilon = part * UNFORESEEN[name].default(max(sample.image_shape[:2]))
+            attack = make_unforeseen(name, epsilon, steps=_STEPS, _compiled=shared._compiled)
+            columns[f"{name}\n{epsilon:g}"] = attack(model, sample.images, sample.labels, seed=seed)
+    return gallery_figure(np.asarray(sample.images), columns, [sample.class_names[label] for label in sample.labels])
 
 
 def unforeseen_figure(found: Sequence[UnforeseenAccuracy]) -> Figure:

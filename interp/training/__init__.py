@@ -6,11 +6,12 @@ Schedules, recipes and profiles are plain data; TensorFlow is imported when a na
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from interp.training.schedule import PAPER, Schedule, plain_schedule
+from interp.training.schedule import PAPER, Schedule, plain_schedule, usual_schedule
 from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
 
 if TYPE_CHECKING:
     from interp.training.checkpoints import CheckpointFolder as CheckpointFolder
+    from interp.training.description import describe as describe
     from interp.training.objectives import OBJECTIVES as OBJECTIVES
     from interp.training.objectives import Objective as Objective
     from interp.training.objectives import find_objective as find_objective
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from interp.training.retraining import Retraining as Retraining
     from interp.training.robust_model import RobustModel as RobustModel
     from interp.training.trainer import Progress as Progress
-    from interp.training.trainer import describe as describe
     from interp.training.trainer import train as train
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "find_objective",
     "plain_schedule",
     "train",
+    "usual_schedule",
     "with_explanation",
 ]
 
@@ -50,7 +51,7 @@ _MODULES = {
     "Progress": "trainer",
     "Retraining": "retraining",
     "RobustModel": "robust_model",
-    "describe": "trainer",
+    "describe": "description",
     "find_objective": "objectives",
     "train": "trainer",
     "with_explanation": "objectives",

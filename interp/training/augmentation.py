@@ -1,6 +1,15 @@
-"""Random crops and flips of training images."""
+"""Random changes of training images: crops and flips, or layers of Keras."""
 
+from collections.abc import Callable
+
+import keras
 import numpy as np
+
+from interp.core.checks import kind_of
+from interp.core.errors import InputError
+from interp.training.model_state import draw_from, seed_states
+
+Augmentation = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 PADDING = 4
 
@@ -20,3 +29,28 @@ def crop_and_flip(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
     columns = np.arange(width)[None, None, :]
     columns = left + np.where(mirrored, width - 1 - columns, columns)
     return padded[np.arange(count)[:, None, None], rows, columns]
+
+
+def find_augmentation(augment: "bool | keras.layers.Layer") -> Augmentation:
+    """A function of images and a seed (training, step): nothing, crops and flips, or a Keras layer in training mode. Raises InputError."""
+    if isinstance(augment, bool):
+        return crop_and_flip if augment else lambda images, _: images
+    if not isinstance(augment, keras.layers.Layer):
+        raise InputError(
+            f"augment came as {kind_of(augment)}, expected True for crops and flips, or a Keras layer or model of such, for example "
+            "keras.Sequential([keras.layers.RandomFlip('horizontal'), keras.layers.RandomRotation(0.05)])"
+        )
+
+    def apply(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
+        if not augment.built:
+            augment(images[:1], training=True)
+        draw_from(seed_states(augment), seed)
+        changed = np.clip(np.asarray(augment(images, training=True), np.float32), 0, 1)
+        if changed.shape != images.shape or not np.isfinite(changed).all():
+            raise InputError(
+                f"augment made images of shape {changed.shape} from {images.shape}, or such that are not finite: give layers that keep the "
+                "shape, and scale nothing, as images are in [0, 1]"
+            )
+        return changed
+
+    return apply

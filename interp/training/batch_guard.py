@@ -12,10 +12,6 @@ from interp.core.checks import RANGE_TOLERANCE, check_images, check_labels
 from interp.core.errors import InputError
 from interp.training.training_errors import TrainingDiverged
 
-NO_WEIGHTS = (
-    "RobustModel takes batches of (images, labels) without sample weights, and sample_weight or class_weight came: leave them out, and "
-    "let images that should count more come more often"
-)
 # How tf.ensure_shape says it.
 _OTHER_SHAPE = re.compile(r"Shape of tensor \S* ?(\[.*?\]) is not compatible with expected shape (\[.*?\])")
 # What is noted of a batch inside the graph, to be reported outside of it.
@@ -106,11 +102,9 @@ class BatchGuard:
         self._seen.assign(tf.where(self._seen[0] == FINE, found, self._seen))
 
 
-def unpack(data: Any) -> tuple[Any, Any]:
-    """Images and labels of a batch of Keras's. Raises InputError where there are others than these two."""
+def unpack(data: Any) -> tuple[Any, Any, Any]:
+    """Images, labels and weights, None without them, of a batch of Keras's. Raises InputError where labels are missing."""
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if weights is not None:
-        raise InputError(NO_WEIGHTS)
     if labels is None:
         raise InputError("RobustModel takes batches of (images, labels), no labels came: give them beside the images")
-    return images, labels
+    return images, labels, weights

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from interp.core.balls import LinfBall
+from interp.core.balls import find_ball
 
 
 class Batch(NamedTuple):
@@ -16,9 +16,9 @@ class Batch(NamedTuple):
     rows: tf.Tensor
 
 
-def draw_batch(images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> Batch:
+def draw_batch(images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, norm: str = "linf") -> Batch:
     """The batch with random starts in the ball of radius `epsilon`, drawn for all of it, so that parts do not matter."""
-    ball = LinfBall()
+    ball = find_ball(norm)
     start = ball.project(images + ball.random(tf.shape(images), epsilon, seed), images, epsilon)
     return Batch(images, labels, start, tf.range(tf.shape(images)[0]))
 

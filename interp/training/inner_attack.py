@@ -1,10 +1,10 @@
 """The search inside a training step: images that maximise what an objective's attack looks at."""
 
+import keras
 import tensorflow as tf
 
 from interp.attacks.loop import Evaluation, ascend
-from interp.core.balls import LinfBall
-from interp.models.network import Network
+from interp.core.balls import find_ball
 from interp.models.prepared import prepare
 from interp.training.batches import Batch
 from interp.training.objectives import Objective
@@ -13,7 +13,7 @@ from interp.training.views import Pair, View
 
 
 def attack_batch(
-    network: Network,
+    model: keras.Model,
     objective: Objective,
     batch: Batch,
     epsilon: tf.Tensor,
@@ -26,10 +26,10 @@ def attack_batch(
     """
     if objective.attack is None:
         return batch.images
-    term, ball = objective.attack, LinfBall()
+    term, ball = objective.attack, find_ball(schedule.norm)
 
     def search() -> tf.Tensor:
-        forward = prepare(network, rearrange=True, precision=schedule.attack_precision)
+        forward = prepare(model, rearrange=ball.pixelwise, precision=schedule.attack_precision)
         clean = View(forward, forward.enter(batch.images), explanation=objective.explanation, rows=batch.rows)
         project = ball.projection(batch.images, epsilon, forward.enter)
 

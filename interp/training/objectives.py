@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import keras
 import tensorflow as tf
 
 from interp.attacks.searched_maps import attacked_method, check_attackable
@@ -9,6 +10,7 @@ from interp.attributions import CAM, Attribution
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.names import OBJECTIVE_TITLES
+from interp.models.model_check import find_facts
 from interp.models.network import Network
 from interp.training import terms
 from interp.training.terms import Term, penalised
@@ -106,12 +108,18 @@ def with_explanation(objective: str | Objective, explanation: str | Attribution)
     return replace(objective, explanation=attacked_method(explanation))
 
 
-def check_explanation(objective: Objective, network: Network) -> None:
-    """Raise InputError, naming the method, where `network` has no such maps or they do not change with the image."""
-    # Class activation maps are refused where a step is compiled.
-    if objective.explanation is not None and not isinstance(objective.explanation, CAM):
-        images = tf.random.stateless_uniform([2, *network.image_shape], (0, 0))
-        check_attackable(objective.explanation, network, images)
+def check_explanation(objective: Objective, model: keras.Model, image_shape: tuple[int, int, int]) -> None:
+    """Raise InputError, naming the method, where a checked `model` has no such maps or they do not change with the image."""
+    if objective.explanation is None:
+        return
+    if not isinstance(objective.explanation, CAM):
+        check_attackable(objective.explanation, model, tf.random.stateless_uniform([2, *image_shape], (0, 0)))
+    elif type(model) is not Network and find_facts(model).kernel is None:
+        raise InputError(
+            f"{objective.title} compares class activation maps, for which a model must end in average pooling over all positions and one "
+            "dense layer, and this one does not: compare maps that it has, "
+            f"with_explanation({objective.tag!r}, 'grad_cam'), on the command line --explanation grad_cam"
+        )
 
 
 def resolve_penalty(objective: Objective, penalty_weight: float | None) -> float:

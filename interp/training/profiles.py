@@ -1,5 +1,6 @@
 """Schedules of the training scripts for a purpose: the paper's, one for two cores, one for trying things out."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,8 @@ from interp.training.recipes import Recipe
 from interp.training.schedule import Schedule
 
 PROFILES = ("paper", "cpu", "smoke")
-SMOKE_IMAGES = 200
+# Images and batches of smoke, for images of up to so many values and for larger ones.
+SMALL_IMAGE, SMOKE, SMOKE_LARGE = 64 * 64 * 3, (200, 50), (16, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +96,9 @@ def with_profile(row: Recipe, profile: str) -> Recipe:
         short = CPU.get((row.dataset, row.architecture), CPU[row.dataset, "small"])
         return short.shorten(row)
     if profile == "smoke":
-        fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=50)
-        return replace(row, schedule=fewer, images=SMOKE_IMAGES)
+        images, batch = SMOKE if math.prod(find_dataset(row.dataset).shape) <= SMALL_IMAGE else SMOKE_LARGE
+        fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=batch)
+        return replace(row, schedule=fewer, images=images)
     return row
 
 

@@ -73,14 +73,16 @@ def position_of(checkpoint: Checkpoint) -> Position:
     return position
 
 
-def _state(network: Network, optimizer: keras.Optimizer) -> dict[str, Any]:
+def _state(model: keras.Model, optimizer: keras.Optimizer) -> dict[str, Any]:
     """Every variable that a step changes, by name."""
-    variables = {f"network/{variable.path}": variable for variable in network.variables}
-    return {**variables, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
+    # Keras counts up the names of layers from one model to the next; those of the package's own networks are given.
+    named = isinstance(model, Network)
+    state = {f"network/{each.path if named else place}": each for place, each in enumerate(model.variables)}
+    return {**state, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
 
 
-def check_weights(network: Network, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
-    for name, variable in _state(network, optimizer).items():
+def check_weights(model: keras.Model, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
+    for name, variable in _state(model, optimizer).items():
         if not np.isfinite(np.asarray(variable)).all():
             shown = "".join(f", {measure} {value:g}" for measure, value in measures.items())
             raise TrainingDiverged(
@@ -90,19 +92,19 @@ def check_weights(network: Network, optimizer: keras.Optimizer, step: int, measu
 
 def save_position(
     checkpointing: Checkpointing,
-    network: Network,
+    model: keras.Model,
     optimizer: keras.Optimizer,
     arguments: dict[str, Any],
     position: Position,
 ) -> None:
-    check_weights(network, optimizer, position.step, {})
+    check_weights(model, optimizer, position.step, {})
     if checkpointing.writer:
-        arrays = {name: np.asarray(variable) for name, variable in _state(network, optimizer).items()}
+        arrays = {name: np.asarray(variable) for name, variable in _state(model, optimizer).items()}
         checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
 
 
 def restore_position(
-    checkpointing: Checkpointing | None, network: Network, optimizer: keras.Optimizer, arguments: dict[str, Any]
+    checkpointing: Checkpointing | None, model: keras.Model, optimizer: keras.Optimizer, arguments: dict[str, Any]
 ) -> Position:
     if checkpointing is None:
         return Position()
@@ -116,7 +118,7 @@ def restore_position(
     # Checkpoints of before they said which images they are of are gone on with.
     known = {name: value for name, value in arguments.items() if name in checkpoint.arguments or name not in IMAGES}
     check_arguments("the checkpoint", checkpoint.arguments, known)
-    state = _state(network, optimizer)
+    state = _state(model, optimizer)
     if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in state.items()} != {
         name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
     }:

@@ -2,69 +2,99 @@
 
 import functools
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
-import tensorflow as tf
+import numpy as np
 
 from interp.core.checks import check_instance
 from interp.data import Dataset
 from interp.models.architectures import find_architecture
 from interp.models.initialisation import build_network, initialise
 from interp.models.network import Network
+from interp.training.model_state import ModelState
+from interp.training.own_architecture import OwnArchitecture, start_anew
 from interp.training.schedule import Schedule
 from interp.training.signals import StopRequest
 from interp.training.step import make_step
 from interp.training.trainer import train
+from interp.training.update import scaled_where_half
 
 
 @dataclass(frozen=True)
 class Retraining:
     """`retraining(data, validation, seed)` gives a network of `architecture` trained on `data` from that seed, on clean images.
 
+    The architecture is a name, or a Keras model, which stays as it is: its layers start from new weights, but for those that are frozen.
     May be sent to other processes; each compiles its training step once. The network of the next call is the same object. Raises
     InputError.
     """
 
-    architecture: str
+    architecture: str | OwnArchitecture | keras.Model
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        find_architecture(self.architecture)
+        if isinstance(self.architecture, Network):
+            object.__setattr__(self, "architecture", self.architecture.architecture)
+        elif isinstance(self.architecture, keras.Model):
+            object.__setattr__(self, "architecture", OwnArchitecture.of(self.architecture))
+        elif not isinstance(self.architecture, OwnArchitecture):
+            find_architecture(self.architecture)
         check_instance(
             "the schedule", self.schedule, Schedule, "plain_schedule(epochs=5, batch_size=50, learning_rate=1e-3)"
         )
 
-    def __call__(self, data: Dataset, validation: Dataset, seed: int) -> Network:
+    def __call__(self, data: Dataset, validation: Dataset, seed: int) -> keras.Model:
         """Train on `data`; the validation images are not used, as nothing is chosen by them. Raises InputError, TrainingDiverged."""
         check_instance("data", data, Dataset, "data.load('digits', 'train')")
-        network, optimizer, step = _compiled(self, data.image_shape, data.classes)
-        initialise(network, seed)
-        for variable in optimizer.variables:
-            variable.assign(tf.zeros_like(variable))
+        model, optimizer, step, started, kept = _compiled(self, data.image_shape, data.classes)
+        if isinstance(model, Network):
+            initialise(model, seed)
+        else:
+            start_anew(model, kept, seed, data.image_shape)
+        for variable, value in zip(optimizer.variables, started, strict=True):
+            variable.assign(value)
         train(
-            network,
+            model,
             "normal",
-            self.schedule,
             data,
+            self.schedule,
             seed=seed,
             compiled=(optimizer, step),
             # Signals are for the caller of hundreds of trainings, not noted until the end of one.
             stop=StopRequest(),
         )
-        return network
+        return model
+
+    @property
+    def name(self) -> str:
+        """The architecture in words."""
+        return self.architecture if isinstance(self.architecture, str) else self.architecture.name
 
     def describe(self) -> dict[str, Any]:
         """What it does, as JSON values."""
-        return {"architecture": self.architecture, "schedule": asdict(self.schedule)}
+        return {"architecture": self.name, "schedule": asdict(self.schedule)}
+
+
+class _Compiled(NamedTuple):
+    """A model with its compiled step, the optimizer's values at the start, and the model's weights as they came."""
+
+    model: keras.Model
+    optimizer: keras.Optimizer
+    step: Any
+    started: list[np.ndarray]
+    kept: list[np.ndarray]
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled(
-    retraining: Retraining, image_shape: tuple[int, int, int], classes: int
-) -> tuple[Network, keras.Optimizer, Any]:
+def _compiled(retraining: Retraining, image_shape: tuple[int, int, int], classes: int) -> _Compiled:
     """Kept in the process: compiling takes longer than a short training, each of which arrives with a copy of the Retraining."""
-    network = build_network(retraining.architecture, image_shape, classes)
-    optimizer = keras.optimizers.Adam(retraining.schedule.learning_rate(0))
-    step = make_step(network, "normal", optimizer, retraining.schedule, penalty_weight=0.0)
-    return network, optimizer, step
+    own = retraining.architecture if isinstance(retraining.architecture, OwnArchitecture) else None
+    model = build_network(retraining.name, image_shape, classes) if own is None else own.build()
+    state = ModelState(model, image_shape)
+    optimizer = scaled_where_half(keras.optimizers.Adam(retraining.schedule.learning_rate(0)), state)
+    step = make_step(
+        model, "normal", optimizer, retraining.schedule, penalty_weight=0.0, image_shape=image_shape, state=state
+    )
+    started, kept = ([np.asarray(each) for each in values] for values in (optimizer.variables, model.weights))
+    return _Compiled(model, optimizer, step, started, kept)

@@ -7,16 +7,17 @@ import tensorflow as tf
 
 from interp.attributions import CAM, name_of
 from interp.core.checks import check_instance, check_number, kind_of
-from interp.core.errors import InputError
-from interp.models.network import Network
+from interp.core.errors import InputError, check_choice
+from interp.core.names import BATCH_STATISTICS
 from interp.models.prepared import prepare
 from interp.training.batch_guard import BatchGuard, unpack
 from interp.training.batches import draw_batch
 from interp.training.inner_attack import attack_batch
+from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, check_explanation, find_objective, resolve_penalty, with_explanation
 from interp.training.schedule import Schedule
-from interp.training.step import count_correct, make_pair
-from interp.training.update import is_finite, statistics_of, update_if
+from interp.training.step import PairTraining, count_classes, count_correct, make_pair
+from interp.training.update import is_finite, update_if
 
 # What Keras's compile takes and this model would not use, with what is there instead.
 UNUSED = {
@@ -32,13 +33,35 @@ UNUSED = {
 
 @keras.saving.register_keras_serializable(package="interp")
 class RobustModel(keras.Model):
-    """`model.fit` on it minimises a training objective of this package on its `network`; it predicts as the network does.
+    """`model.fit` on it minimises a training objective of this package on its `network`, any Keras model; it predicts as that does.
 
     The inner attack and the ramp of its radius, counted in optimiser steps, come from `schedule`; epochs, batches, optimiser and
     learning rate are those given to `compile` and `fit`. Images are float32 (n, height, width, channels) in [0, 1], labels integers
     (n,) or (n, 1). History and callbacks see loss, accuracy and robust_accuracy (under the inner attack), on validation images too,
     there at the full radius. A batch that breaks this, or gives a loss or gradient that is not finite, changes no weight.
-    `interp.training.train` does the same resumably, with streams and replicas. Raises InputError, TrainingDiverged.
+    `interp.training.train` does the same resumably, with streams and replicas, and tells what happens to batch normalisation, dropout
+    and frozen layers.
+
+    Args:
+        network: A network of the package or a Keras model as `train` takes it.
+        objective: A training method or its name, such as "adv", "trades" or "int".
+        schedule: The inner attack and the ramp of its radius, such as `usual_schedule(len(images), 8 / 255)`.
+        penalty_weight: Replaces the objective's usual weight of its second term.
+        seed: Of inner attacks, dropout and other random layers.
+        batch_statistics: Whose statistics batch normalisation keeps, "each", "clean", "attacked" or "fixed", as for `train`.
+        name: Of this model.
+
+    Raises:
+        InputError: An argument is not as described, or the network cannot serve the objective.
+        TrainingDiverged: While it is fitted, a loss or gradient is not finite.
+
+    Example:
+        ```python
+        robust = interp.training.RobustModel(model, "adv", interp.training.usual_schedule(len(images), 8 / 255))
+        robust.compile(keras.optimizers.AdamW(1e-3, weight_decay=1e-4))
+        robust.fit(images, labels, class_weight={0: 1.0, 1: 3.0})
+        model.save("mine_adv.keras")
+        ```
     """
 
     # Keras's, made by make_train_function and its brothers.
@@ -48,37 +71,49 @@ class RobustModel(keras.Model):
 
     def __init__(
         self,
-        network: Network,
+        network: keras.Model,
         objective: str | Objective,
         schedule: Schedule,
         *,
         penalty_weight: float | None = None,
         seed: int = 99,
+        batch_statistics: str = "each",
         name: str | None = None,
     ) -> None:
-        if not isinstance(network, Network):
+        if not isinstance(network, keras.Model):
             raise InputError(
-                f"RobustModel takes this package's networks, got {kind_of(network)}: make one with build_network"
+                f"RobustModel takes Keras models, got {kind_of(network)}: make one with build_network, or load yours"
             )
+        if None in network.input_shape[1:]:
+            raise InputError(
+                f"the model takes images of shape {tuple(network.input_shape[1:])}, RobustModel one shape: build it for that, or use "
+                "interp.training.train"
+            )
+        check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
         check_number("seed", seed, minimum=0, whole=True)
-        # Whatever the global policy: the network computes in float32, and no optimiser has to scale its loss.
-        super().__init__(name=name or f"robust_{network.name}", dtype="float32")
+        shape = tuple(network.input_shape[1:])
+        classes = count_classes(network, shape)
+        state = ModelState(network, shape)
+        # Not the global policy: Keras scales the loss of models in half precision, which is what it is told here.
+        super().__init__(name=name or f"robust_{network.name}", dtype="mixed_float16" if state.is_half else "float32")
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise InputError(
                 "RobustModel trains with one replica: use interp.training.train inside the strategy's scope"
             )
         self.network = network
         self.objective = find_objective(objective)
-        check_explanation(self.objective, network)
+        check_explanation(self.objective, network, shape)
         self.schedule = schedule
         self.penalty_weight = resolve_penalty(self.objective, penalty_weight)
         self.seed = seed
+        self.batch_statistics = batch_statistics
+        self._state = state
         self._means = {key: keras.metrics.Mean(name=key) for key in ("loss", "accuracy")}
         if self.objective.attack is not None:
             self._means["robust_accuracy"] = keras.metrics.Mean(name="robust_accuracy")
-        self._guard = BatchGuard(network.image_shape, network.classes)
-        self.build((None, *network.image_shape))
+        self._guard = BatchGuard(shape, classes)
+        self.build((None, *shape))
 
     def build(self, input_shape: Any) -> None:
         # The network is built already.
@@ -94,9 +129,8 @@ class RobustModel(keras.Model):
             if given.get(name, options.get(name)) is not None:
                 raise InputError(f"compile came with {name}, which RobustModel would not use: leave it out; {instead}")
         super().compile(optimizer, *unused, **options)
-        if not isinstance(self.optimizer, keras.Optimizer) or isinstance(
-            self.optimizer, keras.optimizers.LossScaleOptimizer
-        ):
+        scales = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+        if not isinstance(self.optimizer, keras.Optimizer) or (scales and not self._state.is_half):
             raise InputError(
                 f"the optimizer came as {type(self.optimizer).__name__}, expected a keras.Optimizer for float32 such as Adam(1e-3)"
             )
@@ -128,27 +162,29 @@ class RobustModel(keras.Model):
             self.predict_function = self._guard.telling(self.predict_function, self._steps)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        images, labels = self._guard.checked(*unpack(data))
+        images, labels, weights = unpack(data)
+        images, labels = self._guard.checked(images, labels)
         step = tf.cast(self.optimizer.iterations, tf.int64)
         first, last = self.schedule.ramp
         # As Schedule.radius, in the graph.
         reached = tf.cast(step - first, tf.float32) / max(last - first, 1)
         epsilon = self.schedule.epsilon * tf.where(step >= last, 1.0, tf.clip_by_value(reached, 0.0, 1.0))
-        statistics = statistics_of(self.network)
+        seed = tf.stack([tf.constant(self.seed, tf.int64), step])
+        statistics = self._state.values()
         with tf.GradientTape() as tape:
-            loss = self._measure(
-                images, labels, epsilon, tf.stack([tf.constant(self.seed, tf.int64), step]), training=True
-            )
+            training = PairTraining(self._state, seed, self.batch_statistics)
+            loss = self._measure(images, labels, weights, epsilon, seed, training)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.network.trainable_variables)
-        fine = self._guard.is_fine(is_finite(loss, gradients))
-        update_if(fine, self.optimizer, gradients, self.network, statistics)
+        fine = self._guard.is_fine(is_finite(self.optimizer, loss, gradients))
+        update_if(fine, self.optimizer, gradients, self._state, statistics)
         return {key: mean.result() for key, mean in self._means.items()}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        images, labels = self._guard.checked(*unpack(data))
+        images, labels, weights = unpack(data)
+        images, labels = self._guard.checked(images, labels)
         seed = tf.constant([self.seed, 0], tf.int64)
-        self._measure(images, labels, tf.constant(self.schedule.epsilon, tf.float32), seed, training=False)
+        self._measure(images, labels, weights, tf.constant(self.schedule.epsilon, tf.float32), seed, None)
         return {key: mean.result() for key, mean in self._means.items()}
 
     def predict_step(self, data: Any) -> tf.Tensor:
@@ -159,16 +195,23 @@ class RobustModel(keras.Model):
         return int(self.optimizer.iterations)
 
     def _measure(
-        self, images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, *, training: bool
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        weights: tf.Tensor | None,
+        epsilon: tf.Tensor,
+        seed: tf.Tensor,
+        training: PairTraining | None,
     ) -> tf.Tensor:
         """The objective's mean loss on a batch, attacked within `epsilon`; the means take note."""
-        batch = draw_batch(images, labels, epsilon, seed)
+        batch = draw_batch(images, labels, epsilon, seed, self.schedule.norm)
         moved = attack_batch(self.network, self.objective, batch, epsilon, self.schedule, self.penalty_weight)
         forward = prepare(self.network, rearrange=True)
-        pair = make_pair(
-            forward, self.objective, batch, tf.stop_gradient(moved), self.penalty_weight, training=training
-        )
-        loss = tf.reduce_mean(self.objective.loss(pair))
+        pair = make_pair(forward, self.objective, batch, tf.stop_gradient(moved), self.penalty_weight, training)
+        losses = self.objective.loss(pair)
+        if weights is not None:
+            losses *= tf.reshape(tf.cast(weights, losses.dtype), tf.shape(losses))
+        loss = tf.add_n([tf.reduce_mean(losses), *(tf.reduce_sum(each) for each in pair.losses)])
         count = tf.cast(tf.shape(images)[0], tf.float32)
         measured = {"loss": loss, "accuracy": count_correct(pair.clean, labels) / count}
         if self.objective.attack is not None:
@@ -184,6 +227,7 @@ class RobustModel(keras.Model):
             "schedule": vars(self.schedule),
             "penalty_weight": self.penalty_weight if self.objective.penalty_weight is not None else None,
             "seed": self.seed,
+            "batch_statistics": self.batch_statistics,
             "name": self.name,
             **self._explanation(),
         }

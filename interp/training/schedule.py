@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from interp.core.checks import check_number, check_radius
 from interp.core.errors import InputError, check_choice
-from interp.core.names import PRECISIONS
+from interp.core.names import PRECISIONS, THREAT_NORMS
 from interp.data import DATASETS
 
 
@@ -13,8 +13,8 @@ class Schedule:
     """Length, learning rates and inner attack of a training.
 
     `learning_rates` holds (first step, rate) in order. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
-    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size`, computed in float32 or bfloat16
-    (`attack_precision`). Raises InputError.
+    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size` in the ball of the `norm` linf or l2, computed in float32
+    or bfloat16 (`attack_precision`). Raises InputError.
     """
 
     epochs: int
@@ -25,14 +25,16 @@ class Schedule:
     attack_steps: int
     attack_step_size: float
     attack_precision: str = "float32"
+    norm: str = "linf"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
         check_choice("precision", self.attack_precision, PRECISIONS)
-        check_radius("epsilon", self.epsilon)
+        check_choice("norm", self.norm, THREAT_NORMS)
+        check_radius("epsilon", self.epsilon, self.norm)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
-        check_radius("attack_step_size", self.attack_step_size)
+        check_radius("attack_step_size", self.attack_step_size, self.norm)
         if not isinstance(self.learning_rates, (tuple, list)) or not all(
             isinstance(part, tuple) and len(part) == 2 for part in self.learning_rates
         ):
@@ -75,6 +77,62 @@ def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower
         ramp=(0, 0),
         attack_steps=1,
         attack_step_size=0.01,
+    )
+
+
+def usual_schedule(
+    images: int,
+    epsilon: float,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float = 1e-3,
+    attack_steps: int = 10,
+    norm: str = "linf",
+) -> Schedule:
+    """A schedule for a set of somebody's own.
+
+    Batches of 32 images for up to 5,000, of 64 for up to 20,000, else of 128; epochs that see 300,000 images, from 10 to 60; Adam's rate a
+    tenth from 60% of the steps on; the radius grows over the first 30% of them; the inner attack's steps reach 2.5 times the radius.
+
+    Args:
+        images: How many there are to train on.
+        epsilon: Radius of the inner attack, for images in [0, 1].
+        epochs: How often each image is seen.
+        batch_size: Images in a step.
+        learning_rate: That of the first steps.
+        attack_steps: Steps of the inner attack.
+        norm: Of the radius, linf or l2.
+
+    Returns:
+        The schedule, for `train` and `RobustModel`.
+
+    Raises:
+        InputError: A number is out of its range.
+
+    Example:
+        `usual_schedule(5000, 8 / 255, epochs=20)`.
+    """
+    check_number("images", images, minimum=1, whole=True)
+    check_number("attack_steps", attack_steps, minimum=1, whole=True)
+    check_choice("norm", norm, THREAT_NORMS)
+    check_radius("epsilon", epsilon, norm)
+    if batch_size is None:
+        batch_size = min(images, 32 if images <= 5_000 else 64 if images <= 20_000 else 128)
+    if epochs is None:
+        epochs = min(60, max(10, 300_000 // images))
+    steps = epochs * (images // batch_size)
+    slower = max(1, round(0.6 * steps))
+    return Schedule(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rates=((0, learning_rate), (slower, learning_rate / 10)),
+        epsilon=epsilon,
+        ramp=(0, round(0.3 * steps)),
+        attack_steps=attack_steps,
+        # Without a radius there is no attack; its steps must have a size all the same.
+        attack_step_size=2.5 * epsilon / attack_steps or 0.01,
+        norm=norm,
     )
 
 

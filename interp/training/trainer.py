@@ -4,27 +4,30 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.attributions import CAM
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
-from interp.data import Dataset
+from interp.data import Dataset, dataset_names
+from interp.data.user_spec import usual_radii
 from interp.models.network import Network
-from interp.training.augmentation import crop_and_flip
+from interp.training.augmentation import find_augmentation
+from interp.training.description import describe, describe_choices, describe_model_and_data
+from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.replicas import cause, check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
-from interp.training.schedule import Schedule
+from interp.training.schedule import Schedule, usual_schedule
 from interp.training.signals import StopRequest, stop_requests
-from interp.training.step import make_step
+from interp.training.step import count_classes, make_step
 from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
+from interp.training.update import scaled_where_half
 from interp.training.validation import validate, validation_attack
 
 # How to make these, for messages.
@@ -46,33 +49,77 @@ class Progress:
 
 
 def train(
-    network: Network,
+    model: keras.Model,
     objective: str | Objective,
-    schedule: Schedule,
     data: Dataset,
+    schedule: Schedule | None = None,
     *,
     validation: Dataset | None = None,
     seed: int = 99,
     penalty_weight: float | None = None,
-    augment: bool = False,
+    augment: bool | keras.layers.Layer = False,
+    optimizer: keras.Optimizer | None = None,
+    class_weights: Mapping[int, float] | None = None,
+    batch_statistics: str = "each",
     checkpointing: Checkpointing | None = None,
     compiled: tuple[keras.Optimizer, Any] | None = None,
     stop: StopRequest | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
-    """Train `network` in place on `data` by an objective or its name, and return the measures of each epoch.
+    """Train a Keras model in place; of one that `adapt` made, the user's own, which is saved by its `save` as ever.
 
-    Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out.
-    `penalty_weight` replaces the objective's usual weight of its second term; `augment` crops and flips. All randomness comes from
-    (seed, step), so a run that `checkpointing` resumes ends where an uninterrupted one does. Inside the scope of a tf.distribute
-    strategy, in which the network was built too, each replica takes its share of every batch.
-    `compiled` is an optimizer with the step that `make_step` built of it for this network, objective and schedule.
-    `stop` is checked between steps; by default Ctrl-C and SIGTERM are noted here. The measures of an epoch hold the seconds of
-    training up to its end. Raises InputError, TrainingDiverged when a loss or weight is not finite, TrainingInterrupted.
+    Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out. All
+    randomness comes from (seed, step), that of dropout and other random layers too, so a run that `checkpointing` resumes ends where an
+    uninterrupted one does. Inner attacks pass the model in inference mode, the loss passes it in training mode: clean and attacked
+    images with the same dropout, each batch normalised by its own statistics. Layers with trainable=False stay as they are, losses of
+    regularisers are added. Inside the scope of a tf.distribute strategy, in which the model was built too, each replica takes its share of
+    every batch.
+
+    Args:
+        model: A network of the package or any Keras model that takes images in [0, 1] and returns logits, or what a softmax or sigmoid
+            makes of them; `adapt` brings others there.
+        objective: A training method or its name, such as "adv", "trades" or "int".
+        data: The images to train on.
+        schedule: Length, learning rates and inner attack (default: `usual_schedule` for so many images and the usual radius of such).
+        validation: Images to measure at the end of each epoch.
+        seed: Of order, inner attacks and all else that is drawn.
+        penalty_weight: Replaces the objective's usual weight of its second term.
+        augment: True for random crops and flips, or Keras layers that are applied to each batch before it is attacked.
+        optimizer: Any optimizer of Keras, with its own rate or schedule of rates, weight decay and so on (default: Adam at the rates of
+            `schedule`).
+        class_weights: Factors of the loss of classes, by number; 1 for those not named.
+        batch_statistics: Whose statistics batch normalisation keeps for inference: of "each" pass that the loss makes, as two calls in
+            Keras would, so that both kinds of images are met (default); of "clean" or of "attacked" images alone; or none, "fixed",
+            where the loss passes the model in inference mode, as attacks do, without dropout: for going on with a trained model, whose
+            statistics are known, on few images, whose batches say little.
+        checkpointing: Where checkpoints go, and from where to go on.
+        compiled: An optimizer with the step that `make_step` built of it for this model, objective and schedule.
+        stop: Checked between steps; by default Ctrl-C and SIGTERM are noted here.
+        report: Called with a Progress after each step.
+
+    Returns:
+        The measures of each epoch; they hold the seconds of training up to its end.
+
+    Raises:
+        InputError: An argument is not as described, or the model cannot serve the objective.
+        TrainingDiverged: A loss or weight is not finite.
+        TrainingInterrupted: A signal came.
+
+    Example:
+        ```python
+        model = keras.models.load_model("mine.keras")
+        photos = interp.data.load("photos", "train")
+        interp.training.train(adapt(model, scale="0..255"), "trades", photos)
+        model.save("mine_trades.keras")
+        ```
     """
     objective = find_objective(objective)
     weight = resolve_penalty(objective, penalty_weight)
-    _check(network, schedule, data, seed)
+    check_instance("data", data, Dataset, DATASET)
+    if schedule is None:
+        schedule = usual_schedule(len(data), usual_radius(data))
+    _check(model, schedule, data, seed)
+    augmented = find_augmentation(augment)
     if validation is not None:
         check_instance("validation", validation, Dataset, DATASET)
     if not callable(report) or isinstance(report, type):
@@ -83,23 +130,28 @@ def train(
         check_instance("stop", stop, StopRequest, "StopRequest()")
     if checkpointing is not None:
         check_instance("checkpointing", checkpointing, Checkpointing, "Checkpointing(CheckpointFolder(path))")
+    if optimizer is not None:
+        check_instance("the optimizer", optimizer, keras.Optimizer, "keras.optimizers.Adam(1e-3)")
+    own_rate = optimizer is not None
     if compiled is None:
-        optimizer = keras.optimizers.Adam(schedule.learning_rate(0))
-        compiled = optimizer, make_step(network, objective, optimizer, schedule, penalty_weight=weight)
+        state = ModelState(model, data.image_shape)
+        optimizer = scaled_where_half(optimizer or keras.optimizers.Adam(schedule.learning_rate(0)), state)
+        settings: dict[str, Any] = {"penalty_weight": weight, "class_weights": class_weights, "state": state}
+        settings |= {"image_shape": data.image_shape, "batch_statistics": batch_statistics}
+        compiled = optimizer, make_step(model, objective, optimizer, schedule, **settings)
     optimizer, run_step = compiled
     attack = validation_attack(objective, schedule)
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
     arguments = {
         **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
-        "augment": augment,
-        "architecture": network.architecture,
-        "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
+        **describe_model_and_data(model, data, augment),
+        **describe_choices(optimizer if own_rate else None, class_weights, batch_statistics),
     }
     if checkpointing is not None:
         # Hundreds of short trainings keep nothing, and need not know their images apart.
         arguments |= {"images": data.identity, "validation_images": None if validation is None else validation.identity}
-    position = restore_position(checkpointing, network, optimizer, arguments)
+    position = restore_position(checkpointing, model, optimizer, arguments)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
     if len(position.history) != position.step // steps:
         raise InputError("the checkpoint holds the measures of other epochs: use --no-resume to start anew")
@@ -114,10 +166,9 @@ def train(
                 order, order_epoch = np.random.RandomState(seed + epoch).permutation(len(data)), epoch
             rows = order[number * schedule.batch_size : (number + 1) * schedule.batch_size]
             rate = schedule.learning_rate(step)
-            if step == first_step or rate != schedule.learning_rate(step - 1):
+            if not own_rate and (step == first_step or rate != schedule.learning_rate(step - 1)):
                 optimizer.learning_rate.assign(rate)
-            images = np.asarray(data.images[rows])
-            batch = crop_and_flip(images, (seed, step)) if augment else images, data.labels[rows]
+            batch = augmented(np.asarray(data.images[rows]), (seed, step)), data.labels[rows]
             measures, stopping = _run(run_step, batch, schedule.radius(step), (seed, step), bool(stop))
             for name, value in measures.items():
                 position.sums[name] = position.sums.get(name, 0.0) + value
@@ -125,9 +176,9 @@ def train(
             ended = number == steps - 1
             position.seconds = seconds_before + time.monotonic() - began
             if ended:
-                check_weights(network, optimizer, position.step, measures)
+                check_weights(model, optimizer, position.step, measures)
                 means = {name: value / steps for name, value in position.sums.items()}
-                measures = {**means, **validate(network, attack, validation), "seconds": round(position.seconds, 1)}
+                measures = {**means, **validate(model, attack, validation), "seconds": round(position.seconds, 1)}
                 position.history.append(measures)
                 position.sums = {}
             per_second = (position.step - first_step) / (time.monotonic() - began)
@@ -136,7 +187,7 @@ def train(
             if checkpointing is not None:
                 since = time.monotonic() - saved_at
                 if ended or stopping or checkpointing.due(position.step, since):
-                    save_position(checkpointing, network, optimizer, arguments, position)
+                    save_position(checkpointing, model, optimizer, arguments, position)
                     saved_at = time.monotonic()
             if stopping and position.step < total:
                 kept = (
@@ -146,6 +197,9 @@ def train(
                 )
                 number = stop.signal or signal.SIGTERM
                 raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {kept}", number.value)
+    if own_rate:
+        # Such as averages of the weights, where the optimizer keeps them.
+        optimizer.finalize_variable_values(model.trainable_variables)
     return position.history
 
 
@@ -170,25 +224,23 @@ def _run(
     return measures, bool(measures.pop("stop"))
 
 
-def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> None:
+def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
     check_instance("the schedule", schedule, Schedule, SCHEDULE)
-    check_instance("data", data, Dataset, DATASET)
-    if not isinstance(network, Network):
-        raise InputError(f"train takes this package's networks, got {kind_of(network)}: make one with build_network")
-    normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
+    if not isinstance(model, keras.Model):
+        raise InputError(f"train takes Keras models, got {kind_of(model)}: make one with build_network, or load yours")
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > schedule.batch_size:
         raise InputError(f"{replicas} replicas cannot share batches of {schedule.batch_size} images: use fewer")
-    if normalised and replicas > 1:
+    if isinstance(model, Network) and tuple(data.image_shape) != model.image_shape:
         raise InputError(
-            f"{network.architecture} has batch normalisation, whose statistics would depend on the number of replicas: "
-            "train it with one"
+            f"{data.name} has images {tuple(data.image_shape)}, the network takes {model.image_shape}: build the network for this dataset"
         )
-    if tuple(data.image_shape) != network.image_shape or data.classes != network.classes:
+    classes = count_classes(model, data.image_shape)
+    if classes != data.classes:
         raise InputError(
-            f"{data.name} has {data.classes} classes of images {tuple(data.image_shape)}, the network takes "
-            f"{network.classes} classes of images {network.image_shape}: build the network for this dataset"
+            f"{data.name} has {data.classes} classes, the model gives {classes} logits: build the network for this dataset, or exchange "
+            "the last layer of yours"
         )
     if len(data) < schedule.batch_size:
         raise InputError(
@@ -197,18 +249,7 @@ def _check(network: Network, schedule: Schedule, data: Dataset, seed: int) -> No
         )
 
 
-def describe(
-    objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
-) -> dict[str, Any]:
-    """What made a network, for its file's metadata. Raises InputError."""
-    objective = find_objective(objective)
-    check_instance("the schedule", schedule, Schedule, SCHEDULE)
-    weight = resolve_penalty(objective, penalty_weight)
-    described = asdict(schedule)
-    if schedule.attack_precision == "float32":
-        # As in files of before there was a choice.
-        del described["attack_precision"]
-    made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
-    if objective.explanation not in (None, CAM()):
-        made["explanation"] = objective.explanation.describe()
-    return made
+def usual_radius(data: Dataset) -> float:
+    """The l_inf radius at which networks for images of this kind are usually trained and reported."""
+    spec = dataset_names().get(data.name)
+    return spec.usual_radius if spec is not None else usual_radii(data.image_shape[2])[2]

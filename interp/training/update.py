@@ -1,45 +1,43 @@
 """The end of a training step: weights move where all is finite, and else what has moved is taken back."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from interp.models.network import Network
+from interp.training.model_state import ModelState
 
 
-def is_finite(loss: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
-    """Whether a loss and its gradients are finite."""
-    finite = [tf.math.is_finite(loss), *(tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients)]
+def scaled_where_half(optimizer: keras.Optimizer, state: ModelState) -> keras.Optimizer:
+    """The optimizer, scaling its loss for a model that computes in float16, whose gradients would underflow, as Keras's `fit` does it."""
+    if state.is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def is_finite(optimizer: keras.Optimizer, loss: tf.Tensor, gradients: Sequence[tf.Tensor | None]) -> tf.Tensor:
+    """Whether a loss and its gradients are finite; gradients of a scaled loss may overflow, which its optimizer sees to."""
+    watched = [] if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else gradients
+    finite = [tf.reduce_all(tf.math.is_finite(each)) for each in (loss, *watched) if each is not None]
     return tf.reduce_all(finite)
-
-
-def statistics_of(network: Network) -> list[tf.Tensor]:
-    """The present values of what passes in training mode move: the statistics of batch normalisation."""
-    return [tf.identity(variable) for variable in network.non_trainable_variables]
 
 
 def update_if(
     fine: tf.Tensor,
     optimizer: keras.Optimizer,
-    gradients: list[tf.Tensor],
-    network: Network,
+    gradients: Sequence[tf.Tensor | None],
+    state: ModelState,
     statistics: list[tf.Tensor],
 ) -> None:
-    """Update the network's weights if all is `fine`, else give it back its `statistics` of before the step."""
-    tf.cond(
-        fine,
-        lambda: _apply(optimizer, gradients, network.trainable_variables),
-        lambda: _assign(network.non_trainable_variables, statistics),
-    )
+    """Update the model's weights if all is `fine`, else give it back its `statistics` of before the step."""
+    tf.cond(fine, lambda: _apply(optimizer, gradients, state), lambda: _restore(state, statistics))
 
 
-def _apply(optimizer: keras.Optimizer, gradients: list[tf.Tensor], variables: list[Any]) -> tf.Tensor:
-    optimizer.apply(gradients, variables)
+def _apply(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor | None], state: ModelState) -> tf.Tensor:
+    optimizer.apply(gradients, state.model.trainable_variables)
     return tf.constant(True)
 
 
-def _assign(variables: list[Any], values: list[tf.Tensor]) -> tf.Tensor:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+def _restore(state: ModelState, statistics: list[tf.Tensor]) -> tf.Tensor:
+    state.restore(statistics)
     return tf.constant(False)

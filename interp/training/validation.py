@@ -1,23 +1,40 @@
 """Clean and robust accuracy at the end of an epoch: a sign of progress, not a result."""
 
-from interp.attacks import ProjectedGradientDescent, accuracy
+import keras
+import numpy as np
+
+from interp.attacks import ProjectedGradientDescent, accuracy, correct
+from interp.core.batches import attack_batch, forward_batch
 from interp.data import Dataset
-from interp.models.network import Network
 from interp.training.objectives import Objective
 from interp.training.schedule import Schedule
 
 # A short attack on a few images.
 VALIDATION_IMAGES = 200
 VALIDATION_STEPS = 10
+# So many images are loaded at a time.
+LOADED = 1000
 
 
-def validate(network: Network, attack: ProjectedGradientDescent | None, validation: Dataset | None) -> dict[str, float]:
+def validate(
+    model: keras.Model, attack: ProjectedGradientDescent | None, validation: Dataset | None
+) -> dict[str, float]:
     if validation is None:
         return {}
-    measures = {"validation_accuracy": accuracy(network, validation.images, validation.labels)}
+    size = min(250, forward_batch(validation.image_shape))
+    right = [
+        correct(
+            model, validation.images[first : first + LOADED], validation.labels[first : first + LOADED], batch_size=size
+        )
+        for first in range(0, len(validation), LOADED)
+    ]
+    measures = {"validation_accuracy": float(np.concatenate(right).mean())}
     if attack is not None:
+        attacked = attack_batch(validation.image_shape)
         few = validation.take(min(VALIDATION_IMAGES, len(validation)))
-        measures["validation_robust_accuracy"] = accuracy(network, attack(network, few.images, few.labels), few.labels)
+        measures["validation_robust_accuracy"] = accuracy(
+            model, attack(model, few.images, few.labels, batch_size=attacked), few.labels, batch_size=size
+        )
     return measures
 
 
@@ -26,5 +43,5 @@ def validation_attack(objective: Objective, schedule: Schedule) -> ProjectedGrad
         return None
     step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
     return ProjectedGradientDescent(
-        epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True
+        epsilon=schedule.epsilon, step_size=step_size, steps=VALIDATION_STEPS, random_start=True, norm=schedule.norm
     )

@@ -8,13 +8,14 @@ from interp.attacks.searched_maps import flat
 from interp.attributions import CAM, Attribution
 from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel
+from interp.training.model_state import TrainingMode
 
 
 class View:
     """One forward pass over a batch of points; logits and maps share the activations, and are computed when first asked for.
 
-    `training` turns batch normalisation to the statistics of the batch. Maps are those of the `explanation`, class activation maps
-    without one; `rows` (n,), the places of the images in the whole batch, are what its random draws depend on.
+    With `training` the pass is one in training mode. Maps are those of the `explanation`, class activation maps without one; `rows`
+    (n,), the places of the images in the whole batch, are what its random draws depend on.
     """
 
     def __init__(
@@ -22,13 +23,14 @@ class View:
         forward: PreparedModel,
         points: tf.Tensor,
         *,
-        training: bool = False,
+        training: TrainingMode | None = None,
         explanation: Attribution | None = None,
         rows: tf.Tensor | None = None,
     ) -> None:
         self.forward, self.points, self.training, self.rows = forward, points, training, rows
         self.explanation = explanation or CAM()
-        self._activations: tf.Tensor | None = None
+        self._outputs: tuple[tf.Tensor | None, tf.Tensor] | None = None
+        self.losses: list[tf.Tensor] = []
         self._label_maps: tf.Tensor | None = None
 
     @cached_property
@@ -36,16 +38,31 @@ class View:
         """The points after the first convolution, which is affine."""
         return self.forward.lift(self.points)
 
+    def run(self) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Pass the points, if that was not done: what the linear end of the network reads, None where that is not known, and logits."""
+        if self._outputs is None:
+            if self.training is None:
+                activations = self.forward.activations(self.points)
+                self._outputs = activations, self.forward.tail.logits(activations)
+            else:
+                *outputs, self.losses = self.training.run(self.forward, self.points)
+                self._outputs = outputs[0], outputs[1]
+        return self._outputs
+
     @property
     def activations(self) -> tf.Tensor:
-        """What the linear end of the network reads."""
-        if self._activations is None:
-            self._activations = self.forward.activations(self.points, training=self.training)
-        return self._activations
+        """What the linear end of the network reads. Raises InputError."""
+        activations, _ = self.run()
+        if activations is None:
+            raise InputError(
+                "in training mode the model puts something else than dropout between average pooling and head, so its class maps are not "
+                "known: compare those of another explanation, such as grad_cam"
+            )
+        return activations
 
-    @cached_property
+    @property
     def logits(self) -> tf.Tensor:
-        return self.forward.tail.logits(self.activations)
+        return self.run()[1]
 
     @property
     def measured_logits(self) -> tf.Tensor:
@@ -53,7 +70,7 @@ class View:
 
         A pass in training mode made for a measure would move the statistics of batch normalisation.
         """
-        return View(self.forward, self.points).logits if self._activations is None else self.logits
+        return View(self.forward, self.points).logits if self._outputs is None else self.logits
 
     @cached_property
     def maps(self) -> tf.Tensor:
@@ -83,9 +100,9 @@ class View:
         found = flat(self.explanation.for_training().maps(self.forward, self.points, classes, rows).maps)
         return tf.transpose(found, (0, 2, 1))[:, None]
 
-    def at(self, points: tf.Tensor) -> "View":
+    def at(self, points: tf.Tensor, *, training: TrainingMode | None = None) -> "View":
         """The same network's view of other points."""
-        return View(self.forward, points, training=self.training, explanation=self.explanation, rows=self.rows)
+        return View(self.forward, points, training=training, explanation=self.explanation, rows=self.rows)
 
     def logits_along(self, lifted: tf.Tensor) -> tf.Tensor:
         """Logits on lifted points of a path, in inference mode: what is integrated belongs to each image alone."""
@@ -103,3 +120,8 @@ class Pair:
     ) -> None:
         self.clean, self.attacked, self.labels, self.penalty_weight = clean, attacked, labels, penalty_weight
         self.searching = searching
+
+    @property
+    def losses(self) -> list[tf.Tensor]:
+        """The model's own losses, of one pass in training mode."""
+        return self.attacked.losses or self.clean.losses

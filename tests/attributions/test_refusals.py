@@ -96,11 +96,11 @@ compiled_relu = tf.function(keras.ops.relu)
         ),
         (shared, lambda m: GradCAM(m, layer="relu"), "expected one of relu:0, "),
         (lambda: sequential(L.Flatten(), L.Dense(2)), GradCAM, "no layer of the model has a spatial output"),
-        (lambda: ends(L.Dense(2)), CAM, "CAM and the representation need a model that ends in"),
+        (lambda: ends(L.Dense(2)), CAM, "CAM needs a model that ends in"),
         (
             lambda: sequential(L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Dense(4, activation="relu"), L.Dense(2)),
             CAM,
-            "CAM and the representation need",
+            "CAM needs a model that ends in",
         ),
         (Subclass, GradCAM, "the layers of Subclass cannot be followed"),
         (different, GradCAM, "Different computes something else than its layers"),
@@ -134,7 +134,7 @@ compiled_relu = tf.function(keras.ops.relu)
         (
             lambda: sequential(L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Softmax(), L.Dense(2)),
             CAM,
-            "CAM and the representation need",
+            "CAM needs a model that ends in",
         ),
         (only_eager, VanillaGradient, "the model runs, but not in a compiled function"),
         (lambda: ends(L.Dense(2, activation="gelu")), attributions.GuidedGradCAM, "no rule for gelu"),

@@ -192,6 +192,7 @@ def test_a_model_of_the_users_own(call, tmp_path):
     )
     model.save(tmp_path / "mine.keras")
     common = ["--dataset=digits", f"--network={tmp_path / 'mine.keras'}", "--num_image=2", "--steps=2"]
+    common += ["--input-scale=0..1"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     for task in ("isa_cam", "aai_topk"):
         result = call(main, [f"--task={task}", *common])
@@ -202,21 +203,22 @@ def test_a_model_of_the_users_own(call, tmp_path):
     assert call(main, ["--task=aai_topk", "--inp_method=ig", *common]).returncode == 0
     result = call(main, ["--task=isa_cam", *common])
     assert result.returncode == 2
-    assert "integrated gradients (ig)" in result.stderr
+    assert "--inp-method grad_cam" in result.stderr
+    # The way out is asked for where it does not hold either.
+    result = call(main, ["--task=isa_cam", "--inp-method=grad_cam", *common])
+    assert "use a method that looks at the pixels" in result.stderr
 
 
-def test_a_network_of_probabilities_is_flagged_by_the_strong_protocol_and_refused_by_the_others(call, tmp_path):
+def test_a_network_of_probabilities_that_cannot_be_cut_is_refused(call, tmp_path):
     inputs = keras.Input((28, 28, 1))
     odds = keras.ops.exp(keras.layers.Dense(10)(keras.layers.Flatten()(inputs)))
     keras.Model(inputs, odds / keras.ops.sum(odds, -1, keepdims=True)).save(tmp_path / "sure.keras")
     common = ["--task=pgd_attack", "--dataset=digits", f"--network={tmp_path / 'sure.keras'}", "--num_image=5"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
-    result = call(main, [*common, "--protocol=strong"])
-    assert result.returncode == 0, result.stderr
-    assert "flagged: the network returns probabilities" in result.stdout
-    result = call(main, common)
-    assert result.returncode == 2
-    assert "probabilities" in result.stderr
+    for protocol in ("strong", "reference"):
+        result = call(main, [*common, f"--protocol={protocol}"])
+        assert result.returncode == 2
+        assert "probabilities" in result.stderr
 
 
 def test_a_softmax_is_cut(call, tmp_path):
@@ -225,6 +227,7 @@ def test_a_softmax_is_cut(call, tmp_path):
     )
     model.save(tmp_path / "probable.keras")
     common = ["--task=pgd_attack", "--dataset=digits", f"--network={tmp_path / 'probable.keras'}", "--num_image=5"]
+    common += ["--input-scale=0..1"]
     result = call(main, [*common, "--steps=2", f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"])
     assert result.returncode == 0, result.stderr
     assert "probabilities" not in result.stdout
@@ -259,6 +262,7 @@ def test_nothing_qualifies(call, tmp_path):
     network.layers[-1].set_weights([np.zeros((3, 10), np.float32), bias])
     network.save(tmp_path / "five.keras")
     common = ["--dataset=digits", f"--network={tmp_path / 'five.keras'}", "--num_image=1", "--steps=1"]
+    common += ["--input-scale=0..1"]
     common += [f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
     # Nobody's target is class 5, and where it were it would be preferred already.
     for task in ("isa_cam", "min_pgd_attack", "attack_and_display"):

@@ -50,6 +50,10 @@ VALUES = {
     "attacks": "fog",
     "budgets": "all",
     "goal": "both",
+    "input_scale": "tf",
+    "output": "scores",
+    "custom_objects": "my_layers:Mish",
+    "weights": "own.weights.h5",
     "calibration": "ata.json",
     "methods": "gradient",
     "layer": "conv",
@@ -97,6 +101,8 @@ def network(tmp_path_factory):
 def line(task, network, name, own_images):
     """The words that give one option to a task, spelled with `_` and with `-`."""
     value = OTHERS.get((task, name), VALUES[name])
+    if name == "weights":
+        network, value = "keras.applications.MobileNetV2", network
     given = f"--{name}" if value is None else f"--{name}={value}"
     needed = [
         f"--task={task}",

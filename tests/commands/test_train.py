@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.commands import train_network
 from interp.commands.train import main
 from interp.core.files import locked
-from interp.training import signals, step_times
+from interp.training import signals, step_times, training_job
 from interp.training.recipes import recipes
 
 SCRIPT = Path(__file__).parents[2] / "train.py"
@@ -124,7 +123,7 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
 
     stop = signals.StopRequest()
     stop.signal = signal.SIGTERM
-    monkeypatch.setattr(train_network, "stop_requests", lambda: contextlib.nullcontext(stop))
+    monkeypatch.setattr(training_job, "stop_requests", lambda: contextlib.nullcontext(stop))
     stopped = call(main, [*arguments, "--no-resume"])
     assert stopped.returncode == 143
     assert "stopped after step 1 of 4" in stopped.stderr
@@ -139,8 +138,8 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
 def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, call):
     """The signal comes with the very last thing that is done for the first network."""
     stop = signals.StopRequest()
-    monkeypatch.setattr(train_network, "stop_requests", lambda: contextlib.nullcontext(stop))
-    monkeypatch.setattr(train_network, "_export", lambda *_: setattr(stop, "signal", signal.SIGTERM))
+    monkeypatch.setattr(training_job, "stop_requests", lambda: contextlib.nullcontext(stop))
+    monkeypatch.setattr("interp.models.save_model", lambda *_: setattr(stop, "signal", signal.SIGTERM))
     result = call(main, [*SMOKE, "--only", "mnist_smallgap_normal", "mnist_pool_normal", *command(tmp_path)[2:]])
     assert result.returncode == 143
     assert "stopped after network 1 of 2" in result.stderr
@@ -210,11 +209,11 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, argu
 def test_the_precision_of_inner_attacks_stays_when_a_training_goes_on(tmp_path, monkeypatch, call):
     """What auto found once is not asked again: another load of the machine may give another answer."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_adv", "--attack-precision", "auto", *command(tmp_path)[2:]]
-    monkeypatch.setattr("interp.commands.train_network.faster_precision", lambda *_: "bfloat16")
+    monkeypatch.setattr("interp.training.training_job.faster_precision", lambda *_: "bfloat16")
     assert call(main, arguments).returncode == 0
     target = tmp_path / "networks" / "digits_smallgap_adv_1.safetensors"
     assert interp.load_model(target).metadata["schedule"]["attack_precision"] == "bfloat16"
-    monkeypatch.setattr("interp.commands.train_network.faster_precision", lambda *_: "float32")
+    monkeypatch.setattr("interp.training.training_job.faster_precision", lambda *_: "float32")
     again = call(main, arguments)
     assert again.returncode == 0, again.stderr
     assert "is there already" in again.stdout

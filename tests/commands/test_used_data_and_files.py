@@ -153,7 +153,7 @@ def test_a_training_goes_on_with_the_same_images_alone(tmp_path, change):
         network = build_network("small", (28, 28, 1), 10)
         keeping = Checkpointing(folder=folder, every_steps=1)
         return train(
-            network, find_objective("normal"), schedule, training, validation=validation, checkpointing=keeping
+            network, find_objective("normal"), training, schedule, validation=validation, checkpointing=keeping
         )
 
     train_set, validation = (data.load("digits", split) for split in ("train", "validation"))
@@ -212,7 +212,7 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
             "pgd_attack",
             model,
             keras_bytes(tmp_path, 1),
-            [f"--network={model}", "--epsilons=0"],
+            [f"--network={model}", "--epsilons=0", "--input-scale=0..1"],
         ),
         "calibration": (
             "uar_attack",
@@ -250,7 +250,7 @@ def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, net
             path.write_bytes(third.read_bytes())
         return network
 
-    monkeypatch.setattr("interp.models.load_model", load_and_replace)
+    monkeypatch.setattr("interp.evaluation.opened_network.load_model", load_and_replace)
     result = call(evaluate.main, arguments)
     assert result.returncode == 1
     assert f"{name}.safetensors changed while it was evaluated, the result is not kept" in result.stderr

@@ -16,10 +16,12 @@ def test_registries_hold_the_listed_names():
     from interp.attributions import INTERPRETATIONS
     from interp.evaluation import PROTOCOLS
     from interp.models import ARCHITECTURES
+    from interp.models.image_scale import candidate_scales
     from interp.training import OBJECTIVES
 
     assert tuple(UNFORESEEN) == names.UNFORESEEN
     assert tuple(GOALS) == names.GOALS
+    assert candidate_scales(3) == names.SCALES
     assert tuple(INTERPRETATIONS) == names.INTERPRETATIONS
     assert tuple(PROTOCOLS) == names.RETRAINING_PROTOCOLS
     assert tuple(ARCHITECTURES) == tuple(names.ARCHITECTURE_TAGS)

@@ -30,7 +30,7 @@ def trained():
         attack_steps=1,
         attack_step_size=0.1,
     )
-    train(net, find_objective("normal"), schedule, data.load("digits", "train"))
+    train(net, find_objective("normal"), data.load("digits", "train"), schedule)
     return net, data.load("digits", "test").take(60)
 
 

@@ -213,7 +213,7 @@ def test_a_model_without_such_maps_is_refused_even_where_nothing_is_broken(image
     constant.layers[-1].bias.assign([9.0, 0.0, 0.0, 0.0])
     truth, targets = np.zeros(8, int), np.ones(8, int)
     assert bound_check(constant, images, truth, targets, MINIMUM, interpretation="ig").epsilon.count == 0
-    with pytest.raises(InputError, match=r"integrated gradients \(ig\)"):
+    with pytest.raises(InputError, match=r"or integrated gradients"):
         bound_check(constant, images, truth, targets, MINIMUM)
-    with pytest.raises(InputError, match=r"integrated gradients \(ig\)"):
+    with pytest.raises(InputError, match=r"or integrated gradients"):
         sneaking(constant, images, truth, targets, ATTACK, MINIMUM, (1.5,))

@@ -65,7 +65,7 @@ def test_every_argument_counts(model):
 def digits():
     """A network that has learnt the digits, and a few of them."""
     network = build_network("small", (28, 28, 1), 10, seed=1)
-    train(network, "normal", plain_schedule(epochs=6, batch_size=50, learning_rate=2e-3), data.load("digits", "train"))
+    train(network, "normal", data.load("digits", "train"), plain_schedule(epochs=6, batch_size=50, learning_rate=2e-3))
     return network, data.load("digits", "test").take(20)
 
 

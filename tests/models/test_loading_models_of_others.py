@@ -12,9 +12,9 @@ import interp
 from interp.attacks import ProjectedGradientDescent
 from interp.attributions import IntegratedGradients
 from interp.core.errors import InputError
+from interp.core.hub_files import download
 from interp.core.network_files import locate_network, network_stem
 from interp.models import adapt, build_network
-from interp.models.named_models import download
 from interp.models.named_objects import resolve_objects
 
 L = keras.layers
@@ -184,13 +184,15 @@ def test_a_softmax_inside_of_a_saved_model_is_refused(tmp_path):
         adapt(interp.load_model(tmp_path / "saved"), scale="0..1")
 
 
-def test_a_damaged_saved_model_and_one_on_a_command_line(tmp_path):
+def test_damaged_saved_models_and_directories(tmp_path):
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read as a SavedModel"):
         interp.load_model(tmp_path / "saved")
-    with pytest.raises(InputError, match=r"command lines take files: .*saved\.keras"):
-        locate_network(str(tmp_path / "saved"))
+    assert locate_network(str(tmp_path / "saved")) == tmp_path / "saved"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"expected the file of a network, or a SavedModel directory"):
+        locate_network(str(tmp_path / "empty"))
 
 
 NAME = "keras.applications.MobileNet"
@@ -224,7 +226,7 @@ def test_architectures_that_are_refused(name, arguments, message):
 
 
 def test_the_hub(monkeypatch):
-    monkeypatch.setattr("interp.models.named_models.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.core.hub_files.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'interp\[hub\]'"):
         interp.load_model("hf://owner/repository/model.keras")
     with pytest.raises(InputError, match="names no file"):
@@ -238,7 +240,7 @@ def test_a_file_of_the_hub_is_read_as_any_other(monkeypatch, tmp_path):
     module = type(sys)("huggingface_hub")
     module.hf_hub_download = lambda **arguments: asked.append(arguments) or str(path)
     monkeypatch.setitem(sys.modules, "huggingface_hub", module)
-    monkeypatch.setattr("interp.models.named_models.find_spec", lambda name: object())
+    monkeypatch.setattr("interp.core.hub_files.find_spec", lambda name: object())
     loaded = interp.load_model("hf://owner/repository/folder/model.safetensors")
     np.testing.assert_array_equal(loaded(IMAGES), network(IMAGES))
     assert asked == [{"repo_id": "owner/repository", "filename": "folder/model.safetensors"}]

@@ -32,7 +32,7 @@ def main() -> None:
             attack_step_size=0.05,
         )
         objective = find_objective("int" if architecture == "small" else "normal")
-        train(network, objective, schedule, data.load("digits", "train").take(500))
+        train(network, objective, data.load("digits", "train").take(500), schedule)
     np.savez(target, *[np.asarray(variable) for variable in network.variables])
     print(f"{strategy.num_replicas_in_sync} replicas")
 

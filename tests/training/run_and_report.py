@@ -31,8 +31,8 @@ def main() -> None:
     train(
         network,
         find_objective("int"),
-        schedule,
         data.load("digits", "train").take(IMAGES),
+        schedule,
         checkpointing=checkpointing,
         report=lambda progress: print(progress.step, flush=True),
     )

@@ -254,7 +254,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_one_of_another_version(tmp_pat
         folder = CheckpointFolder(tmp_path)
         checkpointing = Checkpointing(folder=folder, every_steps=1, warn=told.append)
         network = build_network("small", (28, 28, 1), 10, seed=1)
-        train(network, find_objective("normal"), schedule, images, checkpointing=checkpointing)
+        train(network, find_objective("normal"), images, schedule, checkpointing=checkpointing)
         weights.append(network.get_weights())
         manifest_of(folder, 4, lambda manifest: manifest["progress"].update(change))
     assert len(told) == 1

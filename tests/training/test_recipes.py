@@ -68,6 +68,12 @@ def test_profiles_keep_the_radius():
             assert smoke.images == 200
 
 
+def test_smoke_takes_fewer_images_where_they_are_large():
+    for row in recipes(5):
+        smoke = with_profile(row, "smoke")
+        assert (smoke.images, smoke.schedule.batch_size) == (16, 4)
+
+
 def test_the_cpu_profile_is_short_and_reaches_beyond_the_radius():
     rows = {row.name: row.schedule for row in (with_profile(row, "cpu") for row in [*recipes(1), *recipes(2)])}
     adv, slow = rows["mnist_smallgap_adv_20"], rows["mnist_smallgap_intig_2"]

@@ -41,7 +41,7 @@ def test_it_does_what_the_projects_own_loop_does(digits):
     """The loop shuffles, so both get one batch of all images, and the same seed (99, step) of the random start."""
     schedule = Schedule(**{**vars(SCHEDULE), "batch_size": 100, "ramp": (0, 0)})
     network = build_network("small", (28, 28, 1), 10, seed=3)
-    history = train(network, "intadv", schedule, digits["train"], seed=99)
+    history = train(network, "intadv", digits["train"], schedule, seed=99)
     model = RobustModel(build_network("small", (28, 28, 1), 10, seed=3), "intadv", schedule)
     model.compile(keras.optimizers.Adam(1e-3))
     losses = []
@@ -112,14 +112,10 @@ def test_it_survives_a_round_trip(digits, tmp_path):
 
 
 def test_what_it_cannot_train_is_told(digits):
-    with pytest.raises(InputError, match="takes this package's networks"):
-        RobustModel(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), "adv", SCHEDULE)
+    with pytest.raises(InputError, match="takes Keras models, got str"):
+        RobustModel("mine.keras", "adv", SCHEDULE)
     with pytest.raises(InputError, match="did you mean 'int'"):
         make("imt")
-    model = make("adv")
-    model.compile(keras.optimizers.Adam())
-    with pytest.raises(InputError, match="without sample weights"):
-        model.fit(digits["train"].images, digits["train"].labels, sample_weight=np.ones(100), verbose=0)
 
 
 WAYS = ("fit", "pipeline", "train_on_batch", "evaluate", "predict")

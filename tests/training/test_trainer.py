@@ -52,7 +52,7 @@ def test_every_objective_learns_and_repeats_itself(digits, tag):
     histories, weights = [], []
     for _ in range(2):
         net = small()
-        histories.append(train(net, find_objective(tag), schedule, few, validation=digits["validation"]))
+        histories.append(train(net, find_objective(tag), few, schedule, validation=digits["validation"]))
         weights.append(net.get_weights())
     assert histories[0][-1]["loss"] < histories[0][0]["loss"]
     assert costly or histories[0][-1]["accuracy"] > 0.3
@@ -64,7 +64,7 @@ def test_every_objective_learns_and_repeats_itself(digits, tag):
 def test_one_step_of_normal_training_is_one_step_of_adam(digits):
     few = digits["train"].take(50)
     net, other = small(), small()
-    train(net, find_objective("normal"), dataclasses.replace(SHORT, epochs=1), few)
+    train(net, find_objective("normal"), few, dataclasses.replace(SHORT, epochs=1))
     optimizer = keras.optimizers.Adam(1e-3)
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(few.labels, other(few.images)))
@@ -83,8 +83,8 @@ def test_batches_follow_the_documented_order(digits):
     train(
         net,
         find_objective("normal"),
-        schedule,
         few,
+        schedule,
         seed=7,
         report=lambda progress: seen.append(progress.measures["loss"]),
     )
@@ -99,8 +99,8 @@ def recorded_steps(monkeypatch, objective, schedule, data, **arguments):
     """Train with the real step, and note what every step is given."""
     seen = []
 
-    def recording(network, objective, optimizer, schedule, *, penalty_weight):
-        step = make_step(network, objective, optimizer, schedule, penalty_weight=penalty_weight)
+    def recording(network, objective, optimizer, schedule, *, penalty_weight, **others):
+        step = make_step(network, objective, optimizer, schedule, penalty_weight=penalty_weight, **others)
 
         def run(images, labels, epsilon, seed, stop):
             rate = float(optimizer.learning_rate)
@@ -112,7 +112,7 @@ def recorded_steps(monkeypatch, objective, schedule, data, **arguments):
         return run
 
     monkeypatch.setattr(trainer, "make_step", recording)
-    train(small(), objective, schedule, data, **arguments)
+    train(small(), objective, data, schedule, **arguments)
     return seen
 
 
@@ -180,14 +180,14 @@ def test_a_broken_step_takes_back_the_statistics_of_batch_normalisation(digits):
     net.get_layer("conv1").kernel.assign(np.full((3, 3, 1, 32), np.inf, np.float32))
     before = net.get_weights()
     with pytest.raises(TrainingDiverged):
-        train(net, find_objective("normal"), SHORT, digits["train"].take(50))
+        train(net, find_objective("normal"), digits["train"].take(50), SHORT)
     for now, then in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
 
 def test_progress_counts_to_the_end(digits):
     seen = []
-    train(small(), find_objective("normal"), SHORT, digits["train"].take(120), report=seen.append)
+    train(small(), find_objective("normal"), digits["train"].take(120), SHORT, report=seen.append)
     assert [progress.step for progress in seen] == [1, 2, 3, 4]
     assert [progress.epoch for progress in seen] == [0, 0, 1, 1]
     assert seen[-1].total_steps == 4
@@ -230,7 +230,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_keep_the_weights(digits):
             good.extend(net.get_weights())
 
     with pytest.raises(TrainingDiverged, match="step 1 "):
-        train(net, find_objective("normal"), SHORT, few, report=poison)
+        train(net, find_objective("normal"), few, SHORT, report=poison)
     for now, before in zip(net.get_weights(), good, strict=True):
         np.testing.assert_array_equal(now, before)
 
@@ -238,14 +238,14 @@ def test_numbers_that_are_not_finite_stop_the_run_and_keep_the_weights(digits):
 def test_input_that_does_not_fit_is_refused(digits):
     normal = find_objective("normal")
     with pytest.raises(InputError, match="fewer than one batch"):
-        train(small(), normal, SHORT, digits["train"].take(49))
+        train(small(), normal, digits["train"].take(49), SHORT)
     with pytest.raises(InputError, match="build the network for this dataset"):
-        train(build_network("small", (28, 28, 1), 9), normal, SHORT, digits["train"])
+        train(build_network("small", (28, 28, 1), 9), normal, digits["train"], SHORT)
     with pytest.raises(InputError, match="penalty"):
-        train(small(), find_objective("int"), SHORT, digits["train"], penalty_weight=-1)
+        train(small(), find_objective("int"), digits["train"], SHORT, penalty_weight=-1)
     with pytest.raises(InputError, match="has no penalty"):
-        train(small(), normal, SHORT, digits["train"], penalty_weight=0.5)
-    with pytest.raises(InputError, match="got Sequential"):
-        train(keras.Sequential(), normal, SHORT, digits["train"])
+        train(small(), normal, digits["train"], SHORT, penalty_weight=0.5)
+    with pytest.raises(InputError, match="has no layers"):
+        train(keras.Sequential(), normal, digits["train"], SHORT)
     with pytest.raises(InputError, match="seed"):
-        train(small(), normal, SHORT, digits["train"], seed=-1)
+        train(small(), normal, digits["train"], SHORT, seed=-1)

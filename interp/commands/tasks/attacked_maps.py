@@ -25,7 +25,7 @@ class MapsOptions(MapOptions, RadiusOptions):
 def vis_cam(run: Run[MapsOptions]) -> TaskResult:
     """A picture, a row an image; the table says what the attack did."""
     from interp.attacks import ProjectedGradientDescent, correct
-    from interp.evaluation import AttackedAccuracy, chance_accuracy, describe_protocol, unreached
+    from interp.evaluation import AttackedAccuracy, describe_protocol, unreached
     from interp.report import class_maps_figure, map_gallery
 
     options = run.options
@@ -38,12 +38,11 @@ def vis_cam(run: Run[MapsOptions]) -> TaskResult:
         restarts=max(options.restarts, 1),
     )
     attacked = attack(run.model, run.images, run.labels, **run.attack_settings)
-    right = [correct(run.model, images, run.labels) for images in (run.images, attacked)]
-    flags = (
-        *chance_accuracy(right[0], run.labels, run.sample.classes),
-        *unreached(epsilon, attack.step_size, attack.steps),
+    clean, broken = (
+        float(correct(run.model, images, run.labels, batch_size=run.batch_size).mean())
+        for images in (run.images, attacked)
     )
-    clean, broken = (float(each.mean()) for each in right)
+    flags = unreached(epsilon, attack.step_size, attack.steps)
     protocol = f"maps of {options.method}; {describe_protocol(attack, carry=False)}"
     found = AttackedAccuracy(len(run.labels), epsilon, clean, broken, protocol)
     figure = class_maps_figure(run.model, run.sample, attacked, options.method)

@@ -1,13 +1,12 @@
 """The attribution methods that `--methods` names, made for a network."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from interp.commands.tasks.shared_options import AttributionOptions
 from interp.commands.tasks.task import Run
-from interp.core.errors import InputError
+from interp.core.errors import ArgumentError, InputError
 from interp.core.names import ENSEMBLES, METHODS
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def make(name: str, options: AttributionOptions, model: "keras.Model") -> "Attribution":
     """The method of this name, an ensemble over the gradient or, as ensemble:method, over another method. Raises InputError."""
-    from interp.attributions import find_attribution
+    from interp.attributions import configured
 
     settings = {
         "layer": options.layer,
@@ -29,16 +28,7 @@ def make(name: str, options: AttributionOptions, model: "keras.Model") -> "Attri
         "samples": options.sample_count,
         "noise_level": options.noise_level,
     }
-    return _configured(find_attribution(name), settings).with_model(model)
-
-
-def _configured(method: "Attribution", settings: dict[str, Any]) -> "Attribution":
-    """The method with those of the settings that it has, and what an ensemble is over likewise."""
-    has = {each.name for each in fields(method)}
-    chosen = {name: value for name, value in settings.items() if name in has}
-    if "attribution" in has:
-        chosen["attribution"] = _configured(method.attribution, settings)  # type: ignore[attr-defined]
-    return replace(method, **chosen)
+    return configured(name, settings).with_model(model)
 
 
 def chosen_methods(
@@ -59,9 +49,10 @@ def chosen_methods(
         try:
             factory(run.model).explain(run.images[:1], run.labels[:1])
         except InputError as error:
+            told = error.with_options({"interpretation": "--methods"}) if isinstance(error, ArgumentError) else error
             if options.methods or (options.layer is not None and name in ("grad_cam", "grad_cam++")):
-                raise
-            notes.append(f"{name} left out: {error}")
+                raise told from error
+            notes.append(f"{name} left out: {told}")
             continue
         kept[name] = factory
         if name == "integrated_gradients":

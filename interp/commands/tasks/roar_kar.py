@@ -80,7 +80,7 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
         )
     found = replace(
         found,
-        retrained=f"maps of {run.name}, retrained: {training.architecture}, {training.schedule.epochs} epochs",
+        retrained=f"maps of {run.name}, retrained: {training.name}, {training.schedule.epochs} epochs",
         settings=options.method_settings,
     )
     pictures = {"curves": retraining_figure(found, run.task)}
@@ -92,12 +92,9 @@ def _training(run: Run[RetrainingOptions]) -> "Retraining":
     from interp.training import Retraining, plain_schedule
 
     options, usual = run.options, find_dataset(run.options.dataset).retraining
-    architecture = options.retrain_type or usual.architecture
-    if architecture is None and not isinstance(run.model, Network):
-        raise InputError(
-            "a model of your own is not retrained here: name an architecture with --retrain-type, or call interp.evaluation.roar_kar "
-            "with a training function"
-        )
+    # A model of somebody's own is retrained as it is built; a network of the package may have a faster one to stand for it.
+    of_package = isinstance(run.model, Network)
+    architecture = options.retrain_type or (usual.architecture if of_package else None) or run.model
     epochs = options.epochs or usual.epochs
     steps = epochs * ((options.train_image or usual.images) // usual.batch_size)
     # Short trainings at one rate end where the last batches threw them, most of all with batch normalisation.
@@ -107,7 +104,7 @@ def _training(run: Run[RetrainingOptions]) -> "Retraining":
         learning_rate=usual.learning_rate,
         slower_from=max(1, 2 * steps // 3),
     )
-    return Retraining(architecture or run.model.architecture, schedule)
+    return Retraining(architecture, schedule)
 
 
 def _splits(run: Run[RetrainingOptions], training: "Retraining") -> dict[str, Dataset]:

@@ -7,7 +7,8 @@ from typing import ClassVar
 from interp.core.argument_types import number, numbers, radii, radius, whole_number, words
 from interp.core.checks import check_penalties
 from interp.core.errors import InputError, check_choice
-from interp.core.names import ARCHITECTURE_TAGS, DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS
+from interp.core.model_options import NETWORKS, ModelOptions
+from interp.core.names import DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS
 from interp.core.options import option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
@@ -25,7 +26,7 @@ def seed_option(default: int = 99) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions(ImageOptions):
+class TaskOptions(ImageOptions, ModelOptions):
     """What every task takes."""
 
     title: ClassVar[str] = "what and where"
@@ -36,15 +37,7 @@ class TaskOptions(ImageOptions):
     dataset: str = option(MISSING, CHOICES, names_file=True)
     network: str = option(
         MISSING,
-        "a name under networks/, or the path of a .safetensors file, of a pickle published with the paper (nothing in it is run), of a "
-        ".weights.h5 file (with --network-type), or of a .keras model, which should be one that you trust: it says which classes to "
-        "build; results of networks with the same task and options share a table",
-    )
-    network_type: str | None = option(
-        None,
-        "architecture of the network",
-        choices=ARCHITECTURE_TAGS,
-        usual="the file says it, unless it holds weights alone",
+        f"{NETWORKS}; results of networks with the same task and options share a table",
     )
     any_dataset: bool = option(
         False, "also evaluate a network that says it was trained on another dataset; the result is flagged", parse=bool

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from interp.commands.tasks.shared_options import TaskOptions
+from interp.core.batches import attack_batch
 from interp.core.command_line import progress_bar
+from interp.core.network_files import NetworkFile
 from interp.core.results import Result
 from interp.core.used_files import UsedFiles
 from interp.data import Dataset
@@ -18,32 +19,39 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
+    from interp.evaluation.opened_network import OpenedNetwork
     from interp.report import GalleryEntry
 
 O = TypeVar("O", bound=TaskOptions)  # noqa: E741
 
-# Attacks hold a few copies of what a network computes for a batch; so many images, and so many values in them, at a time keep even
-# 31 layers on 224x224 pixels below 4 GiB.
-IMAGES, VALUES = 250, 4 * 224 * 224 * 3
+# Rows of a picture of classes.
+SHOWN_CLASSES = 10
 
 
 @dataclass(frozen=True)
 class Run(Generic[O]):
-    """A task on one network: its options, the model, and the images with a target class each."""
+    """A task on one network: its options, the network, and the images with a target class each."""
 
     task: str
     options: O
-    name: str
-    path: Path
-    model: "keras.Model"
+    file: NetworkFile
+    opened: "OpenedNetwork"
     sample: Dataset
     targets: np.ndarray
     # What the result is made of besides the images.
     files: UsedFiles
-    # What is flagged of the network itself, whatever the result.
-    flags: Sequence[Mapping[str, Any]] = ()
     # Of many runs in a row, the caller shows the progress.
     quiet: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the network."""
+        return self.file.name
+
+    @property
+    def model(self) -> "keras.Model":
+        """The network on the contract."""
+        return self.opened.model
 
     @property
     def images(self) -> np.ndarray:
@@ -62,8 +70,8 @@ class Run(Generic[O]):
 
     @property
     def one_of_each_class(self) -> np.ndarray:
-        """The rows of the first image of each class."""
-        return np.unique(self.labels, return_index=True)[1]
+        """The rows of the first image of each class, of the first classes where there are more than a picture shows."""
+        return np.unique(self.labels, return_index=True)[1][:SHOWN_CLASSES]
 
     @property
     def attack_settings(self) -> dict[str, Any]:
@@ -74,7 +82,7 @@ class Run(Generic[O]):
     def batch_size(self) -> int:
         """Images in memory at a time."""
         asked = getattr(self.options, "batch_size", None)
-        return asked or int(np.clip(VALUES // int(np.prod(self.sample.image_shape)), 1, IMAGES))
+        return asked or attack_batch(self.sample.image_shape)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[], None]]:

@@ -1,13 +1,13 @@
 """aai_topk and intr_topk: do maps agree after an attack, and with those of another network?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from interp.commands.networks import check_dataset, open_network
 from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.shared_options import MapOptions, RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number
-from interp.core.network_files import locate_network, network_stem, normal_counterpart
+from interp.core.names import AUTO
+from interp.core.network_files import NetworkFile, find_file, network_stem, normal_counterpart
 from interp.core.options import option
 
 
@@ -49,12 +49,22 @@ def aai_topk(run: Run[AgreementOptions]) -> TaskResult:
 def intr_topk(run: Run[OverlapOptions]) -> TaskResult:
     """Overlap of the strongest positions of this network's maps with the other's, one row."""
     from interp.evaluation import NetworkOverlap, overlap_of_networks
+    from interp.evaluation.opened_network import check_dataset, open_network
 
     options = run.options
     named, folder = options.against, options.networks_dir
-    other = run.files.add(locate_network(named, folder) if named else normal_counterpart(run.path, folder))
-    network = open_network(other, run.sample)
-    flags = check_dataset(other, network, options.dataset, any_dataset=options.any_dataset)
-    mean = overlap_of_networks(run.model, network, run.images, run.labels, interpretation=options.method, k=options.k)
-    found = NetworkOverlap(network_stem(other.name), options.k, mean, len(run.labels), options.method)
-    return TaskResult(found, gap_notes(run), flags=flags, record={"against": other.name})
+    if named:
+        other = find_file(named, folder)
+    else:
+        path = normal_counterpart(run.file.path, folder)
+        other = NetworkFile(path, network_stem(path.name))
+    run.files.add(other.path)
+    # What was said of this network's images holds for another one of somebody's own, and for none of this package.
+    told = replace(options, input_scale=AUTO, output=None) if other.is_of_this_package else options
+    opened = open_network(other, run.sample, told)
+    flags = check_dataset(other, opened.model, options.dataset, any_dataset=options.any_dataset)
+    mean = overlap_of_networks(
+        run.model, opened.model, run.images, run.labels, interpretation=options.method, k=options.k
+    )
+    found = NetworkOverlap(other.name, options.k, mean, len(run.labels), options.method)
+    return TaskResult(found, gap_notes(run), flags=flags, record={"against": other.path.name})

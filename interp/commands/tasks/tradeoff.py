@@ -7,7 +7,6 @@ from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.isa import smallest_radii, sneak
 from interp.commands.tasks.shared_options import NOT_IG, PenaltyOptions
 from interp.commands.tasks.task import Run, TaskResult
-from interp.core.names import SELECTIONS
 from interp.core.options import option
 
 if TYPE_CHECKING:
@@ -35,20 +34,18 @@ class TradeoffRepresentationOptions(TradeoffCamOptions):
 
     methods: ClassVar[tuple[str, ...]] = ("representation",)
 
-    rep_l: int = option(-1, "layer whose outputs are compared; -1 is the last feature maps", parse=int)
+    rep_l: int = option(-1, "layer whose outputs are compared, from 0; -1 is the last feature maps", parse=int)
 
 
 def tradeoff(run: Run[TradeoffCamOptions]) -> TaskResult:
     """Discrepancy against the radius for each image, one curve for each class selection."""
     from interp.evaluation import Tradeoff
+    from interp.evaluation.tradeoff import selections_of
     from interp.report import tradeoff_figure
 
     options = run.options
     layer = options.rep_l if isinstance(options, TradeoffRepresentationOptions) else -1
-    # Feature maps are the same for all classes.
-    names = (
-        {"representation": "one_class"} if options.method == "representation" else {name: name for name in SELECTIONS}
-    )
+    names, left_out = selections_of(options.method, run.sample.classes, run.sample.image_shape)
     curves: dict[str, Sneaking] = {}
     smallest = smallest_radii(run)
     with run.progress(len(names)) as tick:
@@ -57,5 +54,7 @@ def tradeoff(run: Run[TradeoffCamOptions]) -> TaskResult:
             tick()
     found = Tradeoff(curves, len(run.labels), f"{options.method}, {options.protocol}")
     if not any(len(curve.qualified) for curve in curves.values()):
-        return TaskResult(found)
-    return TaskResult(found, gap_notes(run), pictures={"tradeoff": tradeoff_figure(run.sample, run.targets, curves)})
+        return TaskResult(found, left_out)
+    return TaskResult(
+        found, [*gap_notes(run), *left_out], pictures={"tradeoff": tradeoff_figure(run.sample, run.targets, curves)}
+    )

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from interp.commands.tasks.shared_options import BatchOptions
 from interp.commands.tasks.task import Run, TaskResult
@@ -12,13 +9,6 @@ from interp.core.argument_types import whole_number, words
 from interp.core.errors import InputError, check_choice
 from interp.core.names import GOALS, SCORED, UNFORESEEN
 from interp.core.options import option
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-# Parts of the default budget in the gallery.
-GALLERY = (1 / 16, 1 / 4, 1.0)
-GALLERY_STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,22 +34,18 @@ class UnforeseenOptions(BatchOptions):
 
 def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
     """Accuracies, an attack, goal and budget a row, scores where there is a calibration, curves and the gallery."""
-    from interp.attacks import correct
-    from interp.attacks.unforeseen import UNFORESEEN as ATTACKS
-    from interp.evaluation import calibrated_budgets, chance_accuracy, read_calibration, unforeseen_accuracy
-    from interp.report import unforeseen_figure
+    from interp.evaluation import calibrated_budgets, read_calibration, unforeseen_accuracy
+    from interp.evaluation.unforeseen_accuracy import margin_notes, usual_budgets
+    from interp.report import attacks_gallery, unforeseen_figure
 
     options = run.options
     names = options.attacks or SCORED
     goals = tuple(GOALS) if options.goal == "both" else (options.goal,)
-    side = max(run.sample.image_shape[:2])
     calibration = None if options.calibration is None else read_calibration(run.files.add(options.calibration))
     if calibration is not None:
         budgets = calibrated_budgets(calibration, names)
-    elif options.budgets == "all":
-        budgets = {name: ATTACKS[name].budgets for name in names}
     else:
-        budgets = {name: (ATTACKS[name].default(side),) for name in names}
+        budgets = usual_budgets(names, run.sample.image_shape, all_six=options.budgets == "all")
     with run.progress(len(goals) * sum(map(len, budgets.values()))) as tick:
         found = unforeseen_accuracy(
             run.model,
@@ -72,36 +58,12 @@ def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
             report=tick,
             **run.attack_settings,
         )
-    padded = any(length % 16 for length in run.sample.image_shape[:2])
-    notes = (
-        ["sides are no multiples of 16: the attacks work on images with black margins, which are cut off"]
-        if padded
-        else []
-    )
     settings = (
         f"{options.steps} steps of budget / sqrt(steps), worst of {options.restarts} start(s), seed {options.seed}"
     )
     found = replace(found if calibration is None else found.scored(calibration), settings=settings)
-    clean = correct(run.model, run.images, run.labels, batch_size=run.batch_size)
-    flags = chance_accuracy(clean, run.labels, run.sample.classes)
-    pictures = {"gallery": _gallery(run, tuple(names), side)}
+    shown = run.sample.take(run.one_of_each_class)
+    pictures = {"gallery": attacks_gallery(run.model, shown, names, seed=options.seed)}
     if any(len(radii) > 1 for radii in budgets.values()):
         pictures["budgets"] = unforeseen_figure(found)
-    return TaskResult(found, notes, flags=flags, pictures=pictures)
-
-
-def _gallery(run: Run[UnforeseenOptions], names: tuple[str, ...], side: int) -> "Figure":
-    """One image of each class, and each attack on it at three budgets."""
-    from interp.attacks.unforeseen import UNFORESEEN as ATTACKS
-    from interp.attacks.unforeseen import make_unforeseen
-    from interp.report import gallery_figure
-
-    shown = run.sample.take(run.one_of_each_class)
-    columns = {}
-    for name in names:
-        shared = make_unforeseen(name, 1.0, steps=GALLERY_STEPS)
-        for part in GALLERY:
-            epsilon = part * ATTACKS[name].default(side)
-            attack = make_unforeseen(name, epsilon, steps=GALLERY_STEPS, _compiled=shared._compiled)
-            columns[f"{name}\n{epsilon:g}"] = attack(run.model, shown.images, shown.labels, seed=run.options.seed)
-    return gallery_figure(np.asarray(shown.images), columns, [shown.class_names[label] for label in shown.labels])
+    return TaskResult(found, margin_notes(run.sample.image_shape), pictures=pictures)

@@ -1,0 +1,181 @@
+"""What `train.py` trains, as jobs: the networks of recipes, and a model of somebody's own."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp import models, training
+from interp.attacks import correct
+from interp.core.errors import ArgumentError
+from interp.core.files import replacing, write_bytes, write_json
+from interp.core.json_values import parse_json
+from interp.core.model_options import OPTION_NAMES
+from interp.core.names import AUTO
+from interp.core.network_files import find_file
+from interp.core.provenance import describe_run
+from interp.data import Dataset, find_dataset
+from interp.evaluation.opened_network import load_file
+from interp.models.named_objects import build_by_function
+from interp.report import history_figure, note_source
+from interp.training.recipes import Recipe
+from interp.training.training_job import TrainedNetwork, TrainingJob, run_jobs
+
+if TYPE_CHECKING:
+    from interp.commands.train import TrainingOptions
+
+# Images whose accuracy says which scale a model was trained on.
+EVIDENCE = 500
+
+
+def train_networks(
+    rows: Sequence[Recipe],
+    options: "TrainingOptions",
+    datasets: Mapping[str, dict[str, Dataset]],
+    strategy: tf.distribute.Strategy,
+) -> list[TrainedNetwork]:
+    """Train the networks of recipes, or the model of the options where there are none, one after the other.
+
+    Raises InputError, TrainingDiverged, TrainingInterrupted.
+    """
+    jobs = [recipe_job(row, options, datasets[row.dataset]) for row in rows]
+    return run_jobs(
+        jobs or [own_job(options, *datasets.values())],
+        strategy,
+        resume=options.resume,
+        attack_precision=options.attack_precision,
+    )
+
+
+def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJob:
+    """The training of a recipe, whose file holds its metadata. Raises InputError."""
+    if row.images is not None:
+        fewer = {split: splits[split].take(min(row.images, len(splits[split]))) for split in ("train", "validation")}
+        splits = {**splits, **fewer}
+    images = splits["train"]
+    target = options.networks_dir / f"{row.name}.safetensors"
+
+    def write(network: keras.Model, metadata: dict[str, Any]) -> None:
+        metadata = {"dataset": row.dataset, **metadata, "run": describe_run(asdict(options))}
+        if row.architecture == "simple_cnn":
+            metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
+        _draw(target, options, metadata)
+        models.save_model(network, target, metadata)
+
+    return TrainingJob(
+        target=target,
+        build=lambda: models.build_network(row.architecture, images.image_shape, images.classes, seed=options.seed),
+        objective=row.method,
+        schedule=row.schedule,
+        data=images,
+        validation=splits["validation"],
+        seed=options.seed,
+        penalty_weight=row.penalty_weight,
+        settings={"augment": row.augment},
+        said={"augment": row.augment},
+        read=lambda path: models.load_model(path).metadata,
+        write=write,
+    )
+
+
+def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJob:
+    """The training of the model of the options, saved as a plain .keras file with its metadata in a .json beside it.
+
+    Raises InputError.
+    """
+    images, spec = splits["train"], find_dataset(options.dataset or "")
+    objective = training.find_objective(options.method or "")
+    if options.explanation is not None:
+        objective = training.with_explanation(objective, options.explanation)
+    schedule = training.usual_schedule(
+        len(images),
+        spec.usual_radius if options.epsilon is None else options.epsilon,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+    )
+    make, called = _maker(options, images)
+    target = options.networks_dir / f"{spec.prefix}_{called}_{objective.tag}_{schedule.epochs}.keras"
+    trained: list[keras.Model] = []
+
+    def build() -> keras.Model:
+        model = make()
+        found = _adapted(model, splits["validation"], options)
+        print(f"input scale of {called}: {found.scale}, as {found.reason}")
+        # The adapted model shares its layers with the user's, which is what is saved.
+        trained[:] = [model]
+        return found.model
+
+    def write(_: keras.Model, metadata: dict[str, Any]) -> None:
+        metadata = {"dataset": spec.name, **metadata, "run": describe_run(asdict(options))}
+        _draw(target, options, metadata)
+        write_json(target.with_suffix(".json"), metadata)
+        with tempfile.TemporaryDirectory() as folder:
+            trained[0].save(Path(folder) / target.name)
+            write_bytes(target, (Path(folder) / target.name).read_bytes())
+
+    return TrainingJob(
+        target=target,
+        build=build,
+        objective=objective,
+        schedule=schedule,
+        data=images,
+        validation=splits["validation"],
+        seed=options.seed,
+        penalty_weight=options.penalty_weight,
+        settings={"augment": options.augment, "batch_statistics": options.batch_statistics},
+        said={
+            **{name: getattr(options, name) for name in ("augment", "model", "batch_statistics")},
+            "input_scale": str(options.input_scale),
+        },
+        read=lambda path: parse_json(path.with_suffix(".json").read_text(encoding="utf-8")),
+        write=write,
+    )
+
+
+def _maker(options: "TrainingOptions", data: Dataset) -> tuple[Callable[[], keras.Model], str]:
+    """What makes the model of the options, and its name. Raises InputError."""
+    text = options.model or ""
+    name = text.partition(":")[2]
+    if not name.isidentifier() or "/" in text:
+        file = find_file(text, options.networks_dir, options.weights)
+        return lambda: load_file(file, data, options), file.name
+    return lambda: build_by_function(text, data.image_shape, data.classes, seed=options.seed), name
+
+
+def _adapted(model: keras.Model, validation: Dataset, options: "TrainingOptions") -> models.Adaptation:
+    """The model on the contract; of an untrained one, whose accuracy is no evidence, the scale is 0..1 unless its layers say another."""
+    few = validation.take(min(EVIDENCE, len(validation)))
+    evidence = {} if ":" in (options.model or "") else {"images": np.asarray(few.images), "labels": few.labels}
+    if type(model) is models.Network:
+        return models.Adaptation(model, "0..1", "it is a network of this package")
+    try:
+        try:
+            return models.find_adaptation(model, scale=options.input_scale, output=options.output, **evidence)
+        except ArgumentError:
+            if evidence or options.input_scale != AUTO:
+                raise
+            found = models.find_adaptation(model, scale="0..1", output=options.output)
+            return replace(found, reason="its layers say no other, and it is to be trained on that")
+    except ArgumentError as error:
+        raise error.with_options(OPTION_NAMES) from error
+
+
+def _draw(target: Path, options: "TrainingOptions", metadata: Mapping[str, Any]) -> None:
+    """Write the picture of a training, before its network, whose presence says that all is done."""
+    with replacing(options.pictures_dir / f"{target.stem}.png") as temporary:
+        note_source(history_figure(metadata["history"]), metadata["data"]).savefig(temporary, dpi=130)
+
+
+def _accuracy_per_class(test: Dataset, network: keras.Model) -> dict[str, float]:
+    """Print and return the share of test images of each class that the network gets right."""
+    right = correct(network, test.images, test.labels)
+    shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
+    shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
+    print(f"accuracy on {len(test)} test images ({test.source}) {right.mean():.4f}; {shown}")
+    return {"all": float(right.mean()), **shares}

@@ -1,0 +1,18 @@
+"""How many images to have in memory at a time, by their size."""
+
+from math import prod
+
+# Attacks hold a few copies of what a network computes for a batch; so many values of images at a time keep even 31 layers on 224x224
+# pixels below 4 GiB. Without gradients a layer is let go after the next.
+_ATTACKED, _FORWARD = 4 * 224 * 224 * 3, 16 * 224 * 224 * 3
+_MOST_ATTACKED, _MOST_FORWARD = 250, 256
+
+
+def attack_batch(image_shape: tuple[int, ...]) -> int:
+    """Images (height, width, channels) at a time where gradients are followed."""
+    return max(1, min(_ATTACKED // prod(image_shape), _MOST_ATTACKED))
+
+
+def forward_batch(image_shape: tuple[int, ...]) -> int:
+    """Images (height, width, channels) at a time where a model only looks at them."""
+    return max(1, min(_FORWARD // prod(image_shape), _MOST_FORWARD))

@@ -1,0 +1,73 @@
+"""What made a network, as JSON values: for its file, and for telling whether a checkpoint is of the same training."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import keras
+
+from interp.attributions import CAM
+from interp.core.checks import check_instance
+from interp.data import Dataset
+from interp.models.network import Network
+from interp.training.objectives import Objective, find_objective, resolve_penalty
+from interp.training.schedule import Schedule
+
+# How to make one, for messages.
+SCHEDULE = "Schedule(...) or PAPER['mnist']"
+
+
+def describe(
+    objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
+) -> dict[str, Any]:
+    """What made a network, for its file's metadata. Raises InputError."""
+    objective = find_objective(objective)
+    check_instance("the schedule", schedule, Schedule, SCHEDULE)
+    weight = resolve_penalty(objective, penalty_weight)
+    described = asdict(schedule)
+    if schedule.attack_precision == "float32":
+        # As in files of before there was a choice.
+        del described["attack_precision"]
+    if schedule.norm == "linf":
+        del described["norm"]
+    made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
+    if objective.explanation not in (None, CAM()):
+        made["explanation"] = objective.explanation.describe()
+    return made
+
+
+def describe_model_and_data(model: keras.Model, data: Dataset, augment: bool | keras.layers.Layer) -> dict[str, Any]:
+    """What is trained on which images, and how these are changed."""
+    is_known = isinstance(model, Network)
+    return {
+        "augment": augment if isinstance(augment, bool) else _settings(augment),
+        "architecture": model.architecture if is_known else f"{type(model).__name__}, {model.count_params()} weights",
+        "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
+    }
+
+
+def describe_choices(
+    optimizer: keras.Optimizer | None, class_weights: Mapping[int, float] | None, batch_statistics: str
+) -> dict[str, Any]:
+    """What else makes a training, as far as it is not the default: earlier versions did not say it."""
+    given: dict[str, Any] = {}
+    if optimizer is not None:
+        given["optimizer"] = _settings(optimizer)
+    if class_weights is not None:
+        given["class_weights"] = {str(label): float(weight) for label, weight in class_weights.items()}
+    if batch_statistics != "each":
+        given["batch_statistics"] = batch_statistics
+    return given
+
+
+def _settings(of: Any) -> Any:
+    """What makes an object of Keras, as JSON values, without names, which Keras counts up from one object to the next."""
+
+    def without_names(values: Any) -> Any:
+        if isinstance(values, list):
+            return [without_names(value) for value in values]
+        if not isinstance(values, dict):
+            return values
+        return {key: without_names(value) for key, value in values.items() if key != "name"}
+
+    return without_names(keras.saving.serialize_keras_object(of))

@@ -1,0 +1,85 @@
+"""A user's model as an architecture: kept as bytes that can be sent, built anew, and started from a seed."""
+
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from interp.core.digest import digest
+from interp.core.errors import InputError
+from interp.models.model_check import reason
+from interp.training.model_state import ModelState
+
+
+@dataclass(frozen=True)
+class OwnArchitecture:
+    """A Keras model by its `name`, which tells it apart from others, and the file that it is built of."""
+
+    name: str
+    file: bytes = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "OwnArchitecture":
+        """The architecture of a model, which stays as it is. Raises InputError for one that cannot be built anew."""
+        weights = [np.asarray(variable) for variable in model.weights]
+        with _named_file() as path, _telling():
+            model.save(path)
+            found = cls(
+                f"its own architecture of {model.count_params():,} weights, {digest(weights)}", path.read_bytes()
+            )
+        if [each.shape for each in found.build().weights] != [each.shape for each in model.weights]:
+            raise InputError("the model cannot be built anew for retrainings: its file gives other weights than it has")
+        return found
+
+    def build(self) -> keras.Model:
+        """A model of this architecture with the weights that it was kept with. Raises InputError."""
+        with _named_file() as path, _drawing_from(0), _telling():
+            path.write_bytes(self.file)
+            return keras.models.load_model(path, compile=False)
+
+
+def start_anew(model: keras.Model, kept: list[np.ndarray], seed: int, image_shape: tuple[int, int, int]) -> None:
+    """Give a model, in place, the weights that its initializers draw with `seed`.
+
+    What no training changes, such as frozen layers and the mean of a Normalization, gets the weights `kept`; statistics of batch
+    normalisation start as in a new model. Initializers with a seed of their own draw the same each time. Raises InputError.
+    """
+    with _drawing_from(seed), _telling():
+        new = type(model).from_config(model.get_config())
+        new.build((None, *image_shape))
+    changed = {id(each) for each in (*model.trainable_variables, *ModelState(model, image_shape).statistics)}
+    for variable, drawn, value in zip(model.weights, new.weights, kept, strict=True):
+        variable.assign(np.asarray(drawn) if id(variable) in changed else value)
+
+
+@contextmanager
+def _named_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "model.keras"
+
+
+@contextmanager
+def _drawing_from(seed: int) -> Iterator[None]:
+    """Initializers and layers without a seed take one from Python's generator, which is given back as it was."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"the model cannot be built anew for retrainings ({reason(error)}): give layers of your own a get_config and "
+            "@keras.saving.register_keras_serializable() in a module that can be imported, or name an architecture with --retrain-type"
+        ) from error

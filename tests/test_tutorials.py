@@ -1,0 +1,96 @@
+"""The tutorials for a user's own images and models, run from top to bottom as they stand on their pages."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from interp import data
+
+L = keras.layers
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MODELS = """
+import keras
+
+L = keras.layers
+
+
+def small_cnn(image_shape, classes):
+    return keras.Sequential(
+        [keras.Input(image_shape), L.Rescaling(1 / 255), L.Conv2D(8, 5, strides=3), L.BatchNormalization(), L.ReLU(),
+         L.GlobalAveragePooling2D(), L.Dense(classes, activation="softmax")]
+    )
+"""
+
+
+def section(page, heading):
+    """What stands under a heading of a page, the whole page without one."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return text if heading is None else text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A directory with photos, a model that plain Keras trained on them, and a module that builds one."""
+    generator = np.random.RandomState(0)
+    for label, name in enumerate(("bars", "diagonals", "rows")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(50):
+            y, x = np.mgrid[: generator.randint(64, 90), : generator.randint(64, 90)]
+            stripes = np.sin((x / 4, (x + y) / 5, y / 4)[label]) > 0
+            pixels = stripes[..., None] * generator.uniform(0.3, 0.6) + generator.uniform(0.1, 0.3, 3)
+            Image.fromarray((255 * pixels).astype(np.uint8)).save(tmp_path / "photos" / name / f"{number:02d}.jpg")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_models.py").write_text(MODELS)
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "layers.py").write_text("import keras\n\nclass Mish(keras.layers.Layer):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    photos = data.load("photos", "train", image_size=64)
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((64, 64, 3))
+    maps = L.Conv2D(16, 5, strides=2, activation="relu")(L.Rescaling(1 / 255)(inputs))
+    maps = L.Conv2D(16, 3, strides=2, activation="relu", name="last_conv")(maps)
+    model = keras.Model(inputs, L.Dense(3, activation="softmax")(L.GlobalAveragePooling2D()(maps)))
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.fit(255 * np.asarray(photos.images[:]), photos.labels, epochs=25, batch_size=16, verbose=0)
+    model.save("mine.keras")
+    model.save("older.h5")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("README.md", "Your images, your model"), ("docs/your_own.md", None)],
+)
+def test_every_block_runs(page, heading, own):
+    test = data.load("photos", "test", image_size=64)
+    names = {"images": np.asarray(test.images[:]), "labels": test.labels}
+    blocks = BLOCK.findall(section(page, heading))
+    assert blocks
+    for language, code in blocks:
+        if language == "text":
+            continue
+        if language == "python":
+            exec(compile(code, page, "exec"), names)
+            continue
+        for line in code.replace("\\\n", " ").splitlines():
+            command, *words = shlex.split(line, comments=True)
+            assert command == "python"
+            script = [str(ROOT / words[0])] if words[0].endswith(".py") else [words[0]]
+            said = subprocess.run(
+                [sys.executable, *script, *words[1:]], capture_output=True, text=True, check=False, timeout=900
+            )
+            assert said.returncode == 0, f"{line}\n{said.stderr}"
+
+
+def test_the_tutorial_of_the_readme_is_short():
+    lines = section("README.md", "Your images, your model").strip().splitlines()
+    assert 5 < len(lines) <= 15
