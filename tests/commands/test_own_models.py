@@ -90,7 +90,7 @@ TASKS = [
     ("sanity_check", {"samples": 2, "methods": "gradient,grad_cam"}, {}),
 ]
 # The rest of the tasks takes long.
-FAST = ("saliency {'methods'", "sanity_check", "tradeoff_repr", "min_pgd_attack")
+FAST = ("saliency {'methods'", "min_pgd_attack")
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -204,6 +204,7 @@ def two_ended(place):
     return keras.Model(inputs, {"kind": scores, "colour": scores[:, :2]})
 
 
+@pytest.mark.slow
 def test_where_models_come_from(call, place, tmp_path, monkeypatch):
     """Each form of --network with what it needs, and the name of its results: the accuracies are the same."""
     monkeypatch.chdir(tmp_path)

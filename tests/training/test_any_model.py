@@ -126,8 +126,23 @@ def test_without_an_attack_it_is_plain_keras(way):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tag", OBJECTIVES)
+FAST = [
+    ("normalised", "normal"),
+    ("normalised", "int"),
+    ("rescaling", "adv"),
+    ("rescaling", "int"),
+    ("nested", "trades"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag"),
+    [
+        pytest.param(kind, tag, marks=[] if (kind, tag) in FAST else pytest.mark.slow)
+        for kind in KINDS
+        for tag in OBJECTIVES
+    ],
+)
 def test_every_objective_trains_every_model_that_can_serve_it(kind, tag):
     make, scale = KINDS[kind]
     model = make()
@@ -255,6 +270,7 @@ def test_half_precision_is_trained_with_a_scaled_loss():
     robust.fit(np.asarray(pictures().images[:]), pictures().labels, batch_size=8, verbose=0)
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_saved_as_a_plain_keras_model(tmp_path):
     data, model = pictures(48), rescaling()
     adapted = adapt(model, scale="0..255")
