@@ -39,7 +39,8 @@ class Asked:
         """The table that networks of these options share, for the names of files."""
         parts = [self.options.in_files(each.name) for each in fields(self.options) if each.metadata["names_file"]]
         method = getattr(self.options, "method", None)
-        return "_".join([self.task.name, *(method or "" if part == "None" else part for part in parts)])
+        named = (method or "" if part == "None" else part for part in parts)
+        return "_".join(filter(None, [self.task.name, *named]))
 
 
 def parser(task: TaskSpec | None = None, prog: str = SCRIPT) -> Parser:

@@ -17,6 +17,13 @@ def usual_radii(channels: int) -> tuple[tuple[float, ...], tuple[float, ...], fl
     return GREY if channels == 1 else COLOUR
 
 
+def usual_l2_radii(shape: tuple[int, int, int]) -> tuple[float, ...]:
+    """l2 radii of accuracy tables for images of this shape: what is usual for handwriting, for 32x32 and for 224x224 in colour."""
+    if shape[2] == 1:
+        return 0.0, 0.5, 1.0, 1.5, 2.0
+    return (0.0, 0.25, 0.5, 1.0) if max(shape[:2]) < 100 else (0.0, 0.5, 1.0, 2.0, 3.0)
+
+
 def user_spec(
     name: str, shape: tuple[int, int, int], class_names: Sequence[str], training_images: int, load: Loader
 ) -> DatasetSpec:

@@ -360,3 +360,37 @@ def test_a_network_of_other_images_is_refused(call, tmp_path):
     result = call(main, [*common, "--network", net])
     assert result.returncode == 2
     assert "(28, 28, 1)" in result.stderr
+
+
+@pytest.mark.parametrize("protocol", ["reference", "quick", "strong"])
+def test_accuracy_in_an_l2_ball(call, network, tmp_path, protocol):
+    """Radii and steps are those of the norm, and tables of the two norms are two."""
+    line = [
+        "--task",
+        "pgd_attack",
+        "--dataset",
+        "digits",
+        "--network",
+        network,
+        "--protocol",
+        protocol,
+        "--norm",
+        "l2",
+    ]
+    line += ["--num-image", "20", "--steps", "5", "--output-dir", tmp_path, "--picture-dir", tmp_path]
+    if protocol != "reference":
+        line += ["--queries", "5", "--restarts", "1", "--epsilons", "0,1.5"]
+    result = call(main, [str(word) for word in line])
+    assert result.returncode == 0, result.stderr
+    record = json.loads(next((tmp_path / f"pgd_attack_digits_{protocol}_l2").glob("*.json")).read_text())
+    radii = [row[0] for row in record["rows"]]
+    assert radii == ([0, 0.5, 1, 1.5, 2] if protocol == "reference" else [0, 1.5])
+    assert record["arguments"]["step_size"] == pytest.approx(2.5 * radii[-1] / 5)
+    assert "l2" in record["caption"]
+
+
+def test_radii_above_1_are_for_l2_alone(call, network, tmp_path):
+    line = ["--task", "pgd_attack", "--dataset", "digits", "--network", network, "--epsilons", "0,8"]
+    result = call(main, [str(word) for word in line])
+    assert result.returncode == 2
+    assert "expected at most 1" in result.stderr

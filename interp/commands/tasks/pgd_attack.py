@@ -4,13 +4,18 @@ from dataclasses import dataclass, replace
 
 from interp.commands.tasks.shared_options import RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
-from interp.core.argument_types import whole_number
+from interp.core.argument_types import numbers, whole_number
+from interp.core.checks import check_radius
 from interp.core.errors import InputError
-from interp.core.names import ITERATES, PRECISIONS
+from interp.core.names import ITERATES, PRECISIONS, STRENGTHS, THREAT_NORMS
 from interp.core.options import option
+from interp.data import find_dataset
+from interp.data.user_spec import usual_l2_radii
 
 # Options that one of the protocols takes alone.
 REFERENCE, STRONG = ("iterate", "attack_precision"), ("queries",)
+# A step of the l2 attack, of all of them together, in radii.
+REACH = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,35 +24,53 @@ class AccuracyOptions(RadiusOptions):
 
     protocol: str = option(
         "reference",
-        "reference is the paper's; strong is the worst case over several attacks, and flags",
-        choices=("reference", "strong"),
+        "reference is the paper's; strong is the worst case over several attacks and AutoAttack, and flags; quick leaves AutoAttack out",
+        choices=("reference", *STRENGTHS),
         names_file=True,
+    )
+    norm: str | None = option(None, "of the radii", choices=THREAT_NORMS, usual="linf", names_file=True)
+    epsilons: list[float] | None = option(
+        None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
     )
     restarts: int | None = option(
         None,
         "random starts; 0 starts at the image, as the paper did",
         parse=whole_number(0),
-        usual="0, of the strong protocol 5",
+        usual="0, of the strong and the quick protocol 5",
     )
     iterate: str = option("last", "which iterate of PGD counts, first is the first to succeed", choices=ITERATES)
     attack_precision: str = option("float32", "of the gradients; auto times both once", choices=(*PRECISIONS, "auto"))
     queries: int = option(1000, "of the black-box attack of the strong protocol", parse=whole_number(1))
 
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """Radii of accuracy tables."""
+        if self.norm == "l2" and not self.epsilons:
+            return usual_l2_radii(find_dataset(self.dataset).shape)
+        return super().radii
+
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
-        for name in REFERENCE if self.protocol == "strong" else STRONG:
+        for name in STRONG if self.protocol == "reference" else REFERENCE:
             if name in given:
-                other = "reference" if name in REFERENCE else "strong"
+                other = "reference" if name in REFERENCE else "strong or quick"
                 raise InputError(
                     f"--{name.replace('_', '-')} is for --protocol {other}: leave it out for --protocol {self.protocol}"
                 )
-        if self.protocol == "strong" and self.restarts == 0:
-            raise InputError("--protocol strong needs random starts: leave --restarts out, or give at least 1")
+        if self.protocol != "reference" and self.restarts == 0:
+            raise InputError(
+                f"--protocol {self.protocol} needs random starts: leave --restarts out, or give at least 1"
+            )
+        for epsilon in self.epsilons or ():
+            check_radius("a radius of --epsilons", epsilon, self.norm or "linf")
+        if self.norm == "l2" and "step_size" not in given:
+            # What is usual in l_inf is short in l2.
+            object.__setattr__(self, "step_size", REACH * max(self.radii) / self.steps or self.step_size)
 
 
 def pgd_attack(run: Run[AccuracyOptions]) -> TaskResult:
     """Accuracies, a radius a row."""
-    return _strong(run) if run.options.protocol == "strong" else _reference(run)
+    return _reference(run) if run.options.protocol == "reference" else _strong(run)
 
 
 def _reference(run: Run[AccuracyOptions]) -> TaskResult:
@@ -63,6 +86,7 @@ def _reference(run: Run[AccuracyOptions]) -> TaskResult:
         random_start=bool(options.restarts),
         restarts=max(options.restarts or 0, 1),
         iterate=options.iterate,
+        norm=options.norm or "linf",
     )
     precision = options.attack_precision
     if precision == "auto":
@@ -91,6 +115,8 @@ def _strong(run: Run[AccuracyOptions]) -> TaskResult:
         step_size=options.step_size,
         restarts=options.restarts or 5,
         queries=options.queries,
+        norm=options.norm or "linf",
+        strength=options.protocol,
     )
     with run.progress(len(options.radii)) as tick:
         found = validity(run.model, run.images, run.labels, options.radii, protocol, report=tick, **run.attack_settings)
