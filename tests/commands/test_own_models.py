@@ -137,13 +137,14 @@ def test_a_nested_model_goes_through_tasks_that_look_at_layers(call, tmp_path):
 
 
 def test_a_guess_between_equally_good_scales_is_refused_in_the_spelling_of_the_command_line(call, place, tmp_path):
-    keras.Sequential([keras.Input((16, 16, 3)), L.Flatten(), L.Dense(3)]).save(tmp_path / "untrained.keras")
+    constant = L.Dense(3, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant([2.0, 1.0, -1.0]))
+    keras.Sequential([keras.Input((16, 16, 3)), L.Flatten(), constant]).save(tmp_path / "constant.keras")
     # What is right of it is right whatever the scale.
     inputs = keras.Input((16, 16, 3))
     darker = L.Rescaling(1.0)(inputs)
     means = L.GlobalAveragePooling2D()(darker - keras.ops.mean(darker, -1, keepdims=True))
     keras.Model(inputs, means).save(tmp_path / "relative.keras")
-    for name, message in (("untrained", "--input-scale auto found no scale"), ("relative", "cannot tell '0..1' and")):
+    for name, message in (("constant", "--input-scale auto found no scale"), ("relative", "cannot tell '0..1' and")):
         result = call(main, words(place, tmp_path / f"{name}.keras", tmp_path / "out"))
         assert result.returncode == 2
         assert message in result.stderr

@@ -61,6 +61,7 @@ def test_a_sound_network_is_not_flagged(digits):
     assert "worst case per image" in found.protocol
 
 
+@pytest.mark.slow
 def test_the_strong_protocol_goes_on_with_the_ensemble(digits):
     network, images, labels = digits
     strong = dataclasses.replace(PROTOCOL, strength="strong")
