@@ -5,6 +5,7 @@ from interp.attacks.attack import Attack
 from interp.attacks.auto_attack import AutoAttack, AutoAttackResult
 from interp.attacks.auto_pgd import AutoPGD
 from interp.attacks.classification import accuracy, correct
+from interp.attacks.explanation_attack import ExplanationAttack, ExplanationAttackResult, ManipulatedImages
 from interp.attacks.fast_adaptive_boundary import FastAdaptiveBoundary
 from interp.attacks.goals import Goal, Likeliest, RandomTarget, Targeted, Untargeted
 from interp.attacks.interpretability_sneaking import InterpretabilitySneaking, InterpretabilitySneakingResult
@@ -21,6 +22,8 @@ __all__ = [
     "AutoAttackResult",
     "AutoPGD",
     "Elastic",
+    "ExplanationAttack",
+    "ExplanationAttackResult",
     "FastAdaptiveBoundary",
     "Fog",
     "Gabor",
@@ -28,6 +31,7 @@ __all__ = [
     "InterpretabilitySneaking",
     "InterpretabilitySneakingResult",
     "Likeliest",
+    "ManipulatedImages",
     "MinimumEpsilon",
     "MinimumEpsilonResult",
     "ProjectedGradientDescent",

@@ -37,6 +37,10 @@ THREAT_NORMS = ("linf", "l2")
 NORMS = ("l1", "l2")
 SELECTIONS = ("one_class", "two_class", "all_class")
 
+# How attacked and clean maps are compared, and whether the prediction must stay.
+MEASURES = ("kendall_tau", "spearman", "pearson", "cosine", "top_k_overlap", "ssim", "centre_shift")
+PREDICTIONS = ("kept", "free")
+
 # What models of others were trained on, images in [0, 1] scaled (interp.models.image_scale).
 SCALES = ("0..1", "0..255", "imagenet", "tf", "caffe")
 AUTO = "auto"

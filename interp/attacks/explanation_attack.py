@@ -1,0 +1,377 @@
+"""A strong attack on explanations: several searches for the map that differs most while the prediction stays, judged by each measure."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interp.attacks.map_objectives import OBJECTIVES
+from interp.attacks.map_search import FREE, GradientSearch, MapSearch, Searched, SquareSearch, read_maps
+from interp.attacks.searched_maps import attacked_method
+from interp.attacks.square_moves import draw_keys, stripes, tiles
+from interp.attributions import Attribution
+from interp.core.balls import find_ball
+from interp.core.checks import MOST_STEPS, check_finite, check_images, check_labels, check_number, check_radius
+from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.errors import InputError, check_choice
+from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
+from interp.discrepancy.measures import MapMeasure, TopKOverlap, find_measure
+from interp.models.model_check import check_model_once
+from interp.models.prepared import prepare
+
+CLEAN, CARRIED, NOISE, CORNERS, SQUARES = "clean", "carried", "noise", "corner noise", "squares"
+# What is not searched by gradients.
+CONTROLS = (CLEAN, CARRIED, NOISE, CORNERS, SQUARES)
+# Beside the objectives of the measures asked for, each once.
+ALWAYS = ("top_k", "target")
+USUAL_K = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplanationAttackResult:
+    """What was found for each of n images, by the titles of the measures.
+
+    `adversarial` holds the images (n, height, width, channels) whose maps are furthest from the clean ones, `values` (n,) the measure there
+    and `found_by` (n,) the search that found them, "clean" where nothing moved the map. `by_search` holds, by the names of searches, the
+    values (n,) of what each found alone. NaN stands where the measure is not defined, or the class was predicted nowhere.
+    """
+
+    adversarial: Mapping[str, np.ndarray]
+    values: Mapping[str, np.ndarray]
+    found_by: Mapping[str, np.ndarray]
+    by_search: Mapping[str, Mapping[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class ManipulatedImages:
+    """Images (n, height, width, channels) whose maps come closest to given ones, and how close.
+
+    `distances` (n,) are mean squared differences of the maps (n, height, width, channels), each brought to mean 0 and variance 1:
+    0 where they are the same, 2 where they have nothing in common, 4 where they are opposite; `clean_distances` those of the clean images.
+    """
+
+    adversarial: np.ndarray
+    maps: np.ndarray
+    distances: np.ndarray
+    clean_distances: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExplanationAttack:
+    """Moves the map of each image's label as far as it goes in the ball of radius `epsilon`, while the prediction stays.
+
+    Gradient searches of `steps` raise differentiable stand-ins for the measures, each from `restarts` random starts: pairs in reversed
+    order, minus correlation, strongest positions that lose their place, the centre of mass; once also minus the share at the strongest
+    positions (Ghorbani et al. 2019) and the way to the mirrored map (Dombrowski et al. 2019). As many draws of noise, and `queries` of a
+    search without gradients, are compared with them. Of all points the worst is returned for each measure by itself, the clean image
+    among them, so every image has an answer.
+
+    Args:
+        epsilon: radius of the ball, images in [0, 1].
+        norm: of the ball, linf or l2.
+        explanation: an explanation method that depends on the image, by name or as an object.
+        measures: how maps are compared, names of interp.discrepancy.MEASURES or objects such as TopKOverlap(k=0.1).
+        ranking: signed compares maps as they are, magnitude the sums of their magnitudes over the channels.
+        prediction: kept keeps the class that is given, by default the label; free lets it change.
+        steps: of each gradient search.
+        restarts: random starts of each.
+        queries: of the search without gradients; 0 leaves it out.
+
+    Raises:
+        InputError: for settings that cannot be used.
+
+    Example:
+        found = ExplanationAttack(epsilon=0.1, explanation="grad_cam").run(model, images, labels)
+        print(found.values["Kendall tau"].mean())
+    """
+
+    epsilon: float
+    norm: str = "linf"
+    explanation: str | Attribution = "cam"
+    measures: Sequence[str | MapMeasure] = tuple(MEASURES)
+    ranking: str = "signed"
+    prediction: str = "kept"
+    steps: int = 100
+    restarts: int = 3
+    queries: int = 200
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        find_ball(self.norm)
+        check_radius("epsilon", self.epsilon, self.norm)
+        attacked_method(self.explanation)
+        check_choice("ranking", self.ranking, RANKINGS)
+        check_choice("prediction", self.prediction, PREDICTIONS)
+        check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
+        check_number("restarts", self.restarts, minimum=1, whole=True)
+        check_number("queries", self.queries, minimum=0, whole=True, maximum=MOST_STEPS)
+        if isinstance(self.measures, str | MapMeasure) or not self.measures:
+            raise InputError(f"measures came as {self.measures!r}, expected several, such as ('kendall_tau', 'pearson')")
+        titles = [measure.title for measure in self.chosen]
+        if len(set(titles)) < len(titles):
+            raise InputError(f"measures came as {', '.join(titles)}, expected each kind once")
+
+    @property
+    def chosen(self) -> list[MapMeasure]:
+        """The measures as objects, in the order in which they were given."""
+        return [find_measure(measure) for measure in self.measures]
+
+    def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
+        """Return the images (n, height, width, channels) that move the maps furthest by the first measure."""
+        found = self.run(model, images, labels, seed=seed, batch_size=batch_size)
+        return like(images, tf.constant(found.adversarial[self.chosen[0].title]))
+
+    def run(
+        self,
+        model: keras.Model,
+        images: Any,
+        labels: Any,
+        *,
+        classes: Any = None,
+        carried: ExplanationAttackResult | None = None,
+        seed: int = 0,
+        batch_size: int = 250,
+        report: Callable[[], None] = lambda: None,
+    ) -> ExplanationAttackResult:
+        """Attack the maps of the labels.
+
+        Args:
+            model: any Keras model that returns logits and has the explanation.
+            images: (n, height, width, channels) in [0, 1].
+            labels: (n,), the classes whose maps are moved.
+            classes: (n,), the classes that must be predicted at the points found (default: the labels).
+            carried: what was found in a smaller ball of the same images, which counts here, too.
+            seed: the same seed gives the same result.
+            batch_size: bounds memory.
+            report: is called after each part of the searches; there are as many as `parts` says.
+
+        Returns:
+            an ExplanationAttackResult.
+
+        Raises:
+            InputError: for bad input, and where the model has no such maps.
+        """
+        state = self._state(model, images, labels, classes, seed, batch_size)
+        state.take(CLEAN, state.images.numpy())
+        for points in {} if carried is None else carried.adversarial.values():
+            state.take(CARRIED, check_finite("carried images", points))
+        if self.epsilon:
+            for name, points in self._candidates(state, seed):
+                state.take(name, points)
+                report()
+        return state.result()
+
+    @property
+    def parts(self) -> int:
+        """How often a run calls its `report`."""
+        return len(list(self._plan())) + self.restarts * 2 + bool(self.queries) if self.epsilon else 0
+
+    def manipulate(
+        self, model: keras.Model, images: Any, labels: Any, target_maps: Any, *, seed: int = 0, batch_size: int = 250
+    ) -> ManipulatedImages:
+        """Make the explanations of the images show given maps (Dombrowski et al. 2019), while the prediction stays as `prediction` says.
+
+        Args:
+            model: any Keras model that returns logits and has the explanation.
+            images: (n, height, width, channels) in [0, 1].
+            labels: (n,), the classes whose maps are moved.
+            target_maps: (n, height, width) or (n, height, width, channels), at the size of the explanation's own maps.
+            seed: the same seed gives the same result.
+            batch_size: bounds memory.
+
+        Returns:
+            ManipulatedImages.
+
+        Raises:
+            InputError: for bad input, and targets of another shape than the maps.
+        """
+        targets = check_finite("target maps", target_maps).astype(np.float32)
+        targets = targets[..., None] if targets.ndim == 3 else targets
+        state = self._state(model, images, labels, None, seed, batch_size)
+        if targets.shape != state.clean.shape:
+            raise InputError(
+                f"target maps came with shape {targets.shape}, the maps of the images have {state.clean.shape}: resize them to that"
+            )
+        best, maps, least = state.images.numpy().copy(), state.clean.copy(), _distances(targets, state.clean)
+        clean = least.copy()
+        for restart in range(self.restarts):
+            for points in self._gradient(state, [("target", restart)], seed, targets):
+                moved, valid = state.maps_at(points)
+                distances = np.where(valid, _distances(targets, moved), np.inf)
+                nearer = distances < least
+                best[nearer], maps[nearer], least[nearer] = points[nearer], moved[nearer], distances[nearer]
+        return ManipulatedImages(best, maps, least, clean)
+
+    def _state(
+        self, model: keras.Model, images: Any, labels: Any, classes: Any, seed: int, batch_size: int
+    ) -> "_State":
+        check_number("seed", seed, minimum=0, whole=True)
+        check_number("batch_size", batch_size, minimum=1, whole=True)
+        batch = check_images(images)
+        count = check_model_once(self._compiled, model, batch)
+        method = attacked_method(self.explanation)
+        self._compiled.keep(
+            model, ("layer", method.describe(), tuple(batch.shape[1:])), lambda: method.find_layer(model, batch[:2])
+        )
+        truth = check_labels(labels, batch, count)
+        held = check_labels(truth if classes is None else classes, batch, count)
+        if self.prediction == "free":
+            held = tf.fill([len(batch)], tf.constant(FREE, tf.int64))
+        state = _State(self, model, method, batch, truth, held, batch_size)
+        for measure in state.measures:
+            measure.check(state.clean.shape[1:])
+        return state
+
+    def _plan(self) -> Iterator[tuple[str, int]]:
+        """The gradient searches: an objective, and the number of its restart."""
+        wanted = list(dict.fromkeys(measure.objectives[0] for measure in self.chosen))
+        for restart in range(self.restarts):
+            for objective in wanted:
+                yield objective, restart
+        for objective in ALWAYS:
+            if objective not in wanted:
+                yield objective, 0
+
+    def _candidates(self, state: "_State", seed: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Points of every search, by its name."""
+        ball, radius = find_ball(self.norm), tf.constant(self.epsilon, tf.float32)
+        for restart in range(self.restarts):
+            yield NOISE, ball.random_point(state.images, self.epsilon, (seed, restart)).numpy()
+            drawn = tf.random.stateless_normal(state.images.shape, (seed, restart + 1000))
+            yield CORNERS, ball.project(state.images + radius * ball.steepest(drawn), state.images, radius).numpy()
+        plan, mirrored = list(self._plan()), state.clean[:, ::-1, ::-1]
+        together = max(1, state.batch_size // len(state.images))
+        for first in range(0, len(plan), together):
+            some = plan[first : first + together]
+            for (objective, restart), points in zip(some, self._gradient(state, some, seed, mirrored), strict=True):
+                yield f"{objective} {restart + 1}", points
+        if self.queries:
+            yield SQUARES, self._squares(state, seed)
+
+    def _gradient(
+        self, state: "_State", plan: Sequence[tuple[str, int]], seed: int, targets: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Run these searches side by side, and give what each found."""
+        search = GradientSearch(steps=self.steps, **self._settings(state))
+        ball, places = find_ball(self.norm), list(OBJECTIVES)
+        starts = [
+            ball.random_point(state.images, self.epsilon, (seed, 100 * restart + places.index(objective)))
+            for objective, restart in plan
+        ]
+        rows = [tf.one_hot(tf.fill([len(state.images)], places.index(objective)), len(places)) for objective, _ in plan]
+        repeated = Searched(*(tf.concat([each] * len(plan), 0) for each in state.rows(targets)))
+        found = search(state.model, repeated, tf.concat(starts, 0), tf.concat(rows, 0), seed, state.batch_size)
+        yield from np.split(found, len(plan))
+
+    def _squares(self, state: "_State", seed: int) -> np.ndarray:
+        search = SquareSearch(steps=self.queries, **self._settings(state))
+        start = (stripes if self.norm == "linf" else tiles)(state.images, self.epsilon, seed)
+        place = list(OBJECTIVES).index(state.measures[0].objectives[0])
+        which = tf.one_hot(tf.fill([len(state.images)], place), len(OBJECTIVES))
+        keys = draw_keys(len(state.images), seed)
+        return search(state.model, state.rows(state.clean), start, keys, which, seed, state.batch_size)
+
+    def _settings(self, state: "_State") -> dict[str, Any]:
+        counted = [measure for measure in state.measures if isinstance(measure, TopKOverlap)]
+        positions = int(np.prod(state.clean.shape[1:]))
+        return {
+            "epsilon": self.epsilon,
+            "norm": self.norm,
+            "explanation": self.explanation,
+            "magnitude": self.ranking == "magnitude",
+            "k": counted[0].count(positions) if counted else min(USUAL_K, positions),
+            "_compiled": self._compiled,
+        }
+
+
+class _Best(NamedTuple):
+    points: np.ndarray
+    values: np.ndarray
+    found_by: np.ndarray
+
+
+class _State:
+    """The images of a call, their clean maps, and for each measure the worst points so far."""
+
+    def __init__(
+        self,
+        attack: ExplanationAttack,
+        model: keras.Model,
+        method: Attribution,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        held: tf.Tensor,
+        batch_size: int,
+    ) -> None:
+        self.model, self.images, self.labels, self.batch_size = model, images, labels, batch_size
+        self.measures = attack.chosen
+        self._attack, self._method, self._held = attack, method, held
+        self.clean = self.maps_at(images)[0]
+        self._best = {
+            measure.title: _Best(
+                images.numpy().copy(), np.full(len(images), np.nan), np.full(len(images), CLEAN, object)
+            )
+            for measure in self.measures
+        }
+        self._by_search: dict[str, dict[str, np.ndarray]] = {}
+
+    def rows(self, targets: np.ndarray) -> Searched:
+        """The rows of a search, with the maps (n, height, width, channels) that one of its objectives leads to."""
+        count = len(self.images)
+        masks = np.zeros_like(self.clean)
+        for measure in self.measures:
+            inside = getattr(measure, "masks", None)
+            if inside is not None:
+                masks += tf.image.resize(
+                    np.asarray(inside, np.float32)[..., None], self.clean.shape[1:3], "area"
+                ).numpy()
+        flat = (tf.constant(np.ascontiguousarray(each).reshape(count, -1)) for each in (targets, masks))
+        return Searched(self.images, self.labels, self._held, tf.range(count), *flat)
+
+    def maps_at(self, points: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Maps (n, height, width, channels) of the method itself at points, and whether (n,) the class is predicted there."""
+        method, magnitude = self._method, self._attack.ranking == "magnitude"
+
+        def run(points: tf.Tensor, labels: tf.Tensor, held: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            prepared = prepare(self.model, rearrange=True)
+            maps, logits, _ = method.maps(prepared, prepared.enter(points), labels[:, None], places)
+            return read_maps(maps[:, 0], magnitude), (held < 0) | (tf.argmax(logits, -1) == held)
+
+        arrays = tf.convert_to_tensor(points), self.labels, self._held, tf.range(len(self.images))
+        key = "maps", method.describe(), magnitude
+        compiled = self._attack._compiled.bind(self.model, key, lambda *rows: run(*rows[:-1]), arrays, {})
+        maps, valid = run_in_batches(compiled, arrays, self.batch_size)
+        return check_finite("maps of the explanation", maps.numpy()), valid.numpy()
+
+    def take(self, name: str, points: np.ndarray) -> None:
+        """Compare the maps at points that a search found, and keep what is worse by a measure."""
+        moved, valid = self.maps_at(points)
+        found = self._by_search.setdefault(name, {})
+        for measure in self.measures:
+            values = np.where(valid, measure(self.clean, moved), np.nan)
+            before = found.get(measure.title, np.full(len(values), np.nan))
+            found[measure.title] = np.where(measure.loss(values) > measure.loss(before), values, before)
+            best = self._best[measure.title]
+            worse = measure.loss(values) > measure.loss(best.values)
+            best.points[worse], best.values[worse], best.found_by[worse] = points[worse], values[worse], name
+
+    def result(self) -> ExplanationAttackResult:
+        best = self._best
+        return ExplanationAttackResult(
+            {title: each.points for title, each in best.items()},
+            {title: each.values for title, each in best.items()},
+            {title: each.found_by for title, each in best.items()},
+            self._by_search,
+        )
+
+
+def _distances(targets: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Mean squared differences (n,) of maps at mean 0 and variance 1; 2 where one is constant."""
+    one, other = (np.float64(each).reshape(len(each), -1) for each in (targets, maps))
+    one, other = (each - each.mean(-1, keepdims=True) for each in (one, other))
+    scale = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 2 - 2 * np.where(scale > 0, (one * other).sum(-1) / scale, 0.0)

@@ -1,0 +1,240 @@
+"""How far two maps of one image agree: one class a measure, and one registry. An attack on explanations is judged by them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+from skimage.metrics import structural_similarity
+
+from interp.core.checks import check_finite, check_number
+from interp.core.errors import InputError, check_choice
+from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap
+
+# Sides of the windows of structural similarity, the usual one and the least that is of use.
+WINDOW, LEAST_WINDOW = 7, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapMeasure(ABC):
+    """A figure (n,) of pairs of maps (n, height, width, channels), NaN where it is not defined.
+
+    `rises` says whether it is larger, and not smaller, the further the maps are apart; `objectives` names what a search raises to move
+    it (interp.attacks.map_objectives), the best first.
+    """
+
+    title: ClassVar[str]
+    objectives: ClassVar[tuple[str, ...]]
+    rises: ClassVar[bool] = False
+
+    def __call__(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Compare each map with the clean one (both n, height, width, channels). Raises InputError."""
+        clean, moved = check_finite("maps", clean), check_finite("maps", moved)
+        if clean.shape != moved.shape or clean.ndim != 4:
+            raise InputError(
+                f"maps came with shapes {clean.shape} and {moved.shape}, expected two of (n, height, width, channels)"
+            )
+        return np.asarray(self.compare(clean, moved), np.float64)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raise InputError where maps of this `shape` (height, width, channels) cannot be compared."""
+        return None
+
+    def take(self, rows: np.ndarray) -> "MapMeasure":
+        """The measure for the maps of these rows alone."""
+        return self
+
+    @abstractmethod
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """The figure (n,) of maps that were checked."""
+
+    def loss(self, values: np.ndarray) -> np.ndarray:
+        """The values, turned so that larger ones are worse; -infinity where they are not defined."""
+        return np.where(np.isfinite(values), values if self.rises else -values, -np.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KendallTau(MapMeasure):
+    """Kendall's tau-b of all positions: 1 where their order is the same."""
+
+    title = "Kendall tau"
+    objectives = ("rank", "correlation")
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        return kendall_tau(_flat(clean), _flat(moved))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spearman(MapMeasure):
+    """Spearman's rank correlation of all positions."""
+
+    title = "Spearman"
+    objectives = ("rank", "correlation")
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        return spearman_r(_flat(clean), _flat(moved))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pearson(MapMeasure):
+    """Pearson's correlation of all positions."""
+
+    title = "Pearson"
+    objectives = ("correlation",)
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        return pearson_r(_flat(clean), _flat(moved))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(MapMeasure):
+    """Cosine of the angle between the maps as vectors; not defined where one is 0 everywhere."""
+
+    title = "cosine"
+    objectives = ("correlation",)
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        one, other = np.float64(_flat(clean)), np.float64(_flat(moved))
+        scale = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(scale > 0, (one * other).sum(-1) / scale, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopKOverlap(MapMeasure):
+    """Share of the k strongest positions that both maps have; `k` is a count, or below 1 a share of all positions.
+
+    With a `radius` w a strongest position of the moved map counts as shared where one of the clean map's lies within w rows and columns of
+    it: the tolerance of LENS (Kamath et al. 2024, arXiv 2210.04527).
+    """
+
+    k: float = 8
+    radius: int = 0
+    title = "top-k overlap"
+    objectives = ("top_k_overlap", "top_k")
+
+    def __post_init__(self) -> None:
+        check_number("k", self.k, minimum=0, strict=True)
+        if self.k >= 1:
+            check_number("k", self.k, minimum=1, whole=True)
+        check_number("radius", self.radius, minimum=0, whole=True)
+
+    def count(self, positions: int) -> int:
+        """How many positions of so many are the strongest. Raises InputError."""
+        count = int(self.k) if self.k >= 1 else max(1, round(self.k * positions))
+        if count > positions:
+            raise InputError(f"k came as {count}, the maps have {positions} positions: choose a smaller k")
+        return count
+
+    def check(self, shape: Sequence[int]) -> None:
+        self.count(int(np.prod(shape)))
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        k = self.count(int(np.prod(clean.shape[1:])))
+        if not self.radius:
+            return top_k_overlap(_flat(clean), _flat(moved), k)
+        size = 2 * self.radius + 1
+        near = tf.nn.max_pool2d(_strongest(clean, k).astype(np.float32), size, 1, "SAME").numpy() > 0
+        return (_strongest(moved, k) & near).sum((1, 2, 3)) / k
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructuralSimilarity(MapMeasure):
+    """SSIM (Wang et al. 2004) of the maps at the `size` (height, width) of the images, in the range of the clean map."""
+
+    size: tuple[int, int] | None = None
+    title = "SSIM"
+    objectives = ("correlation",)
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        size = self.size or clean.shape[1:3]
+        one, other = (np.float64(tf.image.resize(maps, size, "bilinear")) for maps in (clean, moved))
+        window = min(WINDOW, *size)
+        window -= 1 - window % 2
+        if window < LEAST_WINDOW:
+            return np.full(len(clean), np.nan)
+        spans = np.ptp(one, (1, 2, 3))
+        return np.array(
+            [
+                structural_similarity(a, b, win_size=window, data_range=span, channel_axis=-1) if span > 0 else np.nan
+                for a, b, span in zip(one, other, spans, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CentreShift(MapMeasure):
+    """How far the centre of mass of the magnitudes moves, in sides of the map: 0 where it stays."""
+
+    title = "shift of the centre"
+    objectives = ("centre",)
+    rises = True
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        one, other = (_centres(np.abs(np.float64(maps)).sum(-1)) for maps in (clean, moved))
+        return np.sqrt(((one - other) ** 2).sum(-1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassOnMask(MapMeasure):
+    """Share of the magnitudes inside of the `masks` (n, height, width) of objects, in the moved map."""
+
+    masks: Any = field(repr=False)
+    title = "mass on the object"
+    objectives = ("mass",)
+
+    def take(self, rows: np.ndarray) -> MapMeasure:
+        return MassOnMask(masks=np.asarray(self.masks)[rows])
+
+    def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        masks = np.asarray(self.masks)
+        if masks.shape[:1] != moved.shape[:1] or masks.ndim != 3:
+            raise InputError(f"masks came with shape {masks.shape}, expected one (height, width) for each of {len(moved)} images")
+        inside = tf.image.resize(masks[..., None].astype(np.float32), moved.shape[1:3], "area").numpy()[..., 0]
+        mass = np.abs(np.float64(moved)).sum(-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (mass * inside).sum((1, 2)) / mass.sum((1, 2))
+
+
+# Those that need nothing but the maps, by the names that command lines offer (interp.core.names.MEASURES).
+MEASURES: dict[str, type[MapMeasure]] = {
+    "kendall_tau": KendallTau,
+    "spearman": Spearman,
+    "pearson": Pearson,
+    "cosine": Cosine,
+    "top_k_overlap": TopKOverlap,
+    "ssim": StructuralSimilarity,
+    "centre_shift": CentreShift,
+}
+
+
+def find_measure(measure: str | MapMeasure) -> MapMeasure:
+    """A measure by its name, or as it came. Raises InputError."""
+    return measure if isinstance(measure, MapMeasure) else MEASURES[check_choice("measure", measure, MEASURES)]()
+
+
+def _flat(maps: np.ndarray) -> np.ndarray:
+    return maps.reshape(len(maps), -1)
+
+
+def _strongest(maps: np.ndarray, k: int) -> np.ndarray:
+    """The k strongest positions as booleans, shape of the maps; of equal ones the first, as top_k_overlap has it."""
+    flat = _flat(maps)
+    chosen = np.zeros(flat.shape, bool)
+    np.put_along_axis(chosen, np.argsort(-flat, -1, kind="stable")[:, :k], True, -1)
+    return chosen.reshape(maps.shape)
+
+
+def _centres(mass: np.ndarray) -> np.ndarray:
+    """Centres of mass (n, 2) of maps (n, height, width), in sides; NaN where there is no mass."""
+    total = mass.sum((1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.stack(
+            [
+                (mass.sum(3 - axis) * (np.arange(mass.shape[axis]) + 0.5)).sum(-1) / total / mass.shape[axis]
+                for axis in (1, 2)
+            ],
+            -1,
+        )
