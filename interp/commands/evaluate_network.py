@@ -139,9 +139,8 @@ def _earlier(asked: Asked) -> list[str]:
     options, task = asked.options, asked.task.name
     method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
     norm, classes = getattr(options, "discrepancy_norm", "l1"), getattr(options, "num_class", "two_class")
-    if getattr(options, "norm", None) == "l2":
-        return [asked.table]
-    return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}", asked.table]
+    told = f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}"
+    return [asked.table] if getattr(options, "norm", None) == "l2" else [told, asked.table]
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

@@ -191,8 +191,8 @@ def test_the_norm_of_a_smallest_radius_is_told_from_that_of_the_discrepancy(netw
     ]
     with pytest.raises(InputError, match="unknown --norm 'l1'"):
         parsed("min_pgd_attack", network, "--norm=l1", "--discrepancy-norm=l2")
-    with pytest.raises(InputError, match="leave it out with --norm l2"):
-        parsed("min_pgd_attack", network, "--norm=l2", "--discrepancy-norm=l1", "--direction=reference")
+    with pytest.raises(InputError, match="--step-size came as 2, expected at most 1"):
+        parsed("pgd_attack", network, "--step-size=2")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ class MinimumOptions(ClassOptions):
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
         if self.norm == "l1" and "discrepancy_norm" not in given:
-            # As the option was called before there was a norm of the radii, which cannot be l1.
+            # Before there was a norm of the radii, which cannot be l1, the other option was called so.
             object.__setattr__(self, "norm", None)
         elif self.norm == "l2" and "discrepancy_norm" not in given:
             raise InputError(
@@ -30,8 +30,6 @@ class MinimumOptions(ClassOptions):
                 "--norm l2 --discrepancy-norm l1 for the latter"
             )
         check_choice("--norm", self.norm or "linf", THREAT_NORMS)
-        if self.norm == "l2" and self.direction == "reference":
-            raise InputError("--direction reference is for radii in linf: leave it out with --norm l2")
 
 
 def min_pgd_attack(run: Run[MinimumOptions]) -> TaskResult:

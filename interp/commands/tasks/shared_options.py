@@ -4,7 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from interp.core.argument_types import number, numbers, radius, whole_number, words
+from interp.core.argument_types import distance, number, numbers, whole_number, words
 from interp.core.checks import check_penalties, check_radius
 from interp.core.errors import InputError, check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
@@ -107,7 +107,7 @@ class RadiusOptions(BatchOptions):
         None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
     )
     steps: int = option(200, "steps of the attack", parse=whole_number(1))
-    step_size: float = option(0.01, "size of a step", parse=radius)
+    step_size: float = option(0.01, "size of a step", parse=distance)
 
     @property
     def ball(self) -> str:
@@ -128,6 +128,7 @@ class RadiusOptions(BatchOptions):
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
+        check_radius("--step-size", self.step_size, self.ball)
         for epsilon in self.epsilons or ():
             check_radius("a radius of --epsilons", epsilon, self.ball)
         if self.norm == "l2" and "step_size" not in given:
