@@ -47,14 +47,14 @@ class InterpretabilitySneaking:
 
     It gives an InterpretabilitySneakingResult. The weight of the discrepancy is bisected per image in [0, 1] over `rounds`: the largest
     with which the target is still reached. `interpretation` is any explanation method, by name or as an object (representation is of a
-    `layer`), `classes` one_class, two_class or all_class, `norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose radii are
-    this attack's natural `epsilons`; by sign, every other round starts at `start`, and the iterate of least discrepancy counts of those
-    at the target. Raises InputError.
+    `layer`), `classes` one_class, two_class or all_class, `discrepancy_norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose
+    radii in linf are this attack's natural `epsilons`; by sign, every other round starts at `start`, and the iterate of least
+    discrepancy counts of those at the target. Raises InputError.
     """
 
     interpretation: str | Attribution = static("cam", key=description)
     classes: str = static("two_class")
-    norm: str = static("l1")
+    discrepancy_norm: str = static("l1")
     rounds: int = 10
     steps: int = 20
     direction: str = static("sign")
@@ -64,7 +64,7 @@ class InterpretabilitySneaking:
     def __post_init__(self) -> None:
         attacked_method(self.interpretation)
         check_choice("class selection", self.classes, SELECTIONS)
-        check_choice("norm", self.norm, NORMS)
+        check_choice("discrepancy norm", self.discrepancy_norm, NORMS)
         check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_choice("direction", self.direction, DIRECTIONS)
@@ -155,7 +155,8 @@ class InterpretabilitySneaking:
 
         def measure(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             maps, logits = searched(points, shown)
-            return target_margin(logits, targets), class_distances(maps - clean_maps, self.norm, squared=True)
+            distances = class_distances(maps - clean_maps, self.discrepancy_norm, squared=True)
+            return target_margin(logits, targets), distances
 
         def try_weight(number: tf.Tensor, weight: tf.Tensor) -> Trial:
             def objective(points: tf.Tensor) -> Evaluation:

@@ -1,6 +1,7 @@
-"""The smallest l_inf radius at which a targeted attack succeeds (Boopathy et al. 2020, section 6)."""
+"""The smallest radius, in l_inf or l2, at which a targeted attack succeeds (Boopathy et al. 2020, section 6)."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from interp.attacks.attack import numbers, static, structure
 from interp.attacks.classification import target_margin
 from interp.attacks.loop import Evaluation, ascend_until_broken
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
-from interp.core.balls import LinfBall
+from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
@@ -21,14 +22,17 @@ from interp.core.names import DIRECTIONS
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
 
-FIRST_RADIUS, RESTART_RADIUS = 0.05, 0.5
+# The radius that is tried first. Smallest radii in l2 depend on the size of images far less than the diagonal of their cube does.
+FIRST_RADIUS = {"linf": 0.05, "l2": 0.5}
+# That of searches far from the image, as a share of the largest one.
+RESTART_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class MinimumEpsilonResult:
     """What was found for each image: adversarial images (n, height, width, channels), their radii (n,), and which were broken.
 
-    An image that no radius up to 1 broke has the radius NaN and is returned as it came.
+    Radii are in the attack's norm. An image that no radius broke has the radius NaN and is returned as it came.
     """
 
     adversarial: np.ndarray
@@ -40,16 +44,18 @@ class MinimumEpsilonResult:
 class MinimumEpsilon:
     """Bisection of the radius per image, all inside one compiled graph; `attack(model, images, targets)` gives a MinimumEpsilonResult.
 
-    Each of `rounds` radii, from 0.05 on and up to 1, is tried by `steps` steps that start in turn at the image and at random.
+    Radii are in the `norm` linf, from 0.05 on and up to 1, or l2, from 0.5 on and up to the diagonal of the cube of images,
+    sqrt(height * width * channels). Each of `rounds` radii is tried by `steps` steps that start in turn at the image and at random.
     Images that no radius broke are searched again from `restarts` random shades of grey: away from all images, where gradients that
     training flattened around them are of use again. `direction="reference"` starts at the image only and steps as the paper's code
-    does (with 10 steps), see TargetedSteps. Raises InputError.
+    does (with 10 steps, in linf), see TargetedSteps. Raises InputError.
     """
 
     rounds: int = 10
     steps: int = 20
     restarts: int = 5
     direction: str = static("sign")
+    norm: str = static("linf")
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +63,12 @@ class MinimumEpsilon:
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("restarts", self.restarts, minimum=0, whole=True)
         check_choice("direction", self.direction, DIRECTIONS)
+        find_ball(self.norm)
+        if self.direction == "reference" and self.norm != "linf":
+            raise InputError(
+                f"the direction reference is that of the paper's code, whose radii are in linf, and the norm came as {self.norm}: take the "
+                "direction sign"
+            )
 
     def __call__(
         self, model: keras.Model, images: Any, targets: Any, *, seed: int = 0, batch_size: int = 250
@@ -66,7 +78,7 @@ class MinimumEpsilon:
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         wanted = check_labels(targets, originals, check_model_once(self._compiled, model, originals))
-        offsets = tf.random.stateless_uniform(tf.shape(originals), tf.constant([seed, 0], tf.int64), -1.0, 1.0)
+        offsets = find_ball(self.norm).random(tf.shape(originals), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
         found, radii = self._run(model, originals, wanted, offsets, batch_size)
         rows = np.flatnonzero(np.isinf(radii))
         if len(rows) and self.direction == "sign" and self.restarts:
@@ -108,8 +120,9 @@ class MinimumEpsilon:
         numbers: Mapping[str, tf.Tensor],
     ) -> tuple[tf.Tensor, tf.Tensor]:
         steps, restart = numbers["steps"], numbers["restart"]
-        targeted = TargetedSteps(self.direction, steps, numbers["scale"])
-        forward = prepare(model, rearrange=True)
+        ball = find_ball(self.norm)
+        targeted = TargetedSteps(self.direction, steps, numbers["scale"], ball)
+        forward = prepare(model, rearrange=ball.pixelwise)
         clean, drawn = forward.enter(images), forward.enter(draws)
 
         def objective(points: tf.Tensor, facts: _Facts) -> Evaluation:
@@ -118,7 +131,7 @@ class MinimumEpsilon:
 
         def move(points: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, facts: _Facts) -> tf.Tensor:
             moved = targeted.move(points, gradient, facts.radius, step)
-            return LinfBall().inside(moved, facts.limits, facts.radius)
+            return targeted.inside(moved, facts.limits, facts.radius)
 
         def attack(start: tf.Tensor, facts: _Facts) -> tuple[tf.Tensor, tf.Tensor]:
             """What was found within the limits, and its harm, positive at the target."""
@@ -130,18 +143,20 @@ class MinimumEpsilon:
 
         def try_radius(number: tf.Tensor, radius: tf.Tensor) -> Trial:
             each = radius[:, None, None, None]
-            facts = _Facts(targets, radius, LinfBall().limits(images, each, forward.enter))
+            facts = _Facts(targets, radius, ball.limits(images, each, forward.enter))
             # Every other radius is tried from the image itself: far from images many networks have no useful gradient.
             near = clean + tf.cast(number % 2, tf.float32) * each * drawn
             far = tf.where(restart, drawn, near)
-            start = LinfBall().inside(far, facts.limits, radius) if targeted.by_sign else clean
+            start = targeted.inside(far, facts.limits, radius) if targeted.by_sign else clean
             found, harm = attack(start, facts)
             broken = harm > 0
             cost = tf.where(tf.math.is_nan(harm), np.float32(np.nan), tf.where(broken, radius, np.inf))
             return Trial(found, cost, ~broken)
 
-        first = tf.zeros_like(targets, tf.float32) + tf.where(restart, RESTART_RADIUS, FIRST_RADIUS)
-        best, smallest = bisect(try_radius, first, clean, numbers["rounds"])
+        largest = 1.0 if self.norm == "linf" else math.sqrt(math.prod(images.shape[1:]))
+        begin = tf.where(restart, RESTART_SHARE * largest, FIRST_RADIUS[self.norm])
+        first = tf.zeros_like(targets, tf.float32) + begin
+        best, smallest = bisect(try_radius, first, clean, numbers["rounds"], largest)
         return forward.leave(best), smallest
 
 

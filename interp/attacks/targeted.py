@@ -1,6 +1,6 @@
 """What minimum-eps and interpretability sneaking attacks share (Boopathy et al. 2020, section 6).
 
-Steps towards a target class in a ball of a radius per image, and the bisection of a number per image between 0 and 1.
+Steps towards a target class in a ball of a radius per image, and the bisection of a number per image.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.loop import Objective, ascend, choose
-from interp.core.balls import LinfBall
+from interp.core.balls import BALLS, Ball
 from interp.core.errors import check_choice
 from interp.core.names import DIRECTIONS
 
@@ -22,7 +22,7 @@ REFERENCE_SCALE = 1000.0
 
 @dataclass(frozen=True)
 class TargetedSteps:
-    """Steps of a fifth of the radius along the sign of the gradient, shrinking to nothing.
+    """Steps of a fifth of the radius along the steepest direction of the `ball`, in l_inf the gradient's sign, shrinking to nothing.
 
     The direction "reference" clips the gradient, times `scale`, to [-1, 1] and keeps the size of the steps, as the paper's code
     does: it hardly moves where gradients are small. Raises InputError for another direction.
@@ -31,13 +31,14 @@ class TargetedSteps:
     direction: str
     steps: tf.Tensor
     scale: tf.Tensor
+    ball: Ball = BALLS["linf"]
 
     def __post_init__(self) -> None:
         check_choice("direction", self.direction, DIRECTIONS)
 
     @property
     def by_sign(self) -> bool:
-        """Whether the direction is the gradient's sign."""
+        """Whether steps are as long as the ball allows, whatever the gradient's size."""
         return self.direction == "sign"
 
     def move(self, points: tf.Tensor, gradient: tf.Tensor, radius: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
@@ -46,15 +47,19 @@ class TargetedSteps:
         if not self.by_sign:
             return points + size * tf.clip_by_value(self.scale * gradient, -1.0, 1.0)
         shrink = 1 - tf.cast(step, tf.float32) / tf.cast(self.steps, tf.float32)
-        return points + shrink * size * LinfBall().steepest(gradient)
+        return points + shrink * size * self.ball.steepest(gradient)
+
+    def inside(self, points: tf.Tensor, limits: tuple[tf.Tensor, ...], radius: tf.Tensor) -> tf.Tensor:
+        """Points projected onto the ball of the radius (n,) that the limits are of."""
+        return self.ball.inside(points, limits, radius[:, None, None, None])
 
     def run(
         self, objective: Objective, start: tf.Tensor, radius: tf.Tensor, limits: tuple[tf.Tensor, ...]
     ) -> tf.Tensor:
-        """Raise the objective from `start` within the limits of an l_inf ball; by sign the worst iterate counts, else the last."""
+        """Raise the objective from `start` within the limits of the ball; by sign the worst iterate counts, else the last."""
 
         def move(points: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-            return LinfBall().inside(self.move(points, gradient, radius, step), limits, radius)
+            return self.inside(self.move(points, gradient, radius, step), limits, radius)
 
         return ascend(objective, move, start, self.steps, keep_worst=self.by_sign)
 
@@ -68,9 +73,13 @@ class Trial(NamedTuple):
 
 
 def bisect(
-    attempt: Callable[[tf.Tensor, tf.Tensor], Trial], first: tf.Tensor, start: tf.Tensor, rounds: tf.Tensor | int
+    attempt: Callable[[tf.Tensor, tf.Tensor], Trial],
+    first: tf.Tensor,
+    start: tf.Tensor,
+    rounds: tf.Tensor | int,
+    largest: float = 1.0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Try `rounds` values of each image, from `first` (n,) on; return the points of least cost, and that cost (n,).
+    """Try `rounds` values of each image between 0 and `largest`, from `first` (n,) on; return the points of least cost, and that cost (n,).
 
     `attempt(number, values)` gives the Trial of a round. The next value is the middle of what is left, towards larger ones at most twice
     the last. Where nothing was of use `start` and an infinite cost are returned, where a cost was NaN, NaN.
@@ -88,6 +97,6 @@ def bisect(
         return number + 1, tf.where(larger, tf.minimum(2 * value, middle), middle), low, high, best, least
 
     none = tf.zeros_like(first)
-    state = (0, first, none, none + 1, start, none + np.inf)
+    state = (0, first, none, none + largest, start, none + np.inf)
     *_, best, least = tf.while_loop(lambda number, *_: number < rounds, one_round, state)
     return best, least

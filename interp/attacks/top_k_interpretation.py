@@ -11,7 +11,7 @@ from interp.attacks.classification import margin
 from interp.attacks.loop import Evaluation, ascend, choose
 from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable, description
 from interp.attributions import Attribution
-from interp.core.balls import LinfBall
+from interp.core.balls import find_ball
 from interp.core.checks import check_number
 from interp.core.errors import InputError
 from interp.models.prepared import prepare
@@ -22,24 +22,27 @@ PENALTY, LEAD = 10.0, 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class TopKInterpretation(Attack):
-    """Signed steps that lower the label's map at the `k` strongest positions it has on the clean image.
+    """Steps that lower the label's map at the `k` strongest positions it has on the clean image.
 
-    Starts uniformly in the l_inf ball of radius `epsilon` and returns the last iterate, whose prediction may be another one: what is
-    reported of it is over images whose prediction stayed. With `keep_prediction` a change costs, and of the iterates with the clean
-    prediction, the clean image among them, that of the lowest sum counts. `interpretation` is any explanation method, by name or as an
-    object: cam, grad_cam, gradient, GradCAM(layer="conv"). Gradients of ReLU networks are searched with softplus's derivative. Raises
-    InputError, naming the method, for one that the model has not or that does not change with the image.
+    Starts uniformly in the ball of radius `epsilon` in the `norm` linf or l2, steps along the steepest direction, in linf the gradient's
+    sign, and returns the last iterate, whose prediction may be another one: what is reported of it is over images whose prediction
+    stayed. With `keep_prediction` a change costs, and of the iterates with the clean prediction, the clean image among them, that of the
+    lowest sum counts. `interpretation` is any explanation method, by name or as an object: cam, grad_cam, gradient,
+    GradCAM(layer="conv"). Gradients of ReLU networks are searched with softplus's derivative. Raises InputError, naming the method, for
+    one that the model has not or that does not change with the image.
     """
 
     epsilon: float
     step_size: float = 0.01
     steps: int = 200
+    norm: str = static("linf")
     k: int = static(8)
     interpretation: str | Attribution = static("cam", key=description)
     keep_prediction: bool = static(False)
 
     def __post_init__(self) -> None:
-        check_steps(self.epsilon, self.step_size, self.steps)
+        find_ball(self.norm)
+        check_steps(self.epsilon, self.step_size, self.steps, self.norm)
         check_number("k", self.k, minimum=1, whole=True)
         attacked_method(self.interpretation)
 
@@ -47,14 +50,14 @@ class TopKInterpretation(Attack):
         check_attackable(attacked_method(self.interpretation), model, images)
 
     def _starts(self, images: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
-        yield LinfBall().random_point(images, self.epsilon, (seed, 0)), tf.range(len(images))
+        yield find_ball(self.norm).random_point(images, self.epsilon, (seed, 0)), tf.range(len(images))
 
     def _run(self, batch: Batch) -> tf.Tensor:
         images, labels = batch.images, batch.classes.labels
         start, rows = batch.draws
         epsilon, step_size, steps = (batch.numbers[name] for name in ("epsilon", "step_size", "steps"))
-        ball, method = LinfBall(), attacked_method(self.interpretation)
-        prepared = prepare(batch.model, rearrange=True)
+        ball, method = find_ball(self.norm), attacked_method(self.interpretation)
+        prepared = prepare(batch.model, rearrange=ball.pixelwise)
         project = ball.projection(images, epsilon, prepared.enter)
         entered = prepared.enter(images)
         clean, logits = SearchedMaps(method, prepared, rows)(entered, labels[:, None])

@@ -116,7 +116,7 @@ def demo(options: DemoOptions) -> int:
     from interp.report.records import RecordStore
     from interp.training.replicas import make_strategy
 
-    began, out = time.monotonic(), options.out
+    began, out, measured = time.monotonic(), options.out, sections(options.epsilon)
     splits = {split: load(options.dataset, split, data_dir=options.data_dir, seed=options.seed) for split in SPLITS}
     sample_images(splits["test"], options.num_image, seed=options.seed)
     check_writable(out)
@@ -127,7 +127,6 @@ def demo(options: DemoOptions) -> int:
         training = TrainingOptions(seed=options.seed, networks_dir=out, pictures_dir=out / "training")
         train_networks(rows, training, {rows[0].dataset: splits}, make_strategy("none", None))
         store = RecordStore(out)
-        measured = sections(options.epsilon)
         for name, section in measured.items():
             _measure(name, section, rows, splits["test"], store, options)
         page = write_page(
@@ -177,8 +176,7 @@ def _measure(name: str, section: Section, rows: list[Recipe], test: Dataset, sto
         if row.objective in section.without:
             continue
         file = NetworkFile(store.folder / f"{row.name}.safetensors", row.name)
-        made_of: dict[str, Any] = {"section": asdict(section), "images": count, "data": test.identity}
-        made_of = json.loads(json.dumps(made_of))
+        made_of = json.loads(json.dumps({"section": asdict(section), "images": count, "data": test.identity}))
         if store.current(name, row.name, made_of, file.path.with_name) is None:
             given: dict[str, Any] = {"dataset": options.dataset, "network": str(file.path), "num_image": count}
             chosen = make(kind, {**section_options(section), **given, "seed": options.seed})

@@ -37,10 +37,11 @@ class Asked:
     @property
     def table(self) -> str:
         """The table that networks of these options share, for the names of files."""
-        parts = [self.options.in_files(each.name) for each in fields(self.options) if each.metadata["names_file"]]
-        method = getattr(self.options, "method", None)
-        named = (method or "" if part == "None" else part for part in parts)
-        return "_".join(filter(None, [self.task.name, *named]))
+        names = [each.name for each in fields(self.options) if each.metadata["names_file"]]
+        # The norm of the radii comes last, where it is given.
+        names.sort(key="norm".__eq__)
+        values = [self.options.in_files("method" if name == "inp_method" else name) for name in names]
+        return "_".join([self.task.name, *(value for value in values if value != "None")])
 
 
 def parser(task: TaskSpec | None = None, prog: str = SCRIPT) -> Parser:
@@ -83,6 +84,7 @@ def evaluate(asked: Asked) -> int:
     from interp.core.files import check_writable, locked
     from interp.core.tables import Table
     from interp.data.loaded import LoadedDatasets
+    from interp.evaluation.older_records import with_present_names
     from interp.report.records import RecordStore, made_alike, remarks
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
@@ -107,7 +109,7 @@ def evaluate(asked: Asked) -> int:
         own = {"file": str(asked.file.path.resolve()), "splits": splits, **shown}
         record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
         # Networks evaluated by other options, or on other images, keep to their records.
-        records = store.all(asked.table, _earlier(asked))
+        records = with_present_names(store.all(asked.table, _earlier(asked)), vars(options))
         alike = {name: other for name, other in records.items() if made_alike(other, record, OWN)}
         table = store.write_table(asked.table, alike, options.format)
     print(f"{asked.task.name}: {opened.name}, {record['data']}")
@@ -136,8 +138,9 @@ def _earlier(asked: Asked) -> list[str]:
     """The files, without suffix, in which earlier versions kept records of these options."""
     options, task = asked.options, asked.task.name
     method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
-    norm, classes = getattr(options, "norm", "l1"), getattr(options, "num_class", "two_class")
-    return [f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}", asked.table]
+    norm, classes = getattr(options, "discrepancy_norm", "l1"), getattr(options, "num_class", "two_class")
+    told = f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}"
+    return [asked.table] if getattr(options, "norm", None) == "l2" else [told, asked.table]
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

@@ -5,15 +5,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from interp.core.argument_types import number, radius, whole_number
+from interp.core.argument_types import distance, number, whole_number
+from interp.core.checks import check_radius
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import BATCH_STATISTICS, OBJECTIVE_TAGS, PRECISIONS
+from interp.core.names import BATCH_STATISTICS, OBJECTIVE_TAGS, PRECISIONS, THREAT_NORMS
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
-from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
+from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class OwnModelOptions(ModelOptions):
         None, f"MODULE:FUNCTION, which builds a model by function() or function(image_shape, classes), or {NETWORKS}"
     )
     method: str | None = option(None, "how it is trained", choices=OBJECTIVE_TAGS)
-    epsilon: float | None = option(None, "radius of the inner attack", parse=radius, usual="by the dataset")
+    epsilon: float | None = option(None, "radius of the inner attack", parse=distance, usual="by the dataset")
     batch_size: int | None = option(None, "images in a step", parse=whole_number(1), usual="by their number")
     learning_rate: float = option(1e-3, "of Adam, a tenth of it from 60%% of the steps on", parse=number(above=0))
     penalty_weight: float | None = option(
@@ -70,6 +71,9 @@ class TrainingOptions(OwnModelOptions, ImageOptions):
     profile: str = option("paper", "cpu takes two cores minutes a network, smoke takes seconds", choices=PROFILES)
     epochs: int | None = option(
         None, "epochs; ramp and rates scale with them", parse=whole_number(1), usual="the profile's"
+    )
+    norm: str = option(
+        "linf", "of the radius of inner attacks; in l2 it goes by the kind of images", choices=THREAT_NORMS
     )
     seed: int = option(99, "seed of weights, order and attacks", parse=whole_number(0))
     resume: bool = option(True, "go on from the last checkpoint", parse=bool)
@@ -102,6 +106,9 @@ class TrainingOptions(OwnModelOptions, ImageOptions):
         missing = [flag(name) for name in ("dataset", "method") if getattr(self, name) is None]
         if missing:
             raise InputError(f"--model needs {' and '.join(missing)}: what it is trained on, and how")
+        if self.norm == "l2" and self.method == "normal":
+            raise InputError("--norm is of inner attacks, and --method normal has none: leave it out")
+        check_radius("--epsilon", self.epsilon or 0, self.norm)
         self.find(self.dataset or "")
 
 
@@ -157,8 +164,8 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
             changed = for_epochs(changed, options.epochs)
         if options.explanation not in (None, "cam"):
             changed = replace(changed, explanation=options.explanation)
-        pairs.append((row, changed))
-    return choose(pairs, options.only)
+        pairs.append((row, with_norm(changed, options.norm)))
+    return attacked_in(options.norm, choose(pairs, options.only))
 
 
 def _load(rows: list[Recipe], options: TrainingOptions) -> dict[str, dict[str, Dataset]]:
@@ -182,11 +189,8 @@ def _list(rows: list[Recipe]) -> int:
     print(f"{'network':40s} {'epochs':>6s} {'batch':>5s} {'eps':>7s} {'inner steps':>11s}  estimated time")
     for row in rows:
         schedule = row.schedule
-        attacked = (
-            f"{schedule.epsilon:7.4f} {schedule.attack_steps:11d}"
-            if row.objective != "normal"
-            else f"{'-':>7s} {'-':>11s}"
-        )
+        attack = ("-", "-") if row.objective == "normal" else (f"{schedule.epsilon:.4f}", schedule.attack_steps)
+        attacked = "{:>7} {:>11}".format(*attack)
         print(f"{row.name:40s} {schedule.epochs:6d} {schedule.batch_size:5d} {attacked}  ", end="", flush=True)
         print(clock.estimate(row))
     return 0

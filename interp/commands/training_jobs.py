@@ -18,8 +18,10 @@ from interp.core.json_values import parse_json
 from interp.core.model_options import OPTION_NAMES
 from interp.core.names import AUTO
 from interp.core.network_files import find_file
+from interp.core.network_name import NORM_SUFFIXES
 from interp.core.provenance import describe_run
 from interp.data import Dataset, find_dataset
+from interp.data.user_spec import usual_l2_radius
 from interp.evaluation.opened_network import load_file
 from interp.models.named_objects import build_by_function
 from interp.report import history_figure, note_source
@@ -94,13 +96,15 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
         objective = training.with_explanation(objective, options.explanation)
     schedule = training.usual_schedule(
         len(images),
-        spec.usual_radius if options.epsilon is None else options.epsilon,
+        options.epsilon or (usual_l2_radius(spec.shape) if options.norm == "l2" else spec.usual_radius),
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        norm=options.norm,
     )
     make, called = _maker(options, images)
-    target = options.networks_dir / f"{spec.prefix}_{called}_{objective.tag}_{schedule.epochs}.keras"
+    method = f"{objective.tag}{NORM_SUFFIXES[schedule.norm]}"
+    target = options.networks_dir / f"{spec.prefix}_{called}_{method}_{schedule.epochs}.keras"
     trained: list[keras.Model] = []
 
     def build() -> keras.Model:

@@ -40,12 +40,18 @@ def numbers(text: str) -> list[float]:
     return values
 
 
-def radius(text: str) -> float:
-    """An argument type: a number above 0 and at most 1, or a fraction such as 8/255."""
-    [value] = radii(text) if "," not in text else [0.0]
+def distance(text: str) -> float:
+    """An argument type: a number above 0, or a fraction such as 8/255."""
+    [value] = numbers(text) if "," not in text else [0.0]
     if value == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 such as 0.1 or 8/255")
     return value
+
+
+def radius(text: str) -> float:
+    """An argument type: a number above 0 and at most 1, or a fraction such as 8/255."""
+    radii(text)
+    return distance(text)
 
 
 def radii(text: str) -> list[float]:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS, OBJECTIVE_TITLES
 
+# Ends the variant of networks trained in l2; names of those trained in linf do not say their norm.
+NORM_SUFFIXES = {"linf": "", "l2": "_l2"}
+
 
 class NameWords(NamedTuple):
     """The words of any name: its first two, which name dataset and architecture in the paper's naming, and the rest; "" where it ends."""
@@ -25,7 +28,8 @@ class NetworkName:
     """Prefix of the dataset, tag of the architecture, tag of the objective, epochs, and what sets variants of an objective apart.
 
     The variant is all that stands between the objective's tag and the epochs: "" for most networks, "005_2" (weight and radius) in
-    mnist_smallgap_int005_2_100, "_grad_cam" (explanation) in mnist_smallgap_int_grad_cam_20.
+    mnist_smallgap_int005_2_100, "_grad_cam" (explanation) in mnist_smallgap_int_grad_cam_20, "_l2" (norm of the radius) in
+    mnist_smallgap_adv_l2_100.
     """
 
     dataset: str
@@ -46,8 +50,8 @@ class NetworkName:
 
     @property
     def title(self) -> str:
-        """The title of the objective."""
-        return OBJECTIVE_TITLES[self.tag]
+        """The title of the objective, with the norm of the radius where it is l2."""
+        return f"{OBJECTIVE_TITLES[self.tag]}{', l2' * self.variant.endswith(NORM_SUFFIXES['l2'])}"
 
     @property
     def order(self) -> int:

@@ -23,6 +23,7 @@ def option(
     names_file: bool = False,
     positional: bool = False,
     many: bool = False,
+    earlier: str | None = None,
 ) -> Any:
     """A field of an options class.
 
@@ -35,9 +36,10 @@ def option(
         names_file: whether results of different values stand in different files.
         positional: whether it is given without its name.
         many: whether it takes several values.
+        earlier: the name that it had before, still taken where no other option has it.
     """
     told = {"text": text, "parse": parse, "choices": choices and tuple(choices), "usual": usual}
-    kind = {"names_file": names_file, "positional": positional, "many": many}
+    kind = {"names_file": names_file, "positional": positional, "many": many, "earlier": earlier}
     return field(default=default, metadata={**told, **kind})
 
 
@@ -56,6 +58,12 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def spellings(kind: type[Options]) -> dict[str, list[str]]:
+    """The spellings of each option of a class, by its name: the present one, then an earlier one."""
+    earlier = {each.name: {each.metadata["earlier"]} - {None, *kind.__dataclass_fields__} for each in fields(kind)}
+    return {name: [flag(name), *map(flag, others)] for name, others in earlier.items()}
+
+
 def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
     """Add the options of a class to a parser; what is not given is left out of its namespace."""
     blocks = [block for block in reversed(kind.__mro__) if issubclass(block, Options)]
@@ -69,6 +77,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
 
 
 def _add(group: Any, each: Field[Any], kind: type[Options]) -> None:
+    flags = spellings(kind)[each.name]
     parse, choices = each.metadata["parse"], each.metadata["choices"]
     text = each.metadata["text"]
     usual = (each.metadata["usual"] or "").format(task=kind) or _written(each.default)
@@ -79,7 +88,7 @@ def _add(group: Any, each: Field[Any], kind: type[Options]) -> None:
     settings: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
     if parse is bool:
         action: Any = argparse.BooleanOptionalAction if each.default else "store_true"
-        group.add_argument(flag(each.name), action=action, dest=each.name, **settings)
+        group.add_argument(*flags, action=action, dest=each.name, **settings)
         return
     settings |= {"type": parse, "metavar": each.name.upper().split("_")[-1]}
     required = each.default is MISSING
@@ -87,7 +96,7 @@ def _add(group: Any, each: Field[Any], kind: type[Options]) -> None:
         group.add_argument(each.name, nargs=None if required else "?", **{**settings, "default": None})
     else:
         nargs = "+" if each.metadata["many"] else None
-        group.add_argument(flag(each.name), dest=each.name, required=required, nargs=nargs, **settings)
+        group.add_argument(*flags, dest=each.name, required=required, nargs=nargs, **settings)
 
 
 def _written(default: Any) -> str | None:

@@ -8,6 +8,10 @@ from interp.data.spec import DatasetSpec, Loader, RetrainingSpec
 # l_inf radii, of accuracy tables and of maps, by kind of image: what is usual for colour and for handwriting.
 COLOUR = ((0.0, 2 / 255, 4 / 255, 8 / 255), (4 / 255, 8 / 255), 8 / 255)
 GREY = ((0.0, 0.05, 0.1, 0.15), (0.1,), 0.1)
+# l2 radii of accuracy tables, and the one to train at: what is usual for handwriting, for 32x32 and for 224x224 in colour.
+L2_GREY = ((0.0, 0.5, 1.0, 1.5, 2.0), 1.5)
+L2_SMALL = ((0.0, 0.25, 0.5, 1.0), 0.5)
+L2_LARGE = ((0.0, 0.5, 1.0, 2.0, 3.0), 3.0)
 # A short training sees about so many images, in 5 epochs at least.
 _SEEN, _MOST = 100_000, 10_000
 
@@ -18,10 +22,19 @@ def usual_radii(channels: int) -> tuple[tuple[float, ...], tuple[float, ...], fl
 
 
 def usual_l2_radii(shape: tuple[int, int, int]) -> tuple[float, ...]:
-    """l2 radii of accuracy tables for images of this shape: what is usual for handwriting, for 32x32 and for 224x224 in colour."""
+    """l2 radii of accuracy tables for images of this shape."""
+    return _l2_radii(shape)[0]
+
+
+def usual_l2_radius(shape: tuple[int, int, int]) -> float:
+    """The l2 radius to train at for images of this shape."""
+    return _l2_radii(shape)[1]
+
+
+def _l2_radii(shape: tuple[int, int, int]) -> tuple[tuple[float, ...], float]:
     if shape[2] == 1:
-        return 0.0, 0.5, 1.0, 1.5, 2.0
-    return (0.0, 0.25, 0.5, 1.0) if max(shape[:2]) < 100 else (0.0, 0.5, 1.0, 2.0, 3.0)
+        return L2_GREY
+    return L2_SMALL if max(shape[:2]) < 100 else L2_LARGE
 
 
 def user_spec(

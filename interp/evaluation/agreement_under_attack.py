@@ -150,8 +150,9 @@ def agreement_curve(
     for each in attacks:
         rows.append(agreement_under_attack(model, images, labels, each, seed=seed, batch_size=batch_size))
         report()
+    ball = "" if attack.norm == "linf" else f" in {attack.norm}"
     protocol = (
-        f"{rows[0].count} images; top-{attack.k} attack on {shown_name(attack.interpretation)} from a random start, {attack.steps} "
+        f"{rows[0].count} images; top-{attack.k} attack{ball} on {shown_name(attack.interpretation)} from a random start, {attack.steps} "
         f"steps of {attack.step_size:g}; means over images whose prediction did not change, tau also over all"
     )
     return AgreementCurve(tuple(rows), protocol)

@@ -100,14 +100,14 @@ def bound_check(
     *,
     interpretation: str | Attribution = "cam",
     classes: str = "two_class",
-    norm: str = "l1",
+    discrepancy_norm: str = "l1",
     seed: int = 0,
     batch_size: int = 250,
 ) -> BoundCheck:
     """Search the smallest radii of `images` (n, height, width, channels) and compare margins with discrepancies. Raises InputError.
 
-    Maps whose mean is the logit are divided by their positions, so that margins and discrepancies have one scale; the sum of
-    integrated gradients is the logit already.
+    Radii are in the norm of the `attack`, the discrepancy of maps is in `discrepancy_norm`, l1 or l2. Maps whose mean is the logit are
+    divided by their positions, so that margins and discrepancies have one scale; the sum of integrated gradients is the logit already.
     """
     check_instance("the attack", attack, MinimumEpsilon, "MinimumEpsilon()")
     batch = check_images(images)
@@ -120,11 +120,11 @@ def bound_check(
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
     adds_up = maps.method == CAM() or isinstance(maps.method, IntegratedGradients)
-    bounded = (classes, norm) == ("two_class", "l1") and adds_up
+    bounded = (classes, discrepancy_norm) == ("two_class", "l1") and adds_up
     flags = weak_search(attack.steps, attack.direction)
-    protocol = (
-        f"{shown_name(interpretation)}, {classes}, {norm}, direction {attack.direction}, {attack.steps} steps a round"
-    )
+    radii = "" if attack.norm == "linf" else f"radii in {attack.norm}, "
+    search = f"{radii}direction {attack.direction}, {attack.steps} steps a round"
+    protocol = f"{shown_name(interpretation)}, {classes}, {discrepancy_norm}, {search}"
     if not len(broken):
         nothing = np.zeros(0)
         return BoundCheck(len(images), broken, nothing, nothing, nothing, bounded, flags, protocol)
@@ -135,5 +135,5 @@ def bound_check(
     clean = maps(model, images[broken], shown)
     positions = 1 if isinstance(maps.method, IntegratedGradients) else clean.shape[2] * clean.shape[3]
     moved = maps.flat(model, smallest.adversarial[broken], shown)
-    distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, norm).numpy()
+    distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, discrepancy_norm).numpy()
     return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded, flags, protocol)

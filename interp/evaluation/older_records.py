@@ -5,7 +5,7 @@ lists; the types of the fields are checked where the values are read.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 Values = Mapping[str, Any]
@@ -130,6 +130,17 @@ def completed_sneaking(values: Values) -> Values:
         "pearson_rs": unknown,
         **values,
     }
+
+
+def with_present_names(records: Mapping[str, dict[str, Any]], options: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Records of a task with these options, of which --discrepancy-norm was called --norm before."""
+    found = {}
+    for network, record in records.items():
+        arguments = dict(record["arguments"])
+        if "discrepancy_norm" in options and "discrepancy_norm" not in arguments and "norm" in arguments:
+            arguments["discrepancy_norm"] = arguments.pop("norm")
+        found[network] = {**record, "arguments": arguments}
+    return found
 
 
 def recorded_columns(values: Values) -> dict[str, list[Any]]:

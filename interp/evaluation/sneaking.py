@@ -12,6 +12,7 @@ from interp.attributions import InterpretationMaps
 from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels, check_penalties
+from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number, Places
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
@@ -122,11 +123,15 @@ def sneaking(
 ) -> Sneaking:
     """Search the smallest radii (or take them), attack at each penalty times them, and measure. Raises InputError.
 
-    `penalties` are at least 1: below, no attack was found at all.
+    `penalties` are at least 1: below, no attack was found at all. Radii are in linf, those of `minimum` too.
     """
     factors = check_penalties(penalties)
     check_instance("the attack", attack, InterpretabilitySneaking, "InterpretabilitySneaking()")
     check_instance("the search of the smallest radius", minimum, MinimumEpsilon, "MinimumEpsilon()")
+    if minimum.norm != "linf":
+        raise InputError(
+            f"the smallest radii are searched in {minimum.norm}, sneaking attacks take those in linf: give MinimumEpsilon()"
+        )
     batch = check_images(images)
     count = check_model(model, batch)
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
@@ -145,7 +150,7 @@ def sneaking(
     qualified = np.flatnonzero(found.succeeded[0])
     searches = {(attack.steps, attack.direction), *([] if given else [(minimum.steps, minimum.direction)])}
     flags = tuple(flag for search in sorted(searches) for flag in weak_search(*search))
-    told = f"{shown_name(attack.interpretation)}, {attack.classes}, {attack.norm}, direction {attack.direction}"
+    told = f"{shown_name(attack.interpretation)}, {attack.classes}, {attack.discrepancy_norm}, direction {attack.direction}"
     told = f"{told}, {attack.steps} steps a round"
     counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
@@ -169,7 +174,7 @@ def sneaking(
     adversarial = found.adversarial[:, qualified]
     for point in range(len(factors)):
         moved = maps.flat(model, adversarial[point], shown)
-        measured = class_discrepancy(clean, moved, attack.norm, normalised=True).numpy()
+        measured = class_discrepancy(clean, moved, attack.discrepancy_norm, normalised=True).numpy()
         distances[point] = np.where(found.succeeded[point][qualified], measured, np.inf)
         pairs = clean.reshape(-1, clean.shape[-1]), moved.reshape(-1, clean.shape[-1])
         taus[point] = _mean_over_classes(kendall_tau(*pairs), len(qualified))

@@ -4,12 +4,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from interp.core.errors import check_choice
+from interp.core.errors import InputError, check_choice
+from interp.core.names import THREAT_NORMS
 from interp.data import find_dataset
+from interp.data.user_spec import usual_l2_radius
 from interp.training.recipes import Recipe
 from interp.training.schedule import Schedule
 
 PROFILES = ("paper", "cpu", "smoke")
+# All steps of an inner attack in l2 together, in radii.
+REACH = 2.5
 # Images and batches of smoke, for images of up to so many values and for larger ones.
 SMALL_IMAGE, SMOKE, SMOKE_LARGE = 64 * 64 * 3, (200, 50), (16, 4)
 
@@ -29,7 +33,7 @@ class CpuSchedule:
     slower_from: float = 0.6
     ramp: tuple[float, float]
     attack_steps: int
-    reach: float = 2.5
+    reach: float = REACH
 
     def shorten(self, row: Recipe) -> Recipe:
         """The recipe at this length; its radius and batch size stay."""
@@ -107,6 +111,28 @@ def on_dataset(row: Recipe, dataset: str) -> Recipe:
     old, new = find_dataset(row.dataset), find_dataset(dataset)
     schedule = _scaled(row.schedule, new.training_images / old.training_images)
     return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule)
+
+
+def with_norm(row: Recipe, norm: str) -> Recipe:
+    """Return the recipe with an inner attack in a norm, in l2 of the radius that is usual for its images.
+
+    A recipe without an inner attack stays as it is. Raises InputError for another norm, and for a recipe named after its radius in linf.
+    """
+    if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm or row.objective == "normal":
+        return row
+    if row.variant:
+        raise InputError(f"{row.name} is named after its radius in linf: train it without --norm {norm}")
+    epsilon, schedule = usual_l2_radius(find_dataset(row.dataset).shape), row.schedule
+    size = REACH * epsilon / schedule.attack_steps
+    return replace(row, schedule=replace(schedule, norm=norm, epsilon=epsilon, attack_step_size=size))
+
+
+def attacked_in(norm: str, rows: list[Recipe]) -> list[Recipe]:
+    """Return the recipes, of which one at least is of this norm. Raises InputError where none has an inner attack in l2."""
+    if norm not in [row.schedule.norm for row in rows]:
+        names = ", ".join(row.name for row in rows)
+        raise InputError(f"the norm {norm} is of inner attacks, and {names} are trained without one: leave --norm out")
+    return rows
 
 
 def for_epochs(row: Recipe, epochs: int) -> Recipe:

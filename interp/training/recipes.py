@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
 from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS
-from interp.core.network_name import NetworkName
+from interp.core.network_name import NORM_SUFFIXES, NetworkName
 from interp.data import find_dataset
 from interp.training.schedule import PAPER, Schedule, plain_schedule
 
@@ -57,7 +57,7 @@ class Recipe:
             architecture=ARCHITECTURE_TAGS[self.architecture],
             tag=self.objective,
             epochs=self.schedule.epochs,
-            variant=f"{self.variant}{explained}",
+            variant=f"{self.variant}{explained}{NORM_SUFFIXES[self.schedule.norm]}",
         )
 
     @property

@@ -35,10 +35,10 @@ UNUSED = {
 class RobustModel(keras.Model):
     """`model.fit` on it minimises a training objective of this package on its `network`, any Keras model; it predicts as that does.
 
-    The inner attack and the ramp of its radius, counted in optimiser steps, come from `schedule`; epochs, batches, optimiser and
-    learning rate are those given to `compile` and `fit`. Images are float32 (n, height, width, channels) in [0, 1], labels integers
-    (n,) or (n, 1). History and callbacks see loss, accuracy and robust_accuracy (under the inner attack), on validation images too,
-    there at the full radius. A batch that breaks this, or gives a loss or gradient that is not finite, changes no weight.
+    The inner attack, in linf or l2, and the ramp of its radius, counted in optimiser steps, come from `schedule`; epochs, batches,
+    optimiser and learning rate are those given to `compile` and `fit`. Images are float32 (n, height, width, channels) in [0, 1], labels
+    integers (n,) or (n, 1). History and callbacks see loss, accuracy and robust_accuracy (under the inner attack), on validation images
+    too, there at the full radius. A batch that breaks this, or gives a loss or gradient that is not finite, changes no weight.
     `interp.training.train` does the same resumably, with streams and replicas, and tells what happens to batch normalisation, dropout
     and frozen layers.
 

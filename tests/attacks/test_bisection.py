@@ -8,7 +8,7 @@ from interp.attacks.targeted import Trial, bisect
 NAN, INFINITE = np.float32(np.nan), np.float32(np.inf)
 
 
-def tried(attempt, first, rounds):
+def tried(attempt, first, rounds, *largest):
     """What is tried in each round, and what is found: points are the values themselves, from -1 on."""
     values = []
 
@@ -17,7 +17,7 @@ def tried(attempt, first, rounds):
         return attempt(number, value)
 
     start = -tf.ones_like(first)
-    best, least = bisect(noted, first, start, rounds)
+    best, least = bisect(noted, first, start, rounds, *largest)
     return np.array(values), best.numpy(), least.numpy()
 
 
@@ -48,6 +48,19 @@ def test_the_largest_value_by_hand():
     np.testing.assert_allclose(values[:, 0], [0.2, 0.4, 0.7, 0.55, 0.475], rtol=1e-6)
     np.testing.assert_allclose(best, [0.475], rtol=1e-6)
     np.testing.assert_allclose(least, [0.525], rtol=1e-6)
+
+
+def test_values_up_to_another_largest_one_by_hand():
+    """Never enough: .5, 1, 2, then (2 + 4) / 2 = 3 and 3.5 of 4; enough from 3 on: 3, then (2 + 3) / 2."""
+    limits = tf.constant([9.0, 3.0])
+
+    def attempt(_, value):
+        broken = value >= limits
+        return Trial(value, tf.where(broken, value, INFINITE), ~broken)
+
+    values, best, _ = tried(attempt, tf.constant([0.5, 0.5]), 5, 4.0)
+    np.testing.assert_allclose(values.T, [[0.5, 1, 2, 3, 3.5], [0.5, 1, 2, 3, 2.5]], rtol=1e-6)
+    np.testing.assert_allclose(best, [-1, 3], rtol=1e-6)
 
 
 def test_what_could_not_be_computed_once_is_told():

@@ -42,7 +42,7 @@ def situation(net):
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_what_succeeded_is_at_the_target_in_its_ball_and_moves_the_map_less(net, situation, interpretation, norm):
     images, labels, targets, smallest = situation
-    attack = dataclasses.replace(ATTACK, interpretation=interpretation, norm=norm)
+    attack = dataclasses.replace(ATTACK, interpretation=interpretation, discrepancy_norm=norm)
     radii = 1.5 * smallest.epsilons
     found = attack(net, images, labels, targets, radii, start=smallest.adversarial)
     assert smallest.broken.any()
@@ -105,7 +105,7 @@ def test_results_keep_to_the_ball(net, situation, classes, direction, radius):
     [
         ({"interpretation": "kam"}, "did you mean 'cam"),
         ({"classes": "two"}, "two_class"),
-        ({"norm": "l3"}, "l1"),
+        ({"discrepancy_norm": "l3"}, "l1"),
         ({"rounds": 0}, "rounds"),
         ({"steps": 0}, "steps"),
         ({"direction": "gradient"}, "direction"),

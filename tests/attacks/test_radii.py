@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from interp.attacks import AutoPGD, InterpretabilitySneaking, ProjectedGradientDescent, Square, TopKInterpretation
-from interp.core.argument_types import radii, radius
+from interp.core.argument_types import distance, radii, radius
 from interp.core.errors import InputError
+from interp.data.user_spec import usual_l2_radii, usual_l2_radius
 from interp.evaluation import StrongProtocol, accuracy_curve, validity
 from interp.training import Schedule
 
@@ -66,7 +67,17 @@ def test_command_lines(parse, text):
     assert parse("8/255") in (8 / 255, [8 / 255])
 
 
+@pytest.mark.parametrize("parse", [radius, distance])
 @pytest.mark.parametrize("text", ["0", "0/3", "-1", "0.1,0.2", "x"])
-def test_a_step_is_one_number_above_0(text):
+def test_a_step_is_one_number_above_0(parse, text):
     with pytest.raises(argparse.ArgumentTypeError):
-        radius(text)
+        parse(text)
+
+
+def test_distances_may_be_above_1():
+    assert [distance(text) for text in ("3", "8/255", "255/8")] == [3, 8 / 255, 255 / 8]
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (64, 99, 3), (224, 224, 3), (512, 512, 1)])
+def test_the_usual_l2_radius_is_one_of_the_usual_radii(shape):
+    assert usual_l2_radius(shape) in usual_l2_radii(shape)[1:]

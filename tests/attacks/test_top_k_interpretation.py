@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.attacks import TopKInterpretation
+from interp.core.balls import find_ball
 from interp.core.errors import InputError
+from interp.core.names import THREAT_NORMS
 from interp.models import build_network
 
 ATTACK = TopKInterpretation(epsilon=0.1, step_size=0.03, steps=4, k=3)
@@ -39,6 +41,16 @@ def test_integrated_gradients_of_a_linear_model_by_hand():
     assert abs(moved[2] - 0.2) <= 0.1  # where the random start put it
 
 
+def test_the_same_in_l2_by_hand():
+    """The two strongest pixels share the radius, 0.1 / sqrt(2) each, and the third is drawn back to the image."""
+    model = keras.Sequential([keras.Input((1, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.layers[-1].set_weights([np.array([[1.0, 0], [1, 0], [1, 0]], np.float32), np.zeros(2, np.float32)])
+    image = np.array([0.6, 0.5, 0.2], np.float32).reshape(1, 1, 3, 1)
+    attack = TopKInterpretation(epsilon=0.1, step_size=0.05, steps=40, k=2, interpretation="ig", norm="l2")
+    share = 0.1 / 2**0.5
+    np.testing.assert_allclose(np.ravel(attack(model, image, [0])), [0.6 - share, 0.5 - share, 0.2], atol=1e-4)
+
+
 def strongest_sum(net, images, attacked, k):
     rows = np.arange(len(images))
     clean = net.cam(images).numpy()[rows, :, :, LABELS].reshape(len(images), -1)
@@ -46,18 +58,19 @@ def strongest_sum(net, images, attacked, k):
     return np.take_along_axis(maps, np.argsort(-clean, -1)[:, :k], -1).sum(-1)
 
 
-def test_the_strongest_positions_of_the_map_are_lowered(net, images):
-    attacked = dataclasses.replace(ATTACK, steps=30)(net, images, LABELS)
+@pytest.mark.parametrize("change", [{"steps": 30}, {"steps": 30, "norm": "l2", "epsilon": 3.0, "step_size": 0.3}])
+def test_the_strongest_positions_of_the_map_are_lowered(net, images, change):
+    attacked = dataclasses.replace(ATTACK, **change)(net, images, LABELS)
     assert (strongest_sum(net, images, attacked, 3) < strongest_sum(net, images, images, 3)).all()
 
 
 @pytest.mark.parametrize("interpretation", ["cam", "cam++", "ig", "representation"])
-@given(epsilon=st.floats(0, 0.5), seed=st.integers(0, 2**31 - 1))
-def test_results_keep_to_the_ball(net, images, interpretation, epsilon, seed):
-    attack = dataclasses.replace(ATTACK, epsilon=epsilon, interpretation=interpretation)
+@given(epsilon=st.floats(0, 0.5), seed=st.integers(0, 2**31 - 1), norm=st.sampled_from(THREAT_NORMS))
+def test_results_keep_to_the_ball(net, images, interpretation, epsilon, seed, norm):
+    attack = dataclasses.replace(ATTACK, epsilon=epsilon, interpretation=interpretation, norm=norm)
     before = images.copy()
     attacked = attack(net, images, LABELS, seed=seed)
-    assert np.abs(attacked - images).max() <= epsilon + 1e-5
+    assert find_ball(norm).size(attacked - images).numpy().max() <= epsilon + 1e-5
     assert attacked.min() >= 0
     assert attacked.max() <= 1
     np.testing.assert_array_equal(images, before)
@@ -80,6 +93,7 @@ def test_batches_do_not_change_the_result(net, images, interpretation):
         ({"steps": 0}, "steps"),
         ({"epsilon": -1}, "epsilon"),
         ({"interpretation": "cma"}, "did you mean 'cam'"),
+        ({"norm": "l1"}, "unknown norm 'l1'"),
     ],
 )
 def test_bad_settings_are_refused(change, message):

@@ -87,13 +87,14 @@ def test_mistakes_are_reported_before_tensorflow_is_imported(words):
 
 
 def test_records_of_an_earlier_version_share_the_table(call, tmp_path):
-    """One file for all networks, named after options that may play no part."""
+    """One file for all networks, named after options that may play no part; the discrepancy's norm was called norm."""
     network = interp.save_model(build_network("small", (28, 28, 1), 10), tmp_path / "mine.safetensors")
     common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=2", "--steps=1", f"--network={network}"]
     common += [f"--output_dir={tmp_path / 'out'}", f"--picture_dir={tmp_path}"]
     assert call(task, common).returncode == 0
     record = json.loads(next((tmp_path / "out").glob("*/mine.json")).read_text())
     arguments = {**record["arguments"], "iterate": "last", "k": 8, "rep_l": -1}
+    arguments["norm"] = arguments.pop("discrepancy_norm")
     earlier = {name: record[name] for name in ("caption", "header", "rows", "splits")}
     other = {**earlier, "arguments": {**arguments, "seed": 5}}
     path = tmp_path / "out" / "l1_two_class_min_pgd_attack_digits_cam.json"

@@ -58,7 +58,12 @@ TASKS = {
     "min_pgd_attack": ({}, "mean margin", 1),
     "min_pgd_attack reference": ({"--direction": "reference"}, "mean margin", None),
     "isa_cam": ({}, "qualified", 1),
-    "isa_cam cam++": ({"--inp_method": "cam++", "--norm": "l2", "--num_class": "all_class"}, "qualified", 1),
+    "min_pgd_attack l2": ({"--norm": "l2", "--discrepancy-norm": "l1"}, "mean margin", 1),
+    "isa_cam cam++": (
+        {"--inp_method": "cam++", "--discrepancy-norm": "l2", "--num_class": "all_class"},
+        "qualified",
+        1,
+    ),
     "isa_ig": ({"--penalties": "1.2"}, "qualified", 1),
     "tradeoff_cam": ({"--penalties": "1.2,1.4"}, "penalty", 1),
     "tradeoff_ig": ({"--penalties": "1.2", "--num_image": 1}, "penalty", 1),
@@ -67,6 +72,8 @@ TASKS = {
     "vis_cam": ({}, "attacked accuracy", 1),
     "vis_cam ig": ({"--inp_method": "ig"}, "attacked accuracy", 1),
     "aai_topk": ({}, "Kendall tau", 0),
+    "aai_topk l2": ({"--norm": "l2"}, "Kendall tau", 0),
+    "vis_cam l2": ({"--norm": "l2"}, "attacked accuracy", 1),
     "intr_topk": ({"--against": "ITSELF", "--steps": None}, "top-k overlap", 0),
 }
 
@@ -91,14 +98,15 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     [path] = (tmp_path / "tables").glob("*/*.json")
     stem, record = path.parent.name, json.loads(path.read_text())
     # Names of files carry what plays a part.
-    played = ["digits", options.get("--inp_method"), options.get("--norm"), options.get("--protocol")]
+    played = ["digits", *(options.get(f"--{name}") for name in ("inp_method", "norm", "discrepancy-norm", "protocol"))]
     assert stem.startswith(task)
     assert set(filter(None, played)) <= set(stem.removeprefix(f"{task}_").split("_"))
     assert ("two_class" in stem) == (
-        task in ("min_pgd_attack", "isa_cam", "isa_ig", "attack_and_display") and "l2" not in stem
+        task in ("min_pgd_attack", "isa_cam", "isa_ig", "attack_and_display") and "all_class" not in stem
     )
     assert record["caption"]
-    if task in ("aai_topk", "vis_cam", "min_pgd_attack", "isa_cam"):
+    # In l2 steps are as long as the radius needs.
+    if task in ("min_pgd_attack", "isa_cam") or name in ("aai_topk", "vis_cam", "vis_cam ig"):
         assert record["flags"][-1]["kind"] == "weak attack"
     table = (tmp_path / "tables" / f"{stem}.tsv").read_text().splitlines()
     assert len(table) == 1 + len(record["rows"])

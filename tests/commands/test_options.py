@@ -41,6 +41,7 @@ VALUES = {
     "protocol": "strong",
     "queries": "20",
     "norm": "l2",
+    "discrepancy_norm": "l2",
     "direction": "reference",
     "penalties": "1.1,1.3",
     "num_class": "all_class",
@@ -78,7 +79,12 @@ OTHERS = {
     ("roar", "protocol"): "whitebox",
     ("kar", "protocol"): "whitebox",
 }
-WITH = {"queries": ["--protocol=strong"]}
+WITH = {
+    ("pgd_attack", "queries"): ["--protocol=strong"],
+    ("min_pgd_attack", "norm"): ["--discrepancy-norm=l1"],
+}
+# Names that options had before, where no other option has them now.
+EARLIER = {"norm": "discrepancy_norm"}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +114,7 @@ def line(task, network, name, own_images):
         f"--task={task}",
         f"--dataset={own_images if name in OWN_IMAGES else 'digits'}",
         f"--network={network}",
-        *(WITH.get(name, []) if task == "pgd_attack" else []),
+        *WITH.get((task, name), []),
     ]
     return [*needed, given], [*needed, given.replace("_", "-", given.partition("=")[0].count("_"))]
 
@@ -123,10 +129,10 @@ def test_every_option_has_a_value_here():
 def test_a_task_takes_an_option_or_says_whose_it_is(task, name, network, own_images):
     spec = TASKS[task]
     for words in line(task, network, name, own_images):
-        if name in {each.name for each in dataclasses.fields(spec.options)}:
-            options = parse(words).options
-            default = {each.name: each.default for each in dataclasses.fields(spec.options)}[name]
-            assert getattr(options, name) != default
+        defaults = {each.name: each.default for each in dataclasses.fields(spec.options)}
+        if name in defaults or EARLIER.get(name) in defaults:
+            options, present = parse(words).options, name if name in defaults else EARLIER[name]
+            assert getattr(options, present) != defaults[present]
         else:
             with pytest.raises(InputError) as refused:
                 parse(words)
@@ -142,6 +148,69 @@ def test_values_of_other_tasks_are_refused_with_the_nearest(network):
         parse(["--task=pgd_attack", "--dataset=digits", f"--network={network}", "--protocol=paper"])
     with pytest.raises(InputError, match="--queries is for --protocol strong"):
         parse(["--task=pgd_attack", "--dataset=digits", f"--network={network}", "--queries=5"])
+
+
+def parsed(task, network, *words):
+    asked = parse([f"--task={task}", "--dataset=digits", f"--network={network}", *words])
+    return asked, asked.options
+
+
+@pytest.mark.parametrize(
+    "task", ["isa_cam", "isa_ig", "tradeoff_cam", "tradeoff_ig", "tradeoff_repr", "attack_and_display"]
+)
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_earlier_name_of_the_discrepancys_norm_means_the_same(task, norm, network):
+    before, options = parsed(task, network, f"--norm={norm}")
+    now, _ = parsed(task, network, f"--discrepancy-norm={norm}")
+    assert options.discrepancy_norm == norm
+    assert before.options == now.options
+    assert before.table == now.table
+    with pytest.raises(InputError, match="unknown --discrepancy-norm 'linf'"):
+        parsed(task, network, "--norm=linf")
+
+
+def test_the_norm_of_a_smallest_radius_is_told_from_that_of_the_discrepancy(network):
+    """--norm l1 and linf can mean one of them alone, l2 either."""
+    usual, options = parsed("min_pgd_attack", network)
+    assert (options.norm, options.discrepancy_norm) == (None, "l1")
+    assert parsed("min_pgd_attack", network, "--norm=l1")[1] == options
+    assert parsed("min_pgd_attack", network, "--norm=linf")[1].norm == "linf"
+    with pytest.raises(InputError) as refused:
+        parsed("min_pgd_attack", network, "--norm=l2")
+    assert "give --discrepancy-norm l2 for the former, --norm l2 --discrepancy-norm l1 for the latter" in str(
+        refused.value
+    )
+    former, options = parsed("min_pgd_attack", network, "--discrepancy-norm=l2")
+    assert (options.norm, options.discrepancy_norm) == (None, "l2")
+    latter, options = parsed("min_pgd_attack", network, "--norm=l2", "--discrepancy-norm=l1")
+    assert (options.norm, options.discrepancy_norm) == ("l2", "l1")
+    assert [asked.table.removeprefix("min_pgd_attack_digits_cam_") for asked in (usual, former, latter)] == [
+        "l1_two_class",
+        "l2_two_class",
+        "l1_two_class_l2",
+    ]
+    with pytest.raises(InputError, match="unknown --norm 'l1'"):
+        parsed("min_pgd_attack", network, "--norm=l1", "--discrepancy-norm=l2")
+    with pytest.raises(InputError, match="--step-size came as 2, expected at most 1"):
+        parsed("pgd_attack", network, "--step-size=2")
+
+
+@pytest.mark.parametrize(
+    ("task", "table", "radii"),
+    [
+        ("pgd_attack", "pgd_attack_digits_reference_l2", (0, 0.5, 1, 1.5, 2)),
+        ("aai_topk", "aai_topk_digits_cam_l2", (0.5, 1, 1.5, 2)),
+        ("vis_cam", "vis_cam_digits_cam_l2", (0.5, 1, 1.5, 2)),
+    ],
+)
+def test_radii_in_l2_and_their_steps(task, table, radii, network):
+    asked, options = parsed(task, network, "--norm=l2", "--steps=10")
+    assert asked.table == table
+    assert (options.radii if task == "pgd_attack" else options.map_radii) == radii
+    assert options.step_size == 0.5
+    assert parsed(task, network, "--norm=l2", "--epsilons=4", "--step-size=1")[1].step_size == 1
+    with pytest.raises(InputError, match="expected at most 1"):
+        parsed(task, network, "--epsilons=4")
 
 
 # What makes each task short; the options that none of these lines leads to are read in other branches of the same task.

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import interp
+from interp.commands.evaluate_network import main as evaluate_network
 from interp.commands.train import main
 from interp.core.files import locked
 from interp.training import signals, step_times, training_job
@@ -36,6 +37,7 @@ def test_a_network_its_picture_and_its_logs(tmp_path):
     assert result.stderr == ""
     net = interp.load_model(tmp_path / "networks" / "digits_smallgap_int_1.safetensors")
     assert net.metadata["schedule"]["epsilon"] == 0.3
+    assert "norm" not in net.metadata["schedule"]
     assert net.metadata["run"]["arguments"]["profile"] == "smoke"
     assert (tmp_path / "pictures" / "digits_smallgap_int_1.png").stat().st_size > 10_000
     log = (tmp_path / "networks" / ".runs" / "digits_smallgap_int_1" / "log.jsonl").read_text().splitlines()
@@ -45,6 +47,29 @@ def test_a_network_its_picture_and_its_logs(tmp_path):
     other = run(tmp_path, *SMOKE, "--only", "mnist_smallgap_int", "--seed", "3")
     assert other.returncode == 2
     assert "seed was 99 and is 3" in other.stderr
+
+
+def test_training_in_l2_by_an_argument(tmp_path, call):
+    """It has a file of its own, and its metadata and the records of its evaluation say the norm."""
+    arguments = [*SMOKE, "--only", "mnist_smallgap_adv", "--norm", "l2", *command(tmp_path)[2:]]
+    result = call(main, arguments)
+    assert result.returncode == 0, result.stderr
+    network = tmp_path / "networks" / "digits_smallgap_adv_l2_1.safetensors"
+    made = interp.load_model(network).metadata
+    schedule = made["schedule"]
+    assert (schedule["norm"], schedule["epsilon"]) == ("l2", 1.5)
+    assert schedule["attack_steps"] * schedule["attack_step_size"] == pytest.approx(2.5 * 1.5)
+    assert made["run"]["arguments"]["norm"] == "l2"
+    assert made["history"][-1]["validation_robust_accuracy"] >= 0
+    assert "is there already" in call(main, arguments).stdout
+    line = ["--task", "min_pgd_attack", "--dataset", "digits", "--network", network, "--num-image", "2", "--steps", "2"]
+    line += ["--norm", "l2", "--discrepancy-norm", "l1", "--output-dir", tmp_path, "--picture-dir", tmp_path]
+    result = call(evaluate_network, line)
+    assert result.returncode == 0, result.stderr
+    table = tmp_path / "min_pgd_attack_digits_cam_l1_two_class_l2"
+    record = json.loads((table / "digits_smallgap_adv_l2_1.json").read_text())
+    assert record["network"]["schedule"]["norm"] == "l2"
+    assert "radii in l2" in record["caption"]
 
 
 @pytest.mark.slow
@@ -194,6 +219,13 @@ def test_lists_name_what_is_trained(tmp_path, call):
         ([*SMOKE, "--replicas", "4"], "goes with mirrored only"),
         ([*SMOKE, "--strategy", "mirrored", "--replicas", "1000"], "at most 64"),
         (["--list", "--profile", "bogus"], "unknown --profile"),
+        ([*SMOKE, "--norm", "l1"], "unknown --norm 'l1'"),
+        (
+            [*SMOKE, "--norm", "l2", "--only", "mnist_smallgap_normal"],
+            "digits_smallgap_normal_1 are trained without one",
+        ),
+        (["7", "--norm", "l2"], "is named after its radius in linf"),
+        (["8", "--norm", "l2", "--dataset", "digits"], "leave --norm out"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, arguments, message):

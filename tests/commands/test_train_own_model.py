@@ -88,6 +88,19 @@ def test_a_model_that_a_function_builds(here, tmp_path, call):
     assert "schedule.epsilon was" in other.stderr
 
 
+def test_training_in_l2(here, tmp_path, call):
+    """The radius is that of small colour images unless another is given, which may be above 1; the name says the norm."""
+    line = words(tmp_path, "own_models_of_a_user:small", "adv", "--batch-size", "16", "--norm", "l2")
+    result = call(main, line)
+    assert result.returncode == 0, result.stderr
+    made = json.loads((tmp_path / "networks" / "photos_small_adv_l2_2.json").read_text())
+    assert (made["schedule"]["norm"], made["schedule"]["epsilon"]) == ("l2", 0.5)
+    assert (tmp_path / "networks" / "photos_small_adv_l2_2.keras").exists()
+    other = call(main, [*line, "--epsilon", "2"])
+    assert other.returncode == 2
+    assert "schedule.epsilon was 0.5 and is 2.0" in other.stderr
+
+
 def test_a_file_is_trained_on_and_stays_a_plain_model(here, tmp_path, call):
     images = data.load("photos", "train", image_size=20)
     model = keras.Sequential(
@@ -133,7 +146,11 @@ def test_a_file_is_trained_on_and_stays_a_plain_model(here, tmp_path, call):
         (["--model", "own_models_of_a_user:fixed", "--dataset", "photos", "--method", "int"], "--explanation grad_cam"),
         (
             ["--model", "own_models_of_a_user:fixed", "--dataset", "photos", "--method", "adv", "--epsilon", "8"],
-            "write 8 levels of 255 as 8/255",
+            "expected at most 1, as images are in [0, 1]: divide what counts levels of 0..255 by 255, as in 8/255",
+        ),
+        (
+            ["--model", "own_models_of_a_user:small", "--dataset", "photos", "--method", "normal", "--norm", "l2"],
+            "--method normal has none: leave it out",
         ),
         (
             [

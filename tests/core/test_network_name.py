@@ -19,6 +19,8 @@ from interp.core.network_name import NetworkName, parse_name, split_name
         ("digits_simplecnn_normal_0", ("digits", "simplecnn", "normal", 0, "")),
         ("mnist_smallgap_int005_2_100", ("mnist", "smallgap", "int", 100, "005_2")),
         ("cifar_smallgap_adv_6_200", ("cifar", "smallgap", "adv", 200, "_6")),
+        ("mnist_smallgap_adv_l2_100", ("mnist", "smallgap", "adv", 100, "_l2")),
+        ("mnist_pool_int_grad_cam_l2_20", ("mnist", "pool", "int", 20, "_grad_cam_l2")),
         ("mnist_pool_int2_grad_cam++_20", ("mnist", "pool", "int2", 20, "_grad_cam++")),
         (
             "mnist_pool_intadv_smooth_grad_input_x_gradient_3",
@@ -58,6 +60,7 @@ def test_other_names_are_none(stem):
 def test_what_tables_say_of_a_network():
     found = parse_name("mnist_smallgap_intone_100")
     assert (found.title, found.order) == ("Int-one-class", 4)
+    assert parse_name("mnist_smallgap_adv_l2_100").title == "Adv, l2"
     assert str(replace(found, tag="normal")) == "mnist_smallgap_normal_100"
 
 

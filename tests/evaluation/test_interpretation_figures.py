@@ -117,6 +117,17 @@ def test_bad_penalties(net, images, labels, penalties):
         sneaking(net, images, labels, (labels + 1) % 4, ATTACK, MINIMUM, penalties)
 
 
+def test_smallest_radii_in_l2_have_the_bound_and_no_sneaking_attacks(net, images, labels):
+    """The bound speaks of any image at the target; sneaking attacks take radii in linf."""
+    minimum, targets = dataclasses.replace(MINIMUM, norm="l2"), (labels + 1) % 4
+    found = bound_check(net, images, labels, targets, minimum)
+    assert (len(found.broken), found.below_margin) == (8, 0)
+    assert found.protocol == f"cam, two_class, l1, radii in l2, direction sign, {minimum.steps} steps a round"
+    assert (found.epsilons > bound_check(net, images, labels, targets, MINIMUM).epsilons).all()
+    with pytest.raises(InputError, match="sneaking attacks take those in linf"):
+        sneaking(net, images, labels, targets, ATTACK, minimum, (1.5,))
+
+
 @pytest.mark.parametrize("interpretation", ["cam", "ig"])
 def test_the_bound_holds(net, images, labels, interpretation):
     found = bound_check(net, images, labels, (labels + 1) % 4, MINIMUM, interpretation=interpretation)
@@ -128,7 +139,7 @@ def test_the_bound_holds(net, images, labels, interpretation):
 
 
 def test_other_discrepancies_have_no_bound(net, images, labels):
-    for options in ({"classes": "one_class"}, {"norm": "l2"}, {"interpretation": "cam++"}):
+    for options in ({"classes": "one_class"}, {"discrepancy_norm": "l2"}, {"interpretation": "cam++"}):
         found = bound_check(net, images[:2], labels[:2], (labels[:2] + 1) % 4, MINIMUM, **options)
         assert found.below_margin is None
 

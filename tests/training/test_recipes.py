@@ -7,7 +7,7 @@ import pytest
 from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
-from interp.training.profiles import PROFILES, for_epochs, on_dataset, with_profile
+from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
 
@@ -126,6 +126,44 @@ def test_ramps_and_rates_scale_with_the_training():
     digits = on_dataset(mnist, "digits")
     steps = 1_197 // 50 * 100
     assert digits.schedule.ramp[1] < 0.1 * steps * 1.1
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
+def test_recipes_in_l2(number):
+    """The radius is that of the images, all steps reach 2.5 times it, the name says the norm; what has no inner attack stays."""
+    radii = {"mnist": 1.5, "cifar": 0.5, "restimagenet": 3.0}
+    for profile in PROFILES:
+        for row in (with_profile(row, profile) for row in recipes(number)):
+            changed = with_norm(row, "l2")
+            assert with_norm(row, "linf") == row
+            if row.objective == "normal":
+                assert changed == row
+                continue
+            schedule = changed.schedule
+            assert (schedule.norm, schedule.epsilon) == ("l2", radii[row.dataset])
+            assert schedule.attack_steps * schedule.attack_step_size == pytest.approx(2.5 * schedule.epsilon)
+            assert (schedule.epochs, schedule.ramp) == (row.schedule.epochs, row.schedule.ramp)
+            assert changed.name == f"{row.network_name.unnumbered}_l2_{row.schedule.epochs}"
+            assert parse_name(changed.name) == changed.network_name
+            explained = replace(changed, explanation="grad_cam")
+            assert parse_name(explained.name) == explained.network_name
+
+
+def test_recipes_in_l2_go_by_the_names_of_the_list_and_by_their_own():
+    rows = pairs(1, lambda row: with_norm(row, "l2"))
+    for name in ("mnist_pool_int", "mnist_pool_int_100", "mnist_pool_int_l2", "mnist_pool_int_l2_100"):
+        assert [row.name for row in choose(rows, [name])] == ["mnist_pool_int_l2_100"]
+
+
+def test_a_norm_that_changes_nothing_is_refused():
+    with pytest.raises(InputError, match="mnist_smallgap_adv_2_100 is named after its radius in linf"):
+        with_norm(recipes(7)[0], "l2")
+    with pytest.raises(InputError, match="unknown norm 'l3'"):
+        with_norm(recipes(1)[0], "l3")
+    with pytest.raises(InputError, match="trained without one: leave --norm out"):
+        attacked_in("l2", [with_norm(row, "l2") for row in recipes(8)])
+    everything = [with_norm(row, "l2") for row in recipes(1)]
+    assert attacked_in("l2", everything) == everything
 
 
 def test_unknown_numbers_and_profiles_are_refused():

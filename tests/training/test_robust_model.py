@@ -347,6 +347,13 @@ def test_objects_of_another_kind_are_told(change, message):
         RobustModel(**arguments)
 
 
+def test_the_norm_of_the_inner_attack_is_kept():
+    schedule = Schedule(**{**vars(SCHEDULE), "norm": "l2", "epsilon": 1.5})
+    model = RobustModel(build_network("small", (28, 28, 1), 10), "adv", schedule)
+    kept = RobustModel.from_config(model.get_config()).schedule
+    assert (kept.norm, kept) == ("l2", schedule)
+
+
 def test_more_replicas_are_refused(monkeypatch):
     """Each would add its whole gradient to the others'."""
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])

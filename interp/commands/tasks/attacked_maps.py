@@ -34,6 +34,7 @@ def vis_cam(run: Run[MapsOptions]) -> TaskResult:
         epsilon=epsilon,
         step_size=options.step_size,
         steps=options.steps,
+        norm=options.ball,
         random_start=options.restarts > 0,
         restarts=max(options.restarts, 1),
     )

@@ -1,6 +1,6 @@
 """isa_cam and isa_ig: what interpretability sneaking attacks leave of the maps' discrepancy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from interp.commands.tasks.chosen_methods import gap_notes
@@ -34,9 +34,7 @@ def isa(run: Run[SneakingCamOptions | SneakingGradientOptions]) -> TaskResult:
     """Normalised discrepancy and agreement of maps, a penalty a row and one over all."""
     from interp.report import sneaking_figure
 
-    options = run.options
-    found = sneak(run, options.num_class)
-    found = replace(found, protocol=f"{options.method}, {options.num_class}, {options.protocol}")
+    found = sneak(run, run.options.num_class)
     pictures = {"discrepancy": sneaking_figure({run.name: found})} if len(found.qualified) else {}
     return TaskResult(found, gap_notes(run), pictures=pictures)
 
@@ -60,7 +58,7 @@ def sneak(
     attack = InterpretabilitySneaking(
         interpretation=options.method,
         classes=classes,
-        norm=options.norm,
+        discrepancy_norm=options.discrepancy_norm,
         steps=options.rounds,
         direction=options.direction,
         layer=layer,

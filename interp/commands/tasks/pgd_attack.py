@@ -4,18 +4,13 @@ from dataclasses import dataclass, replace
 
 from interp.commands.tasks.shared_options import RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
-from interp.core.argument_types import numbers, whole_number
-from interp.core.checks import check_radius
+from interp.core.argument_types import whole_number
 from interp.core.errors import InputError
-from interp.core.names import ITERATES, PRECISIONS, STRENGTHS, THREAT_NORMS
+from interp.core.names import ITERATES, PRECISIONS, STRENGTHS
 from interp.core.options import option
-from interp.data import find_dataset
-from interp.data.user_spec import usual_l2_radii
 
 # Options that one of the protocols takes alone.
 REFERENCE, STRONG = ("iterate", "attack_precision"), ("queries",)
-# A step of the l2 attack, of all of them together, in radii.
-REACH = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +23,6 @@ class AccuracyOptions(RadiusOptions):
         choices=("reference", *STRENGTHS),
         names_file=True,
     )
-    norm: str | None = option(None, "of the radii", choices=THREAT_NORMS, usual="linf", names_file=True)
-    epsilons: list[float] | None = option(
-        None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
-    )
     restarts: int | None = option(
         None,
         "random starts; 0 starts at the image, as the paper did",
@@ -41,13 +32,6 @@ class AccuracyOptions(RadiusOptions):
     iterate: str = option("last", "which iterate of PGD counts, first is the first to succeed", choices=ITERATES)
     attack_precision: str = option("float32", "of the gradients; auto times both once", choices=(*PRECISIONS, "auto"))
     queries: int = option(1000, "of the black-box attack of the strong protocol", parse=whole_number(1))
-
-    @property
-    def radii(self) -> tuple[float, ...]:
-        """Radii of accuracy tables."""
-        if self.norm == "l2" and not self.epsilons:
-            return usual_l2_radii(find_dataset(self.dataset).shape)
-        return super().radii
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
@@ -61,11 +45,6 @@ class AccuracyOptions(RadiusOptions):
             raise InputError(
                 f"--protocol {self.protocol} needs random starts: leave --restarts out, or give at least 1"
             )
-        for epsilon in self.epsilons or ():
-            check_radius("a radius of --epsilons", epsilon, self.norm or "linf")
-        if self.norm == "l2" and "step_size" not in given:
-            # What is usual in l_inf is short in l2.
-            object.__setattr__(self, "step_size", REACH * max(self.radii) / self.steps or self.step_size)
 
 
 def pgd_attack(run: Run[AccuracyOptions]) -> TaskResult:
@@ -86,7 +65,7 @@ def _reference(run: Run[AccuracyOptions]) -> TaskResult:
         random_start=bool(options.restarts),
         restarts=max(options.restarts or 0, 1),
         iterate=options.iterate,
-        norm=options.norm or "linf",
+        norm=options.ball,
     )
     precision = options.attack_precision
     if precision == "auto":
@@ -115,7 +94,7 @@ def _strong(run: Run[AccuracyOptions]) -> TaskResult:
         step_size=options.step_size,
         restarts=options.restarts or 5,
         queries=options.queries,
-        norm=options.norm or "linf",
+        norm=options.ball,
         strength=options.protocol,
     )
     with run.progress(len(options.radii)) as tick:

@@ -4,20 +4,23 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from interp.core.argument_types import number, numbers, radii, radius, whole_number, words
-from interp.core.checks import check_penalties
+from interp.core.argument_types import distance, number, numbers, whole_number, words
+from interp.core.checks import check_penalties, check_radius
 from interp.core.errors import InputError, check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS
+from interp.core.names import DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS, THREAT_NORMS
 from interp.core.options import option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
 from interp.data.image_options import CHOICES, ImageOptions
+from interp.data.user_spec import usual_l2_radii
 
 # What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
 OTHERS = (*(name for name in METHODS if name not in ("random", "cam", "integrated_gradients")), *ENSEMBLES)
 NOT_IG = ("cam", "cam++", *OTHERS)
 MAPS = ("cam", "cam++", "ig", *OTHERS)
+# All steps of an attack in l2 together, in radii.
+REACH = 2.5
 
 
 def seed_option(default: int = 99) -> int:
@@ -99,21 +102,38 @@ class RadiusOptions(BatchOptions):
 
     title: ClassVar[str] = "attacks"
 
+    norm: str | None = option(None, "of the radii", choices=THREAT_NORMS, usual="linf", names_file=True)
     epsilons: list[float] | None = option(
-        None, "radii, such as 0,0.1 or 8/255", parse=radii, usual="those of the paper"
+        None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
     )
     steps: int = option(200, "steps of the attack", parse=whole_number(1))
-    step_size: float = option(0.01, "size of a step", parse=radius)
+    step_size: float = option(0.01, "size of a step", parse=distance)
+
+    @property
+    def ball(self) -> str:
+        """The norm of the radii."""
+        return self.norm or "linf"
 
     @property
     def radii(self) -> tuple[float, ...]:
         """Radii of accuracy tables."""
-        return tuple(self.epsilons or find_dataset(self.dataset).epsilons)
+        spec = find_dataset(self.dataset)
+        return tuple(self.epsilons or (usual_l2_radii(spec.shape) if self.norm == "l2" else spec.epsilons))
 
     @property
     def map_radii(self) -> tuple[float, ...]:
         """Radii of attacks on maps."""
-        return tuple(self.epsilons or find_dataset(self.dataset).map_epsilons)
+        usual = self.radii[1:] if self.norm == "l2" else find_dataset(self.dataset).map_epsilons
+        return tuple(self.epsilons or usual)
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        check_radius("--step-size", self.step_size, self.ball)
+        for epsilon in self.epsilons or ():
+            check_radius("a radius of --epsilons", epsilon, self.ball)
+        if self.norm == "l2" and "step_size" not in given:
+            # What is usual in linf is short in l2.
+            object.__setattr__(self, "step_size", REACH * max(self.radii) / self.steps or self.step_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +142,7 @@ class TargetedOptions(MapOptions, BatchOptions):
 
     title: ClassVar[str] = "attacks"
 
-    norm: str = option("l1", "of the discrepancy", choices=NORMS, names_file=True)
+    discrepancy_norm: str = option("l1", "of the discrepancy", choices=NORMS, names_file=True, earlier="norm")
     steps: int | None = option(None, "steps a round", parse=whole_number(1), usual="20; 10 in the reference direction")
     direction: str = option("sign", "of targeted attacks; reference as in the paper", choices=DIRECTIONS)
 
@@ -134,7 +154,7 @@ class TargetedOptions(MapOptions, BatchOptions):
     @property
     def protocol(self) -> str:
         """In words."""
-        return f"{self.norm}, direction {self.direction}, {self.rounds} steps a round"
+        return f"{self.discrepancy_norm}, direction {self.direction}, {self.rounds} steps a round"
 
 
 @dataclass(frozen=True, kw_only=True)

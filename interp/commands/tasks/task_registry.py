@@ -2,11 +2,11 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from interp.core.options import flag
+from interp.core.options import spellings
 
 if TYPE_CHECKING:
     from interp.commands.tasks.shared_options import TaskOptions
@@ -37,8 +37,8 @@ class TaskSpec:
 
     @property
     def flags(self) -> list[str]:
-        """Its options as a command line spells them."""
-        return [flag(each.name) for each in fields(self.options)]
+        """Its options as a command line spells them, or did before."""
+        return [name for names in spellings(self.options).values() for name in names]
 
 
 TASKS = {

@@ -37,7 +37,12 @@ def aai_topk(run: Run[AgreementOptions]) -> TaskResult:
 
     options = run.options
     attack = TopKInterpretation(
-        epsilon=0.0, step_size=options.step_size, steps=options.steps, k=options.k, interpretation=options.method
+        epsilon=0.0,
+        step_size=options.step_size,
+        steps=options.steps,
+        norm=options.ball,
+        k=options.k,
+        interpretation=options.method,
     )
     with run.progress(len(options.map_radii)) as tick:
         found = agreement_curve(
