@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.map_objectives import OBJECTIVES
-from interp.attacks.map_search import FREE, GradientSearch, MapSearch, Searched, SquareSearch, read_maps
+from interp.attacks.map_search import FREE, GradientSearch, Searched, SquareSearch, read_maps
 from interp.attacks.searched_maps import attacked_method
 from interp.attacks.square_moves import draw_keys, stripes, tiles
 from interp.attributions import Attribution
@@ -109,7 +109,9 @@ class ExplanationAttack:
         check_number("restarts", self.restarts, minimum=1, whole=True)
         check_number("queries", self.queries, minimum=0, whole=True, maximum=MOST_STEPS)
         if isinstance(self.measures, str | MapMeasure) or not self.measures:
-            raise InputError(f"measures came as {self.measures!r}, expected several, such as ('kendall_tau', 'pearson')")
+            raise InputError(
+                f"measures came as {self.measures!r}, expected several, such as ('kendall_tau', 'pearson')"
+            )
         titles = [measure.title for measure in self.chosen]
         if len(set(titles)) < len(titles):
             raise InputError(f"measures came as {', '.join(titles)}, expected each kind once")

@@ -117,7 +117,9 @@ class TopKOverlap(MapObjective):
         scale = width * tf.stop_gradient(tf.math.reduce_std(moved, -1))[:, None, None] + _TINY
         # Empty where all positions are among the strongest.
         lead = tf.tanh((there[:, : sides.k, None] - there[:, None, sides.k :]) / scale)
-        return -tf.math.divide_no_nan(tf.reduce_sum(lead, (1, 2)), tf.cast(tf.reduce_prod(tf.shape(lead)[1:]), tf.float32))
+        return -tf.math.divide_no_nan(
+            tf.reduce_sum(lead, (1, 2)), tf.cast(tf.reduce_prod(tf.shape(lead)[1:]), tf.float32)
+        )
 
     def harm(self, moved: tf.Tensor, maps: ComparedMaps, sides: Sides, value: tf.Tensor) -> tf.Tensor:
         least = tf.math.top_k(moved, sides.k).values[:, -1:]

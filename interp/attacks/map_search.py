@@ -12,7 +12,7 @@ from interp.attacks.attack import numbers, static, structure
 from interp.attacks.classification import margin
 from interp.attacks.loop import worse
 from interp.attacks.map_objectives import OBJECTIVES, ComparedMaps, Sides, Stage
-from interp.attacks.searched_maps import SearchedMaps, description, flat
+from interp.attacks.searched_maps import description, flat
 from interp.attacks.square_moves import MovedMass, Squares, Surroundings
 from interp.attributions import Attribution
 from interp.attributions.registry import find_attribution
@@ -118,7 +118,14 @@ class SquareSearch(MapSearch):
     """The moves of the Square attack, kept where they move the map further: asks for maps and logits, and for no gradient of them."""
 
     def __call__(
-        self, model: keras.Model, rows: Searched, starts: tf.Tensor, keys: tf.Tensor, which: tf.Tensor, seed: int, batch_size: int
+        self,
+        model: keras.Model,
+        rows: Searched,
+        starts: tf.Tensor,
+        keys: tf.Tensor,
+        which: tf.Tensor,
+        seed: int,
+        batch_size: int,
     ) -> np.ndarray:
         """Search (n rows) from `starts`, with a number of 64 random bits for each (square_moves.draw_keys)."""
         seeds = tf.fill([len(starts)], tf.constant(seed, tf.int64))
@@ -176,7 +183,8 @@ class _Seen:
         moved = flat(read_maps(maps[:, 0], self._magnitude)[:, None])[:, 0]
         values = [each.value(moved, self._maps, self._sides, stage) for each in OBJECTIVES.values()]
         harms = [
-            each.harm(moved, self._maps, self._sides, value) for each, value in zip(OBJECTIVES.values(), values, strict=True)
+            each.harm(moved, self._maps, self._sides, value)
+            for each, value in zip(OBJECTIVES.values(), values, strict=True)
         ]
         held = rows.classes >= 0
         over = tf.where(held, margin(logits, tf.maximum(rows.classes, 0)) / self._spread, -np.inf)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from interp.attributions import CAM, Attribution, find_attribution
+from interp.core.compiled import rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel, prepare
 
@@ -79,26 +81,34 @@ def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor)
     """Raise InputError, naming the method, where `model` has no such maps or they do not change with the `images`."""
     few = images[:2]
     method.find_layer(model, few)
-
-    def largest(images: tf.Tensor) -> tf.Tensor:
-        prepared = prepare(model, rearrange=True)
-        points, count = prepared.enter(images), tf.shape(images)[0]
-        logits = prepared.logits(points)
-        # Of a class that the network sees nowhere, Grad-CAM is 0.
-        likeliest = tf.cast(tf.math.top_k(logits, min(3, logits.shape[-1])).indices, tf.int64)
-        searched = SearchedMaps(method.for_search(), prepared, tf.range(count))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(points)
-            maps, _ = searched(points, likeliest)
-            value = tf.reduce_sum(maps * tf.random.stateless_normal(tf.shape(maps), (0, 0)))
-        gradient = tape.gradient(value, points)
-        return tf.constant(0.0) if gradient is None else tf.reduce_max(tf.abs(gradient))
-
-    # Where the image is black many maps are 0 and do not move.
-    tried = tf.clip_by_value(few + tf.random.stateless_uniform(few.shape, (0, 1), -0.2, 0.2), 0.0, 1.0)
     # A NaN is no sign that maps stay: the attack as a whole reports it.
-    if float(tf.function(largest, autograph=False)(tried)) == 0:
+    if (largest_gradients(method, model, few) == 0).all():
         raise InputError(
             f"{method.name} does not change with the image on this model, or in steps alone, so it cannot be attacked: choose another "
             "explanation, such as integrated gradients (ig)"
         )
+
+
+def largest_gradients(method: Attribution, model: keras.Model, images: tf.Tensor, batch_size: int = 250) -> np.ndarray:
+    """How much the maps of the likeliest classes change with each image (n,) at most, near it; 0 where a search cannot follow them."""
+
+    def largest(near: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor]:
+        prepared = prepare(model, rearrange=True)
+        points = prepared.enter(near)
+        logits = prepared.logits(points)
+        # Of a class that the network sees nowhere, Grad-CAM is 0.
+        likeliest = tf.cast(tf.math.top_k(logits, min(3, logits.shape[-1])).indices, tf.int64)
+        searched = SearchedMaps(method.for_search(), prepared, places)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            maps, _ = searched(points, likeliest)
+            weights = tf.random.stateless_normal(tf.shape(maps)[1:], (0, 0))
+            value = tf.reduce_sum(maps * weights)
+        gradient = tape.gradient(value, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return (tf.reduce_max(tf.abs(gradient), (1, 2, 3)),)
+
+    # Where the image is black many maps are 0 and do not move.
+    offsets = tf.random.stateless_uniform(images.shape, (0, 1), -0.2, 0.2)
+    arrays = tf.clip_by_value(images + offsets, 0.0, 1.0), tf.range(len(images))
+    compiled = tf.function(largest, autograph=False, input_signature=rows_like(arrays))
+    return run_in_batches(compiled, arrays, batch_size)[0].numpy()

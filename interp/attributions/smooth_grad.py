@@ -16,6 +16,9 @@ from interp.core.checks import check_instance, check_number
 from interp.core.compiled import CompiledFunctions
 from interp.models.prepared import PreparedModel
 
+# While an attack searches: so many samples at most, the first of them. What it finds is measured with all.
+SEARCHED = 8
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseEnsemble(OfOneClass):
@@ -46,7 +49,7 @@ class NoiseEnsemble(OfOneClass):
         check_number("seed", self.seed, minimum=0, whole=True)
 
     def for_search(self) -> Attribution:
-        return replace(self, attribution=self.attribution.for_search())
+        return replace(self, attribution=self.attribution.for_search(), samples=min(self.samples, SEARCHED))
 
     def for_training(self) -> Attribution:
         return replace(self, attribution=self.attribution.for_training(), at_once=True)

@@ -191,7 +191,9 @@ class MassOnMask(MapMeasure):
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         masks = np.asarray(self.masks)
         if masks.shape[:1] != moved.shape[:1] or masks.ndim != 3:
-            raise InputError(f"masks came with shape {masks.shape}, expected one (height, width) for each of {len(moved)} images")
+            raise InputError(
+                f"masks came with shape {masks.shape}, expected one (height, width) for each of {len(moved)} images"
+            )
         inside = tf.image.resize(masks[..., None].astype(np.float32), moved.shape[1:3], "area").numpy()[..., 0]
         mass = np.abs(np.float64(moved)).sum(-1)
         with np.errstate(invalid="ignore", divide="ignore"):

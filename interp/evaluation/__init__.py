@@ -16,6 +16,8 @@ from interp.evaluation.bound import BoundCheck, bound_check
 from interp.evaluation.coherence import Coherence, coherence, ink
 from interp.evaluation.completeness import completeness_notes
 from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
+from interp.evaluation.explanation_validity import explanation_validity
+from interp.evaluation.explanation_validity_result import ExplanationValidity
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.roar_kar import RoarKar, roar_kar
@@ -46,6 +48,7 @@ __all__ = [
     "AttackedAccuracy",
     "BoundCheck",
     "Coherence",
+    "ExplanationValidity",
     "Flag",
     "MapSummary",
     "Mean",
@@ -74,6 +77,7 @@ __all__ = [
     "coherence",
     "completeness_notes",
     "describe_protocol",
+    "explanation_validity",
     "ink",
     "mean_of",
     "overlap_of_networks",

@@ -97,6 +97,46 @@ def targeted_maps_figure(
     return maps_figure(rows)
 
 
+def moved_maps(
+    network: str,
+    model: keras.Model,
+    sample: Dataset,
+    points: Mapping[str, np.ndarray],
+    explanation: str,
+    epsilon: float,
+    values: Sequence[float],
+    measure: str,
+) -> tuple[Figure, list[GalleryEntry]]:
+    """A picture of explanations that an attack moved, a row an image, and the same as entries of a gallery.
+
+    `points` are further images (n, height, width, channels) beside those of the sample, the attacked ones last, by name; `values` (n,)
+    are the `measure` there. The last tile of a row is the change of the image, grey where there is none. Raises InputError.
+    """
+    images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
+    stages = {"image": images, **points}
+    explain = InterpretationMaps(name=explanation)
+    maps = {name: _flat_colours(explain(model, batch, labels[:, None]))[:, 0] for name, batch in stages.items()}
+    *_, attacked = stages.values()
+    change = np.clip(0.5 + (attacked - images) / (2 * max(float(np.abs(attacked - images).max()), 1e-9)), 0.0, 1.0)
+    title = TITLES.get(explanation, explanation)
+    rows, entries = [], []
+    for index, label in enumerate(labels):
+        row: list[Cell] = []
+        for name, batch in stages.items():
+            row.append((name if row else f"{name}: {names[label]}", batch[index], None))
+            row.append((title, batch[index], maps[name][index]))
+        row[-1] = (f"{measure} {values[index]:.2f}", *row[-1][1:])
+        row.append(("change", change[index], None))
+        rows.append(row)
+        caption = (
+            f"{names[label]}, {network}: {', '.join(stages)}, each with its {title} of {names[label]}, and the change of the image within "
+            f"{epsilon:g}; {measure} {values[index]:.2f}"
+        )
+        strip = map_strip([cell[1:] for cell in row])
+        entries.append(GalleryEntry(f"{index + 1}: {names[label]}", network, f"{title}, moved", strip, caption))
+    return maps_figure(rows), entries
+
+
 def _flat_colours(maps: np.ndarray) -> np.ndarray:
     """Maps (n, m, height, width) of maps that may have a value for each colour."""
     return maps.sum(-1) if maps.ndim == 5 else maps

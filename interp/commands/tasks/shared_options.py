@@ -97,8 +97,8 @@ class MapOptions(TaskOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RadiusOptions(BatchOptions):
-    """Attacks of given radii."""
+class BallOptions(BatchOptions):
+    """Balls of given radii."""
 
     title: ClassVar[str] = "attacks"
 
@@ -106,8 +106,6 @@ class RadiusOptions(BatchOptions):
     epsilons: list[float] | None = option(
         None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
     )
-    steps: int = option(200, "steps of the attack", parse=whole_number(1))
-    step_size: float = option(0.01, "size of a step", parse=distance)
 
     @property
     def ball(self) -> str:
@@ -128,9 +126,20 @@ class RadiusOptions(BatchOptions):
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
-        check_radius("--step-size", self.step_size, self.ball)
         for epsilon in self.epsilons or ():
             check_radius("a radius of --epsilons", epsilon, self.ball)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadiusOptions(BallOptions):
+    """Attacks of steps of one size in balls of given radii."""
+
+    steps: int = option(200, "steps of the attack", parse=whole_number(1))
+    step_size: float = option(0.01, "size of a step", parse=distance)
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        check_radius("--step-size", self.step_size, self.ball)
         if self.norm == "l2" and "step_size" not in given:
             # What is usual in linf is short in l2.
             object.__setattr__(self, "step_size", REACH * max(self.radii) / self.steps or self.step_size)

@@ -55,6 +55,11 @@ TASKS = {
         TaskSpec("vis_cam", "attacked_maps:vis_cam:MapsOptions", "maps of clean and attacked images, drawn"),
         TaskSpec("intr_topk", "topk:intr_topk:OverlapOptions", "strongest positions shared with another network"),
         TaskSpec("aai_topk", "topk:aai_topk:AgreementOptions", "agreement of maps under the top-k attack (AAI)"),
+        TaskSpec(
+            "explanation_attack",
+            "explanation_attack:explanation_attack:ExplanationOptions",
+            "how far explanations can be moved, strong protocol",
+        ),
         TaskSpec("uar_attack", "uar_attack:uar_attack:UnforeseenOptions", "accuracy under unforeseen attacks, UAR"),
         TaskSpec("saliency", "saliency:saliency:SaliencyOptions", "attribution maps of every method, drawn"),
         TaskSpec("coherence", "coherence:coherence:CoherenceOptions", "attributions on objects, agreement"),

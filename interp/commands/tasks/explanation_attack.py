@@ -1,0 +1,89 @@
+"""explanation_attack: how far explanations can be moved while the prediction stays, by the strong protocol for explanations."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from interp.commands.tasks.chosen_methods import gap_notes
+from interp.commands.tasks.shared_options import BallOptions, MapOptions
+from interp.commands.tasks.task import Run, TaskResult
+from interp.core.argument_types import number, whole_number, words
+from interp.core.errors import check_choice
+from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
+from interp.core.options import option
+
+if TYPE_CHECKING:
+    from interp.attacks import ExplanationAttack
+
+# Images in the picture.
+SHOWN = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationOptions(MapOptions, BallOptions):
+    """Options of explanation_attack."""
+
+    images: ClassVar[int] = 100
+
+    measures: list[str] | None = option(
+        None, f"of {', '.join(MEASURES)}; the first one flags and draws", parse=words, usual="all"
+    )
+    k: float = option(8, "strongest positions, below 1 a share of all", parse=number(above=0))
+    tolerance: int = option(0, "rows and columns by which strongest positions may differ", parse=whole_number(0))
+    ranking: str = option("signed", "how maps are compared, by magnitudes summed over channels", choices=RANKINGS)
+    prediction: str = option("kept", "whether the prediction must stay", choices=PREDICTIONS)
+    steps: int = option(100, "steps of each search", parse=whole_number(1))
+    restarts: int = option(3, "random starts of each search", parse=whole_number(1))
+    queries: int = option(200, "of the search without gradients", parse=whole_number(0))
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        for name in self.measures or ():
+            check_choice("measure of --measures", name, MEASURES)
+
+
+def explanation_attack(run: Run[ExplanationOptions]) -> TaskResult:
+    """A radius and measure a row, and pictures of what was moved."""
+    from interp.attacks import ExplanationAttack
+    from interp.discrepancy import TopKOverlap
+
+    options = run.options
+    overlap = TopKOverlap(k=options.k if options.k < 1 else int(options.k), radius=options.tolerance)
+    attack = ExplanationAttack(
+        epsilon=0.0,
+        norm=options.ball,
+        measures=[overlap if name == "top_k_overlap" else name for name in options.measures or MEASURES],
+        ranking=options.ranking,
+        prediction=options.prediction,
+        steps=options.steps,
+        restarts=options.restarts,
+        queries=options.queries,
+    )
+    return judge_explanations(run, attack)
+
+
+def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult:
+    """Run the strong protocol with these settings and draw what it found at the largest radius."""
+    from interp.core.balls import find_ball
+    from interp.evaluation.explanation_validity import validity_with_images
+    from interp.report import moved_maps
+
+    options, radii = run.options, sorted(run.options.map_radii)
+    steps = sum(replace(attack, epsilon=epsilon).parts for epsilon in radii)
+    with run.progress(steps) as tick:
+        found, last = validity_with_images(
+            run.model, run.images, run.labels, options.method, radii, attack, report=tick, **run.attack_settings
+        )
+    if last is None or not max(radii):
+        return TaskResult(found, gap_notes(run))
+    title = attack.chosen[0].title
+    values = last.values[title]
+    shown = np.argsort(np.where(np.isfinite(values), attack.chosen[0].loss(values), np.inf), kind="stable")[-SHOWN:][
+        ::-1
+    ]
+    sample = run.sample.take(np.array(found.places)[shown])
+    noise = find_ball(attack.norm).random_point(np.asarray(sample.images), max(radii), (options.seed, 0)).numpy()
+    points = {"with noise": noise, "attacked": last.adversarial[title][shown]}
+    figure, gallery = moved_maps(run.name, run.model, sample, points, options.method, max(radii), values[shown], title)
+    return TaskResult(found, gap_notes(run), pictures={"moved_maps": figure}, gallery=gallery)

@@ -1,0 +1,102 @@
+"""What the strong protocol for explanations returns: for each radius and measure how far the maps can be moved, and flags."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from interp.core.json_fields import Count
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
+from interp.evaluation.flags import Flag, at_radius
+from interp.evaluation.statistics import EPS, IMAGES, Mean
+
+
+@dataclass(frozen=True)
+class MovedMaps:
+    """How far maps moved by one `measure`: the worst case of each image, over all searches and what was carried from smaller radii.
+
+    `worst_case` is their mean, `noise` and `corner_noise` that of the worst of as many draws of noise as there were random starts.
+    `by_search` holds the means of what each kind of search found alone, `values` the worst case of each image, None where the measure is
+    not defined, and `found_by` the search that found it ("clean": nothing moved the map, "carried": a smaller radius did).
+    """
+
+    measure: str
+    worst_case: Mean
+    noise: Mean
+    corner_noise: Mean
+    by_search: Mapping[str, Mean]
+    values: tuple[float | None, ...] = field(repr=False)
+    found_by: tuple[str, ...] = field(repr=False)
+
+    @property
+    def most_found_by(self) -> str:
+        """What found the worst case of the most images."""
+        return Counter(self.found_by).most_common(1)[0][0] if self.found_by else NOTHING
+
+
+@dataclass(frozen=True)
+class ExplanationsAtRadius:
+    """What was found at one radius, by every measure, and the flags of this radius."""
+
+    epsilon: float = field(metadata=EPS)
+    measures: tuple[MovedMaps, ...]
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExplanationValidity(Result):
+    """How far the explanations of `count` images that are classified right can be moved while the prediction stays, by radius.
+
+    `sampled` images were looked at; `places` says which of them are the `count`. `protocol` says how they were attacked.
+    """
+
+    protocol: str
+    explanation: str
+    rows: tuple[ExplanationsAtRadius, ...] = field(metadata={"json": "by_radius"})
+    flags: tuple[Flag, ...]
+    count: Count = field(metadata=IMAGES)
+    sampled: Count
+    places: tuple[int, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        lengths = {len(moved.values) for row in self.rows for moved in row.measures}
+        self._expect(lengths <= {self.count}, "a value of each measure for each image")
+
+    @property
+    def flagged(self) -> bool:
+        """Whether anything was flagged at all."""
+        return bool(self.flags or any(row.flags for row in self.rows))
+
+    def values(self, epsilon: float, measure: str) -> np.ndarray:
+        """The worst case (n,) of each image at a radius by a measure's title; NaN where it is not defined."""
+        row = next(row for row in self.rows if row.epsilon == epsilon)
+        found = next(moved for moved in row.measures if moved.measure == measure)
+        return np.array([np.nan if value is None else value for value in found.values])
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A radius and measure a row: what noise and what the strongest attack does, and the kinds of the flags."""
+        pairs = [(row, moved) for row in self.rows for moved in row.measures]
+        kinds = [", ".join(flag.kind for flag in (*self.flags, *row.flags)) or NOTHING for row, _ in pairs]
+        return {
+            "eps": [row.epsilon for row, _ in pairs],
+            "measure": [moved.measure for _, moved in pairs],
+            "images": [moved.worst_case.count for _, moved in pairs],
+            "noise": [moved.noise.value for _, moved in pairs],
+            "corner noise": [moved.corner_noise.value for _, moved in pairs],
+            "strongest attack": [moved.worst_case.value for _, moved in pairs],
+            "standard error": [moved.worst_case.cells[1] for _, moved in pairs],
+            "mostly found by": [moved.most_found_by for _, moved in pairs],
+            "flags": [*kinds],
+        }
+
+    @property
+    def caption(self) -> str:
+        """Of how many images, and the protocol."""
+        return f"{self.count} of {self.sampled} images, those classified right; {self.explanation}; {self.protocol}"
+
+    def _derived(self) -> dict[str, Any]:
+        found = (*self.flags, *(flag for row in self.rows for flag in at_radius(row.flags, row.epsilon)))
+        return {"flagged": self.flagged, "flags": found}
