@@ -20,10 +20,14 @@ class SearchedMaps:
     method: Attribution
     model: PreparedModel
     rows: tf.Tensor
+    # Whether maps are read as the sums of their magnitudes over the channels.
+    magnitude: bool = False
 
     def __call__(self, points: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Flat maps (n, m, positions) of the classes (n, m), and logits (n, K), in one pass."""
         maps, logits, _ = self.method.maps(self.model, points, classes, self.rows)
+        if self.magnitude:
+            maps = tf.abs(maps) if maps.shape.rank < 5 else tf.reduce_sum(tf.abs(maps), -1)
         return flat(maps), logits
 
     def sums_at(
@@ -33,7 +37,7 @@ class SearchedMaps:
 
         `points` are some at which it is going to be asked.
         """
-        if not isinstance(self.method, CAM):
+        if self.magnitude or not isinstance(self.method, CAM):
 
             def sums(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 maps, logits = self(points, labels[:, None])

@@ -13,7 +13,8 @@ from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_at
 from interp.attributions import Attribution
 from interp.core.balls import find_ball
 from interp.core.checks import check_number
-from interp.core.errors import InputError
+from interp.core.errors import InputError, check_choice
+from interp.core.names import RANKINGS
 from interp.models.prepared import prepare
 
 # What a changed prediction costs where it is to stay: this many times the margin of the other class and this lead.
@@ -28,8 +29,9 @@ class TopKInterpretation(Attack):
     sign, and returns the last iterate, whose prediction may be another one: what is reported of it is over images whose prediction
     stayed. With `keep_prediction` a change costs, and of the iterates with the clean prediction, the clean image among them, that of the
     lowest sum counts. `interpretation` is any explanation method, by name or as an object: cam, grad_cam, gradient,
-    GradCAM(layer="conv"). Gradients of ReLU networks are searched with softplus's derivative. Raises InputError, naming the method, for
-    one that the model has not or that does not change with the image.
+    GradCAM(layer="conv"); with the `ranking` magnitude its maps are read as sums of magnitudes over the channels. Gradients of ReLU
+    networks are searched with softplus's derivative. Raises InputError, naming the method, for one that the model has not or that does
+    not change with the image.
     """
 
     epsilon: float
@@ -39,12 +41,14 @@ class TopKInterpretation(Attack):
     k: int = static(8)
     interpretation: str | Attribution = static("cam", key=description)
     keep_prediction: bool = static(False)
+    ranking: str = static("signed")
 
     def __post_init__(self) -> None:
         find_ball(self.norm)
         check_steps(self.epsilon, self.step_size, self.steps, self.norm)
         check_number("k", self.k, minimum=1, whole=True)
         attacked_method(self.interpretation)
+        check_choice("ranking", self.ranking, RANKINGS)
 
     def _check(self, model: keras.Model, images: tf.Tensor) -> None:
         check_attackable(attacked_method(self.interpretation), model, images)
@@ -57,14 +61,15 @@ class TopKInterpretation(Attack):
         start, rows = batch.draws
         epsilon, step_size, steps = (batch.numbers[name] for name in ("epsilon", "step_size", "steps"))
         ball, method = find_ball(self.norm), attacked_method(self.interpretation)
+        magnitude = self.ranking == "magnitude"
         prepared = prepare(batch.model, rearrange=ball.pixelwise)
         project = ball.projection(images, epsilon, prepared.enter)
         entered = prepared.enter(images)
-        clean, logits = SearchedMaps(method, prepared, rows)(entered, labels[:, None])
+        clean, logits = SearchedMaps(method, prepared, rows, magnitude)(entered, labels[:, None])
         if clean.shape[-1] is not None and self.k > clean.shape[-1]:
             raise InputError(f"k came as {self.k}, the maps have {clean.shape[-1]} positions: choose a smaller k")
         positions = tf.math.top_k(clean[:, 0], self.k).indices
-        strength = SearchedMaps(method.for_search(), prepared, rows).sums_at(entered, labels, positions)
+        strength = SearchedMaps(method.for_search(), prepared, rows, magnitude).sums_at(entered, labels, positions)
         predicted = tf.argmax(logits, -1)
 
         def objective(points: tf.Tensor) -> Evaluation:

@@ -34,6 +34,7 @@ SECTIONS: dict[int, dict[str, Section]] = {
         "validity": Section(
             "accuracy under the strong protocol, and what is flagged", "pgd_attack", arguments=("--protocol", "strong")
         ),
+        "explanations": Section("how far explanations can be moved, strong protocol", "explanation_attack"),
         "uar": Section(
             "accuracy under unforeseen attacks",
             "uar_attack",

@@ -40,6 +40,8 @@ SELECTIONS = ("one_class", "two_class", "all_class")
 # How attacked and clean maps are compared, and whether the prediction must stay.
 MEASURES = ("kendall_tau", "spearman", "pearson", "cosine", "top_k_overlap", "ssim", "centre_shift")
 PREDICTIONS = ("kept", "free")
+# Of attacks on explanations: the paper's, the strong one, and that of robust attribution regularisation (Chen et al. 2019).
+MAP_PROTOCOLS = ("reference", "strong", "rar")
 
 # What models of others were trained on, images in [0, 1] scaled (interp.models.image_scale).
 SCALES = ("0..1", "0..255", "imagenet", "tf", "caffe")

@@ -150,12 +150,12 @@ class StructuralSimilarity(MapMeasure):
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         size = self.size or clean.shape[1:3]
-        one, other = (np.float64(tf.image.resize(maps, size, "bilinear")) for maps in (clean, moved))
+        one, other = (tf.image.resize(maps, size, "bilinear").numpy().astype(np.float64) for maps in (clean, moved))
         window = min(WINDOW, *size)
         window -= 1 - window % 2
         if window < LEAST_WINDOW:
             return np.full(len(clean), np.nan)
-        spans = np.ptp(one, (1, 2, 3))
+        spans = np.asarray(np.ptp(one, (1, 2, 3)))
         return np.array(
             [
                 structural_similarity(a, b, win_size=window, data_range=span, channel_axis=-1) if span > 0 else np.nan

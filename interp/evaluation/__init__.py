@@ -21,6 +21,7 @@ from interp.evaluation.explanation_validity_result import ExplanationValidity
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.roar_kar import RoarKar, roar_kar
+from interp.evaluation.robust_attribution import robust_attribution_protocol
 from interp.evaluation.sample import sample_images
 from interp.evaluation.sanity_check import SanityCheck, sanity_check
 from interp.evaluation.selectivity import Selectivity, selectivity
@@ -83,6 +84,7 @@ __all__ = [
     "overlap_of_networks",
     "read_calibration",
     "roar_kar",
+    "robust_attribution_protocol",
     "sample_images",
     "sanity_check",
     "selectivity",

@@ -104,7 +104,7 @@ def moved_maps(
     points: Mapping[str, np.ndarray],
     explanation: str,
     epsilon: float,
-    values: Sequence[float],
+    values: np.ndarray,
     measure: str,
 ) -> tuple[Figure, list[GalleryEntry]]:
     """A picture of explanations that an attack moved, a row an image, and the same as entries of a gallery.

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 
 from interp.commands.tasks.chosen_methods import gap_notes
+from interp.commands.tasks.explanation_attack import judge_explanations
 from interp.commands.tasks.shared_options import MapOptions, RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number
-from interp.core.names import AUTO
+from interp.core.errors import InputError
+from interp.core.names import AUTO, MAP_PROTOCOLS
 from interp.core.network_files import NetworkFile, find_file, network_stem, normal_counterpart
 from interp.core.options import option
 
@@ -19,7 +21,25 @@ def k_option() -> int:
 class AgreementOptions(MapOptions, RadiusOptions):
     """Options of aai_topk."""
 
+    protocol: str = option(
+        "reference",
+        "reference is the paper's; strong is that of explanation_attack; rar that of Chen et al. 2019, of integrated gradients",
+        choices=MAP_PROTOCOLS,
+        names_file=True,
+    )
     k: int = k_option()
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        refused = {
+            "reference": set(),
+            "strong": {"steps", "step_size"},
+            "rar": {"steps", "step_size", "k", "inp_method"},
+        }
+        for name in sorted(refused[self.protocol] & given):
+            raise InputError(
+                f"--protocol {self.protocol} has settings of its own: leave --{name.replace('_', '-')} out"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +52,27 @@ class OverlapOptions(MapOptions):
 
 def aai_topk(run: Run[AgreementOptions]) -> TaskResult:
     """Agreement of clean and attacked maps, a radius a row."""
-    from interp.attacks import TopKInterpretation
-    from interp.evaluation import agreement_curve
+    from interp.attacks import ExplanationAttack, TopKInterpretation
+    from interp.discrepancy import MEASURES, TopKOverlap
+    from interp.evaluation import agreement_curve, robust_attribution_protocol
 
     options = run.options
+    if options.protocol == "strong":
+        measures = [TopKOverlap(k=options.k) if name == "top_k_overlap" else name for name in MEASURES]
+        return judge_explanations(run, ExplanationAttack(epsilon=0.0, norm=options.ball, measures=measures))
+    if options.protocol == "rar":
+        with run.progress(len(options.map_radii)) as tick:
+            return TaskResult(
+                robust_attribution_protocol(
+                    run.model,
+                    run.images,
+                    run.labels,
+                    options.map_radii,
+                    report=tick,
+                    norm=options.ball,
+                    **run.attack_settings,
+                )
+            )
     attack = TopKInterpretation(
         epsilon=0.0,
         step_size=options.step_size,
