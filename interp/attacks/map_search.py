@@ -52,7 +52,6 @@ class MapSearch:
     """
 
     epsilon: float
-    steps: int = static()
     norm: str = static("linf")
     explanation: str | Attribution = static("cam", key=description)
     magnitude: bool = static(False)
@@ -76,6 +75,8 @@ class MapSearch:
 class GradientSearch(MapSearch):
     """Ascends the objectives that each row names from a given start; returns each row's best iterate."""
 
+    steps: int
+
     def __call__(
         self, model: keras.Model, rows: Searched, starts: tf.Tensor, which: tf.Tensor, seed: int, batch_size: int
     ) -> np.ndarray:
@@ -87,13 +88,13 @@ class GradientSearch(MapSearch):
         self, model: keras.Model, rows: Searched, arrays: list[tf.Tensor], numbers: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:
         starts, which, seeds = arrays
-        epsilon, ball = numbers["epsilon"], find_ball(self.norm)
+        epsilon, steps, ball = numbers["epsilon"], numbers["steps"], find_ball(self.norm)
         seen = _Seen(self, prepare(model, rearrange=ball.pixelwise), rows)
         project = ball.projection(rows.images, epsilon, seen.model.enter)
         seed = seeds[0]
 
         def body(step: tf.Tensor, state: _Climb) -> tuple[tf.Tensor, _Climb]:
-            progress = tf.cast(step, tf.float32) / self.steps
+            progress = tf.cast(step / steps, tf.float32)
             stage = Stage(progress, tf.stack([seed, tf.cast(step, tf.int64)]))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(state.points)
@@ -108,7 +109,7 @@ class GradientSearch(MapSearch):
         start = seen.model.enter(starts)
         none = tf.fill([tf.shape(starts)[0]], starts.dtype.min)
         first = _Climb(start, tf.zeros_like(start), start, none)
-        _, last = tf.while_loop(lambda step, _: step < self.steps, body, (0, first))
+        _, last = tf.while_loop(lambda step, _: step < steps, body, (0, first))
         _, harm = seen.judge(last.points, which, Stage(tf.constant(1.0), tf.zeros([2], tf.int64)))
         return seen.model.leave(worse(last.points, harm, last.worst, last.harm)[0])
 
@@ -116,6 +117,8 @@ class GradientSearch(MapSearch):
 @dataclass(frozen=True, kw_only=True)
 class SquareSearch(MapSearch):
     """The moves of the Square attack, kept where they move the map further: asks for maps and logits, and for no gradient of them."""
+
+    steps: int = static()
 
     def __call__(
         self,

@@ -11,6 +11,7 @@ from interp.core.json_fields import Count
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.evaluation.flags import Flag, at_radius
+from interp.evaluation.older_records import without_flags_of_radii
 from interp.evaluation.statistics import EPS, IMAGES, Mean
 
 
@@ -100,3 +101,7 @@ class ExplanationValidity(Result):
     def _derived(self) -> dict[str, Any]:
         found = (*self.flags, *(flag for row in self.rows for flag in at_radius(row.flags, row.epsilon)))
         return {"flagged": self.flagged, "flags": found}
+
+    @classmethod
+    def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return without_flags_of_radii(values)

@@ -50,9 +50,16 @@ def completed_validity(values: Values) -> Values:
             for place, eps in enumerate(columns["eps"])
             if columns["worst case"][place] is not None
         ]
-    if isinstance(flags, list):
-        values = {**values, "flags": [flag for flag in flags if not isinstance(flag, dict) or flag.get("eps") is None]}
+    values = without_flags_of_radii(values)
     return values if rows is None else {**values, "by_radius": rows}
+
+
+def without_flags_of_radii(values: Values) -> Values:
+    """The values with those of the flags alone that are of no radius: a record lists the others again with those."""
+    flags = values.get("flags")
+    if not isinstance(flags, list):
+        return values
+    return {**values, "flags": [flag for flag in flags if not isinstance(flag, dict) or flag.get("eps") is None]}
 
 
 def completed_agreement(values: Values) -> Values:
