@@ -25,7 +25,7 @@ from interp.models.prepared import prepare
 CLEAN, CARRIED, NOISE, CORNERS, SQUARES = "clean", "carried", "noise", "corner noise", "squares"
 # What is not searched by gradients.
 CONTROLS = (CLEAN, CARRIED, NOISE, CORNERS, SQUARES)
-# Beside the objectives of the measures asked for, each once.
+# Beside the objectives of the measures asked for.
 ALWAYS = ("top_k", "target")
 USUAL_K = 8
 
@@ -63,21 +63,22 @@ class ManipulatedImages:
 class ExplanationAttack:
     """Moves the map of each image's label as far as it goes in the ball of radius `epsilon`, while the prediction stays.
 
-    Gradient searches of `steps` raise differentiable stand-ins for the measures, each from `restarts` random starts: pairs in reversed
-    order, minus correlation, strongest positions that lose their place, the centre of mass; once also minus the share at the strongest
-    positions (Ghorbani et al. 2019) and the way to the mirrored map (Dombrowski et al. 2019). As many draws of noise, and `queries` of a
-    search without gradients, are compared with them. Of all points the worst is returned for each measure by itself, the clean image
-    among them, so every image has an answer.
+    Gradient searches of `steps` raise differentiable stand-ins for the measures: pairs in reversed order, minus correlation, strongest
+    positions that lose their place, the centre of mass, minus the share at the strongest positions (Ghorbani et al. 2019), and the way to
+    the mirrored map (Dombrowski et al. 2019). That of the first measure is raised from `restarts` random starts, the others from one. As
+    many draws of noise, and `queries` of a search without gradients, are compared with them. Of all points the worst is returned for
+    each measure by itself, the clean image among them, so every image has an answer.
 
     Args:
         epsilon: radius of the ball, images in [0, 1].
         norm: of the ball, linf or l2.
         explanation: an explanation method that depends on the image, by name or as an object.
-        measures: how maps are compared, names of interp.discrepancy.MEASURES or objects such as TopKOverlap(k=0.1).
+        measures: how maps are compared, the most important first: names of interp.discrepancy.MEASURES, or objects such as
+            TopKOverlap(k=0.1).
         ranking: signed compares maps as they are, magnitude the sums of their magnitudes over the channels.
         prediction: kept keeps the class that is given, by default the label; free lets it change.
         steps: of each gradient search.
-        restarts: random starts of each.
+        restarts: random starts of the search for the first measure, and draws of noise.
         queries: of the search without gradients; 0 leaves it out.
 
     Raises:
@@ -228,14 +229,10 @@ class ExplanationAttack:
         return state
 
     def _plan(self) -> Iterator[tuple[str, int]]:
-        """The gradient searches: an objective, and the number of its restart."""
-        wanted = list(dict.fromkeys(measure.objectives[0] for measure in self.chosen))
-        for restart in range(self.restarts):
-            for objective in wanted:
-                yield objective, restart
-        for objective in ALWAYS:
-            if objective not in wanted:
-                yield objective, 0
+        """The gradient searches: an objective, and the number of its restart; the first measure's several times, others once."""
+        wanted = list(dict.fromkeys([*(measure.objectives[0] for measure in self.chosen), *ALWAYS]))
+        yield from ((wanted[0], restart) for restart in range(self.restarts))
+        yield from ((objective, 0) for objective in wanted[1:])
 
     def _candidates(self, state: "_State", seed: int) -> Iterator[tuple[str, np.ndarray]]:
         """Points of every search, by its name."""

@@ -17,7 +17,7 @@ from interp.core.compiled import CompiledFunctions
 from interp.models.prepared import PreparedModel
 
 # While an attack searches: so many samples at most, the first of them. What it finds is measured with all.
-SEARCHED = 8
+SEARCHED = 4
 
 
 @dataclass(frozen=True, eq=False)

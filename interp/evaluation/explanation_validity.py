@@ -122,7 +122,7 @@ def describe(attack: ExplanationAttack) -> str:
     black_box = f", a search without gradients ({attack.queries} queries)" if attack.queries else ""
     return (
         f"worst case per image and measure in {attack.norm}, {kept}, {attack.ranking} maps, over gradient searches of {attack.steps} steps "
-        f"from {attack.restarts} random starts each (order of pairs, correlation, strongest positions, centre of mass, mirrored map)"
+        f"(order of pairs, correlation, strongest positions, centre of mass, mirrored map; {attack.restarts} random starts of the first)"
         f"{black_box}, and noise of as many draws"
     )
 
@@ -171,7 +171,7 @@ def _radius_flags(found: ExplanationAttackResult, measure: MapMeasure, restarts:
     gradient = [name for name in by_search if name not in CONTROLS]
     by_gradient = _worst(measure, [clean, *(by_search[name] for name in gradient)])
     flags = []
-    fewer = [by_search[name] for name in gradient if restarts == 1 or not name.endswith(f" {restarts}")]
+    fewer = [by_search[name] for name in gradient if not name.endswith(f" {restarts}")]
     if restarts > 1:
         before = _worst(measure, [clean, *fewer])
         flags += _gain(

@@ -68,6 +68,24 @@ def aai(sources: Sources, family: str) -> list[str]:
     return _across(found, rows, "eps")
 
 
+def explanations(sources: Sources, family: str, measure: str) -> list[str]:
+    """How far explanations can be moved with the prediction kept, by a measure: beside noise, the strongest attack; and the flags."""
+    title = measure.replace("_", " ")
+    found = of_family(sources, "explanations", family)
+    rows = []
+    for one in sorted(found, key=lambda one: str(one.record["explanation"])):
+        cells: dict[str, str] = {}
+        columns = ("eps", "measure", "noise", "corner noise", "strongest attack", "standard error", "flags")
+        for eps, of, noise, corner, strongest, error, flags in one.values(*columns):
+            if of == title:
+                cells[f"eps {eps:.3g}: noise"] = f"{plus_minus(noise)}, {plus_minus(corner)}"
+                cells[f"eps {eps:.3g}: attack"] = plus_minus(strongest, error)
+                cells[f"eps {eps:.3g}: flagged"] = str(flags)
+        rows.append((str(one.record["explanation"]).replace("_", " "), *one.labels, *cells.values()))
+        names = tuple(cells)
+    return [*markdown_table(("explanation", *WHO, *names), rows), "", _small(found)]
+
+
 def topk(sources: Sources, family: str) -> list[str]:
     """Share of the strongest positions that a network has in common with the Normal one."""
     found = of_family(sources, "topk", family)
@@ -219,7 +237,7 @@ def _small(found: list[Evaluated]) -> str:
 TABLES: dict[str, Callable[..., list[str]]] = {
     table.__name__: table
     for table in (
-        *(pgd, steps, strong, aai, topk, isa, bound, uar, erasing, selectivity),
+        *(pgd, steps, strong, aai, explanations, topk, isa, bound, uar, erasing, selectivity),
         *(networks, times, classes),
     )
 }

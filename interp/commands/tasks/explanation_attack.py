@@ -34,7 +34,7 @@ class ExplanationOptions(MapOptions, BallOptions):
     ranking: str = option("signed", "how maps are compared, by magnitudes summed over channels", choices=RANKINGS)
     prediction: str = option("kept", "whether the prediction must stay", choices=PREDICTIONS)
     steps: int = option(100, "steps of each search", parse=whole_number(1))
-    restarts: int = option(3, "random starts of each search", parse=whole_number(1))
+    restarts: int = option(3, "random starts of the search for the first measure", parse=whole_number(1))
     queries: int = option(200, "of the search without gradients", parse=whole_number(0))
 
     def check(self, given: frozenset[str]) -> None:
