@@ -82,6 +82,7 @@ CASES = {
             "k": 4,
             "keep_prediction": True,
             "norm": "l2",
+            "ranking": "magnitude",
         },
     ),
     MinimumEpsilon: ({"rounds": 2, "steps": 2, "restarts": 1}, {**TARGETED, "restarts": 2, "norm": "l2"}),

@@ -21,22 +21,19 @@ def k_option() -> int:
 class AgreementOptions(MapOptions, RadiusOptions):
     """Options of aai_topk."""
 
-    protocol: str = option(
-        "reference",
+    protocol: str | None = option(
+        None,
         "reference is the paper's; strong is that of explanation_attack; rar that of Chen et al. 2019, of integrated gradients",
         choices=MAP_PROTOCOLS,
+        usual="reference",
         names_file=True,
     )
     k: int = k_option()
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
-        refused = {
-            "reference": set(),
-            "strong": {"steps", "step_size"},
-            "rar": {"steps", "step_size", "k", "inp_method"},
-        }
-        for name in sorted(refused[self.protocol] & given):
+        refused = {"strong": {"steps", "step_size"}, "rar": {"steps", "step_size", "k", "inp_method"}}
+        for name in sorted(refused.get(self.protocol or "", set()) & given):
             raise InputError(
                 f"--protocol {self.protocol} has settings of its own: leave --{name.replace('_', '-')} out"
             )
