@@ -5,10 +5,11 @@ from interp.attacks.attack import Attack
 from interp.attacks.auto_attack import AutoAttack, AutoAttackResult
 from interp.attacks.auto_pgd import AutoPGD
 from interp.attacks.classification import accuracy, correct
-from interp.attacks.explanation_attack import ExplanationAttack, ExplanationAttackResult, ManipulatedImages
+from interp.attacks.explanation_attack import ExplanationAttack, ManipulatedImages
 from interp.attacks.fast_adaptive_boundary import FastAdaptiveBoundary
 from interp.attacks.goals import Goal, Likeliest, RandomTarget, Targeted, Untargeted
 from interp.attacks.interpretability_sneaking import InterpretabilitySneaking, InterpretabilitySneakingResult
+from interp.attacks.map_comparison import ExplanationAttackResult
 from interp.attacks.minimum_epsilon import MinimumEpsilon, MinimumEpsilonResult
 from interp.attacks.projected_gradient_descent import ProjectedGradientDescent, faster_precision
 from interp.attacks.square import Square

@@ -1,48 +1,33 @@
 """A strong attack on explanations: several searches for the map that differs most while the prediction stays, judged by each measure."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.map_comparison import CLEAN, ExplanationAttackResult, MapComparison
 from interp.attacks.map_objectives import OBJECTIVES
-from interp.attacks.map_search import FREE, GradientSearch, Searched, SquareSearch, read_maps
+from interp.attacks.map_search import FREE, GradientSearch, Searched, SquareSearch
 from interp.attacks.searched_maps import attacked_method
 from interp.attacks.square_moves import draw_keys, stripes, tiles
 from interp.attributions import Attribution
 from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_finite, check_images, check_labels, check_number, check_radius
-from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.compiled import CompiledFunctions, like
 from interp.core.errors import InputError, check_choice
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
 from interp.discrepancy.measures import MapMeasure, TopKOverlap, find_measure
 from interp.models.model_check import check_model_once
-from interp.models.prepared import prepare
 
-CLEAN, CARRIED, NOISE, CORNERS, SQUARES = "clean", "carried", "noise", "corner noise", "squares"
+CARRIED, NOISE, CORNERS, SQUARES = "carried", "noise", "corner noise", "squares"
 # What is not searched by gradients.
 CONTROLS = (CLEAN, CARRIED, NOISE, CORNERS, SQUARES)
 # Beside the objectives of the measures asked for.
 ALWAYS = ("top_k", "target")
 USUAL_K = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class ExplanationAttackResult:
-    """What was found for each of n images, by the titles of the measures.
-
-    `adversarial` holds the images (n, height, width, channels) whose maps are furthest from the clean ones, `values` (n,) the measure there
-    and `found_by` (n,) the search that found them, "clean" where nothing moved the map. `by_search` holds, by the names of searches, the
-    values (n,) of what each found alone. NaN stands where the measure is not defined, or the class was predicted nowhere.
-    """
-
-    adversarial: Mapping[str, np.ndarray]
-    values: Mapping[str, np.ndarray]
-    found_by: Mapping[str, np.ndarray]
-    by_search: Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +195,7 @@ class ExplanationAttack:
 
     def _state(
         self, model: keras.Model, images: Any, labels: Any, classes: Any, seed: int, batch_size: int
-    ) -> "_State":
+    ) -> MapComparison:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         batch = check_images(images)
@@ -223,7 +208,17 @@ class ExplanationAttack:
         held = check_labels(truth if classes is None else classes, batch, count)
         if self.prediction == "free":
             held = tf.fill([len(batch)], tf.constant(FREE, tf.int64))
-        state = _State(self, model, method, batch, truth, held, batch_size)
+        state = MapComparison(
+            model,
+            method,
+            self.chosen,
+            batch,
+            truth,
+            held,
+            magnitude=self.ranking == "magnitude",
+            batch_size=batch_size,
+            compiled=self._compiled,
+        )
         for measure in state.measures:
             measure.check(state.clean.shape[1:])
         return state
@@ -234,7 +229,7 @@ class ExplanationAttack:
         yield from ((wanted[0], restart) for restart in range(self.restarts))
         yield from ((objective, 0) for objective in wanted[1:])
 
-    def _candidates(self, state: "_State", seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    def _candidates(self, state: MapComparison, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         """Points of every search, by its name."""
         ball, radius = find_ball(self.norm), tf.constant(self.epsilon, tf.float32)
         for restart in range(self.restarts):
@@ -251,7 +246,7 @@ class ExplanationAttack:
             yield SQUARES, self._squares(state, seed)
 
     def _gradient(
-        self, state: "_State", plan: Sequence[tuple[str, int]], seed: int, targets: np.ndarray
+        self, state: MapComparison, plan: Sequence[tuple[str, int]], seed: int, targets: np.ndarray
     ) -> Iterator[np.ndarray]:
         """Run these searches side by side, and give what each found."""
         search = GradientSearch(steps=self.steps, **self._settings(state))
@@ -265,7 +260,7 @@ class ExplanationAttack:
         found = search(state.model, repeated, tf.concat(starts, 0), tf.concat(rows, 0), seed, state.batch_size)
         yield from np.split(found, len(plan))
 
-    def _squares(self, state: "_State", seed: int) -> np.ndarray:
+    def _squares(self, state: MapComparison, seed: int) -> np.ndarray:
         search = SquareSearch(steps=self.queries, **self._settings(state))
         start = (stripes if self.norm == "linf" else tiles)(state.images, self.epsilon, seed)
         place = list(OBJECTIVES).index(state.measures[0].objectives[0])
@@ -273,7 +268,7 @@ class ExplanationAttack:
         keys = draw_keys(len(state.images), seed)
         return search(state.model, state.rows(state.clean), start, keys, which, seed, state.batch_size)
 
-    def _settings(self, state: "_State") -> dict[str, Any]:
+    def _settings(self, state: MapComparison) -> dict[str, Any]:
         counted = [measure for measure in state.measures if isinstance(measure, TopKOverlap)]
         positions = int(np.prod(state.clean.shape[1:]))
         return {
@@ -284,87 +279,6 @@ class ExplanationAttack:
             "k": counted[0].count(positions) if counted else min(USUAL_K, positions),
             "_compiled": self._compiled,
         }
-
-
-class _Best(NamedTuple):
-    points: np.ndarray
-    values: np.ndarray
-    found_by: np.ndarray
-
-
-class _State:
-    """The images of a call, their clean maps, and for each measure the worst points so far."""
-
-    def __init__(
-        self,
-        attack: ExplanationAttack,
-        model: keras.Model,
-        method: Attribution,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        held: tf.Tensor,
-        batch_size: int,
-    ) -> None:
-        self.model, self.images, self.labels, self.batch_size = model, images, labels, batch_size
-        self.measures = attack.chosen
-        self._attack, self._method, self._held = attack, method, held
-        self.clean = self.maps_at(images)[0]
-        self._best = {
-            measure.title: _Best(
-                images.numpy().copy(), np.full(len(images), np.nan), np.full(len(images), CLEAN, object)
-            )
-            for measure in self.measures
-        }
-        self._by_search: dict[str, dict[str, np.ndarray]] = {}
-
-    def rows(self, targets: np.ndarray) -> Searched:
-        """The rows of a search, with the maps (n, height, width, channels) that one of its objectives leads to."""
-        count = len(self.images)
-        masks = np.zeros_like(self.clean)
-        for measure in self.measures:
-            inside = getattr(measure, "masks", None)
-            if inside is not None:
-                masks += tf.image.resize(
-                    np.asarray(inside, np.float32)[..., None], self.clean.shape[1:3], "area"
-                ).numpy()
-        flat = (tf.constant(np.ascontiguousarray(each).reshape(count, -1)) for each in (targets, masks))
-        return Searched(self.images, self.labels, self._held, tf.range(count), *flat)
-
-    def maps_at(self, points: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Maps (n, height, width, channels) of the method itself at points, and whether (n,) the class is predicted there."""
-        method, magnitude = self._method, self._attack.ranking == "magnitude"
-
-        def run(points: tf.Tensor, labels: tf.Tensor, held: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            prepared = prepare(self.model, rearrange=True)
-            maps, logits, _ = method.maps(prepared, prepared.enter(points), labels[:, None], places)
-            return read_maps(maps[:, 0], magnitude), (held < 0) | (tf.argmax(logits, -1) == held)
-
-        arrays = tf.convert_to_tensor(points), self.labels, self._held, tf.range(len(self.images))
-        key = "maps", method.describe(), magnitude
-        compiled = self._attack._compiled.bind(self.model, key, lambda *rows: run(*rows[:-1]), arrays, {})
-        maps, valid = run_in_batches(compiled, arrays, self.batch_size)
-        return check_finite("maps of the explanation", maps.numpy()), valid.numpy()
-
-    def take(self, name: str, points: np.ndarray) -> None:
-        """Compare the maps at points that a search found, and keep what is worse by a measure."""
-        moved, valid = self.maps_at(points)
-        found = self._by_search.setdefault(name, {})
-        for measure in self.measures:
-            values = np.where(valid, measure(self.clean, moved), np.nan)
-            before = found.get(measure.title, np.full(len(values), np.nan))
-            found[measure.title] = np.where(measure.loss(values) > measure.loss(before), values, before)
-            best = self._best[measure.title]
-            worse = measure.loss(values) > measure.loss(best.values)
-            best.points[worse], best.values[worse], best.found_by[worse] = points[worse], values[worse], name
-
-    def result(self) -> ExplanationAttackResult:
-        best = self._best
-        return ExplanationAttackResult(
-            {title: each.points for title, each in best.items()},
-            {title: each.values for title, each in best.items()},
-            {title: each.found_by for title, each in best.items()},
-            self._by_search,
-        )
 
 
 def _distances(targets: np.ndarray, maps: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks import ExplanationAttack, ExplanationAttackResult
-from interp.attacks.explanation_attack import CLEAN, CONTROLS, CORNERS, NOISE, SQUARES
+from interp.attacks.explanation_attack import CONTROLS, CORNERS, NOISE, SQUARES
+from interp.attacks.map_comparison import CLEAN
 from interp.attacks.searched_maps import attacked_method, largest_gradients
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
