@@ -1,6 +1,7 @@
 """A strong attack on explanations: several searches for the map that differs most while the prediction stays, judged by each measure."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,16 @@ from interp.attacks.searched_maps import attacked_method
 from interp.attacks.square_moves import draw_keys, stripes, tiles
 from interp.attributions import Attribution
 from interp.core.balls import find_ball
-from interp.core.checks import MOST_STEPS, check_finite, check_images, check_labels, check_number, check_radius
+from interp.core.checks import (
+    MOST_STEPS,
+    check_finite,
+    check_images,
+    check_instance,
+    check_labels,
+    check_listed,
+    check_number,
+    check_radius,
+)
 from interp.core.compiled import CompiledFunctions, like
 from interp.core.errors import InputError, check_choice
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
@@ -28,6 +38,8 @@ CONTROLS = (CLEAN, CARRIED, NOISE, CORNERS, SQUARES)
 # Beside the objectives of the measures asked for.
 ALWAYS = ("top_k", "target")
 USUAL_K = 8
+# What draws of each kind depend on beside the seed, so that none is that of another kind.
+NOISE_DRAWS, CORNER_DRAWS, START_DRAWS = 1_000_000, 2_000_000, 3_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +47,8 @@ class ManipulatedImages:
     """Images (n, height, width, channels) whose maps come closest to given ones, and how close.
 
     `distances` (n,) are mean squared differences of the maps (n, height, width, channels), each brought to mean 0 and variance 1:
-    0 where they are the same, 2 where they have nothing in common, 4 where they are opposite; `clean_distances` those of the clean images.
+    0 where they are the same, 2 where they have nothing in common, 4 where they are opposite, NaN where the class was predicted nowhere;
+    `clean_distances` are those of the clean images.
     """
 
     adversarial: np.ndarray
@@ -94,18 +107,21 @@ class ExplanationAttack:
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("restarts", self.restarts, minimum=1, whole=True)
         check_number("queries", self.queries, minimum=0, whole=True, maximum=MOST_STEPS)
-        if isinstance(self.measures, str | MapMeasure) or not self.measures:
-            raise InputError(
-                f"measures came as {self.measures!r}, expected several, such as ('kendall_tau', 'pearson')"
-            )
-        titles = [measure.title for measure in self.chosen]
-        if len(set(titles)) < len(titles):
-            raise InputError(f"measures came as {', '.join(titles)}, expected each kind once")
+        check_listed("measures", self.measures, "['kendall_tau', 'pearson']")
+        object.__setattr__(self, "measures", tuple(self.measures))
+        kinds = [type(measure).__name__ for measure in self.chosen]
+        if len(set(kinds)) < len(kinds):
+            raise InputError(f"measures came as {', '.join(kinds)}, expected each kind once")
 
     @property
     def chosen(self) -> list[MapMeasure]:
         """The measures as objects, in the order in which they were given."""
         return [find_measure(measure) for measure in self.measures]
+
+    @property
+    def searches(self) -> dict[str, int]:
+        """The objectives of the gradient searches, and from how many random starts each is raised."""
+        return dict(Counter(objective for objective, _ in self._plan()))
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
         """Return the images (n, height, width, channels) that move the maps furthest by the first measure."""
@@ -144,8 +160,8 @@ class ExplanationAttack:
         """
         state = self._state(model, images, labels, classes, seed, batch_size)
         state.take(CLEAN, state.images.numpy())
-        for points in {} if carried is None else carried.adversarial.values():
-            state.take(CARRIED, check_finite("carried images", points))
+        for points in self._carried(carried, state.images):
+            state.take(CARRIED, points)
         if self.epsilon:
             for name, points in self._candidates(state, seed):
                 state.take(name, points)
@@ -155,7 +171,7 @@ class ExplanationAttack:
     @property
     def parts(self) -> int:
         """How often a run calls its `report`."""
-        return len(list(self._plan())) + self.restarts * 2 + bool(self.queries) if self.epsilon else 0
+        return 2 * len(list(self._plan())) + 2 * self.restarts + bool(self.queries) if self.epsilon else 0
 
     def manipulate(
         self, model: keras.Model, images: Any, labels: Any, target_maps: Any, *, seed: int = 0, batch_size: int = 250
@@ -183,15 +199,17 @@ class ExplanationAttack:
             raise InputError(
                 f"target maps came with shape {targets.shape}, the maps of the images have {state.clean.shape}: resize them to that"
             )
-        best, maps, least = state.images.numpy().copy(), state.clean.copy(), _distances(targets, state.clean)
-        clean = least.copy()
+        if (np.ptp(targets, (1, 2, 3)) == 0).any():
+            raise InputError("a target map has one value everywhere, so nothing is nearer to it than anything else")
+        best, maps, clean = state.images.numpy().copy(), state.clean.copy(), _distances(targets, state.clean)
+        least = np.where(state.maps_at(state.images)[1], clean, np.inf)
         for restart in range(self.restarts):
-            for points in self._gradient(state, [("target", restart)], seed, targets):
+            for _, points in self._gradient(state, [("target", restart)], seed, targets):
                 moved, valid = state.maps_at(points)
                 distances = np.where(valid, _distances(targets, moved), np.inf)
                 nearer = distances < least
                 best[nearer], maps[nearer], least[nearer] = points[nearer], moved[nearer], distances[nearer]
-        return ManipulatedImages(best, maps, least, clean)
+        return ManipulatedImages(best, maps, np.where(np.isfinite(least), least, np.nan), clean)
 
     def _state(
         self, model: keras.Model, images: Any, labels: Any, classes: Any, seed: int, batch_size: int
@@ -205,13 +223,17 @@ class ExplanationAttack:
             model, ("layer", method.describe(), tuple(batch.shape[1:])), lambda: method.find_layer(model, batch[:2])
         )
         truth = check_labels(labels, batch, count)
+        if classes is not None and self.prediction == "free":
+            raise InputError(
+                'classes came with prediction="free", which lets any class be predicted: leave one of them out'
+            )
         held = check_labels(truth if classes is None else classes, batch, count)
         if self.prediction == "free":
             held = tf.fill([len(batch)], tf.constant(FREE, tf.int64))
         state = MapComparison(
             model,
             method,
-            self.chosen,
+            [measure.at_size(tuple(batch.shape[1:3])) for measure in self.chosen],
             batch,
             truth,
             held,
@@ -223,9 +245,25 @@ class ExplanationAttack:
             measure.check(state.clean.shape[1:])
         return state
 
+    def _carried(self, carried: Any, images: tf.Tensor) -> list[np.ndarray]:
+        """The points of what a smaller radius found. Raises InputError where they are of other images or outside of the ball."""
+        if carried is None:
+            return []
+        check_instance("what is carried", carried, ExplanationAttackResult, "attack.run(model, images, labels)")
+        found = list(carried.adversarial.values())
+        if any(points.shape != images.shape for points in found):
+            raise InputError(f"what is carried came of shape {found[0].shape}, the images have {tuple(images.shape)}")
+        farthest = max(float(tf.reduce_max(find_ball(self.norm).size(points - images))) for points in found)
+        if farthest > self.epsilon + 1e-5:
+            raise InputError(
+                f"what is carried lies up to {farthest:.4g} from its images, epsilon is {self.epsilon:.4g}: carry from smaller radii of the "
+                "same images"
+            )
+        return found
+
     def _plan(self) -> Iterator[tuple[str, int]]:
         """The gradient searches: an objective, and the number of its restart; the first measure's several times, others once."""
-        wanted = list(dict.fromkeys([*(measure.objectives[0] for measure in self.chosen), *ALWAYS]))
+        wanted = list(dict.fromkeys([*(measure.objective for measure in self.chosen), *ALWAYS]))
         yield from ((wanted[0], restart) for restart in range(self.restarts))
         yield from ((objective, 0) for objective in wanted[1:])
 
@@ -233,37 +271,40 @@ class ExplanationAttack:
         """Points of every search, by its name."""
         ball, radius = find_ball(self.norm), tf.constant(self.epsilon, tf.float32)
         for restart in range(self.restarts):
-            yield NOISE, ball.random_point(state.images, self.epsilon, (seed, restart)).numpy()
-            drawn = tf.random.stateless_normal(state.images.shape, (seed, restart + 1000))
+            yield NOISE, ball.random_point(state.images, self.epsilon, (seed, NOISE_DRAWS + restart)).numpy()
+            drawn = tf.random.stateless_normal(state.images.shape, (seed, CORNER_DRAWS + restart))
             yield CORNERS, ball.project(state.images + radius * ball.steepest(drawn), state.images, radius).numpy()
         plan, mirrored = list(self._plan()), state.clean[:, ::-1, ::-1]
         together = max(1, state.batch_size // len(state.images))
         for first in range(0, len(plan), together):
             some = plan[first : first + together]
-            for (objective, restart), points in zip(some, self._gradient(state, some, seed, mirrored), strict=True):
+            for (objective, restart), points in self._gradient(state, some, seed, mirrored):
                 yield f"{objective} {restart + 1}", points
         if self.queries:
             yield SQUARES, self._squares(state, seed)
 
     def _gradient(
         self, state: MapComparison, plan: Sequence[tuple[str, int]], seed: int, targets: np.ndarray
-    ) -> Iterator[np.ndarray]:
-        """Run these searches side by side, and give what each found."""
+    ) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
+        """Run these searches side by side, and give the points that each found."""
         search = GradientSearch(steps=self.steps, **self._settings(state))
         ball, places = find_ball(self.norm), list(OBJECTIVES)
         starts = [
-            ball.random_point(state.images, self.epsilon, (seed, 100 * restart + places.index(objective)))
+            ball.random_point(
+                state.images, self.epsilon, (seed, START_DRAWS + len(places) * restart + places.index(objective))
+            )
             for objective, restart in plan
         ]
         rows = [tf.one_hot(tf.fill([len(state.images)], places.index(objective)), len(places)) for objective, _ in plan]
         repeated = Searched(*(tf.concat([each] * len(plan), 0) for each in state.rows(targets)))
         found = search(state.model, repeated, tf.concat(starts, 0), tf.concat(rows, 0), seed, state.batch_size)
-        yield from np.split(found, len(plan))
+        for points in found:
+            yield from zip(plan, np.split(points, len(plan)), strict=True)
 
     def _squares(self, state: MapComparison, seed: int) -> np.ndarray:
         search = SquareSearch(steps=self.queries, **self._settings(state))
         start = (stripes if self.norm == "linf" else tiles)(state.images, self.epsilon, seed)
-        place = list(OBJECTIVES).index(state.measures[0].objectives[0])
+        place = list(OBJECTIVES).index(state.measures[0].objective)
         which = tf.one_hot(tf.fill([len(state.images)], place), len(OBJECTIVES))
         keys = draw_keys(len(state.images), seed)
         return search(state.model, state.rows(state.clean), start, keys, which, seed, state.batch_size)

@@ -25,13 +25,15 @@ class ExplanationAttackResult:
 
     `adversarial` holds the images (n, height, width, channels) whose maps are furthest from the clean ones, `values` (n,) the measure there
     and `found_by` (n,) the search that found them, "clean" where nothing moved the map. `by_search` holds, by the names of searches, the
-    values (n,) of what each found alone. NaN stands where the measure is not defined, or the class was predicted nowhere.
+    values (n,) of what each found alone. NaN stands where the measure is not defined, or the class was predicted nowhere. `constant` (n,)
+    says which clean maps have one value everywhere.
     """
 
     adversarial: Mapping[str, np.ndarray]
     values: Mapping[str, np.ndarray]
     found_by: Mapping[str, np.ndarray]
     by_search: Mapping[str, Mapping[str, np.ndarray]]
+    constant: np.ndarray
 
 
 class _Best(NamedTuple):
@@ -73,11 +75,9 @@ class MapComparison:
         count = len(self.images)
         masks = np.zeros_like(self.clean)
         for measure in self.measures:
-            inside = getattr(measure, "masks", None)
+            inside = measure.mask(self.clean.shape[1:])
             if inside is not None:
-                masks += tf.image.resize(
-                    np.asarray(inside, np.float32)[..., None], self.clean.shape[1:3], "area"
-                ).numpy()
+                masks += inside[..., None]
         flat = (tf.constant(np.ascontiguousarray(each).reshape(count, -1)) for each in (targets, masks))
         return Searched(self.images, self.labels, self._held, tf.range(count), *flat)
 
@@ -115,4 +115,5 @@ class MapComparison:
             {title: each.values for title, each in best.items()},
             {title: each.found_by for title, each in best.items()},
             self._by_search,
+            np.ptp(self.clean, (1, 2, 3)) == 0,
         )

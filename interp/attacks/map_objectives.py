@@ -78,7 +78,7 @@ class Rank(MapObjective):
         if positions is not None and positions <= FEW_POSITIONS:
             return flat[:, :, None] - flat[:, None, :]
         count = tf.shape(flat)[-1]
-        shifts = tf.random.stateless_uniform([max(1, PAIRS // (positions or PAIRS))], seed, 1, count, tf.int32)
+        shifts = tf.random.stateless_uniform([tf.maximum(1, PAIRS // count)], seed, 1, count, tf.int32)
         others = (tf.range(count)[None] + shifts[:, None]) % count
         return flat[:, None] - tf.gather(flat, others, axis=1)
 
@@ -99,13 +99,10 @@ class TopK(MapObjective):
 
     def value(self, moved: tf.Tensor, maps: ComparedMaps, sides: Sides, stage: Stage) -> tf.Tensor:
         there = tf.gather(moved, tf.math.top_k(maps.clean, sides.k).indices, batch_dims=1)
-        return -tf.reduce_sum(there, -1) / (tf.stop_gradient(tf.reduce_sum(tf.abs(moved), -1)) + _TINY)
-
-    def harm(self, moved: tf.Tensor, maps: ComparedMaps, sides: Sides, value: tf.Tensor) -> tf.Tensor:
-        return -tf.reduce_sum(tf.gather(moved, tf.math.top_k(maps.clean, sides.k).indices, batch_dims=1), -1)
+        return -tf.math.divide_no_nan(tf.reduce_sum(there, -1), tf.reduce_sum(tf.abs(moved), -1))
 
 
-class TopKOverlap(MapObjective):
+class StrongestPositions(MapObjective):
     """The k strongest positions of the clean map that fall behind the k next ones, by a soft sign whose width shrinks."""
 
     name = "top_k_overlap"
@@ -175,7 +172,7 @@ class Mass(MapObjective):
 
 
 OBJECTIVES: dict[str, MapObjective] = {
-    each.name: each for each in (Rank(), Correlation(), TopK(), TopKOverlap(), Centre(), Target(), Mass())
+    each.name: each for each in (Rank(), Correlation(), TopK(), StrongestPositions(), Centre(), Target(), Mass())
 }
 
 

@@ -60,33 +60,33 @@ class MapSearch:
 
     def _call(
         self, search: Any, model: keras.Model, name: str, rows: Searched, arrays: tuple[tf.Tensor, ...], batch_size: int
-    ) -> np.ndarray:
+    ) -> list[np.ndarray]:
         given = (*rows, *arrays)
 
-        def run(*arguments: Any) -> tuple[tf.Tensor]:
+        def run(*arguments: Any) -> tuple[tf.Tensor, ...]:
             *tensors, scalars = arguments
-            return (search(model, Searched(*tensors[: len(rows)]), tensors[len(rows) :], scalars),)
+            return search(model, Searched(*tensors[: len(rows)]), tensors[len(rows) :], scalars)
 
         compiled = self._compiled.bind(model, (name, structure(self)), run, given, numbers(self))
-        return run_in_batches(compiled, given, batch_size)[0].numpy()
+        return [points.numpy() for points in run_in_batches(compiled, given, batch_size)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientSearch(MapSearch):
-    """Ascends the objectives that each row names from a given start; returns each row's best iterate."""
+    """Ascends the objective of each row from a given start; returns each row's best iterate, and the last one."""
 
     steps: int
 
     def __call__(
         self, model: keras.Model, rows: Searched, starts: tf.Tensor, which: tf.Tensor, seed: int, batch_size: int
-    ) -> np.ndarray:
+    ) -> list[np.ndarray]:
         """Search (n rows) from `starts`; `which` (n, objectives) is 1 for the objective of a row, in the order of OBJECTIVES, else 0."""
         seeds = tf.fill([len(starts)], tf.constant(seed, tf.int64))
         return self._call(self._search, model, "gradient", rows, (starts, which, seeds), batch_size)
 
     def _search(
         self, model: keras.Model, rows: Searched, arrays: list[tf.Tensor], numbers: Mapping[str, tf.Tensor]
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, ...]:
         starts, which, seeds = arrays
         epsilon, steps, ball = numbers["epsilon"], numbers["steps"], find_ball(self.norm)
         seen = _Seen(self, prepare(model, rearrange=ball.pixelwise), rows)
@@ -100,6 +100,8 @@ class GradientSearch(MapSearch):
                 tape.watch(state.points)
                 value, harm = seen.judge(state.points, which, stage)
             gradient = tape.gradient(value, state.points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            # Where a map has a kink, its gradient may be none; a network whose gradients are none everywhere is flagged.
+            gradient = tf.where(tf.math.is_finite(gradient), gradient, 0.0)
             worst, most = worse(state.points, harm, state.worst, state.harm)
             velocity = MOMENTUM * state.velocity + _scaled(gradient)
             size = FIRST_STEP * epsilon * (1 + tf.cos(np.pi * progress)) / 2
@@ -111,7 +113,8 @@ class GradientSearch(MapSearch):
         first = _Climb(start, tf.zeros_like(start), start, none)
         _, last = tf.while_loop(lambda step, _: step < steps, body, (0, first))
         _, harm = seen.judge(last.points, which, Stage(tf.constant(1.0), tf.zeros([2], tf.int64)))
-        return seen.model.leave(worse(last.points, harm, last.worst, last.harm)[0])
+        best, _ = worse(last.points, harm, last.worst, last.harm)
+        return seen.model.leave(best), seen.model.leave(last.points)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +135,11 @@ class SquareSearch(MapSearch):
     ) -> np.ndarray:
         """Search (n rows) from `starts`, with a number of 64 random bits for each (square_moves.draw_keys)."""
         seeds = tf.fill([len(starts)], tf.constant(seed, tf.int64))
-        return self._call(self._search, model, "squares", rows, (starts, keys, which, seeds), batch_size)
+        return self._call(self._search, model, "squares", rows, (starts, keys, which, seeds), batch_size)[0]
 
     def _search(
         self, model: keras.Model, rows: Searched, arrays: list[tf.Tensor], numbers: Mapping[str, tf.Tensor]
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, ...]:
         starts, keys, which, seeds = arrays
         epsilon, ball, shape = numbers["epsilon"], find_ball(self.norm), tuple(rows.images.shape[1:])
         seen = _Seen(self, prepare(model, rearrange=ball.pixelwise), rows, softened=False)
@@ -154,7 +157,7 @@ class SquareSearch(MapSearch):
 
         first = moves.state(seen.model.enter(starts), limits)
         _, state, _ = tf.while_loop(lambda number, *_: number < self.steps, body, (0, first, harm_of(first)))
-        return seen.model.leave(moves.points(state, limits))
+        return (seen.model.leave(moves.points(state, limits)),)
 
 
 class _Climb(NamedTuple):
@@ -193,7 +196,9 @@ class _Seen:
         over = tf.where(held, margin(logits, tf.maximum(rows.classes, 0)) / self._spread, -np.inf)
         # Products with 0 would pass NaN on from objectives that the row does not have.
         value = _chosen(values, which) - PENALTY * tf.nn.relu(over + LEAD)
-        return value, tf.where(over < -LEAST_LEAD, _chosen(harms, which), np.float32(np.finfo(np.float32).min) / 2)
+        # What the measures make nothing of is no success: a map of one value everywhere.
+        valid = (over < -LEAST_LEAD) & (tf.reduce_max(moved, -1) > tf.reduce_min(moved, -1))
+        return value, tf.where(valid, _chosen(harms, which), np.float32(np.finfo(np.float32).min) / 2)
 
 
 def read_maps(maps: tf.Tensor, magnitude: bool) -> tf.Tensor:

@@ -12,6 +12,9 @@ from interp.core.compiled import rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel, prepare
 
+# How far from an image it is looked whether its maps change.
+NEAR = 0.2
+
 
 @dataclass(frozen=True)
 class SearchedMaps:
@@ -93,26 +96,38 @@ def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor)
         )
 
 
-def largest_gradients(method: Attribution, model: keras.Model, images: tf.Tensor, batch_size: int = 250) -> np.ndarray:
-    """How much the maps of the likeliest classes change with each image (n,) at most, near it; 0 where a search cannot follow them."""
+def largest_gradients(
+    method: Attribution,
+    model: keras.Model,
+    images: tf.Tensor,
+    labels: tf.Tensor | None = None,
+    *,
+    radius: float = NEAR,
+    batch_size: int = 250,
+) -> np.ndarray:
+    """How much the map of the label changes with each image (n,) at most, near it; 0 where a search cannot follow it, NaN as it comes.
 
-    def largest(near: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor]:
+    Without labels (n,) maps of the three likeliest classes are looked at. Near is within a `radius` in l_inf.
+    """
+
+    def largest(near: tf.Tensor, places: tf.Tensor, *labels: tf.Tensor) -> tuple[tf.Tensor]:
         prepared = prepare(model, rearrange=True)
         points = prepared.enter(near)
         logits = prepared.logits(points)
         # Of a class that the network sees nowhere, Grad-CAM is 0.
         likeliest = tf.cast(tf.math.top_k(logits, min(3, logits.shape[-1])).indices, tf.int64)
+        classes = labels[0][:, None] if labels else likeliest
         searched = SearchedMaps(method.for_search(), prepared, places)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(points)
-            maps, _ = searched(points, likeliest)
+            maps, _ = searched(points, classes)
             weights = tf.random.stateless_normal(tf.shape(maps)[1:], (0, 0))
             value = tf.reduce_sum(maps * weights)
         gradient = tape.gradient(value, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return (tf.reduce_max(tf.abs(gradient), (1, 2, 3)),)
 
     # Where the image is black many maps are 0 and do not move.
-    offsets = tf.random.stateless_uniform(images.shape, (0, 1), -0.2, 0.2)
-    arrays = tf.clip_by_value(images + offsets, 0.0, 1.0), tf.range(len(images))
+    offsets = tf.random.stateless_uniform(images.shape, (0, 1), -radius, radius)
+    arrays = tf.clip_by_value(images + offsets, 0.0, 1.0), tf.range(len(images)), *(() if labels is None else (labels,))
     compiled = tf.function(largest, autograph=False, input_signature=rows_like(arrays))
     return run_in_batches(compiled, arrays, batch_size)[0].numpy()

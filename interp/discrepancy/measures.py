@@ -21,12 +21,11 @@ WINDOW, LEAST_WINDOW = 7, 3
 class MapMeasure(ABC):
     """A figure (n,) of pairs of maps (n, height, width, channels), NaN where it is not defined.
 
-    `rises` says whether it is larger, and not smaller, the further the maps are apart; `objectives` names what a search raises to move
-    it (interp.attacks.map_objectives), the best first.
+    `rises` says whether it is larger, and not smaller, the further the maps are apart; `objective` names what a search raises to move it
+    (interp.attacks.map_objectives).
     """
 
-    title: ClassVar[str]
-    objectives: ClassVar[tuple[str, ...]]
+    objective: ClassVar[str]
     rises: ClassVar[bool] = False
 
     def __call__(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -42,16 +41,29 @@ class MapMeasure(ABC):
         """Raise InputError where maps of this `shape` (height, width, channels) cannot be compared."""
         return None
 
-    def take(self, rows: np.ndarray) -> "MapMeasure":
-        """The measure for the maps of these rows alone."""
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The name of the figure in tables."""
+
+    def take(self, rows: np.ndarray, count: int) -> "MapMeasure":
+        """The measure for the maps of these rows alone, of `count`. Raises InputError where it is of another number of them."""
         return self
+
+    def at_size(self, size: tuple[int, int]) -> "MapMeasure":
+        """The measure for maps of images of this size (height, width)."""
+        return self
+
+    def mask(self, shape: Sequence[int]) -> np.ndarray | None:
+        """Weights (n, height, width) of positions of maps of this shape (height, width, channels), None where all count alike."""
+        return None
 
     @abstractmethod
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """The figure (n,) of maps that were checked."""
 
     def loss(self, values: np.ndarray) -> np.ndarray:
-        """The values, turned so that larger ones are worse; -infinity where they are not defined."""
+        """The values with the sign by which larger ones mean maps further apart; -infinity where they are not defined."""
         return np.where(np.isfinite(values), values if self.rises else -values, -np.inf)
 
 
@@ -60,7 +72,7 @@ class KendallTau(MapMeasure):
     """Kendall's tau-b of all positions: 1 where their order is the same."""
 
     title = "Kendall tau"
-    objectives = ("rank", "correlation")
+    objective = "rank"
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         return kendall_tau(_flat(clean), _flat(moved))
@@ -71,7 +83,7 @@ class Spearman(MapMeasure):
     """Spearman's rank correlation of all positions."""
 
     title = "Spearman"
-    objectives = ("rank", "correlation")
+    objective = "rank"
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         return spearman_r(_flat(clean), _flat(moved))
@@ -82,7 +94,7 @@ class Pearson(MapMeasure):
     """Pearson's correlation of all positions."""
 
     title = "Pearson"
-    objectives = ("correlation",)
+    objective = "correlation"
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         return pearson_r(_flat(clean), _flat(moved))
@@ -93,7 +105,7 @@ class Cosine(MapMeasure):
     """Cosine of the angle between the maps as vectors; not defined where one is 0 everywhere."""
 
     title = "cosine"
-    objectives = ("correlation",)
+    objective = "correlation"
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         one, other = np.float64(_flat(clean)), np.float64(_flat(moved))
@@ -104,7 +116,9 @@ class Cosine(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class TopKOverlap(MapMeasure):
-    """Share of the k strongest positions that both maps have; `k` is a count, or below 1 a share of all positions.
+    """Share of the k strongest positions that both maps have, not defined where one is constant.
+
+    `k` is a count, or below 1 a share of all positions.
 
     With a `radius` w a strongest position of the moved map counts as shared where one of the clean map's lies within w rows and columns of
     it: the tolerance of LENS (Kamath et al. 2024, arXiv 2210.04527).
@@ -112,8 +126,12 @@ class TopKOverlap(MapMeasure):
 
     k: float = 8
     radius: int = 0
-    title = "top-k overlap"
-    objectives = ("top_k_overlap", "top_k")
+    objective = "top_k_overlap"
+
+    @property
+    def title(self) -> str:
+        """With the number of positions and the tolerance."""
+        return f"top-{self.k:g} overlap" + (f" within {self.radius}" if self.radius else "")
 
     def __post_init__(self) -> None:
         check_number("k", self.k, minimum=0, strict=True)
@@ -125,7 +143,9 @@ class TopKOverlap(MapMeasure):
         """How many positions of so many are the strongest. Raises InputError."""
         count = int(self.k) if self.k >= 1 else max(1, round(self.k * positions))
         if count > positions:
-            raise InputError(f"k came as {count}, the maps have {positions} positions: choose a smaller k")
+            raise InputError(
+                f"k came as {count}, the maps have {positions} positions: choose a smaller k, such as 0.1, a tenth of them"
+            )
         return count
 
     def check(self, shape: Sequence[int]) -> None:
@@ -133,11 +153,14 @@ class TopKOverlap(MapMeasure):
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         k = self.count(int(np.prod(clean.shape[1:])))
-        if not self.radius:
-            return top_k_overlap(_flat(clean), _flat(moved), k)
-        size = 2 * self.radius + 1
-        near = tf.nn.max_pool2d(_strongest(clean, k).astype(np.float32), size, 1, "SAME").numpy() > 0
-        return (_strongest(moved, k) & near).sum((1, 2, 3)) / k
+        if self.radius:
+            size = 2 * self.radius + 1
+            near = tf.nn.max_pool2d(_strongest(clean, k).astype(np.float32), size, 1, "SAME").numpy() > 0
+            shared = (_strongest(moved, k) & near).sum((1, 2, 3)) / k
+        else:
+            shared = top_k_overlap(_flat(clean), _flat(moved), k)
+        # Of equal positions none is the strongest.
+        return np.where((np.ptp(_flat(clean), -1) > 0) & (np.ptp(_flat(moved), -1) > 0), shared, np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +169,17 @@ class StructuralSimilarity(MapMeasure):
 
     size: tuple[int, int] | None = None
     title = "SSIM"
-    objectives = ("correlation",)
+    objective = "correlation"
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            if not isinstance(self.size, tuple) or len(self.size) != 2:
+                raise InputError(f"size came as {self.size!r}, expected (height, width)")
+            for side in self.size:
+                check_number("a side of size", side, minimum=1, whole=True)
+
+    def at_size(self, size: tuple[int, int]) -> MapMeasure:
+        return self if self.size else StructuralSimilarity(size=size)
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         size = self.size or clean.shape[1:3]
@@ -169,7 +202,7 @@ class CentreShift(MapMeasure):
     """How far the centre of mass of the magnitudes moves, in sides of the map: 0 where it stays."""
 
     title = "shift of the centre"
-    objectives = ("centre",)
+    objective = "centre"
     rises = True
 
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -179,22 +212,30 @@ class CentreShift(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class MassOnMask(MapMeasure):
-    """Share of the magnitudes inside of the `masks` (n, height, width) of objects, in the moved map."""
+    """Share of the moved map's magnitudes inside of the `masks` (n, height, width) of objects, weights in [0, 1]. Raises InputError."""
 
     masks: Any = field(repr=False)
     title = "mass on the object"
-    objectives = ("mass",)
+    objective = "mass"
 
-    def take(self, rows: np.ndarray) -> MapMeasure:
+    def __post_init__(self) -> None:
+        masks = check_finite("masks", self.masks)
+        if masks.ndim != 3 or masks.min(initial=0) < 0 or masks.max(initial=0) > 1:
+            raise InputError(f"masks came with shape {masks.shape}, expected (n, height, width) of weights in [0, 1]")
+
+    def take(self, rows: np.ndarray, count: int) -> MapMeasure:
+        if len(self.masks) != count:
+            raise InputError(f"{len(self.masks)} masks came with {count} images, expected one for each")
         return MassOnMask(masks=np.asarray(self.masks)[rows])
 
+    def mask(self, shape: Sequence[int]) -> np.ndarray:
+        inside = np.asarray(self.masks, np.float32)[..., None]
+        return tf.image.resize(inside, tuple(shape[:2]), "area").numpy()[..., 0]
+
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        masks = np.asarray(self.masks)
-        if masks.shape[:1] != moved.shape[:1] or masks.ndim != 3:
-            raise InputError(
-                f"masks came with shape {masks.shape}, expected one (height, width) for each of {len(moved)} images"
-            )
-        inside = tf.image.resize(masks[..., None].astype(np.float32), moved.shape[1:3], "area").numpy()[..., 0]
+        inside = self.mask(moved.shape[1:])
+        if len(inside) != len(moved):
+            raise InputError(f"{len(inside)} masks came with {len(moved)} maps, expected one for each")
         mass = np.abs(np.float64(moved)).sum(-1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return (mass * inside).sum((1, 2)) / mass.sum((1, 2))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from interp.attacks import ExplanationAttack, ExplanationAttackResult
 from interp.attacks.explanation_attack import CONTROLS, CORNERS, NOISE, SQUARES
 from interp.attacks.map_comparison import CLEAN
-from interp.attacks.searched_maps import attacked_method, largest_gradients
+from interp.attacks.searched_maps import NEAR, attacked_method, largest_gradients
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
 from interp.core.errors import InputError
@@ -95,16 +95,20 @@ def validity_with_images(
     if not len(rows):
         raise InputError(f"the model classifies none of the {len(right)} images right, so no explanation can be judged")
     chosen = batch.numpy()[rows]
-    attack = replace(attack, explanation=explanation, measures=[each.take(rows) for each in attack.chosen])
+    attack = replace(attack, explanation=explanation, measures=[each.take(rows, len(right)) for each in attack.chosen])
     method = attacked_method(explanation)
-    flags = [*chance_accuracy(right, truth, classes), *_without_gradient(method, model, chosen, batch_size)]
+    smallest = min((radius for radius in radii if radius), default=0.0) if attack.norm == "linf" else NEAR
+    gradients = largest_gradients(
+        method, model, tf.constant(chosen), tf.constant(truth[rows]), radius=min(smallest, NEAR), batch_size=batch_size
+    )
+    flags = [*chance_accuracy(right, truth, classes), *(_without_gradient(gradients) if max(radii) else [])]
     found, carried = [], None
     for epsilon in radii:
         carried = replace(attack, epsilon=epsilon).run(
             model, chosen, truth[rows], carried=carried, seed=seed, batch_size=batch_size, report=report
         )
         found.append(_at_radius(epsilon, carried, attack))
-    flags += _constant(carried, attack.chosen[0]) if carried else []
+    flags += _constant(carried) if carried else []
     result = ExplanationValidity(
         describe(attack),
         shown_name(explanation),
@@ -120,11 +124,11 @@ def validity_with_images(
 def describe(attack: ExplanationAttack) -> str:
     """The protocol in words, for the caption of a table."""
     kept = "prediction kept" if attack.prediction == "kept" else "the prediction may change"
-    black_box = f", a search without gradients ({attack.queries} queries)" if attack.queries else ""
+    black_box = f", a search without gradients of {attack.queries} queries" if attack.queries else ""
+    searches = ", ".join(f"{name} from {count}" for name, count in attack.searches.items())
     return (
         f"worst case per image and measure in {attack.norm}, {kept}, {attack.ranking} maps, over gradient searches of {attack.steps} steps "
-        f"(order of pairs, correlation, strongest positions, centre of mass, mirrored map; {attack.restarts} random starts of the first)"
-        f"{black_box}, and noise of as many draws"
+        f"and their random starts ({searches}){black_box} and {2 * attack.restarts} draws of noise; found points carried to larger eps"
     )
 
 
@@ -133,7 +137,7 @@ def _at_radius(epsilon: float, found: ExplanationAttackResult, attack: Explanati
     for measure in attack.chosen:
         title, clean = measure.title, found.by_search[CLEAN][measure.title]
         searches = {
-            kind: _worst(measure, [found.by_search[name][title] for name in names])
+            kind: _worst(measure, [clean, *(found.by_search[name][title] for name in names)])
             for kind, names in _kinds(found.by_search).items()
         }
         moved.append(
@@ -144,19 +148,24 @@ def _at_radius(epsilon: float, found: ExplanationAttackResult, attack: Explanati
                 mean_of(searches.get(CORNERS, clean)),
                 {kind: mean_of(values) for kind, values in searches.items()},
                 tuple(None if np.isnan(value) else float(value) for value in found.values[title]),
-                tuple(map(str, found.found_by[title])),
+                tuple(kind_of_search(name) for name in found.found_by[title]),
+                tuple(_radius_flags(found, measure, attack.restarts) if epsilon else ()),
             )
         )
-    flags = _radius_flags(found, attack.chosen[0], attack.restarts) if epsilon else []
-    return ExplanationsAtRadius(float(epsilon), tuple(moved), tuple(flags))
+    return ExplanationsAtRadius(float(epsilon), tuple(moved))
 
 
 def _kinds(names: Iterable[str]) -> dict[str, list[str]]:
     """The names of searches by their kinds: a gradient search has a number for each of its random starts."""
     kinds: dict[str, list[str]] = {}
     for name in names:
-        kinds.setdefault(name if name in CONTROLS else name.rpartition(" ")[0], []).append(name)
+        kinds.setdefault(kind_of_search(name), []).append(name)
     return kinds
+
+
+def kind_of_search(name: str) -> str:
+    """The name of a search without the number of its random start."""
+    return name if name in CONTROLS else name.rpartition(" ")[0]
 
 
 def _worst(measure: MapMeasure, values: Sequence[np.ndarray]) -> np.ndarray:
@@ -231,8 +240,8 @@ def _change(measure: MapMeasure, before: np.ndarray, after: np.ndarray) -> np.nd
     return measure.loss(after[defined]) - measure.loss(before[defined])
 
 
-def _without_gradient(method: Any, model: keras.Model, images: np.ndarray, batch_size: int) -> list[Flag]:
-    share = float((largest_gradients(method, model, tf.constant(images), batch_size) == 0).mean())
+def _without_gradient(gradients: np.ndarray) -> list[Flag]:
+    share = float(((gradients == 0) | ~np.isfinite(gradients)).mean())
     if share <= FEW:
         return []
     return [
@@ -244,14 +253,14 @@ def _without_gradient(method: Any, model: keras.Model, images: np.ndarray, batch
     ]
 
 
-def _constant(found: ExplanationAttackResult, measure: MapMeasure) -> list[Flag]:
-    share = float(np.isnan(found.by_search[CLEAN][measure.title]).mean())
+def _constant(found: ExplanationAttackResult) -> list[Flag]:
+    share = float(found.constant.mean())
     if share <= FEW:
         return []
     return [
         Flag(
             "constant map",
-            f"the clean map has one value everywhere on {100 * share:.0f}% of the images, where {measure.title} is not defined: they do "
-            "not count",
+            f"the clean map has one value everywhere on {100 * share:.0f}% of the images: most measures are not defined there, and those "
+            "images do not count",
         )
     ]

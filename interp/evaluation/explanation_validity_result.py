@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from interp.core.errors import InputError
 from interp.core.json_fields import Count
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
@@ -31,6 +32,7 @@ class MovedMaps:
     by_search: Mapping[str, Mean]
     values: tuple[float | None, ...] = field(repr=False)
     found_by: tuple[str, ...] = field(repr=False)
+    flags: tuple[Flag, ...] = ()
 
     @property
     def most_found_by(self) -> str:
@@ -40,11 +42,15 @@ class MovedMaps:
 
 @dataclass(frozen=True)
 class ExplanationsAtRadius:
-    """What was found at one radius, by every measure, and the flags of this radius."""
+    """What was found at one radius, by every measure."""
 
     epsilon: float = field(metadata=EPS)
     measures: tuple[MovedMaps, ...]
-    flags: tuple[Flag, ...] = ()
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """The flags of all measures."""
+        return tuple(flag for moved in self.measures for flag in moved.flags)
 
 
 @dataclass(frozen=True)
@@ -72,15 +78,18 @@ class ExplanationValidity(Result):
         return bool(self.flags or any(row.flags for row in self.rows))
 
     def values(self, epsilon: float, measure: str) -> np.ndarray:
-        """The worst case (n,) of each image at a radius by a measure's title; NaN where it is not defined."""
-        row = next(row for row in self.rows if row.epsilon == epsilon)
-        found = next(moved for moved in row.measures if moved.measure == measure)
+        """The worst case (n,) of each image at a radius by a measure's title; NaN where it is not defined. Raises InputError."""
+        there = {(row.epsilon, moved.measure): moved for row in self.rows for moved in row.measures}
+        if (epsilon, measure) not in there:
+            known = ", ".join(f"{radius:g} {title}" for radius, title in there)
+            raise InputError(f"nothing is known of {measure} at {epsilon:g}: choose among {known}")
+        found = there[epsilon, measure]
         return np.array([np.nan if value is None else value for value in found.values])
 
     def columns(self) -> dict[str, list[Cell]]:
         """A radius and measure a row: what noise and what the strongest attack does, and the kinds of the flags."""
         pairs = [(row, moved) for row in self.rows for moved in row.measures]
-        kinds = [", ".join(flag.kind for flag in (*self.flags, *row.flags)) or NOTHING for row, _ in pairs]
+        kinds = [", ".join(flag.kind for flag in (*self.flags, *moved.flags)) or NOTHING for _, moved in pairs]
         return {
             "eps": [row.epsilon for row, _ in pairs],
             "measure": [moved.measure for _, moved in pairs],

@@ -8,7 +8,7 @@ import numpy as np
 
 from interp.attacks import TopKInterpretation
 from interp.attributions import IntegratedGradients, InterpretationMaps
-from interp.core.checks import check_images, check_labels
+from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError
 from interp.discrepancy import kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.accuracy_curve import check_epsilons
@@ -54,6 +54,7 @@ def robust_attribution_protocol(
         InputError: for bad input, images of too few pixels, and where no image is classified right.
     """
     radii, batch = check_epsilons(epsilons, norm), check_images(images)
+    check_number("seed", seed, minimum=0, whole=True)
     if int(np.prod(batch.shape[1:3])) < ATTACKED:
         raise InputError(
             f"images came with {batch.shape[1]}x{batch.shape[2]} pixels, this protocol attacks {ATTACKED}: use the strong one"
@@ -66,7 +67,7 @@ def robust_attribution_protocol(
     explain = InterpretationMaps(name=method)
 
     def read(points: np.ndarray) -> np.ndarray:
-        maps = explain(model, points, truth[:, None])[:, 0]
+        maps = explain(model, points, truth[:, None], batch_size=batch_size)[:, 0]
         return np.abs(maps).sum(-1).reshape(len(maps), -1)
 
     clean, found = read(chosen), []
@@ -104,8 +105,8 @@ def robust_attribution_protocol(
         )
         report()
     protocol = (
-        f"{len(rows)} of {len(batch)} images, those classified right; protocol of Chen et al. "
-        f"2019: magnitudes of integrated gradients ({POINTS} points), top-{ATTACKED} attack of {STEPS} steps of {STEP_SIZE:g}, prediction "
-        f"kept, of {RESTARTS} random starts the least tau, overlap of the {MEASURED} strongest"
+        f"{len(rows)} of {len(batch)} images, those classified right; protocol of Chen et al. 2019: magnitudes of integrated gradients "
+        f"({POINTS} points, followed at fewer), top-{ATTACKED} attack of {STEPS} steps of {STEP_SIZE:g}, prediction kept, of {RESTARTS} "
+        f"random starts the least tau, overlap of the {MEASURED} strongest"
     )
     return AgreementCurve(tuple(found), protocol)

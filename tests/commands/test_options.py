@@ -232,6 +232,7 @@ SHORT = {
     "vis_cam": [["--steps=1"]],
     "intr_topk": [["--against=ITSELF"]],
     "aai_topk": [["--steps=1"]],
+    "explanation_attack": [["--steps=1", "--queries=1", "--restarts=1", "--epsilons=0.1"]],
     "uar_attack": [["--steps=1", "--attacks=jpeg_linf"]],
     "saliency": [["--methods=gradient"]],
     "coherence": [["--methods=gradient", "--samples=1"]],
@@ -275,6 +276,10 @@ def test_every_option_of_a_task_is_read_by_it_and_kept(task, network, tmp_path, 
         assert names <= kept.keys()
         seen |= read
     assert names - seen - AROUND <= {"layer"}
+
+
+def test_every_task_is_run_with_its_options_noted():
+    assert SHORT.keys() == TASKS.keys()
 
 
 def test_options_are_written_in_help_with_their_defaults(capsys):

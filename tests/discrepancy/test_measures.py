@@ -46,6 +46,7 @@ CLEAN = maps([1, 2, 3, 4])
         (Cosine(), [0, 0, 0, 0], np.nan),
         (TopKOverlap(k=2), [1, 9, 2, 8], 0.5),
         (TopKOverlap(k=0.5), [1, 9, 2, 8], 0.5),
+        (TopKOverlap(k=2), [1, 1, 1, 1], np.nan),
         # 9 and 8 stand beside or on 3 and 4.
         (TopKOverlap(k=2, radius=1), [1, 9, 2, 8], 1),
         (TopKOverlap(k=2, radius=1), [9, 8, 2, 1], 0.5),
@@ -85,12 +86,12 @@ def test_undefined_values_are_never_worse():
 
 def test_names_are_those_of_command_lines():
     assert tuple(MEASURES) == names.MEASURES
-    assert len({measure.title for measure in MEASURES.values()}) == len(MEASURES)
+    assert len({measure().title for measure in MEASURES.values()}) == len(MEASURES)
 
 
 def test_masks_follow_the_rows():
     measure = MassOnMask(masks=np.eye(3)[:, None])
-    np.testing.assert_array_equal(measure.take(np.array([2, 0])).masks[:, 0], np.eye(3)[[2, 0]])
+    np.testing.assert_array_equal(measure.take(np.array([2, 0]), 3).masks[:, 0], np.eye(3)[[2, 0]])
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,11 @@ def test_masks_follow_the_rows():
         lambda: TopKOverlap(k=2.5),
         lambda: TopKOverlap(k=8)(CLEAN, CLEAN),
         lambda: TopKOverlap(radius=-1),
+        lambda: StructuralSimilarity(size="ab"),
+        lambda: StructuralSimilarity(size=(0, 5)),
+        lambda: MassOnMask(masks=np.full((1, 2, 2), np.nan)),
+        lambda: MassOnMask(masks=None),
+        lambda: MassOnMask(masks=np.ones((2, 1, 4))).take(np.array([0]), 3),
         lambda: KendallTau()(CLEAN, CLEAN[:, :, :3]),
         lambda: KendallTau()(CLEAN[..., 0], CLEAN[..., 0]),
         lambda: KendallTau()(CLEAN, CLEAN * np.nan),

@@ -112,6 +112,22 @@ def test_noise_that_does_what_the_attack_does_is_flagged():
     assert "noise" in kinds(found, 0.05)
 
 
+def test_noise_that_flips_the_prediction_is_not_counted_as_no_noise():
+    """Images at the border of the classes: where noise changes the prediction, the clean image stands for it."""
+    images = (0.5 + 0.2 * np.random.RandomState(0).rand(8, *SHAPE) - 0.1).astype(np.float32)
+    border = pooled((1, 0), (0.0, float(images.mean()) - 0.004))
+    right = (images.mean((1, 2, 3)) > images.mean() - 0.004).astype(int)
+    found = explanation_validity(border, images, 1 - right, "cam", [0.1], ATTACK)
+    for moved in found.rows[0].measures:
+        assert moved.noise.count == moved.corner_noise.count == moved.worst_case.count
+        assert moved.worst_case.value <= moved.noise.value + 1e-9
+
+
+def test_unknown_measures_of_a_result_are_told(free):
+    with pytest.raises(InputError, match="choose among 0 Kendall tau"):
+        free.values(0.3, "Kendall tau")
+
+
 def test_bad_input(images):
     model = pooled((1, 0))
     for arguments in (

@@ -49,7 +49,7 @@ def explanation_attack(run: Run[ExplanationOptions]) -> TaskResult:
     from interp.discrepancy import TopKOverlap
 
     options = run.options
-    overlap = TopKOverlap(k=options.k if options.k < 1 else int(options.k), radius=options.tolerance)
+    overlap = TopKOverlap(k=int(options.k) if options.k.is_integer() else options.k, radius=options.tolerance)
     attack = ExplanationAttack(
         epsilon=0.0,
         norm=options.ball,
@@ -65,6 +65,7 @@ def explanation_attack(run: Run[ExplanationOptions]) -> TaskResult:
 
 def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult:
     """Run the strong protocol with these settings and draw what it found at the largest radius."""
+    from interp.attacks.explanation_attack import NOISE_DRAWS
     from interp.core.balls import find_ball
     from interp.evaluation.explanation_validity import validity_with_images
     from interp.report import moved_maps
@@ -77,13 +78,16 @@ def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult
         )
     if last is None or not max(radii):
         return TaskResult(found, gap_notes(run))
-    title = attack.chosen[0].title
-    values = last.values[title]
-    shown = np.argsort(np.where(np.isfinite(values), attack.chosen[0].loss(values), np.inf), kind="stable")[-SHOWN:][
-        ::-1
-    ]
+    measure = attack.chosen[0]
+    values = last.values[measure.title]
+    shown = [place for place in np.argsort(-measure.loss(values), kind="stable") if np.isfinite(values[place])][:SHOWN]
+    if not shown:
+        return TaskResult(found, gap_notes(run))
+    chosen = np.asarray(run.images[np.array(found.places)])
+    noise = find_ball(attack.norm).random_point(chosen, max(radii), (options.seed, NOISE_DRAWS)).numpy()
     sample = run.sample.take(np.array(found.places)[shown])
-    noise = find_ball(attack.norm).random_point(np.asarray(sample.images), max(radii), (options.seed, 0)).numpy()
-    points = {"with noise": noise, "attacked": last.adversarial[title][shown]}
-    figure, gallery = moved_maps(run.name, run.model, sample, points, options.method, max(radii), values[shown], title)
+    points = {"with noise": noise[shown], "attacked": last.adversarial[measure.title][shown]}
+    figure, gallery = moved_maps(
+        run.name, run.model, sample, points, options.method, max(radii), values[shown], measure.title
+    )
     return TaskResult(found, gap_notes(run), pictures={"moved_maps": figure}, gallery=gallery)
