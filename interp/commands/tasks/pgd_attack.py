@@ -1,10 +1,12 @@
 """pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from interp.commands.tasks.shared_options import RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import numbers, whole_number
+from interp.core.batches import attack_blocks
 from interp.core.checks import check_radius
 from interp.core.errors import InputError
 from interp.core.names import ITERATES, PRECISIONS, STRENGTHS, THREAT_NORMS
@@ -118,6 +120,10 @@ def _strong(run: Run[AccuracyOptions]) -> TaskResult:
         norm=options.norm or "linf",
         strength=options.protocol,
     )
-    with run.progress(len(options.radii)) as tick:
-        found = validity(run.model, run.images, run.labels, options.radii, protocol, report=tick, **run.attack_settings)
-    return TaskResult(found, pictures={"accuracy": validity_figure({run.name: found})} if found.rows else {})
+    blocks = attack_blocks(len(run.sample), run.sample.image_shape)
+    # Many images take hours: what is finished is kept.
+    settings = {**run.attack_settings, "folder": Path(options.output_dir) / "blocks" / run.name}
+    with run.progress(len(blocks) * len(options.radii)) as tick:
+        found = validity(run.model, run.sample.images, run.labels, options.radii, protocol, report=tick, **settings)
+    pictures = {"accuracy": validity_figure({run.name: found})} if found.rows else {}
+    return TaskResult(found, record={"indices": run.indices.tolist()}, pictures=pictures)
