@@ -26,7 +26,8 @@ class AccuracyOptions(RadiusOptions):
 
     protocol: str = option(
         "reference",
-        "reference is the paper's; strong is the worst case over several attacks and AutoAttack, and flags; quick leaves AutoAttack out",
+        "reference is the paper's; strong is the worst case over several attacks and AutoAttack, with flags, a leaderboard and what broke "
+        "each image; quick leaves AutoAttack out",
         choices=("reference", *STRENGTHS),
         names_file=True,
     )
@@ -38,11 +39,11 @@ class AccuracyOptions(RadiusOptions):
         None,
         "random starts; 0 starts at the image, as the paper did",
         parse=whole_number(0),
-        usual="0, of the strong and the quick protocol 5",
+        usual="0, in the strong and the quick protocol 5",
     )
     iterate: str = option("last", "which iterate of PGD counts, first is the first to succeed", choices=ITERATES)
     attack_precision: str = option("float32", "of the gradients; auto times both once", choices=(*PRECISIONS, "auto"))
-    queries: int = option(1000, "of the black-box attack of the strong protocol", parse=whole_number(1))
+    queries: int = option(1000, "of the black-box attack of the strong and the quick protocol", parse=whole_number(1))
 
     @property
     def radii(self) -> tuple[float, ...]:
