@@ -16,8 +16,9 @@ import pytest
 from interp.core import batches
 from interp.core.batches import attack_blocks
 from interp.core.errors import InputError
+from interp.data import Dataset
 from interp.data.pixels import ScaledPixels
-from interp.evaluation import StrongProtocol, validity
+from interp.evaluation import StrongProtocol, sample_images, validity
 from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes, joined
 from interp.evaluation.strong_attacks import attack_block
@@ -214,6 +215,19 @@ def test_a_block_of_other_logits_or_of_a_model_that_draws_is_not_taken(toy, outc
     assert KeptBlocks(tmp_path, model, [0.1], PROTOCOL, 0).read(*block) is not None
     KeptBlocks(tmp_path / "drawn", model, [0.1], PROTOCOL, 0).write(*block, dataclasses.replace(outcomes, draws=True))
     assert not (tmp_path / "drawn").exists()
+
+
+def test_a_sample_of_images_on_disk_stays_there(toy):
+    """Rows of a sample are those of the images loaded at once."""
+    _, pixels, labels = toy
+    stored = {"labels": labels.astype(np.int64), "class_names": ("a", "b", "c"), "source": "toy", "split": "test"}
+    lazy, loaded = (
+        sample_images(Dataset(images=images, name="toy", **stored), 6, seed=2)[0]
+        for images in (pixels, np.asarray(pixels))
+    )
+    assert isinstance(lazy.images, ScaledPixels)
+    np.testing.assert_array_equal(lazy.images[2:4], loaded.images[2:4])
+    assert lazy.labels.tolist() == loaded.labels.tolist()
 
 
 def test_the_folder_is_checked(toy):
