@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from interp.core.batches import attack_blocks
 from interp.core.checks import are_probabilities, check_images, check_instance, check_labels, check_number
+from interp.core.compiled import CompiledFunctions
 from interp.data.pixels import ScaledPixels
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
@@ -87,13 +88,21 @@ def validity(
     truth = check_labels(labels, pixels, check_model(model, batch)).numpy()
     blocks = attack_blocks(len(pixels), pixels.shape[1:])
     kept = KeptBlocks(folder if len(blocks) > 1 else None, model, radii, protocol, seed)
-    found = []
+    compiled, found = CompiledFunctions(), []
     for rows in blocks:
         block = pixels[rows], truth[rows]
         outcomes = kept.read(rows.start, *block)
         if outcomes is None:
-            own_seed = _block_seed(seed, rows.start)
-            outcomes = attack_block(model, *block, radii, protocol, seed=own_seed, batch_size=batch_size, report=report)
+            outcomes = attack_block(
+                model,
+                *block,
+                radii,
+                protocol,
+                seed=_block_seed(seed, rows.start),
+                batch_size=batch_size,
+                compiled=compiled,
+                report=report,
+            )
             kept.write(rows.start, *block, outcomes)
         else:
             for _ in radii:
