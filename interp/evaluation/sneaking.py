@@ -178,7 +178,7 @@ def sneaking(
     told = f"{shown_name(attack.interpretation)}, {attack.classes}, {attack.discrepancy_norm}, direction {attack.direction}"
     told = f"{told}, {attack.steps} steps a round"
     if attack.protocol == "strong":
-        told = f"{told}, then {attack.search_steps} steps from there and from {attack.restarts} random starts"
+        told = f"{told}, then {attack.search_steps} steps with momentum, random starts: {attack.restarts}"
     counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))

@@ -62,7 +62,7 @@ def sneak(
         steps=options.rounds,
         direction=options.direction,
         layer=layer,
-        protocol=options.protocol,
+        protocol=options.protocol or "reference",
     )
     minimum = MinimumEpsilon(direction=options.direction, steps=options.rounds)
     attacked = run.model, run.images, run.labels, run.targets

@@ -156,10 +156,11 @@ class TargetedOptions(MapOptions, BatchOptions):
 class PenaltyOptions(TargetedOptions):
     """Attacks at multiples of the smallest radius."""
 
-    protocol: str = option(
-        "reference",
+    protocol: str | None = option(
+        None,
         "reference is the paper's; strong searches on from what that finds, towards the least discrepancy",
         choices=SEARCHES,
+        usual="reference",
         names_file=True,
     )
     penalties: list[float] = option(
