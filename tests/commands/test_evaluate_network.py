@@ -315,7 +315,7 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--task": "isa_cam", "--penalties": "1.2;1.4"}, "no list of numbers"),
         ({"--task": "isa_cam", "--penalties": "nan"}, "not finite"),
         ({"--task": "isa_cam", "--rep_l": "2"}, "leave it out"),
-        ({"--task": "aai_topk", "--protocol": "strong"}, "is for pgd_attack, roar and kar"),
+        ({"--task": "aai_topk", "--protocol": "strong"}, "roar and kar: leave it out for aai_topk"),
         ({"--protocol": "strong", "--restarts": "0"}, "random starts"),
         ({"--against": "x"}, "is for intr_topk"),
         ({"--steps": "2147483647"}, "at most"),
