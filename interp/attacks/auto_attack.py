@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from time import perf_counter
 from typing import Any
 
 import keras
@@ -51,13 +52,15 @@ class AutoAttackResult:
     """What an ensemble found: for each image the most harmful points (n, height, width, channels), and what broke it first.
 
     `broken` (n,) are booleans; `broken_by` (n,) names the member, is "clean" where the image was misclassified as it came, "carried"
-    where a given start broke it, and "" where nothing did. `members` are in the order in which they were first run.
+    where a given start broke it, and "" where nothing did. `members` are in the order in which they were first run, and `seconds` are
+    those each took, compiling included.
     """
 
     adversarial: np.ndarray
     broken: np.ndarray
     broken_by: np.ndarray
     members: tuple[str, ...]
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, compare=False)
 
     def standing(self) -> Mapping[str, np.ndarray]:
         """Which images (n,) no member up to this one, by name, and nothing before them had broken."""
@@ -135,10 +138,10 @@ class AutoAttack:
         if starts is not None:
             state.take(CARRIED, np.arange(len(originals)), *self._carried(state, starts))
         program = self._expected(state, seed) if self.version == "rand" else self._ensemble(state, seed)
-        members = list(dict.fromkeys(name for name in program))
+        seconds = _timed(program)
         right = correct(model, state.worst, truth, batch_size=batch_size)
         broken_by = np.where(right, "", state.broken_by)
-        return AutoAttackResult(state.worst, ~right, broken_by, tuple(members))
+        return AutoAttackResult(state.worst, ~right, broken_by, tuple(seconds), seconds)
 
     def _ensemble(self, state: "_State", seed: int) -> Iterator[str]:
         """Run the members one after the other, and name each before it."""
@@ -188,6 +191,18 @@ class AutoAttack:
                 f"starts came up to {farthest:.4g} from their images, epsilon is {self.epsilon:.4g}: give points inside the ball"
             )
         return points, state.harm_of(points)
+
+
+def _timed(program: Iterator[str]) -> dict[str, float]:
+    """Run a program that names each member before it runs it; return the seconds of each, in the order of their first runs."""
+    seconds: dict[str, float] = {}
+    name = next(program, None)
+    while name is not None:
+        began = perf_counter()
+        following = next(program, None)
+        seconds[name] = seconds.get(name, 0.0) + perf_counter() - began
+        name = following
+    return seconds
 
 
 class _State:

@@ -14,7 +14,8 @@ from interp.attacks.classification import target_margin
 from interp.attacks.goals import check_targets
 from interp.attacks.loop import Evaluation
 from interp.attacks.searched_maps import SearchedMaps, attacked_method, description
-from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
+from interp.attacks.strong_sneaking import StrongSneaking
+from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, at_target, bisect
 from interp.attributions import Attribution, Representation, check_maps
 from interp.attributions.cam import LAST_LAYER
 from interp.attributions.interpretation_maps import maps_batch
@@ -22,7 +23,7 @@ from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
-from interp.core.names import DIRECTIONS, NORMS, SELECTIONS
+from interp.core.names import DIRECTIONS, NORMS, SEARCHES, SELECTIONS
 from interp.discrepancy.class_discrepancy import class_distances, select_classes
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
@@ -49,7 +50,9 @@ class InterpretabilitySneaking:
     with which the target is still reached. `interpretation` is any explanation method, by name or as an object (representation is of a
     `layer`), `classes` one_class, two_class or all_class, `discrepancy_norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose
     radii in linf are this attack's natural `epsilons`; by sign, every other round starts at `start`, and the iterate of least
-    discrepancy counts of those at the target. Raises InputError.
+    discrepancy counts of those at the target. The `protocol` strong goes on from what the bisection found, for `search_steps` steps each
+    from there and from as many random starts as `restarts`, towards the least discrepancy as figures report it (divided by the range of
+    the clean map), see StrongSneaking: it is never above that of the protocol reference. Raises InputError.
     """
 
     interpretation: str | Attribution = static("cam", key=description)
@@ -59,6 +62,9 @@ class InterpretabilitySneaking:
     steps: int = 20
     direction: str = static("sign")
     layer: int = static(LAST_LAYER)
+    protocol: str = static("reference")
+    search_steps: int = 200
+    restarts: int = 1
     _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +74,9 @@ class InterpretabilitySneaking:
         check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
         check_number("steps", self.steps, minimum=1, whole=True, maximum=MOST_STEPS)
         check_choice("direction", self.direction, DIRECTIONS)
+        check_choice("protocol", self.protocol, SEARCHES)
+        check_number("search_steps", self.search_steps, minimum=1, whole=True, maximum=MOST_STEPS)
+        check_number("restarts", self.restarts, minimum=0, whole=True, maximum=MOST_STEPS)
 
     def __call__(
         self,
@@ -78,13 +87,16 @@ class InterpretabilitySneaking:
         epsilons: Any,
         *,
         start: Any = None,
+        seed: int = 0,
         batch_size: int = 250,
     ) -> InterpretabilitySneakingResult:
         """Attack each image (n, height, width, channels) in [0, 1] within its radius of `epsilons` (n,); not where that is NaN.
 
-        `labels` and `targets` (n,) are the true classes and the wanted ones, `start` adversarial images of smaller radii.
+        `labels` and `targets` (n,) are the true classes and the wanted ones, `start` adversarial images of smaller radii. Random starts
+        depend on `seed` and the position of an image.
         Several radii an image, `epsilons` (p, n), are attacked in one go and give adversarial (p, n, height, width, channels).
         """
+        check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
         count = check_model_once(self._compiled, model, originals)
@@ -113,7 +125,7 @@ class InterpretabilitySneaking:
                 tf.gather(each, places[-1]) for each in (originals, truth, wanted, begin, tf.range(len(originals)))
             )
             arrays = *chosen, tf.constant(radii[places])
-            scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(originals)}
+            scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(originals), "seed": np.int64(seed)}
             search = partial(self._search, model, count)
             attack = self._compiled.bind(model, structure(self), search, arrays, scalars)
             looked_at = count if self.classes == "all_class" else 2
@@ -168,12 +180,13 @@ class InterpretabilitySneaking:
             start = tf.where(number % 2 == 0, within, clean) if targeted.by_sign else clean
             found = targeted.run(objective, start, radius, limits)
             margins, distances = measure(found)
-            reached = margins < 0
-            failed = tf.math.is_nan(margins) | tf.math.is_nan(distances)
-            cost = tf.where(failed, np.float32(np.nan), tf.where(reached, distances, np.inf))
-            return Trial(found, cost, reached)
+            return Trial(found, at_target(margins, distances), margins < 0)
 
         best, least = bisect(try_weight, tf.zeros_like(radius) + FIRST_WEIGHT, clean, numbers["rounds"])
+        if self.protocol == "strong":
+            judged = SearchedMaps(self.method, forward, rows)
+            strong = StrongSneaking(searched, judged, shown, targets, self.discrepancy_norm)
+            best, least = strong.improve(clean, best, least, limits, radius, numbers)
         return forward.leave(best), least
 
 

@@ -20,30 +20,49 @@ Move = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def ascend(
-    objective: Objective, move: Move, start: tf.Tensor, steps: tf.Tensor | int, *, keep_worst: bool = False
+    objective: Objective,
+    move: Move,
+    start: tf.Tensor,
+    steps: tf.Tensor | int,
+    *,
+    keep_worst: bool = False,
+    momentum: float = 0.0,
 ) -> tf.Tensor:
     """Raise a per-image value for `steps` steps and return the points reached, shape of `start`. For use inside tf.function.
 
     `objective(points)` gives an Evaluation, `move(points, gradient, step)` the next points, projected. With `keep_worst` each
-    image's point of largest harm over all iterates, the start included, is returned, else the last one.
+    image's point of largest harm over all iterates, the start included, is returned, else the last one. With `momentum` (heavy ball)
+    the gradient that `move` gets is scaled to a mean size of 1 an image and added to that many times the last one.
     """
+    memory = (tf.zeros_like(start),) if momentum else ()
+
+    def next_points(
+        step: tf.Tensor, points: tf.Tensor, gradient: tf.Tensor, memory: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        if memory:
+            size = tf.reduce_mean(tf.abs(gradient), range(1, len(start.shape)), keepdims=True)
+            gradient = momentum * memory[0] + tf.math.divide_no_nan(gradient, size)
+            memory = (_shaped(gradient, start),)
+        return _shaped(move(points, gradient, step), start), memory
+
     if not keep_worst:
 
-        def body(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def body(step: tf.Tensor, points: tf.Tensor, memory: tuple[tf.Tensor, ...]) -> tuple[Any, ...]:
             gradient, _ = value_and_gradient(objective, points)
-            return step + 1, _shaped(move(points, gradient, step), start)
+            return step + 1, *next_points(step, points, gradient, memory)
 
-        return tf.while_loop(lambda step, _: step < steps, body, (0, start))[1]
+        return tf.while_loop(lambda step, *_: step < steps, body, (0, start, memory))[1]
 
     def worst_body(
-        step: tf.Tensor, points: tf.Tensor, worst: tf.Tensor, most_harm: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        step: tf.Tensor, points: tf.Tensor, memory: tuple[tf.Tensor, ...], worst: tf.Tensor, most_harm: tf.Tensor
+    ) -> tuple[Any, ...]:
         gradient, evaluation = value_and_gradient(objective, points)
         worst, most_harm = worse(points, evaluation.harm, worst, most_harm)
-        return step + 1, _shaped(move(points, gradient, step), start), worst, most_harm
+        return step + 1, *next_points(step, points, gradient, memory), worst, most_harm
 
     no_harm = tf.fill([tf.shape(start)[0]], start.dtype.min)
-    _, last, worst, most_harm = tf.while_loop(lambda step, *_: step < steps, worst_body, (0, start, start, no_harm))
+    state = (0, start, memory, start, no_harm)
+    _, last, _, worst, most_harm = tf.while_loop(lambda step, *_: step < steps, worst_body, state)
     return worse(last, objective(last).harm, worst, most_harm)[0]
 
 

@@ -64,6 +64,18 @@ class TargetedSteps:
         return ascend(objective, move, start, self.steps, keep_worst=self.by_sign)
 
 
+def at_target(margins: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
+    """The cost of a Trial (n,): the distance where the margin is negative, so the target predicted."""
+    failed = tf.math.is_nan(margins) | tf.math.is_nan(distances)
+    return tf.where(failed, np.float32(np.nan), tf.where(margins < 0, distances, np.inf))
+
+
+def better(points: tf.Tensor, cost: tf.Tensor, best: tf.Tensor, least: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of each image the points of less cost, and that cost (n,)."""
+    # Nothing is less than NaN, so it stays, and the attack as a whole reports it.
+    return choose(cost < least, points, best), tf.where((cost < least) | tf.math.is_nan(cost), cost, least)
+
+
 class Trial(NamedTuple):
     """What came of a value of each image."""
 
@@ -89,9 +101,7 @@ def bisect(
         number: tf.Tensor, value: tf.Tensor, low: tf.Tensor, high: tf.Tensor, best: tf.Tensor, least: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         points, cost, larger = attempt(number, value)
-        best = choose(cost < least, points, best)
-        # Nothing is less than NaN, so it stays, and the attack as a whole reports it.
-        least = tf.where((cost < least) | tf.math.is_nan(cost), cost, least)
+        best, least = better(points, cost, best, least)
         low, high = tf.where(larger, value, low), tf.where(larger, high, value)
         middle = (low + high) / 2
         return number + 1, tf.where(larger, tf.minimum(2 * value, middle), middle), low, high, best, least

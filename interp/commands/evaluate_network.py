@@ -85,6 +85,7 @@ def evaluate(asked: Asked) -> int:
     from interp.core.tables import Table
     from interp.data.loaded import LoadedDatasets
     from interp.evaluation.older_records import with_present_names
+    from interp.report.leaderboard import write_leaderboard
     from interp.report.records import RecordStore, made_alike, remarks
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
@@ -111,12 +112,17 @@ def evaluate(asked: Asked) -> int:
         # Networks evaluated by other options, or on other images, keep to their records.
         records = with_present_names(store.all(asked.table, _earlier(asked)), vars(options))
         alike = {name: other for name, other in records.items() if made_alike(other, record, OWN)}
-        table = store.write_table(asked.table, alike, options.format)
+        tables = [store.write_table(asked.table, alike, options.format)]
+        tables += write_leaderboard(store, asked.table, opened.name, alike)
     print(f"{asked.task.name}: {opened.name}, {record['data']}")
     print(Table(tuple(record["header"]), tuple(map(tuple, record["rows"])), record["caption"]).text())
     for line in remarks(record):
         print(line)
-    written = [table, store.path(asked.table, opened.name), *(options.picture_dir / name for name in shown["pictures"])]
+    written = [
+        *tables,
+        store.path(asked.table, opened.name),
+        *(options.picture_dir / name for name in shown["pictures"]),
+    ]
     for path in written:
         print(f"wrote {path}")
     others = [name for name in records if name not in alike]

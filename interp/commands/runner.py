@@ -28,6 +28,7 @@ def open_run(
     """Load the images, open the network in the file, bring it to the contract and check it. Raises InputError."""
     from interp.evaluation import sample_images
     from interp.evaluation.opened_network import check_dataset, open_network
+    from interp.evaluation.sample import sample_indices
 
     files = UsedFiles()
     test = data.test(options.dataset)
@@ -46,6 +47,7 @@ def open_run(
         sample=sample,
         targets=targets,
         files=files,
+        indices=sample_indices(len(test), count, seed=options.seed),
         quiet=quiet,
     )
 

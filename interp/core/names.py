@@ -81,6 +81,8 @@ OBJECTIVE_TAGS = tuple(OBJECTIVE_TITLES)
 ITERATES = ("last", "worst", "first")
 # Of the steps of minimum-eps and interpretability sneaking attacks.
 DIRECTIONS = ("sign", "reference")
+# Of interpretability sneaking attacks: the paper's bisection of a weight, and a longer search after it.
+SEARCHES = ("reference", "strong")
 # Unforeseen attacks; those of the published score, to which elastic does not belong; and what they are to reach.
 UNFORESEEN = ("fog", "snow", "gabor", "jpeg_linf", "jpeg_l2", "jpeg_l1", "elastic")
 SCORED = ("fog", "snow", "gabor", "jpeg_linf", "jpeg_l2", "jpeg_l1")

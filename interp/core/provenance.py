@@ -16,11 +16,18 @@ def describe_run(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments, versions, commit, cores and time of this run, as JSON values."""
     return {
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "commit": _commit(),
+        **describe_code(),
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "platform": sys.platform,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def describe_code() -> dict[str, Any]:
+    """Return the versions of the packages that compute, and the commit, as JSON values."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": _commit(),
     }
 
 

@@ -38,7 +38,10 @@ def class_distances(difference: tf.Tensor, norm: str, *, squared: bool = False) 
 def _distances(difference: tf.Tensor, norm: str) -> tf.Tensor:
     if check_choice("norm", norm, NORMS) == "l1":
         return tf.reduce_sum(tf.abs(difference), -1)
-    return tf.norm(difference, axis=-1)
+    squares = tf.reduce_sum(difference**2, -1)
+    # The root's gradient at 0 is infinite; that of a map that does not move is 0 here.
+    still = squares == 0
+    return tf.where(still, tf.zeros_like(squares), tf.sqrt(tf.where(still, tf.ones_like(squares), squares)))
 
 
 def true_class_discrepancy(maps: tf.Tensor, moved_maps: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

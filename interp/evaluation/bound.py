@@ -119,8 +119,7 @@ def bound_check(
     maps_batch(maps.method, count if classes == "all_class" else 2, tuple(batch.shape[1:]), batch_size)
     smallest = attack(model, images, targets, seed=seed, batch_size=batch_size)
     broken = np.flatnonzero(smallest.broken)
-    adds_up = maps.method == CAM() or isinstance(maps.method, IntegratedGradients)
-    bounded = (classes, discrepancy_norm) == ("two_class", "l1") and adds_up
+    bounded = (classes, discrepancy_norm) == ("two_class", "l1") and _adds_up(maps.method)
     flags = weak_search(attack.steps, attack.direction)
     radii = "" if attack.norm == "linf" else f"radii in {attack.norm}, "
     search = f"{radii}direction {attack.direction}, {attack.steps} steps a round"
@@ -137,3 +136,35 @@ def bound_check(
     moved = maps.flat(model, smallest.adversarial[broken], shown)
     distances = class_discrepancy(clean.reshape(moved.shape) / positions, moved / positions, discrepancy_norm).numpy()
     return BoundCheck(len(images), broken, smallest.epsilons[broken], margins, distances, bounded, flags, protocol)
+
+
+def discrepancy_bounds(
+    method: Attribution, margins: np.ndarray, clean: np.ndarray, classes: str, discrepancy_norm: str
+) -> np.ndarray | None:
+    """Return what no normalised discrepancy of images at their target is below, (n,); None where nothing says so.
+
+    Where the target is predicted, the logits of the true class and the target have changed by 2 margins together, and so have the means
+    (CAM) or the sums (integrated gradients, up to their completeness gap) of their maps. A map whose sum changes by s is at least |s| away
+    in l1 and |s| / sqrt(positions) in l2, which is divided by the range of its clean map. One class alone need not change at all.
+
+    Args:
+        method: the explanation.
+        margins: 1/2 (f_t - f_t') of the clean images, (n,), at least 0.
+        clean: their flat maps (n, m, positions), of the true class, the target, and all others where `classes` is all_class.
+        classes: one_class, two_class or all_class.
+        discrepancy_norm: l1 or l2.
+    """
+    if classes == "one_class" or not _adds_up(method):
+        return None
+    count, positions = clean.shape[1:]
+    change = margins * (1 if isinstance(method, IntegratedGradients) else positions)
+    least = change if discrepancy_norm == "l1" else change / np.sqrt(positions)
+    ranges = np.ptp(clean, -1)
+    # Of a map without a range no change is counted.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(ranges.min(-1) > 0, 2 * least / (count * ranges.max(-1)), 0)
+
+
+def _adds_up(method: Attribution) -> bool:
+    """Whether the mean or the sum of a map is the logit of its class, up to a constant."""
+    return method == CAM() or isinstance(method, IntegratedGradients)

@@ -1,14 +1,13 @@
 """Maps of many images on disk, computed once."""
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from interp.attributions import Attribution
-from interp.core.files import DAMAGED_ARRAY, replacing
+from interp.core.errors import InputError
+from interp.core.kept_arrays import read_arrays, write_arrays
 from interp.data import Dataset
 
 # Images between two ticks of the progress bar.
@@ -35,19 +34,14 @@ def kept_maps(
         report(len(parts[-1]))
     maps = np.concatenate(parts)
     if path is not None:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, maps=maps, made_of=np.array(made_of))
+        write_arrays(path, made_of, maps=maps)
     return maps
 
 
 def _read(path: Path, made_of: str, count: int) -> np.ndarray | None:
     """The maps in a file; None if there is none, if it is damaged or if its maps are others."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                return None
-            maps = arrays["maps"]
-            same = str(arrays["made_of"]) == made_of and len(maps) == count
-            return maps if same and np.isfinite(maps).all() else None
-    except (*DAMAGED_ARRAY, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        maps = (read_arrays(path, made_of) or {})["maps"]
+        return maps if len(maps) == count and np.isfinite(maps).all() else None
+    except (InputError, KeyError, TypeError):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 Values = Mapping[str, Any]
 
 # Columns of a Validity's table that are no accuracy under an attack.
-VALIDITY_COLUMNS = ("eps", "worst case", "standard error", "95% from", "to", "flags")
+VALIDITY_COLUMNS = ("eps", "images", "worst case", "standard error", "95% from", "to", "flags")
 
 
 def with_images(values: Values) -> Values:
@@ -34,7 +34,8 @@ def completed_curve(values: Values) -> Values:
 def completed_validity(values: Values) -> Values:
     """Accuracies of a Validity by radius; flags of a radius stand with it, those of the network apart."""
     values, columns = with_images(values), recorded_columns(values)
-    flags = values.get("flags")
+    norm = "l2" if "per image in l2 over" in text_of(values.get("protocol")) else "linf"
+    values, flags = {"norm": norm, **values}, values.get("flags")
     found = [flag for flag in flags if isinstance(flag, dict)] if isinstance(flags, list) else []
     rows = values.get("by_radius")
     if rows is None and {"eps", "worst case"} <= columns.keys():

@@ -1,11 +1,13 @@
 """The attacks of the strong protocol, and its short form."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from interp.attacks import AutoAttack, AutoPGD, ProjectedGradientDescent, Square
 from interp.attacks.attack import Attack
 from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_number, check_radius
+from interp.core.compiled import CompiledFunctions
 from interp.core.errors import check_choice
 from interp.core.names import STRENGTHS
 
@@ -25,6 +27,8 @@ class StrongProtocol:
     queries: int = 1000
     norm: str = "linf"
     strength: str = "strong"
+    # Shared by all attacks, so that another radius, or other images, compile nothing.
+    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         find_ball(self.norm)
@@ -47,7 +51,8 @@ class StrongProtocol:
 
     def attacks(self, epsilon: float, classes: int) -> dict[str, Attack]:
         """The attacks that compare, by the names that tables give them, plain PGD first."""
-        plain = ProjectedGradientDescent(epsilon=epsilon, step_size=self.step_size, steps=self.steps, norm=self.norm)
+        shared: dict[str, Any] = {"epsilon": epsilon, "norm": self.norm, "_compiled": self._compiled}
+        plain = ProjectedGradientDescent(step_size=self.step_size, steps=self.steps, **shared)
         start = replace(plain, random_start=True, iterate="first")
         return {
             "PGD": plain,
@@ -55,14 +60,15 @@ class StrongProtocol:
             "more steps": replace(plain, steps=2 * self.steps, iterate="first"),
             "random start": start,
             "random starts": replace(start, restarts=self.restarts),
-            "APGD-CE": AutoPGD(epsilon=epsilon, norm=self.norm),
+            "APGD-CE": AutoPGD(**shared),
             # The ratio needs a third class.
-            **({"APGD-DLR": AutoPGD(epsilon=epsilon, loss="dlr", norm=self.norm)} if classes > 2 else {}),
-            "Square": Square(epsilon=epsilon, steps=self.queries, norm=self.norm),
+            **({"APGD-DLR": AutoPGD(loss="dlr", **shared)} if classes > 2 else {}),
+            "Square": Square(steps=self.queries, **shared),
         }
 
     def ensemble(self, epsilon: float, *, draws: bool) -> AutoAttack | None:
         """What attacks the rest: none in the quick protocol, the version for models that draw in inference where this one `draws`."""
         if self.strength == "quick":
             return None
-        return AutoAttack(epsilon=epsilon, norm=self.norm, version="rand" if draws else "standard")
+        version = "rand" if draws else "standard"
+        return AutoAttack(epsilon=epsilon, norm=self.norm, version=version, _compiled=self._compiled)

@@ -17,6 +17,7 @@ from interp.core.json_fields import Count, Number, Places
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.discrepancy import class_discrepancy, kendall_tau, pearson_r, select_classes
+from interp.evaluation.bound import discrepancy_bounds
 from interp.evaluation.flags import Flag, weak_search
 from interp.evaluation.older_records import completed_sneaking
 from interp.evaluation.predictions import predict
@@ -31,7 +32,8 @@ class Sneaking(Result):
     Of the `qualified` (q,) images, those whose clean prediction prefers the true class to the target and on which the attack
     succeeded: radii, discrepancies normalised by the range of the clean map, rank and linear correlations of the maps, each (p, q).
     A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius. `flags` say where a search was too weak,
-    `protocol` how the maps were attacked.
+    `protocol` how the maps were attacked. `bounds` (q,) are discrepancies that no attack goes below (proposition 1 of the paper, see
+    discrepancy_bounds); None where there is no such bound.
     """
 
     count: Count = field(metadata=IMAGES)
@@ -48,6 +50,7 @@ class Sneaking(Result):
     )
     flags: tuple[Flag, ...] = ()
     protocol: str = ""
+    bounds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shapes = {each.shape for each in (self.epsilons, self.discrepancies, self.kendall_taus, self.pearson_rs)}
@@ -55,6 +58,8 @@ class Sneaking(Result):
             self.qualified.ndim == 1 and shapes == {(len(self.penalties), len(self.qualified))} and len(self.penalties)
         )
         self._expect(bool(fits), "figures (penalties, qualified), and a penalty at least")
+        fits = self.bounds is None or self.bounds.shape == self.qualified.shape
+        self._expect(fits, "a bound for each qualified image")
 
     @property
     def discrepancy(self) -> Mean:
@@ -68,6 +73,17 @@ class Sneaking(Result):
         radii, distances = self.epsilons.astype(np.float64), self.discrepancies
         with np.errstate(divide="ignore", invalid="ignore"):
             return mean_of((distances[0] - distances[-1]) * radii[0] / ((radii[-1] - radii[0]) * distances[0]))
+
+    @property
+    def bound(self) -> Mean:
+        """Mean bound."""
+        return mean_of([] if self.bounds is None else self.bounds)
+
+    @property
+    def above_bound(self) -> list[float | None]:
+        """By which share the mean discrepancy is above the mean bound, at each penalty and over all; None where either is unknown or 0."""
+        means, bound = [*self.at(self.discrepancies), self.discrepancy], self.bound.value
+        return [mean.value / bound - 1 if mean.value is not None and bound else None for mean in means]
 
     def at(self, values: np.ndarray) -> list[Mean]:
         """A mean for each penalty."""
@@ -87,9 +103,18 @@ class Sneaking(Result):
             "qualified": [len(self.qualified)] * rows,
             "mean eps": means(self.epsilons, NOTHING),
             "discrepancy": means(self.discrepancies, self.discrepancy.value),
+            **self._bound_columns(rows),
             "Kendall tau": means(self.kendall_taus, mean_of_points(self.kendall_taus).value),
             "Pearson r": means(self.pearson_rs, mean_of_points(self.pearson_rs).value),
             "slope": [*([NOTHING] * (rows - 1)), self.slope.value],
+        }
+
+    def _bound_columns(self, rows: int) -> dict[str, list[Cell]]:
+        if self.bounds is None:
+            return {}
+        return {
+            "lower bound": [self.bound.value] * rows,
+            "share above bound": [*self.above_bound],
         }
 
     @property
@@ -146,27 +171,19 @@ def sneaking(
     radii = np.outer(factors, np.where(preferring, np.nan, smallest.epsilons)).astype(np.float32)
     # A ball of a radius above 1 is the whole cube of images.
     balls = np.minimum(radii, np.float32(1))
-    found = attack(model, images, labels, targets, balls, start=smallest.adversarial, batch_size=batch_size)
+    found = attack(model, images, labels, targets, balls, start=smallest.adversarial, seed=seed, batch_size=batch_size)
     qualified = np.flatnonzero(found.succeeded[0])
     searches = {(attack.steps, attack.direction), *([] if given else [(minimum.steps, minimum.direction)])}
     flags = tuple(flag for search in sorted(searches) for flag in weak_search(*search))
     told = f"{shown_name(attack.interpretation)}, {attack.classes}, {attack.discrepancy_norm}, direction {attack.direction}"
     told = f"{told}, {attack.steps} steps a round"
+    if attack.protocol == "strong":
+        told = f"{told}, then {attack.search_steps} steps with momentum, random starts: {attack.restarts}"
     counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))
-        return Sneaking(
-            *counts,
-            factors,
-            qualified,
-            nothing,
-            nothing,
-            nothing,
-            nothing,
-            found.adversarial[:, qualified],
-            flags,
-            told,
-        )
+        empty = nothing, nothing, nothing, nothing
+        return Sneaking(*counts, factors, qualified, *empty, found.adversarial[:, qualified], flags, told)
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
     clean = maps.flat(model, images[qualified], shown)
     distances = np.full((len(factors), len(qualified)), np.inf)
@@ -184,7 +201,9 @@ def sneaking(
             for values in (distances, taus, correlations, adversarial):
                 values[point, worse] = values[point - 1, worse]
     figures = radii[:, qualified], distances, taus, correlations
-    return Sneaking(*counts, factors, qualified, *figures, adversarial, flags, told)
+    margins = (logits[qualified, labels[qualified]] - logits[qualified, targets[qualified]]) / 2
+    bounds = discrepancy_bounds(maps.method, margins, clean, attack.classes, attack.discrepancy_norm)
+    return Sneaking(*counts, factors, qualified, *figures, adversarial, flags, told, bounds)
 
 
 def _mean_over_classes(values: np.ndarray, count: int) -> np.ndarray:

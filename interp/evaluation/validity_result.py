@@ -1,18 +1,21 @@
 """What the strong protocol returns: accuracies under each of its attacks, the worst case, and flags."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from interp.core.errors import InputError
-from interp.core.json_fields import Count, Share
+from interp.core.json_fields import Count, Number, Share
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, Table
 from interp.evaluation.flags import Flag, at_radius
 from interp.evaluation.older_records import completed_validity
 from interp.evaluation.statistics import EPS, IMAGES, binomial_error, wilson_interval
+
+# The norms of radii as leaderboards write them.
+THREAT_MODELS = {"linf": "Linf", "l2": "L2"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class StrongAccuracy:
     "PGD" and "random starts" are accuracies under that attack alone; "any iterate" counts every iterate of PGD, "more steps" goes on
     from there; each "then" attacks what all gradient attacks before it left standing, here and at smaller radii. Each "ensemble" is a
     member of AutoAttack, on what nothing before it broke. `broken_by` names for each image what broke it first at this radius or a
-    smaller one: "" where nothing did, "clean" where the network was wrong without an attack. Records of earlier versions lack it.
+    smaller one: "" where nothing did, "clean" where the network was wrong without an attack. `seconds` are those of each attack, with
+    its compiling at the first radius. Records of earlier versions lack both.
     """
 
     epsilon: float = field(metadata=EPS)
@@ -31,6 +35,7 @@ class StrongAccuracy:
     worst_case: Share
     flags: tuple[Flag, ...]
     broken_by: tuple[str, ...] = field(default=(), repr=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     def right(self) -> np.ndarray:
         """Which images (n,) nothing broke. Raises InputError where a record of an earlier version does not say."""
@@ -55,21 +60,91 @@ class StrongAccuracy:
 class Validity(Result):
     """What the strong protocol found on `count` images: an accuracy per radius, and flags of the network.
 
-    There are no accuracies of a network that cannot be attacked.
+    There are no accuracies of a network that cannot be attacked. `norm` is that of the radii; `labels` and `predictions` are those of
+    each image, without an attack; records of earlier versions lack them.
     """
 
     protocol: str
     rows: tuple[StrongAccuracy, ...] = field(metadata={"json": "by_radius"})
     flags: tuple[Flag, ...]
     count: Count = field(metadata=IMAGES)
+    norm: str = "linf"
+    labels: tuple[Number, ...] = field(default=(), repr=False)
+    predictions: tuple[Number, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         self._expect(all("PGD" in row.accuracies for row in self.rows), "an accuracy under PGD at each radius")
+        self._expect(self.norm in THREAT_MODELS, "a norm of linf or l2")
+        self._expect(len(self.labels) == len(self.predictions), "a prediction for each label")
 
     @property
     def flagged(self) -> bool:
         """Whether anything was flagged at all."""
         return bool(self.flags or any(row.flags for row in self.rows))
+
+    @property
+    def clean_accuracy(self) -> float | None:
+        """Accuracy without an attack; None where a record of an earlier version does not say it."""
+        for row in self.rows:
+            if row.broken_by:
+                return float(np.mean([name != "clean" for name in row.broken_by]))
+            if row.epsilon == 0:
+                return row.worst_case
+        return None
+
+    def leaderboard(self, **known: Cell) -> list[dict[str, Cell]]:
+        """A row for each radius in the form of RobustBench: accuracies in percent, radii as they are.
+
+        Args:
+            known: what the result does not know, by column, such as model_name and dataset; it comes first.
+
+        Returns:
+            Rows by column: what is known, threat_model (Linf or L2), eps, n (images), clean_acc, robust_acc (the worst case), the 95%
+            interval of Wilson of that (robust_acc_low, robust_acc_high), the accuracy after each attack by its name in the table,
+            seconds (of all attacks at that radius) and flags. What a record of an earlier version does not say is None.
+        """
+        attacks = dict.fromkeys(name for row in self.rows for name in row.accuracies)
+        return [
+            {
+                **known,
+                "threat_model": THREAT_MODELS[self.norm],
+                "eps": row.epsilon,
+                "n": row.count,
+                "clean_acc": _percent(self.clean_accuracy),
+                "robust_acc": _percent(row.worst_case),
+                "robust_acc_low": _percent(row.interval[0]),
+                "robust_acc_high": _percent(row.interval[1]),
+                **{name: _percent(row.accuracies.get(name, row.accuracies["PGD"])) for name in attacks},
+                "seconds": round(sum(row.seconds.values(), 0.0), 3) if row.seconds or row.broken_by else None,
+                "flags": ", ".join(flag.kind for flag in (*self.flags, *row.flags)),
+            }
+            for row in self.rows
+        ]
+
+    def image_table(self, indices: Sequence[int], **known: Cell) -> Table:
+        """What broke each image: a row an image, with its index, label and prediction, and a column for each radius.
+
+        Args:
+            indices: the number of each image in the set that it was drawn from.
+            known: further columns of one value, such as data and seed, which say what that set is.
+
+        Returns:
+            A table; an attack is named as in the accuracies, "clean" is an image that is wrong without one, "" one that nothing broke.
+
+        Raises:
+            InputError: for a record of an earlier version, and for another number of indices.
+        """
+        if len(indices) != self.count:
+            raise InputError(f"{len(indices)} indices came for {self.count} images: give one for each")
+        broken = [row.broken_by for row in self.rows if row.right().size]
+        return Table(
+            ("index", "label", "prediction", *(f"eps {row.epsilon:g}" for row in self.rows), *known),
+            tuple(
+                (int(index), *cells, *known.values())
+                for index, *cells in zip(indices, self.labels, self.predictions, *broken, strict=True)
+            ),
+            self.caption,
+        )
 
     def columns(self) -> dict[str, list[Cell]]:
         """Radii down, attacks across, and the kinds of the flags; one row without accuracies where there are none."""
@@ -80,11 +155,12 @@ class Validity(Result):
         attacks = dict.fromkeys(name for row in self.rows for name in row.accuracies)
         return {
             "eps": [row.epsilon for row in self.rows] or [NOTHING],
+            # Tables of earlier versions stay as they are in their records.
+            **({"images": [row.count for row in self.rows]} if newer else {}),
             # Without an attack, at eps 0, there is one accuracy.
             **{name: [row.accuracies.get(name, row.accuracies["PGD"]) for row in self.rows] for name in attacks},
             "worst case": [row.worst_case for row in self.rows] or [None],
             "standard error": [row.standard_error for row in self.rows] or [NOTHING],
-            # Tables of earlier versions stay as they are in their records.
             **({"95% from": [low for low, _ in intervals], "to": [high for _, high in intervals]} if newer else {}),
             "flags": [*kinds],
         }
@@ -101,3 +177,7 @@ class Validity(Result):
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return completed_validity(values)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)

@@ -36,6 +36,8 @@ def test_outcomes_fit_the_images(attack, curved, toy):
     np.testing.assert_array_equal(found.broken_by != "", found.broken)
     assert found.members == ("APGD-CE", "Square", "APGD-T", "FAB-T")
     assert set(found.broken_by) <= {"", "clean", *found.members}
+    assert tuple(found.seconds) == found.members
+    assert all(value > 0 for value in found.seconds.values())
     standing = list(found.standing().values())
     np.testing.assert_array_equal(standing[-1], ~found.broken)
     assert all((after <= before).all() for before, after in pairwise(standing))

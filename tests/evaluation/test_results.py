@@ -96,6 +96,7 @@ SNEAKING = Sneaking(
     (WEAK,),
     "cam, two_class, l1",
 )
+SNEAKING_BOUNDED = dataclasses.replace(SNEAKING, bounds=np.array([1.5, 0.5]))
 NOBODY = Sneaking(5, 2, 5, (1.5,), np.zeros(0, int), *(np.zeros((1, 0)) for _ in range(4)), protocol="cam")
 COHERENT = Coherence(
     ("random", "gradient", "cam"),
@@ -256,6 +257,20 @@ RESULTS = {
             ("all", 5, 4, 2, NOTHING, 2.75, 0.7, 0.3, 0.125),
         ],
         "5 images, of which 1 prefer their target when clean, 4 were broken and 2 qualified; cam, two_class, l1",
+    ),
+    "sneaking above a bound": (
+        # A mean bound of 1: 3 is twice above it.
+        SNEAKING_BOUNDED,
+        [
+            (
+                *("penalty", "images", "broken", "qualified", "mean eps", "discrepancy", "lower bound"),
+                *("share above bound", "Kendall tau", "Pearson r", "slope"),
+            ),
+            ("1.25", 5, 4, 2, 0.15, 3.0, 1.0, 2.0, 0.6, 0.2, NOTHING),
+            ("2", 5, 4, 2, 0.3, 2.5, 1.0, 1.5, 0.8, 0.4, NOTHING),
+            ("all", 5, 4, 2, NOTHING, 2.75, 1.0, 1.75, 0.7, 0.3, 0.125),
+        ],
+        None,
     ),
     "sneaking, nobody": (
         NOBODY,

@@ -70,7 +70,7 @@ def attack_and_display(run: Run[DisplayOptions]) -> TaskResult:
     rows, names = found.qualified, run.sample.class_names
     classes = np.stack([run.labels[rows], run.targets[rows]], -1)
     named = [tuple(names[label] for label in column) for column in classes.T]
-    protocol = f"{options.method}, {options.num_class}, {options.protocol}"
+    protocol = f"{options.method}, {options.num_class}, {options.settings}"
     shown = SneakedImages(found.count, rows, named[0], named[1], found.epsilons[0], found.discrepancies[0], protocol)
     if not len(rows):
         return TaskResult(shown)

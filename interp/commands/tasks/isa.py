@@ -62,15 +62,8 @@ def sneak(
         steps=options.rounds,
         direction=options.direction,
         layer=layer,
+        protocol=options.protocol or "reference",
     )
-    return sneaking(
-        run.model,
-        run.images,
-        run.labels,
-        run.targets,
-        attack,
-        MinimumEpsilon(direction=options.direction, steps=options.rounds),
-        options.penalties,
-        smallest=smallest,
-        **run.attack_settings,
-    )
+    minimum = MinimumEpsilon(direction=options.direction, steps=options.rounds)
+    attacked = run.model, run.images, run.labels, run.targets
+    return sneaking(*attacked, attack, minimum, options.penalties, smallest=smallest, **run.attack_settings)

@@ -8,7 +8,7 @@ from interp.core.argument_types import distance, number, numbers, whole_number, 
 from interp.core.checks import check_penalties, check_radius
 from interp.core.errors import InputError, check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SELECTIONS, THREAT_NORMS
+from interp.core.names import DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SEARCHES, SELECTIONS, THREAT_NORMS
 from interp.core.options import option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
@@ -160,19 +160,27 @@ class TargetedOptions(MapOptions, BatchOptions):
         """Steps a round: the paper's code takes 10."""
         return self.steps or (10 if self.direction == "reference" else 20)
 
-    @property
-    def protocol(self) -> str:
-        """In words."""
-        return f"{self.discrepancy_norm}, direction {self.direction}, {self.rounds} steps a round"
-
 
 @dataclass(frozen=True, kw_only=True)
 class PenaltyOptions(TargetedOptions):
     """Attacks at multiples of the smallest radius."""
 
+    protocol: str | None = option(
+        None,
+        "reference is the paper's; strong searches on from what that finds, towards the least discrepancy",
+        choices=SEARCHES,
+        usual="reference",
+        names_file=True,
+    )
     penalties: list[float] = option(
         (1.25, 1.5, 1.75, 2.0), "radii of the attack as multiples of the smallest", parse=numbers
     )
+
+    @property
+    def settings(self) -> str:
+        """In words."""
+        told = f"{self.discrepancy_norm}, direction {self.direction}, {self.rounds} steps a round"
+        return f"{told}, then the strong search" if self.protocol == "strong" else told
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)

@@ -40,6 +40,8 @@ class Run(Generic[O]):
     targets: np.ndarray
     # What the result is made of besides the images.
     files: UsedFiles
+    # Where the sample's images stand in the test set.
+    indices: np.ndarray
     # Of many runs in a row, the caller shows the progress.
     quiet: bool = False
 

@@ -52,7 +52,7 @@ def tradeoff(run: Run[TradeoffCamOptions]) -> TaskResult:
         for name, selection in names.items():
             curves[name] = sneak(run, selection, smallest, layer=layer)
             tick()
-    found = Tradeoff(curves, len(run.labels), f"{options.method}, {options.protocol}")
+    found = Tradeoff(curves, len(run.labels), f"{options.method}, {options.settings}")
     if not any(len(curve.qualified) for curve in curves.values()):
         return TaskResult(found, left_out)
     return TaskResult(
