@@ -256,8 +256,8 @@ class ExplanationAttack:
         farthest = max(float(tf.reduce_max(find_ball(self.norm).size(points - images))) for points in found)
         if farthest > self.epsilon + 1e-5:
             raise InputError(
-                f"what is carried lies up to {farthest:.4g} from its images, epsilon is {self.epsilon:.4g}: carry from smaller radii of the "
-                "same images"
+                f"what is carried lies up to {farthest:.4g} from its images, epsilon is {self.epsilon:.4g}: carry from smaller radii of "
+                "the same images"
             )
         return found
 

@@ -303,7 +303,7 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--steps": "3000000000"}, "too large"),
         ({"--epsilons": "1e39"}, "too large"),
         ({"--epsilons": "0,8"}, "8/255"),
-        ({"--step_size": "2"}, "8/255"),
+        ({"--step_size": "2"}, "2/255"),
         ({"--step_size": "0"}, "above 0"),
         ({"--num_image": "9" * 400}, "too large"),
         ({"--network": "x" * 300}, "unknown network"),

@@ -49,7 +49,7 @@ def explanation_attack(run: Run[ExplanationOptions]) -> TaskResult:
     from interp.discrepancy import TopKOverlap
 
     options = run.options
-    overlap = TopKOverlap(k=int(options.k) if options.k.is_integer() else options.k, radius=options.tolerance)
+    overlap = TopKOverlap(k=int(options.k) if float(options.k).is_integer() else options.k, radius=options.tolerance)
     attack = ExplanationAttack(
         epsilon=0.0,
         norm=options.ball,
