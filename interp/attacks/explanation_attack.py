@@ -2,18 +2,17 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.explanation_searches import CARRIED, candidates, follow_gradients, plan
 from interp.attacks.map_comparison import CLEAN, ExplanationAttackResult, MapComparison
-from interp.attacks.map_objectives import OBJECTIVES
-from interp.attacks.map_search import FREE, GradientSearch, Searched, SquareSearch
+from interp.attacks.map_search import FREE
 from interp.attacks.searched_maps import attacked_method
-from interp.attacks.square_moves import draw_keys, stripes, tiles
 from interp.attributions import Attribution
 from interp.core.balls import find_ball
 from interp.core.checks import (
@@ -29,17 +28,8 @@ from interp.core.checks import (
 from interp.core.compiled import CompiledFunctions, like
 from interp.core.errors import InputError, check_choice
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
-from interp.discrepancy.measures import MapMeasure, TopKOverlap, find_measure
+from interp.discrepancy.measures import MapMeasure, find_measure
 from interp.models.model_check import check_model_once
-
-CARRIED, NOISE, CORNERS, SQUARES = "carried", "noise", "corner noise", "squares"
-# What is not searched by gradients.
-CONTROLS = (CLEAN, CARRIED, NOISE, CORNERS, SQUARES)
-# Beside the objectives of the measures asked for.
-ALWAYS = ("top_k", "target")
-USUAL_K = 8
-# What draws of each kind depend on beside the seed, so that none is that of another kind.
-NOISE_DRAWS, CORNER_DRAWS, START_DRAWS = 1_000_000, 2_000_000, 3_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +111,7 @@ class ExplanationAttack:
     @property
     def searches(self) -> dict[str, int]:
         """The objectives of the gradient searches, and from how many random starts each is raised."""
-        return dict(Counter(objective for objective, _ in self._plan()))
+        return dict(Counter(objective for objective, _ in plan(self)))
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
         """Return the images (n, height, width, channels) that move the maps furthest by the first measure."""
@@ -163,7 +153,7 @@ class ExplanationAttack:
         for points in self._carried(carried, state.images):
             state.take(CARRIED, points)
         if self.epsilon:
-            for name, points in self._candidates(state, seed):
+            for name, points in candidates(self, state, seed):
                 state.take(name, points)
                 report()
         return state.result()
@@ -171,7 +161,7 @@ class ExplanationAttack:
     @property
     def parts(self) -> int:
         """How often a run calls its `report`."""
-        return 2 * len(list(self._plan())) + 2 * self.restarts + bool(self.queries) if self.epsilon else 0
+        return 2 * len(plan(self)) + 2 * self.restarts + bool(self.queries) if self.epsilon else 0
 
     def manipulate(
         self, model: keras.Model, images: Any, labels: Any, target_maps: Any, *, seed: int = 0, batch_size: int = 250
@@ -204,7 +194,7 @@ class ExplanationAttack:
         best, maps, clean = state.images.numpy().copy(), state.clean.copy(), _distances(targets, state.clean)
         least = np.where(state.maps_at(state.images)[1], clean, np.inf)
         for restart in range(self.restarts):
-            for _, points in self._gradient(state, [("target", restart)], seed, targets):
+            for _, points in follow_gradients(self, state, [("target", restart)], seed, targets):
                 moved, valid = state.maps_at(points)
                 distances = np.where(valid, _distances(targets, moved), np.inf)
                 nearer = distances < least
@@ -260,66 +250,6 @@ class ExplanationAttack:
                 "the same images"
             )
         return found
-
-    def _plan(self) -> Iterator[tuple[str, int]]:
-        """The gradient searches: an objective, and the number of its restart; the first measure's several times, others once."""
-        wanted = list(dict.fromkeys([*(measure.objective for measure in self.chosen), *ALWAYS]))
-        yield from ((wanted[0], restart) for restart in range(self.restarts))
-        yield from ((objective, 0) for objective in wanted[1:])
-
-    def _candidates(self, state: MapComparison, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Points of every search, by its name."""
-        ball, radius = find_ball(self.norm), tf.constant(self.epsilon, tf.float32)
-        for restart in range(self.restarts):
-            yield NOISE, ball.random_point(state.images, self.epsilon, (seed, NOISE_DRAWS + restart)).numpy()
-            drawn = tf.random.stateless_normal(state.images.shape, (seed, CORNER_DRAWS + restart))
-            yield CORNERS, ball.project(state.images + radius * ball.steepest(drawn), state.images, radius).numpy()
-        plan, mirrored = list(self._plan()), state.clean[:, ::-1, ::-1]
-        together = max(1, state.batch_size // len(state.images))
-        for first in range(0, len(plan), together):
-            some = plan[first : first + together]
-            for (objective, restart), points in self._gradient(state, some, seed, mirrored):
-                yield f"{objective} {restart + 1}", points
-        if self.queries:
-            yield SQUARES, self._squares(state, seed)
-
-    def _gradient(
-        self, state: MapComparison, plan: Sequence[tuple[str, int]], seed: int, targets: np.ndarray
-    ) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
-        """Run these searches side by side, and give the points that each found."""
-        search = GradientSearch(steps=self.steps, **self._settings(state))
-        ball, places = find_ball(self.norm), list(OBJECTIVES)
-        starts = [
-            ball.random_point(
-                state.images, self.epsilon, (seed, START_DRAWS + len(places) * restart + places.index(objective))
-            )
-            for objective, restart in plan
-        ]
-        rows = [tf.one_hot(tf.fill([len(state.images)], places.index(objective)), len(places)) for objective, _ in plan]
-        repeated = Searched(*(tf.concat([each] * len(plan), 0) for each in state.rows(targets)))
-        found = search(state.model, repeated, tf.concat(starts, 0), tf.concat(rows, 0), seed, state.batch_size)
-        for points in found:
-            yield from zip(plan, np.split(points, len(plan)), strict=True)
-
-    def _squares(self, state: MapComparison, seed: int) -> np.ndarray:
-        search = SquareSearch(steps=self.queries, **self._settings(state))
-        start = (stripes if self.norm == "linf" else tiles)(state.images, self.epsilon, seed)
-        place = list(OBJECTIVES).index(state.measures[0].objective)
-        which = tf.one_hot(tf.fill([len(state.images)], place), len(OBJECTIVES))
-        keys = draw_keys(len(state.images), seed)
-        return search(state.model, state.rows(state.clean), start, keys, which, seed, state.batch_size)
-
-    def _settings(self, state: MapComparison) -> dict[str, Any]:
-        counted = [measure for measure in state.measures if isinstance(measure, TopKOverlap)]
-        positions = int(np.prod(state.clean.shape[1:]))
-        return {
-            "epsilon": self.epsilon,
-            "norm": self.norm,
-            "explanation": self.explanation,
-            "magnitude": self.ranking == "magnitude",
-            "k": counted[0].count(positions) if counted else min(USUAL_K, positions),
-            "_compiled": self._compiled,
-        }
 
 
 def _distances(targets: np.ndarray, maps: np.ndarray) -> np.ndarray:

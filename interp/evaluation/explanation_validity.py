@@ -1,6 +1,6 @@
 """How far explanations can be moved while the prediction stays, by the strongest of several searches, and reasons not to believe it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,26 +9,26 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks import ExplanationAttack, ExplanationAttackResult
-from interp.attacks.explanation_attack import CONTROLS, CORNERS, NOISE, SQUARES
+from interp.attacks.explanation_searches import CORNERS, NOISE
 from interp.attacks.map_comparison import CLEAN
 from interp.attacks.searched_maps import NEAR, attacked_method, largest_gradients
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
 from interp.core.errors import InputError
-from interp.discrepancy.measures import MapMeasure
 from interp.evaluation.accuracy_curve import check_epsilons
+from interp.evaluation.explanation_flags import (
+    constant_maps,
+    flags_at_radius,
+    kind_of_search,
+    searches_by_kind,
+    without_gradient,
+    worst_of,
+)
 from interp.evaluation.explanation_validity_result import ExplanationsAtRadius, ExplanationValidity, MovedMaps
-from interp.evaluation.flags import Flag, chance_accuracy
+from interp.evaluation.flags import chance_accuracy
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import mean_of
 from interp.models.model_check import check_model
-
-# A gain is flagged above both: so much of the measure, and so many standard errors of the difference.
-GAIN, STANDARD_ERRORS = 0.02, 2.0
-# Of the images, and of what an attack found.
-FEW, HALF = 0.02, 0.5
-# A smaller change of a measure is rounding.
-UNMOVED = 1e-6
 
 
 def explanation_validity(
@@ -101,14 +101,14 @@ def validity_with_images(
     gradients = largest_gradients(
         method, model, tf.constant(chosen), tf.constant(truth[rows]), radius=min(smallest, NEAR), batch_size=batch_size
     )
-    flags = [*chance_accuracy(right, truth, classes), *(_without_gradient(gradients) if max(radii) else [])]
+    flags = [*chance_accuracy(right, truth, classes), *(without_gradient(gradients) if max(radii) else [])]
     found, carried = [], None
     for epsilon in radii:
         carried = replace(attack, epsilon=epsilon).run(
             model, chosen, truth[rows], carried=carried, seed=seed, batch_size=batch_size, report=report
         )
         found.append(_at_radius(epsilon, carried, attack))
-    flags += _constant(carried) if carried else []
+    flags += constant_maps(carried) if carried else []
     result = ExplanationValidity(
         describe(attack),
         shown_name(explanation),
@@ -137,8 +137,8 @@ def _at_radius(epsilon: float, found: ExplanationAttackResult, attack: Explanati
     for measure in attack.chosen:
         title, clean = measure.title, found.by_search[CLEAN][measure.title]
         searches = {
-            kind: _worst(measure, [clean, *(found.by_search[name][title] for name in names)])
-            for kind, names in _kinds(found.by_search).items()
+            kind: worst_of(measure, [clean, *(found.by_search[name][title] for name in names)])
+            for kind, names in searches_by_kind(found.by_search).items()
         }
         moved.append(
             MovedMaps(
@@ -149,118 +149,7 @@ def _at_radius(epsilon: float, found: ExplanationAttackResult, attack: Explanati
                 {kind: mean_of(values) for kind, values in searches.items()},
                 tuple(None if np.isnan(value) else float(value) for value in found.values[title]),
                 tuple(kind_of_search(name) for name in found.found_by[title]),
-                tuple(_radius_flags(found, measure, attack.restarts) if epsilon else ()),
+                tuple(flags_at_radius(found, measure, attack.restarts) if epsilon else ()),
             )
         )
     return ExplanationsAtRadius(float(epsilon), tuple(moved))
-
-
-def _kinds(names: Iterable[str]) -> dict[str, list[str]]:
-    """The names of searches by their kinds: a gradient search has a number for each of its random starts."""
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kinds.setdefault(kind_of_search(name), []).append(name)
-    return kinds
-
-
-def kind_of_search(name: str) -> str:
-    """The name of a search without the number of its random start."""
-    return name if name in CONTROLS else name.rpartition(" ")[0]
-
-
-def _worst(measure: MapMeasure, values: Sequence[np.ndarray]) -> np.ndarray:
-    """The worst (n,) of the values of several searches."""
-    stacked = np.stack(values)
-    best = np.argmax(np.stack([measure.loss(each) for each in values]), 0)
-    return np.take_along_axis(stacked, best[None], 0)[0]
-
-
-def _radius_flags(found: ExplanationAttackResult, measure: MapMeasure, restarts: int) -> list[Flag]:
-    title, by_search = measure.title, {name: each[measure.title] for name, each in found.by_search.items()}
-    clean, worst = by_search[CLEAN], found.values[title]
-    gradient = [name for name in by_search if name not in CONTROLS]
-    by_gradient = _worst(measure, [clean, *(by_search[name] for name in gradient)])
-    flags = []
-    fewer = [by_search[name] for name in gradient if not name.endswith(f" {restarts}")]
-    if restarts > 1:
-        before = _worst(measure, [clean, *fewer])
-        flags += _gain(
-            "restarts",
-            f"the last of {restarts} random starts moves the maps",
-            measure,
-            before,
-            by_gradient,
-            "more restarts may move them further still",
-        )
-    if SQUARES in by_search:
-        both = _worst(measure, [by_gradient, by_search[SQUARES]])
-        flags += _gain(
-            "black box",
-            "a search without gradients moves the maps",
-            measure,
-            by_gradient,
-            both,
-            "the gradients of these maps mislead",
-        )
-    noise = _worst(measure, [by_search[name] for name in (CLEAN, NOISE, CORNERS)])
-    by_noise, by_all = (_change(measure, clean, each) for each in (noise, worst))
-    if len(by_all) and by_all.mean() > GAIN and by_noise.mean() > HALF * by_all.mean():
-        flags.append(
-            Flag(
-                "noise",
-                f"random noise moves the maps by {by_noise.mean():.3f} in {title}, the strongest attack by {by_all.mean():.3f}: the "
-                "explanation is unstable rather than attacked",
-            )
-        )
-    if len(by_all) and by_all.max() < UNMOVED:
-        flags.append(
-            Flag(
-                "unmoved",
-                f"the maps are the same at all points tried ({title}): they do not depend on the image there, as the gradient of a linear "
-                "network does not, which is no sign of robust training",
-            )
-        )
-    return flags
-
-
-def _gain(kind: str, what: str, measure: MapMeasure, before: np.ndarray, after: np.ndarray, meaning: str) -> list[Flag]:
-    """A flag where the measure got worse from `before` to `after` (n,) of the same images by more than chance explains."""
-    difference = _change(measure, before, after)
-    if not len(difference):
-        return []
-    gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
-    if gain <= GAIN or gain <= STANDARD_ERRORS * error:
-        return []
-    return [Flag(kind, f"{what} further by {gain:.3f} in {measure.title} (standard error {error:.3f}): {meaning}")]
-
-
-def _change(measure: MapMeasure, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """By how much the measure got worse, of those images of which it is defined."""
-    defined = np.isfinite(before) & np.isfinite(after)
-    return measure.loss(after[defined]) - measure.loss(before[defined])
-
-
-def _without_gradient(gradients: np.ndarray) -> list[Flag]:
-    share = float(((gradients == 0) | ~np.isfinite(gradients)).mean())
-    if share <= FEW:
-        return []
-    return [
-        Flag(
-            "no gradient",
-            f"the maps have no gradient at all on {100 * share:.0f}% of the images, so searches that follow it cannot move them: only "
-            "noise and the search without gradients count there",
-        )
-    ]
-
-
-def _constant(found: ExplanationAttackResult) -> list[Flag]:
-    share = float(found.constant.mean())
-    if share <= FEW:
-        return []
-    return [
-        Flag(
-            "constant map",
-            f"the clean map has one value everywhere on {100 * share:.0f}% of the images: most measures are not defined there, and those "
-            "images do not count",
-        )
-    ]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from interp.attacks import ExplanationAttack, TopKInterpretation
+from interp.attacks.explanation_searches import candidates
 from interp.attributions import CAM, InterpretationMaps
 from interp.core.balls import find_ball
 from interp.core.errors import InputError
@@ -128,7 +129,7 @@ def test_no_two_draws_are_the_same(free, images):
     """The control is independent of the attack: noise is not where searches start."""
     state = FEW._state(free, images, LABELS, None, 0, 50)
     weak = dataclasses.replace(FEW, steps=1, queries=0)
-    points = list(weak._candidates(state, 0))
+    points = list(candidates(weak, state, 0))
     for place, (name, one) in enumerate(points):
         # A search gives its best iterate and its last.
         others = [(known, other) for known, other in points[place + 1 :] if known != name or "noise" in name]

@@ -65,7 +65,7 @@ def explanation_attack(run: Run[ExplanationOptions]) -> TaskResult:
 
 def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult:
     """Run the strong protocol with these settings and draw what it found at the largest radius."""
-    from interp.attacks.explanation_attack import NOISE_DRAWS
+    from interp.attacks.explanation_searches import NOISE_DRAWS
     from interp.core.balls import find_ball
     from interp.evaluation.explanation_validity import validity_with_images
     from interp.report import moved_maps
