@@ -71,8 +71,8 @@ def flags_at_radius(found: ExplanationAttackResult, measure: MapMeasure, restart
         flags.append(
             Flag(
                 "noise",
-                f"random noise moves the maps by {by_noise.mean():.3f} in {title}, the strongest attack by {by_all.mean():.3f}: the "
-                "explanation is unstable rather than attacked",
+                f"random noise moves the maps by {by_noise.mean():.3f} in {title}, the strongest attack by {by_all.mean():.3f}: most of "
+                "what moves them at this radius is noise",
             )
         )
     if len(by_all) and by_all.max() < UNMOVED:

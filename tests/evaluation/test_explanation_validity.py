@@ -1,5 +1,7 @@
 """The strong protocol for explanations: planted networks, each with one like it that is not flagged; its result; published figures."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from interp.models import load_model
 
 SHAPE = (6, 6, 1)
 ATTACK = ExplanationAttack(epsilon=0.0, steps=20, restarts=2, queries=300, measures=("kendall_tau", "pearson"))
+# Without squares, which take a graph of their own.
+QUICK = dataclasses.replace(ATTACK, queries=0)
 LABELS = np.array([0, 0, 0, 0, 0, 0, 0, 1])
 
 
@@ -82,7 +86,7 @@ def test_result_is_read_again_and_makes_a_table(free):
 
 
 def test_a_constant_map_is_flagged(images):
-    found = explanation_validity(pooled((0, 1)), images, LABELS, "cam", [0.1], ATTACK)
+    found = explanation_validity(pooled((0, 1)), images, LABELS, "cam", [0.1], QUICK)
     assert {"constant map", "no gradient"} <= kinds(found)
     assert found.rows[0].measures[0].worst_case.value is None
 
@@ -99,7 +103,7 @@ def test_the_gradient_of_a_linear_network_cannot_move(images):
     model.layers[-1].set_weights(
         [np.random.RandomState(0).randn(36, 2).astype(np.float32), np.array([99.0, 0], np.float32)]
     )
-    found = explanation_validity(model, images, LABELS, "gradient", [0.1], ATTACK)
+    found = explanation_validity(model, images, LABELS, "gradient", [0.1], QUICK)
     assert found.rows[0].measures[0].worst_case.value == pytest.approx(1)
     assert "unmoved" in kinds(found, 0.1)
     assert "linear" in str(found.rows[0].flags)
@@ -108,7 +112,7 @@ def test_the_gradient_of_a_linear_network_cannot_move(images):
 def test_noise_that_does_what_the_attack_does_is_flagged():
     """Images of next to no contrast: noise alone puts the map in another order."""
     flat = (0.5 + 0.002 * np.random.RandomState(0).rand(8, *SHAPE)).astype(np.float32)
-    found = explanation_validity(pooled((1, 0)), flat, LABELS, "cam", [0.05], ATTACK)
+    found = explanation_validity(pooled((1, 0)), flat, LABELS, "cam", [0.05], QUICK)
     assert "noise" in kinds(found, 0.05)
 
 
@@ -117,7 +121,7 @@ def test_noise_that_flips_the_prediction_is_not_counted_as_no_noise():
     images = (0.5 + 0.2 * np.random.RandomState(0).rand(8, *SHAPE) - 0.1).astype(np.float32)
     border = pooled((1, 0), (0.0, float(images.mean()) - 0.004))
     right = (images.mean((1, 2, 3)) > images.mean() - 0.004).astype(int)
-    found = explanation_validity(border, images, 1 - right, "cam", [0.1], ATTACK)
+    found = explanation_validity(border, images, 1 - right, "cam", [0.1], QUICK)
     for moved in found.rows[0].measures:
         assert moved.noise.count == moved.corner_noise.count == moved.worst_case.count
         assert moved.worst_case.value <= moved.noise.value + 1e-9
@@ -154,7 +158,10 @@ def test_published_networks(data_dir, reference_dir, name, most):
     attack = ExplanationAttack(epsilon=0.0, measures=("kendall_tau",))
     found = explanation_validity(model, sample.images, sample.labels, "cam", list(most), attack)
     assert all(row.measures[0].worst_case.value <= most[row.epsilon] for row in found.rows)
-    assert not found.flagged
+    # Of the maps of Int noise alone moves about half of what the attack moves at 0.1.
+    assert not kinds(found)
+    assert kinds(found, 0.1) <= {"noise"}
+    assert not kinds(found, 0.3)
 
 
 @pytest.mark.slow
