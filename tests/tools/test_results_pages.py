@@ -211,3 +211,26 @@ def test_the_pages_of_the_project_are_those_of_its_records(call, monkeypatch, tm
     assert result.returncode == 0, result.stderr
     assert pages[0].read_bytes() == (ROOT / "docs/results.md").read_bytes()
     assert pages[1].read_bytes() == (ROOT / "networks/README.md").read_bytes()
+
+
+@pytest.mark.slow
+def test_explanations_stand_beside_noise(call, made, tmp_path):
+    """By the explanation and the network, the figures of the record at each radius."""
+    networks = [f"--networks-dir={made / 'networks'}", "--networks", *NAMES]
+    settings = "--steps 2 --queries 0 --restarts 1 --epsilons 0.1,0.3"
+    common = ["--dataset=digits", "--num-image=100", f"--out={tmp_path / 'records'}", f"--task-options={settings}"]
+    assert evaluate(["1", "--only", "explanations", *common, *networks]) == 0
+    page = tmp_path / "page.md"
+    marks(page, "explanations mnist_smallgap Kendall_tau")
+    result = call(main, [f"--records={tmp_path / 'records'}", f"--networks-dir={made / 'networks'}", f"--pages={page}"])
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "records" / "explanations" / f"{NAMES[0]}.json").read_text())
+    row = dict(zip(record["header"], record["rows"][0], strict=True))
+    text = page.read_text()
+    assert (
+        "| explanation | method | trained | eps 0.1: noise | eps 0.1: attack | eps 0.1: flagged | eps 0.3: noise |"
+        in text
+    )
+    noise = f"{row['noise']:.3f}, {row['corner noise']:.3f}"
+    attack = f"{row['strongest attack']:.3f} ± {row['standard error']:.3f}"
+    assert f"| cam | Normal | here, 1 epochs | {noise} | {attack} | {row['flags']} |" in text
