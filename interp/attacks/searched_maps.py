@@ -129,5 +129,5 @@ def largest_gradients(
     # Where the image is black many maps are 0 and do not move.
     offsets = tf.random.stateless_uniform(images.shape, (0, 1), -radius, radius)
     arrays = tf.clip_by_value(images + offsets, 0.0, 1.0), tf.range(len(images)), *(() if labels is None else (labels,))
-    compiled = tf.function(largest, autograph=False, input_signature=rows_like(arrays))
+    compiled = tf.function(largest, autograph=False, input_signature=rows_like(arrays)).get_concrete_function()
     return run_in_batches(compiled, arrays, batch_size)[0].numpy()

@@ -129,7 +129,7 @@ def test_every_step_is_given_its_radius_rate_seed_and_weight(digits, monkeypatch
     assert {step["weight"] for step in usual} == {0.01}
 
 
-@pytest.mark.parametrize("tag", ["adv", "int"])
+@pytest.mark.parametrize("tag", [pytest.param("adv", marks=pytest.mark.slow), "int"])
 def test_the_inner_attack_starts_at_random(digits, tag):
     """Int's discrepancy has no gradient at the image itself, so without a random start nothing would move."""
     losses = []
