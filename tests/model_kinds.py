@@ -1,12 +1,31 @@
 """Small models of every kind that the methods promise to explain, untrained, with weights that keep all units busy."""
 
+import functools
+
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from interp.models import build_network
 
 L = keras.layers
 SHAPE = (16, 16, 3)
+
+
+@functools.cache
+def _convolves_channels_first() -> bool:
+    try:
+        tf.nn.conv2d(tf.zeros([1, 1, 3, 3]), tf.zeros([2, 2, 1, 1]), 1, "VALID", data_format="NCHW")
+    except tf.errors.UnimplementedError:
+        return False
+    return True
+
+
+def needs_channels_first() -> None:
+    """Skip a test where TensorFlow has no convolution of channels-first images: on processors for which it does not use oneDNN."""
+    if not _convolves_channels_first():
+        pytest.skip("TensorFlow convolves no channels-first images on this processor")
 
 
 def _sequential():

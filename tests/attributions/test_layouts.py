@@ -7,11 +7,17 @@ import tensorflow as tf
 
 from interp.attributions import CAM, GradCAM, GradCAMPlusPlus, GuidedGradCAM, InterpretationMaps
 from interp.core.errors import InputError
+from tests.model_kinds import needs_channels_first
 
 L = keras.layers
 SHAPE = (9, 12, 3)
 IMAGES, LABELS = np.random.RandomState(0).rand(4, *SHAPE).astype(np.float32), np.array([0, 1, 2, 3])
 METHODS = {"GradCAM": GradCAM, "GradCAMPlusPlus": GradCAMPlusPlus, "GuidedGradCAM": GuidedGradCAM}
+
+
+@pytest.fixture(autouse=True)
+def channels_first():
+    needs_channels_first()
 
 
 def body(layout, *, pooled=True):

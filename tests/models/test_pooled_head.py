@@ -11,6 +11,7 @@ from interp.core.errors import InputError
 from interp.models import Network, prepare
 from interp.models.linear_tail import LayeredTail, LogitsTail
 from interp.models.model_check import find_facts
+from tests.model_kinds import needs_channels_first
 
 layers = keras.layers
 IMAGES = np.random.RandomState(0).rand(4, 12, 12, 1).astype(np.float32)
@@ -72,6 +73,7 @@ def rebuilt():
 
 
 def channels_first():
+    needs_channels_first()
     return keras.Sequential(
         [
             keras.Input((12, 12, 1)),
