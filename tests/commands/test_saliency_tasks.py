@@ -158,7 +158,7 @@ def softmax_model(folder, *end):
         ({"task": "saliency", "layer": "conv9", "methods": "grad_cam"}, "unknown layer 'conv9': did you mean 'conv"),
         ({"task": "saliency", "samples": 0}, "0 is less than 1"),
         ({"task": "saliency", "inp_method": "cam"}, "leave it out for saliency"),
-        ({"task": "saliency", "protocol": "strong"}, "--protocol is for pgd_attack, roar and kar: leave it out"),
+        ({"task": "saliency", "protocol": "strong"}, "roar and kar: leave it out"),
         ({"task": "pgd_attack", "protocol": "paper"}, "expected one of reference, strong"),
         ({"task": "saliency", "ray": "local"}, "--ray is for roar and kar"),
         ({"task": "coherence", "ranking": "abs"}, "unknown --ranking 'abs'"),
