@@ -40,8 +40,7 @@ def ascend(
         step: tf.Tensor, points: tf.Tensor, gradient: tf.Tensor, memory: tuple[tf.Tensor, ...]
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         if memory:
-            size = tf.reduce_mean(tf.abs(gradient), range(1, len(start.shape)), keepdims=True)
-            gradient = momentum * memory[0] + tf.math.divide_no_nan(gradient, size)
+            gradient = heavy_ball(gradient, memory[0], momentum)
             memory = (_shaped(gradient, start),)
         return _shaped(move(points, gradient, step), start), memory
 
@@ -64,6 +63,12 @@ def ascend(
     state = (0, start, memory, start, no_harm)
     _, last, _, worst, most_harm = tf.while_loop(lambda step, *_: step < steps, worst_body, state)
     return worse(last, objective(last).harm, worst, most_harm)[0]
+
+
+def heavy_ball(gradient: tf.Tensor, last: tf.Tensor, momentum: float) -> tf.Tensor:
+    """The gradient of each image at a mean size of 1, so that steps far apart in size count alike, and `momentum` times the last one."""
+    size = tf.reduce_mean(tf.abs(gradient), range(1, len(gradient.shape)), keepdims=True)
+    return momentum * last + tf.math.divide_no_nan(gradient, size)
 
 
 class Rows(Protocol):

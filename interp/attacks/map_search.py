@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from interp.attacks.attack import numbers, static, structure
 from interp.attacks.classification import margin
-from interp.attacks.loop import worse
+from interp.attacks.loop import heavy_ball, worse
 from interp.attacks.map_objectives import OBJECTIVES, ComparedMaps, Sides, Stage
 from interp.attacks.searched_maps import description, flat
 from interp.attacks.square_moves import MovedMass, Squares, Surroundings
@@ -103,7 +103,7 @@ class GradientSearch(MapSearch):
             # Where a map has a kink, its gradient may be none; a network whose gradients are none everywhere is flagged.
             gradient = tf.where(tf.math.is_finite(gradient), gradient, 0.0)
             worst, most = worse(state.points, harm, state.worst, state.harm)
-            velocity = MOMENTUM * state.velocity + _scaled(gradient)
+            velocity = heavy_ball(gradient, state.velocity, MOMENTUM)
             size = FIRST_STEP * epsilon * (1 + tf.cos(np.pi * progress)) / 2
             moved = tf.ensure_shape(project(state.points + size * ball.steepest(velocity)), state.points.shape)
             return step + 1, _Climb(moved, velocity, worst, most)
@@ -210,10 +210,3 @@ def read_maps(maps: tf.Tensor, magnitude: bool) -> tf.Tensor:
 
 def _chosen(values: list[tf.Tensor], which: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.where(which > 0, tf.stack(values, -1), 0.0), -1)
-
-
-def _scaled(gradient: tf.Tensor) -> tf.Tensor:
-    """The gradient of each row at mean magnitude 1, so that steps far apart in size count alike in the direction that is kept."""
-    largest = tf.reduce_max(tf.abs(gradient), (1, 2, 3), keepdims=True)
-    gradient = tf.math.divide_no_nan(gradient, largest)
-    return tf.math.divide_no_nan(gradient, tf.reduce_mean(tf.abs(gradient), (1, 2, 3), keepdims=True))
