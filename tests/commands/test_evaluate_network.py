@@ -321,6 +321,7 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--task": "aai_topk", "--protocol": "strong", "--steps": "3"}, "leave --steps out"),
         ({"--task": "explanation_attack", "--measures": "tau"}, "kendall_tau"),
         ({"--task": "explanation_attack", "--k": "2.5"}, "whole number"),
+        ({"--task": "explanation_attack", "--k": "3", "--measures": "ssim"}, "is for the measure top_k_overlap"),
         ({"--protocol": "strong", "--restarts": "0"}, "random starts"),
         ({"--against": "x"}, "is for intr_topk"),
         ({"--steps": "2147483647"}, "at most"),

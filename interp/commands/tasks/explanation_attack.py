@@ -9,7 +9,7 @@ from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.shared_options import BallOptions, MapOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import number, whole_number, words
-from interp.core.errors import check_choice
+from interp.core.errors import InputError, check_choice
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
 from interp.core.options import option
 
@@ -39,6 +39,11 @@ class ExplanationOptions(MapOptions, BallOptions):
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
+        for name in ("k", "tolerance"):
+            if name in given and self.measures and "top_k_overlap" not in self.measures:
+                raise InputError(
+                    f"--{name} is for the measure top_k_overlap: add it to --measures, or leave --{name} out"
+                )
         for name in self.measures or ():
             check_choice("measure of --measures", name, MEASURES)
 
