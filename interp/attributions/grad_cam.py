@@ -54,7 +54,7 @@ class OfOneLayer(OfGradients):
 
     def layer_map(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, combine: OfLayer) -> Maps:
         """The maps (n, h, w) that `combine` makes of the layer's outputs and their gradients, and the logits. Raises InputError."""
-        with relu_gradient(model.model, "gradient", points, softened=self.softened):
+        with relu_gradient(model.model, "gradient", points, softplus=self.softplus):
             logits, calls = model.recorded_logits(points)
             call = find_call(calls, self.layer)
             gradient = gradient_of(of_labels(logits, labels), call.output)

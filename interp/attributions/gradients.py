@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, Maps
-from interp.attributions.relu_rules import relu_gradient
+from interp.attributions.relu_rules import STEEPNESS, relu_gradient
+from interp.core.checks import check_number
 from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel
 
@@ -40,20 +41,25 @@ class OfOneClass(Attribution):
 class OfGradients(OfOneClass):
     """A method that takes a gradient of the label's logit.
 
-    The gradient of a ReLU network does not change with the image but at kinks. `softened`, it is that of a network with softplus in
-    place of ReLU, which an attack can follow; outputs stay those of ReLU.
+    The gradient of a ReLU network does not change with the image but at kinks. With `softplus`, a steepness, ReLU passes back the
+    derivative of softplus instead (Dombrowski et al. 2019), which attacks and training can follow; outputs stay those of ReLU.
     """
 
-    softened: bool = field(default=False, kw_only=True)
+    softplus: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.softplus is not None:
+            check_number("softplus", self.softplus, minimum=0, strict=True)
 
     def for_search(self) -> Attribution:
-        return replace(self, softened=True)
+        return replace(self, softplus=self.softplus or STEEPNESS)
 
     def label_gradient(
         self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rule: str = "gradient"
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The gradient of the label's logit with respect to the images, ReLU's by a `rule`, and the logits. Raises InputError."""
-        with relu_gradient(model.model, rule, points, softened=self.softened) as check:
+        with relu_gradient(model.model, rule, points, softplus=self.softplus) as check:
             logits = check(model.logits(points))
             gradient = gradient_of(of_labels(logits, labels), points)
         return model.leave(gradient), logits

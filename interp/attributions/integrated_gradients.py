@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, Maps
-from interp.attributions.gradients import OfOneClass, of_labels
+from interp.attributions.gradients import OfGradients, of_labels
+from interp.attributions.relu_rules import STEEPNESS, relu_gradient
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import RULES, mean_path_gradient, quadrature
@@ -24,7 +25,7 @@ SMALL_IMAGE = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class IntegratedGradients(OfOneClass):
+class IntegratedGradients(OfGradients):
     """Image minus baseline times the gradient averaged on the straight way between them (Sundararajan et al. 2017), shape of the images.
 
     `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `baseline` is a value in [0, 1] or an image
@@ -53,11 +54,11 @@ class IntegratedGradients(OfOneClass):
             check_number("tolerance", self.tolerance, minimum=0, strict=True)
         object.__setattr__(self, "baseline", _check_baseline(self.baseline))
 
-    def for_search(self) -> Attribution:
-        return replace(self, steps=SEARCHED, rule="right", tolerance=None)
+    def for_search(self) -> "IntegratedGradients":
+        return replace(self, steps=SEARCHED, rule="right", tolerance=None, softplus=self.softplus or STEEPNESS)
 
     def for_training(self) -> Attribution:
-        return replace(self, steps=SEARCHED, rule="right", tolerance=None, at_once=True)
+        return replace(self.for_search(), at_once=True)
 
     def _numbers_of_points(self) -> list[int]:
         if self.tolerance is None:
@@ -94,7 +95,11 @@ class IntegratedGradients(OfOneClass):
         chunk_size = None if self.at_once or (small and self.steps < FEWEST) else self.points_at_a_time(tuple(shape))
 
         def score_of(labels: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-            return lambda points, at: of_labels(model.logits_of_lifted(points), tf.gather(labels, at))
+            def score(points: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+                with relu_gradient(model.model, "gradient", points, softplus=self.softplus):
+                    return of_labels(model.logits_of_lifted(points), tf.gather(labels, at))
+
+            return score
 
         logits = model.logits_of_lifted(end)
         everything = tf.range(tf.shape(points)[0])

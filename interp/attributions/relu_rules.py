@@ -7,6 +7,7 @@ nothing is copied, and the model stays as it is.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import keras
@@ -40,7 +41,7 @@ _WITHOUT_RULE = frozenset((
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 
-# Steepness of the softplus whose derivative stands in for ReLU's step where maps are searched.
+# Usual steepness of the softplus whose derivative stands in for ReLU's step where maps are searched or trained on.
 STEEPNESS = 20.0
 
 
@@ -56,41 +57,46 @@ def _guided(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(upstream) * tf.cast(active, upstream.dtype)
 
 
-@tf.RegisterGradient("InterpSoft")
-def _soft(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    inputs = operation.inputs[0]
-    slope = tf.sigmoid(STEEPNESS * inputs)
-    if operation.type == "Relu6":
-        slope *= tf.sigmoid(STEEPNESS * (6 - inputs))
-    if operation.type == "LeakyRelu":
-        least = operation.get_attr("alpha")
-        slope = least + (1 - least) * slope
-    return upstream * slope
+@cache
+def _soft_gradients(steepness: float) -> tuple[str, str]:
+    """The names of ReLU's gradient by softplus of that steepness, plain and guided, registered when first asked for."""
+
+    def soft(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
+        inputs = operation.inputs[0]
+        slope = tf.sigmoid(steepness * inputs)
+        if operation.type == "Relu6":
+            slope *= tf.sigmoid(steepness * (6 - inputs))
+        if operation.type == "LeakyRelu":
+            least = operation.get_attr("alpha")
+            slope = least + (1 - least) * slope
+        return upstream * slope
+
+    names = f"InterpSoft{steepness!r}", f"InterpSoftGuided{steepness!r}"
+    tf.RegisterGradient(names[0])(soft)
+    tf.RegisterGradient(names[1])(lambda operation, upstream: soft(operation, tf.nn.relu(upstream)))
+    return names
 
 
-@tf.RegisterGradient("InterpSoftGuided")
-def _soft_guided(operation: tf.Operation, upstream: tf.Tensor) -> tf.Tensor:
-    return _soft(operation, tf.nn.relu(upstream))
-
-
-# Gradients of operations by the name of a rule, and whether it is softened.
-_GRADIENTS: dict[tuple[str, bool], dict[str, str]] = {
-    ("gradient", False): {},
-    ("gradient", True): dict.fromkeys(("Relu", "Relu6", "LeakyRelu"), "InterpSoft"),
-    # It passes everything by the gradient that comes from above: there is no step to soften.
-    ("deconvnet", False): dict.fromkeys(("Relu", "Relu6"), "InterpDeconvnet"),
-    ("deconvnet", True): dict.fromkeys(("Relu", "Relu6"), "InterpDeconvnet"),
-    ("guided_backprop", False): dict.fromkeys(("Relu", "Relu6"), "InterpGuided"),
-    ("guided_backprop", True): dict.fromkeys(("Relu", "Relu6"), "InterpSoftGuided"),
-}
+def _gradients(rule: str, softplus: float | None) -> dict[str, str]:
+    """The gradients of operations by the name of a rule."""
+    if rule == "deconvnet":
+        # It passes everything by the gradient that comes from above: there is no step to soften.
+        return dict.fromkeys(("Relu", "Relu6"), "InterpDeconvnet")
+    if softplus is None:
+        return dict.fromkeys(("Relu", "Relu6"), "InterpGuided") if rule == "guided_backprop" else {}
+    plain, guided = _soft_gradients(float(softplus))
+    if rule == "guided_backprop":
+        return dict.fromkeys(("Relu", "Relu6"), guided)
+    return dict.fromkeys(("Relu", "Relu6", "LeakyRelu"), plain)
 
 
 @contextmanager
 def relu_gradient(
-    model: keras.Model, rule: str, points: tf.Tensor, *, softened: bool
+    model: keras.Model, rule: str, points: tf.Tensor, *, softplus: float | None
 ) -> Iterator[Callable[[tf.Tensor], tf.Tensor]]:
     """Have tf.gradients see ReLU's gradient by a rule (gradient is its own) in what a graph computes of `points` inside the block.
 
+    With `softplus`, a steepness, ReLU's step is that of softplus's derivative.
     Gives a function that passes the logits on and raises InputError where the rule says nothing of what lies between.
     """
     graph = tf.compat.v1.get_default_graph()
@@ -106,7 +112,7 @@ def relu_gradient(
 
     if rule != "gradient":
         _check_layers(model, rule)
-    with graph.gradient_override_map(_GRADIENTS[rule, softened]):
+    with graph.gradient_override_map(_gradients(rule, softplus)):
         yield check
 
 

@@ -87,7 +87,7 @@ class NoiseEnsemble(OfOneClass):
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         logits = model.logits(points)
         if self.sums_gradients and isinstance(self.attribution, VanillaGradient):
-            return Maps(self._mean_gradient(model, points, labels, rows, self.attribution.softened), logits)
+            return Maps(self._mean_gradient(model, points, labels, rows, self.attribution.softplus), logits)
 
         def explain(*noisy: tf.Tensor) -> tf.Tensor:
             return self.attribution.pictures(model, *noisy)[0]
@@ -105,13 +105,13 @@ class NoiseEnsemble(OfOneClass):
         return Maps(self.statistic(total / self.samples, squares / self.samples), logits)
 
     def _mean_gradient(
-        self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, softened: bool
+        self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor, softplus: float | None
     ) -> tf.Tensor:
         """The mean of plain gradients, summed before they are brought back to pixels."""
 
         def gradient(noisy: tf.Tensor, labels: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             lifted = model.lift(noisy)
-            with relu_gradient(model.model, "gradient", lifted, softened=softened):
+            with relu_gradient(model.model, "gradient", lifted, softplus=softplus):
                 return gradient_of(of_labels(model.logits_of_lifted(lifted), labels), lifted)
 
         def add(gradients: tf.Tensor, sums: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:

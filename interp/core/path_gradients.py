@@ -35,13 +35,10 @@ def path_gradients(
     points = tf.reshape(points, tf.concat([[size * count], tf.shape(start)[1:]], 0))
     points.set_shape([None, *start.shape[1:]])
     rows = tf.tile(tf.range(count), [size])
-    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-        tape.watch(points)
-        values = scores(points, rows)
     summed = []
-    for value in values:
-        gradient = tf.reshape(_gradient(tape, value, points), tf.concat([[size], tf.shape(start)], 0))
-        summed.append(tf.tensordot(weights, gradient, 1))
+    for gradient in _gradients(lambda points: scores(points, rows), points):
+        each = tf.reshape(gradient, tf.concat([[size], tf.shape(start)], 0))
+        summed.append(tf.tensordot(weights, each, 1))
     return summed
 
 
@@ -69,10 +66,8 @@ def mean_path_gradient(
         """What path points, positions `at` on the ways from `begin` to `end`, add to the sums of their rows."""
         shape = [-1] + [1] * (len(end.shape) - 1)
         between = begin + tf.reshape(tf.gather(positions, at), shape) * (end - begin)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(between)
-            value = score(between, rows)
-        return _gradient(tape, value, between) * tf.reshape(tf.gather(weights, at), shape)
+        (gradient,) = _gradients(lambda points: [score(points, rows)], between)
+        return gradient * tf.reshape(tf.gather(weights, at), shape)
 
     def add_up(part: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """The sum over all path points of `part(rows, positions)`, by row."""
@@ -108,10 +103,18 @@ def mean_path_gradient(
     return sums(end)
 
 
-def _gradient(tape: tf.GradientTape, value: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    gradient = tape.gradient(value, points)
-    if gradient is None:
+def _gradients(scores: Callable[[tf.Tensor], Sequence[tf.Tensor]], points: tf.Tensor) -> list[tf.Tensor]:
+    """The gradient of each score by the points. Raises InputError where there is none."""
+    if tf.executing_eagerly():
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            values = scores(points)
+        gradients = [tape.gradient(value, points) for value in values]
+    else:
+        # A tape does not see which gradient an operation of the graph was given.
+        gradients = [tf.gradients(value, points)[0] for value in scores(points)]
+    if any(gradient is None for gradient in gradients):
         raise InputError(
             "the model's logits do not depend on the images by any differentiable path, so there is no gradient to integrate"
         )
-    return gradient
+    return gradients

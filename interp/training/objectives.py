@@ -96,8 +96,8 @@ def find_objective(objective: str | Objective) -> Objective:
 def with_explanation(objective: str | Objective, explanation: str | Attribution) -> Objective:
     """Return the objective, one that compares maps, with those of another `explanation`, such as "grad_cam" or VanillaGradient().
 
-    Loss and inner attack compute it as attacks search: gradients of ReLU networks are softened, integrated gradients have five points;
-    batch normalisation is in inference mode in all maps but CAM. Raises InputError.
+    Loss and attack compute it as attacks search: gradients of ReLU networks are softened, integrated gradients have five points; batch
+    normalisation is in inference mode in all maps but CAM. Raises InputError.
     """
     objective = find_objective(objective)
     if objective.explanation is None:

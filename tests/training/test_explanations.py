@@ -80,8 +80,8 @@ def weights_of(logits):
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        ("grad_cam", GradCAM(softened=True)),
-        ("gradient", VanillaGradient(softened=True)),
+        ("grad_cam", GradCAM(softplus=20.0)),
+        ("gradient", VanillaGradient(softplus=20.0)),
         ("cam++", CAM(rectified=True)),
     ],
 )
@@ -151,26 +151,31 @@ def test_weight_gradients_are_finite_differences(method, together, monkeypatch):
 
 @pytest.mark.parametrize("side", [8, 36])
 def test_integrated_gradients_let_gradients_through_to_the_weights(side):
-    """Also of images so large that people's maps, and attacks, take them in chunks: against tapes in float64, layer by layer."""
+    """Also of images so large that people's maps, and attacks, take them in chunks: in float64, layer by layer."""
     net, images = network_of(side), images_of(side)
     kernels = [tf.constant(layer.kernel.numpy(), tf.float64) for layer in net.kernel_layers()]
     biases = [tf.constant(layer.bias.numpy(), tf.float64) for layer in net.kernel_layers()[:-1]]
 
-    def logits(values):
-        for number, stride in enumerate((2, 2, 1)):
-            values = tf.nn.relu(values) if number else values
-            values = tf.nn.conv2d(values, kernels[number], stride, "SAME") + biases[number]
-        return tf.reduce_mean(values, (1, 2)) @ kernels[3]
+    strides = (2, 2, 1)
+
+    def gradient(point):
+        """Of the label's logit, back through the layers, ReLU's step by softplus's derivative."""
+        inputs = [point]
+        for kernel, bias, stride in zip(kernels, biases, strides, strict=False):
+            values = tf.nn.relu(inputs[-1]) if len(inputs) > 1 else inputs[-1]
+            inputs.append(tf.nn.conv2d(values, kernel, stride, "SAME") + bias)
+        size = tf.shape(inputs[-1])
+        found = tf.ones(size, tf.float64) * tf.transpose(tf.gather(kernels[3], LABELS, axis=-1))[:, None, None]
+        found /= tf.cast(size[1] * size[2], tf.float64)
+        for number in (2, 1, 0):
+            shape = tf.shape(inputs[number])
+            found = tf.nn.conv2d_transpose(found, kernels[number], shape, strides[number], "SAME")
+            found *= tf.sigmoid(20 * inputs[number]) if number else 1
+        return found
 
     def integrated(image):
-        image, total = tf.constant(image, tf.float64), 0.0
-        for position in (0.2, 0.4, 0.6, 0.8, 1.0):
-            with tf.GradientTape() as tape:
-                point = position * image
-                tape.watch(point)
-                score = tf.reduce_sum(tf.gather(logits(point), LABELS, batch_dims=1))
-            total += tape.gradient(score, point) / 5
-        return image * total
+        image = tf.constant(image, tf.float64)
+        return image * tf.add_n([gradient(position * image) / 5 for position in (0.2, 0.4, 0.6, 0.8, 1.0)])
 
     with tf.GradientTape() as tape:
         tape.watch([*kernels, *biases])
