@@ -10,8 +10,8 @@ from interp.core.checks import check_radius
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import BATCH_STATISTICS, OBJECTIVE_TAGS, PRECISIONS, THREAT_NORMS
-from interp.core.options import add_options, flag, given_options, make, option
+from interp.core.names import BATCH_STATISTICS, KEEPS, OBJECTIVE_TAGS, PRECISIONS, THREAT_NORMS
+from interp.core.options import Options, add_options, flag, given_options, make, option
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
 from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
@@ -44,9 +44,6 @@ class OwnModelOptions(ModelOptions):
     epsilon: float | None = option(None, "radius of the inner attack", parse=distance, usual="by the dataset")
     batch_size: int | None = option(None, "images in a step", parse=whole_number(1), usual="by their number")
     learning_rate: float = option(1e-3, "of Adam, a tenth of it from 60%% of the steps on", parse=number(above=0))
-    penalty_weight: float | None = option(
-        None, "of the second term of the loss", parse=number(above=0), usual="that of the method"
-    )
     augment: bool = option(False, "crop and flip the images at random", parse=bool)
     batch_statistics: str = option(
         "each",
@@ -56,18 +53,53 @@ class OwnModelOptions(ModelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(OwnModelOptions, ImageOptions):
+class MethodOptions(Options):
+    """What the methods compare and weigh, and which weights are kept."""
+
+    title: ClassVar[str] = "the second term of the loss, and which weights are kept"
+
+    explanation: str | None = option(
+        None, "the maps that methods compare, such as grad_cam, gradient or ig", usual="those of the method"
+    )
+    softplus: float | None = option(
+        None,
+        "steepness of the softplus whose derivative stands in for ReLU's where the maps are gradients",
+        parse=number(above=0),
+        usual="20",
+    )
+    penalty_weight: float | None = option(
+        None,
+        "of the second term of the loss (lambda, beta of TRADES)",
+        parse=number(above=0),
+        usual="that of the method",
+    )
+    keep: str | None = option(
+        None,
+        "which weights the file gets: of the last epoch, or of the one that is best on attacked validation images",
+        choices=KEEPS,
+        usual="last, for 9 and 10 best",
+    )
+    patience: int | None = option(
+        None, "end after so many epochs without a better one", parse=whole_number(1), usual="all epochs"
+    )
+    average: float | None = option(
+        None,
+        "decay of an average of the weights over steps, which is kept in their place",
+        parse=number(above=0),
+        usual="none",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
     """Options of train.py."""
 
     title: ClassVar[str] = "networks of a number, and what is trained how"
 
-    number: int | None = option(None, "1 to 8; --list says what each trains", parse=int, positional=True)
+    number: int | None = option(None, "1 to 10; --list says what each trains", parse=int, positional=True)
     list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
     only: Sequence[str] | None = option(None, "networks of the list, with or without their epochs", many=True)
     dataset: str | None = option(None, f"train on this dataset instead: {CHOICES}")
-    explanation: str | None = option(
-        None, "the maps that the int methods compare, such as grad_cam, gradient or ig", usual="cam"
-    )
     profile: str = option("paper", "cpu takes two cores minutes a network, smoke takes seconds", choices=PROFILES)
     epochs: int | None = option(
         None, "epochs; ramp and rates scale with them", parse=whole_number(1), usual="the profile's"
@@ -135,11 +167,12 @@ def train_numbered(asked: tuple[TrainingOptions, list[Recipe]]) -> int:
         return 0
     from interp.commands.training_jobs import train_networks
     from interp.core.files import check_writable
+    from interp.training.objectives import resolve_penalty
     from interp.training.replicas import is_chief, make_strategy
 
     for row in rows:
-        # Methods without maps are refused now, not when it is their turn.
-        _ = row.method
+        # What a method does not take is refused now, not when it is its turn.
+        resolve_penalty(row.method, row.penalty_weight)
     if options.list:
         return _list(rows)
     strategy = make_strategy(options.strategy, options.replicas)
@@ -162,10 +195,17 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
             changed = on_dataset(changed, options.find(options.dataset).prefix)
         if options.epochs is not None:
             changed = for_epochs(changed, options.epochs)
-        if options.explanation not in (None, "cam"):
-            changed = replace(changed, explanation=options.explanation)
+        changed = _with_terms(changed, options)
         pairs.append((row, with_norm(changed, options.norm)))
     return attacked_in(options.norm, choose(pairs, options.only))
+
+
+def _with_terms(row: Recipe, options: TrainingOptions) -> Recipe:
+    """The recipe with the explanation, its softplus and the penalty weight of the options, as far as they are given."""
+    if options.explanation not in (None, "cam"):
+        row = replace(row, explanation=options.explanation)
+    given = {name: getattr(options, name) for name in ("softplus", "penalty_weight")}
+    return replace(row, **{name: value for name, value in given.items() if value is not None})
 
 
 def _load(rows: list[Recipe], options: TrainingOptions) -> dict[str, dict[str, Dataset]]:
@@ -189,7 +229,7 @@ def _list(rows: list[Recipe]) -> int:
     print(f"{'network':40s} {'epochs':>6s} {'batch':>5s} {'eps':>7s} {'inner steps':>11s}  estimated time")
     for row in rows:
         schedule = row.schedule
-        attack = ("-", "-") if row.objective == "normal" else (f"{schedule.epsilon:.4f}", schedule.attack_steps)
+        attack = ("-", "-") if row.method.attack is None else (f"{schedule.epsilon:.4f}", schedule.attack_steps)
         attacked = "{:>7} {:>11}".format(*attack)
         print(f"{row.name:40s} {schedule.epochs:6d} {schedule.batch_size:5d} {attacked}  ", end="", flush=True)
         print(clock.estimate(row))

@@ -78,11 +78,17 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
         validation=splits["validation"],
         seed=options.seed,
         penalty_weight=row.penalty_weight,
+        keeping=keeping_of(options, row.keep),
         settings={"augment": row.augment},
         said={"augment": row.augment},
         read=lambda path: models.load_model(path).metadata,
         write=write,
     )
+
+
+def keeping_of(options: "TrainingOptions", usual: str) -> training.Keeping:
+    """What is kept of a training, by default as is `usual` for it."""
+    return training.Keeping(keep=options.keep or usual, patience=options.patience, average=options.average)
 
 
 def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJob:
@@ -94,6 +100,8 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
     objective = training.find_objective(options.method or "")
     if options.explanation is not None:
         objective = training.with_explanation(objective, options.explanation)
+    if options.softplus is not None:
+        objective = training.with_softplus(objective, options.softplus)
     schedule = training.usual_schedule(
         len(images),
         options.epsilon or (usual_l2_radius(spec.shape) if options.norm == "l2" else spec.usual_radius),
@@ -102,6 +110,7 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
         learning_rate=options.learning_rate,
         norm=options.norm,
     )
+    schedule = training.for_objective(schedule, objective.tag)
     make, called = _maker(options, images)
     method = f"{objective.tag}{NORM_SUFFIXES[schedule.norm]}"
     target = options.networks_dir / f"{spec.prefix}_{called}_{method}_{schedule.epochs}.keras"
@@ -132,6 +141,7 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
         validation=splits["validation"],
         seed=options.seed,
         penalty_weight=options.penalty_weight,
+        keeping=keeping_of(options, "last"),
         settings={"augment": options.augment, "batch_statistics": options.batch_statistics},
         said={
             **{name: getattr(options, name) for name in ("augment", "model", "batch_statistics")},

@@ -74,8 +74,22 @@ OBJECTIVE_TITLES = {
     "igsum": "IG-Sum-Norm",
     "intig": "Int-IG",
     "intigadv": "Int-IG-Adv",
+    "lga": "LGA",
+    "hessian": "Hessian",
+    "r2et": "R2ET",
+    "igr": "IGR",
+    "art": "ART",
+    "trades6": "TRADES-6",
+    "fast": "Fast Adv",
 }
 OBJECTIVE_TAGS = tuple(OBJECTIVE_TITLES)
+
+# Objectives whose inner attack is always of so many steps, which have a size in radii.
+INNER_ATTACKS = {"fast": (1, 1.25)}
+# Which weights of a training count: of the last epoch, or of the one whose accuracy on attacked validation images is best.
+KEEPS = ("last", "best")
+# How the learning rate goes from one given step to the next: it stays, or changes along a line.
+RATE_SHAPES = ("steps", "linear")
 
 # Which iterate of PGD counts.
 ITERATES = ("last", "worst", "first")

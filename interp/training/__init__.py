@@ -6,16 +6,18 @@ Schedules, recipes and profiles are plain data; TensorFlow is imported when a na
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from interp.training.schedule import PAPER, Schedule, plain_schedule, usual_schedule
+from interp.training.schedule import PAPER, Schedule, for_objective, plain_schedule, usual_schedule
 from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
 
 if TYPE_CHECKING:
     from interp.training.checkpoints import CheckpointFolder as CheckpointFolder
     from interp.training.description import describe as describe
+    from interp.training.kept_weights import Keeping as Keeping
     from interp.training.objectives import OBJECTIVES as OBJECTIVES
     from interp.training.objectives import Objective as Objective
     from interp.training.objectives import find_objective as find_objective
     from interp.training.objectives import with_explanation as with_explanation
+    from interp.training.objectives import with_softplus as with_softplus
     from interp.training.resuming import Checkpointing as Checkpointing
     from interp.training.retraining import Retraining as Retraining
     from interp.training.robust_model import RobustModel as RobustModel
@@ -27,6 +29,7 @@ __all__ = [
     "PAPER",
     "CheckpointFolder",
     "Checkpointing",
+    "Keeping",
     "Objective",
     "Progress",
     "Retraining",
@@ -36,10 +39,12 @@ __all__ = [
     "TrainingInterrupted",
     "describe",
     "find_objective",
+    "for_objective",
     "plain_schedule",
     "train",
     "usual_schedule",
     "with_explanation",
+    "with_softplus",
 ]
 
 # The modules of the names that need TensorFlow.
@@ -47,6 +52,7 @@ _MODULES = {
     "OBJECTIVES": "objectives",
     "CheckpointFolder": "checkpoints",
     "Checkpointing": "resuming",
+    "Keeping": "kept_weights",
     "Objective": "objectives",
     "Progress": "trainer",
     "Retraining": "retraining",
@@ -55,6 +61,7 @@ _MODULES = {
     "find_objective": "objectives",
     "train": "trainer",
     "with_explanation": "objectives",
+    "with_softplus": "objectives",
 }
 
 

@@ -8,19 +8,24 @@ from interp.core.balls import find_ball
 
 
 class Batch(NamedTuple):
-    """Images (n, height, width, channels) and labels (n,), where each image's search starts, and the rows (n,) of the whole batch."""
+    """Images (n, height, width, channels) and labels (n,), where each image's search starts, and the rows (n,) of the whole batch.
+
+    `directions`, of the shape of the images, are normal draws for terms that look along random directions.
+    """
 
     images: tf.Tensor
     labels: tf.Tensor
     start: tf.Tensor
     rows: tf.Tensor
+    directions: tf.Tensor
 
 
 def draw_batch(images: tf.Tensor, labels: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, norm: str = "linf") -> Batch:
-    """The batch with random starts in the ball of radius `epsilon`, drawn for all of it, so that parts do not matter."""
+    """The batch with random starts in the ball of radius `epsilon` and directions, drawn for all of it, so that parts do not matter."""
     ball = find_ball(norm)
     start = ball.project(images + ball.random(tf.shape(images), epsilon, seed), images, epsilon)
-    return Batch(images, labels, start, tf.range(tf.shape(images)[0]))
+    directions = tf.random.stateless_normal(tf.shape(images), tf.random.fold_in(seed, 1))
+    return Batch(images, labels, start, tf.range(tf.shape(images)[0]), directions)
 
 
 def part_of(batch: Batch, number: int | tf.Tensor, parts: int) -> Batch:

@@ -10,6 +10,7 @@ from interp.attributions import CAM
 from interp.core.checks import check_instance
 from interp.data import Dataset
 from interp.models.network import Network
+from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.schedule import Schedule
 
@@ -30,6 +31,8 @@ def describe(
         del described["attack_precision"]
     if schedule.norm == "linf":
         del described["norm"]
+    if schedule.rate_shape == "steps":
+        del described["rate_shape"]
     made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
     if objective.explanation not in (None, CAM()):
         made["explanation"] = objective.explanation.describe()
@@ -47,7 +50,10 @@ def describe_model_and_data(model: keras.Model, data: Dataset, augment: bool | k
 
 
 def describe_choices(
-    optimizer: keras.Optimizer | None, class_weights: Mapping[int, float] | None, batch_statistics: str
+    optimizer: keras.Optimizer | None,
+    class_weights: Mapping[int, float] | None,
+    batch_statistics: str,
+    keeping: Keeping,
 ) -> dict[str, Any]:
     """What else makes a training, as far as it is not the default: earlier versions did not say it."""
     given: dict[str, Any] = {}
@@ -57,7 +63,13 @@ def describe_choices(
         given["class_weights"] = {str(label): float(weight) for label, weight in class_weights.items()}
     if batch_statistics != "each":
         given["batch_statistics"] = batch_statistics
-    return given
+    return {**given, **describe_keeping(keeping)}
+
+
+def describe_keeping(keeping: Keeping) -> dict[str, Any]:
+    """Which weights are kept, as far as it is not the default."""
+    usual = asdict(Keeping())
+    return {name: value for name, value in asdict(keeping).items() if value != usual[name]}
 
 
 def _settings(of: Any) -> Any:

@@ -20,12 +20,12 @@ def attack_batch(
     schedule: Schedule,
     penalty_weight: float,
 ) -> tf.Tensor:
-    """Return the images that maximise the objective's attack term within `epsilon`, from the batch's start.
+    """Return the images that maximise the objective's attack term within `epsilon`, from the batch's start, or that start itself.
 
     For use inside tf.function.
     """
     if objective.attack is None:
-        return batch.images
+        return batch.start if objective.near else batch.images
     term, ball = objective.attack, find_ball(schedule.norm)
 
     def search() -> tf.Tensor:

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from interp.attacks.searched_maps import attacked_method, check_attackable
-from interp.attributions import CAM, Attribution
+from interp.attributions import CAM, Attribution, IntegratedGradients, VanillaGradient
+from interp.attributions.gradients import OfGradients
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.names import OBJECTIVE_TITLES
@@ -22,7 +23,7 @@ class Objective:
 
     `attack` is what the inner attack maximises, None where there is none; `penalty_weight` is the usual weight of the
     loss's second term (lambda or beta), None where there is no second term; `explanation` is whose maps the terms compare, None
-    where they compare none.
+    where they compare none. With `near` and no attack, the second view is of a random point of the ball.
     """
 
     tag: str
@@ -32,12 +33,24 @@ class Objective:
     penalty_weight: float | None
     citation: str
     explanation: Attribution | None = None
+    near: bool = False
+
+    @property
+    def is_robust(self) -> bool:
+        """Whether it looks at more than the loss on clean images."""
+        return self.attack is not None or self.penalty_weight is not None
 
 
 MADRY = "Madry et al. 2018, arXiv 1706.06083"
 ZHANG = "Zhang et al. 2019, arXiv 1901.08573"
 CHEN = "Chen et al. 2019, arXiv 1905.09957"
 BOOPATHY = "Boopathy et al. 2020, arXiv 2006.14748"
+JOO = "Joo et al. 2023, AAAI"
+DOMBROWSKI = "Dombrowski et al. 2022, Pattern Recognition 121"
+R2ET = "Chen et al. 2024, NeurIPS"
+WANG = "Wang and Kong 2022, arXiv 2205.07279"
+SINGH = "Singh et al. 2020, ECCV, arXiv 1911.13073"
+WONG = "Wong et al. 2020, ICLR, arXiv 2001.03994"
 
 _clean, _adversarial = terms.clean_cross_entropy, terms.adversarial_cross_entropy
 _against = terms.adversarial_log_odds
@@ -53,8 +66,10 @@ def _named(
     penalty_weight: float | None,
     citation: str,
     explanation: Attribution | None = None,
+    *,
+    near: bool = False,
 ) -> Objective:
-    return Objective(tag, OBJECTIVE_TITLES[tag], loss, attack, penalty_weight, citation, explanation)
+    return Objective(tag, OBJECTIVE_TITLES[tag], loss, attack, penalty_weight, citation, explanation, near)
 
 
 OBJECTIVES = {
@@ -79,6 +94,20 @@ OBJECTIVES = {
         _named("igsum", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
         _named("intig", _int_ig, _int_ig, 0.01, BOOPATHY),
         _named("intigadv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
+        _named("lga", penalised(_clean, terms.local_alignment), None, 1.0, JOO, VanillaGradient(), near=True),
+        _named("hessian", penalised(_clean, terms.curvature), None, 1e-3, DOMBROWSKI, VanillaGradient()),
+        _named("r2et", penalised(_clean, terms.rank_gap), None, 1e-2, R2ET, VanillaGradient()),
+        _named("igr", penalised(_adversarial, terms.map_cosine_distance), _against, 1.0, WANG, IntegratedGradients()),
+        _named(
+            "art",
+            penalised(_adversarial, terms.attributional_margin),
+            terms.attributional_margin,
+            0.5,
+            SINGH,
+            VanillaGradient(),
+        ),
+        _named("trades6", penalised(_clean, terms.kl_divergence), terms.kl_divergence, 6.0, ZHANG),
+        _named("fast", _adversarial, _against, None, WONG),
     )
 }
 
@@ -106,6 +135,19 @@ def with_explanation(objective: str | Objective, explanation: str | Attribution)
             f"an explanation came for {objective.title}, which compares no maps: leave it out, or choose one of {known}"
         )
     return replace(objective, explanation=attacked_method(explanation))
+
+
+def with_softplus(objective: str | Objective, steepness: float) -> Objective:
+    """Return the objective, one that compares gradients, with softplus of another steepness behind ReLU. Raises InputError."""
+    objective = find_objective(objective)
+    if not isinstance(objective.explanation, OfGradients):
+        maps = (
+            "no maps"
+            if objective.explanation is None
+            else f"maps of {objective.explanation.name}, which need no softplus"
+        )
+        raise InputError(f"a softplus came for {objective.title}, which compares {maps}: leave it out")
+    return replace(objective, explanation=replace(objective.explanation, softplus=steepness))
 
 
 def check_explanation(objective: Objective, model: keras.Model, image_shape: tuple[int, int, int]) -> None:

@@ -22,8 +22,9 @@ SMALL_IMAGE, SMOKE, SMOKE_LARGE = 64 * 64 * 3, (200, 50), (16, 4)
 class CpuSchedule:
     """A short training: its epochs, with those of objectives whose steps cost more, and what replaces the paper's slow start.
 
-    The ramp is in epochs. From the share `slower_from` of all steps on, the learning rate is a tenth. The inner attack takes fewer
-    and larger steps, `reach` times the radius together. `penalty_weights` replace the usual ones.
+    The ramp is in epochs. From the share `slower_from` of all steps on, the learning rate is a tenth; a `cyclic` one rises along a line
+    up to there and then falls to nearly nothing. The inner attack takes fewer and larger steps, `reach` times the radius together, of some
+    objectives other numbers of steps. `penalty_weights` replace the usual ones.
     """
 
     epochs: int
@@ -31,8 +32,10 @@ class CpuSchedule:
     penalty_weights: Mapping[str, float] = field(default_factory=dict)
     learning_rate: float
     slower_from: float = 0.6
+    cyclic: bool = False
     ramp: tuple[float, float]
     attack_steps: int
+    steps_of_objectives: Mapping[str, int] = field(default_factory=dict)
     reach: float = REACH
 
     def shorten(self, row: Recipe) -> Recipe:
@@ -40,17 +43,21 @@ class CpuSchedule:
         epochs = self.of_objectives.get(row.objective, self.epochs)
         steps = find_dataset(row.dataset).training_images // row.schedule.batch_size
         first, last = (round(epoch * steps) for epoch in self.ramp)
+        turn, rate = round(self.slower_from * epochs * steps), self.learning_rate
+        attack_steps = self.steps_of_objectives.get(row.objective, self.attack_steps)
         schedule = replace(
             row.schedule,
             epochs=epochs,
             learning_rates=(
-                (0, self.learning_rate),
-                (round(self.slower_from * epochs * steps), self.learning_rate / 10),
+                ((0, rate / 10), (turn, rate), (epochs * steps, rate / 100))
+                if self.cyclic
+                else ((0, rate), (turn, rate / 10))
             ),
+            rate_shape="linear" if self.cyclic else "steps",
             ramp=(first, last),
-            attack_steps=self.attack_steps,
+            attack_steps=attack_steps,
             # Without a radius there is no attack, and the size stays.
-            attack_step_size=self.reach * row.schedule.epsilon / self.attack_steps or row.schedule.attack_step_size,
+            attack_step_size=self.reach * row.schedule.epsilon / attack_steps or row.schedule.attack_step_size,
         )
         return replace(
             row, schedule=schedule, penalty_weight=self.penalty_weights.get(row.objective, row.penalty_weight)
@@ -83,6 +90,17 @@ CPU = {
     ("mnist", "simple_cnn"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
     ("cifar", "small"): CpuSchedule(
         epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 18), attack_steps=10
+    ),
+    ("cifar", "wresnet"): CpuSchedule(
+        epochs=30,
+        penalty_weights=IG_PENALTIES,
+        learning_rate=3e-3,
+        slower_from=0.4,
+        cyclic=True,
+        ramp=(0, 3),
+        attack_steps=2,
+        steps_of_objectives={"int": 1},
+        reach=1.5,
     ),
     ("cifar", "simple_cnn"): CpuSchedule(epochs=6, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
 }

@@ -1,5 +1,6 @@
-"""The networks of the numbered training scripts, as data (Boopathy et al. 2020, and WhiteBox's simple_cnn as number 8)."""
+"""The networks of the numbered training scripts, as data: Boopathy et al. 2020 (1 to 7), WhiteBox (8), methods since then (9, 10)."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS
 from interp.core.network_name import NORM_SUFFIXES, NetworkName
 from interp.data import find_dataset
-from interp.training.schedule import PAPER, Schedule, plain_schedule
+from interp.training.schedule import PAPER, Schedule, for_objective, plain_schedule
 
 if TYPE_CHECKING:
     from interp.training.objectives import Objective
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 INTERPRETABILITY = ("normal", "adv", "trades", "int", "intadv", "intone")
 GRADIENTS = ("ig", "igsum", "intig", "intigadv")
 PGD_TRAINED = ("int2", "int2adv")
+SINCE_2020 = ("lga", "hessian", "r2et", "igr", "art", "trades6", "fast")
 MNIST_SMALL, MNIST_POOL = ("mnist", "small"), ("mnist", "pool")
 CIFAR_SMALL, CIFAR_WRESNET = ("cifar", "small"), ("cifar", "wresnet")
 IMAGENET = ("restimagenet", "wresnet")
@@ -29,6 +31,8 @@ DESCRIPTIONS = {
     6: "one epoch of every method, timed, without a ramp",
     7: "Int over penalty weights and radii, Adv over radii, on MNIST and CIFAR small",
     8: "WhiteBox's simple_cnn on MNIST and CIFAR-10",
+    9: "methods since 2020 on MNIST small and CIFAR small",
+    10: "Normal, Fast Adv, TRADES-6 and Int with a fast inner attack on CIFAR wresnet",
 }
 
 
@@ -47,6 +51,13 @@ class Recipe:
     augment: bool = False
     # At most so many training images (default: all).
     images: int | None = None
+    # Which epoch's weights the file gets.
+    keep: str = "last"
+    # Steepness of the softplus whose derivative stands in for ReLU's in maps that are gradients (default: the usual one).
+    softplus: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", for_objective(self.schedule, self.objective))
 
     @property
     def network_name(self) -> NetworkName:
@@ -68,11 +79,12 @@ class Recipe:
     @property
     def method(self) -> "Objective":
         """The objective with its explanation. Raises InputError."""
-        from interp.training.objectives import find_objective, with_explanation
+        from interp.training.objectives import find_objective, with_explanation, with_softplus
 
-        if self.explanation is None:
-            return find_objective(self.objective)
-        return with_explanation(self.objective, self.explanation)
+        found = find_objective(self.objective)
+        if self.explanation is not None:
+            found = with_explanation(found, self.explanation)
+        return found if self.softplus is None else with_softplus(found, self.softplus)
 
 
 def recipes(number: int) -> list[Recipe]:
@@ -111,6 +123,12 @@ def _grid() -> Iterator[Recipe]:
                 yield replace(adv, objective="int", variant=f"{weight_tag}_{radius_tag}", penalty_weight=weight)
 
 
+def _best(*groups: Iterable[Recipe], augment: bool = False) -> Iterator[Recipe]:
+    """The recipes, of which the best epoch is kept: accuracy under attack falls again in long trainings (Rice et al. 2020)."""
+    for row in itertools.chain(*groups):
+        yield replace(row, keep="best", augment=augment)
+
+
 def _whitebox() -> Iterator[Recipe]:
     schedule = plain_schedule(epochs=20, batch_size=64, learning_rate=1e-3)
     for dataset, epochs in (("mnist", 20), ("cifar", 60)):
@@ -135,6 +153,8 @@ _RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
     ],
     7: _grid,
     8: _whitebox,
+    9: lambda: _best(_each((MNIST_SMALL,), SINCE_2020), _each((CIFAR_SMALL,), ("lga", "igr", "trades6", "fast"))),
+    10: lambda: _best(_each((CIFAR_WRESNET,), ("normal", "fast", "trades6", "int")), augment=True),
 }
 
 

@@ -1,6 +1,6 @@
 """Where a training stands, and how it gets back there from a checkpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,9 +11,12 @@ from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
+from interp.training.kept_weights import KeptWeights
 from interp.training.training_errors import TrainingDiverged
 
 Measures = dict[str, float]
+# Before the weights of the best epoch.
+KEPT = "kept/"
 # Of the arguments of a training, those that say which images it is of.
 IMAGES = ("images", "validation_images")
 
@@ -81,6 +84,11 @@ def _state(model: keras.Model, optimizer: keras.Optimizer) -> dict[str, Any]:
     return {**state, **{f"optimizer/{index}": variable for index, variable in enumerate(optimizer.variables)}}
 
 
+def _by_place(weights: Sequence[Any]) -> dict[str, Any]:
+    """The weights of the best epoch, by name."""
+    return {f"{KEPT}{place:06d}": values for place, values in enumerate(weights)}
+
+
 def check_weights(model: keras.Model, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
     for name, variable in _state(model, optimizer).items():
         if not np.isfinite(np.asarray(variable)).all():
@@ -96,15 +104,21 @@ def save_position(
     optimizer: keras.Optimizer,
     arguments: dict[str, Any],
     position: Position,
+    kept: KeptWeights,
 ) -> None:
     check_weights(model, optimizer, position.step, {})
     if checkpointing.writer:
         arrays = {name: np.asarray(variable) for name, variable in _state(model, optimizer).items()}
+        arrays |= _by_place(kept.best)
         checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
 
 
 def restore_position(
-    checkpointing: Checkpointing | None, model: keras.Model, optimizer: keras.Optimizer, arguments: dict[str, Any]
+    checkpointing: Checkpointing | None,
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    arguments: dict[str, Any],
+    kept: KeptWeights,
 ) -> Position:
     if checkpointing is None:
         return Position()
@@ -119,10 +133,13 @@ def restore_position(
     known = {name: value for name, value in arguments.items() if name in checkpoint.arguments or name not in IMAGES}
     check_arguments("the checkpoint", checkpoint.arguments, known)
     state = _state(model, optimizer)
-    if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in state.items()} != {
+    best = {name: values for name, values in sorted(checkpoint.arrays.items()) if name.startswith(KEPT)}
+    expected = {**state, **_by_place(model.variables if best else [])}
+    if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in expected.items()} != {
         name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
     }:
         raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
     for name, variable in state.items():
         variable.assign(checkpoint.arrays[name])
+    kept.best = list(best.values())
     return position_of(checkpoint)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interp.attributions import CAM, name_of
+from interp.attributions import name_of
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError, check_choice
 from interp.core.names import BATCH_STATISTICS
@@ -15,7 +15,7 @@ from interp.training.batches import draw_batch
 from interp.training.inner_attack import attack_batch
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, check_explanation, find_objective, resolve_penalty, with_explanation
-from interp.training.schedule import Schedule
+from interp.training.schedule import Schedule, for_objective
 from interp.training.step import PairTraining, count_classes, count_correct, make_pair
 from interp.training.update import is_finite, update_if
 
@@ -104,7 +104,7 @@ class RobustModel(keras.Model):
         self.network = network
         self.objective = find_objective(objective)
         check_explanation(self.objective, network, shape)
-        self.schedule = schedule
+        self.schedule = for_objective(schedule, self.objective.tag)
         self.penalty_weight = resolve_penalty(self.objective, penalty_weight)
         self.seed = seed
         self.batch_statistics = batch_statistics
@@ -235,7 +235,7 @@ class RobustModel(keras.Model):
     def _explanation(self) -> dict[str, str]:
         """The explanation's name, where it is another one than the objective's own. Raises InputError where it has none."""
         explanation = self.objective.explanation
-        if explanation is None or explanation == CAM():
+        if explanation is None or explanation == find_objective(self.objective.tag).explanation:
             return {}
         name = name_of(explanation)
         if name is None:

@@ -1,10 +1,12 @@
 """When a training uses which learning rate and which radius of the inner attack; steps are optimiser steps from 0."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
 
 from interp.core.checks import check_number, check_radius
 from interp.core.errors import InputError, check_choice
-from interp.core.names import PRECISIONS, THREAT_NORMS
+from interp.core.names import INNER_ATTACKS, PRECISIONS, RATE_SHAPES, THREAT_NORMS
 from interp.data import DATASETS
 
 
@@ -12,7 +14,8 @@ from interp.data import DATASETS
 class Schedule:
     """Length, learning rates and inner attack of a training.
 
-    `learning_rates` holds (first step, rate) in order. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
+    `learning_rates` holds (first step, rate) in order; by `rate_shape` a rate stays until the next one ("steps") or changes along a line to
+    it ("linear"), after the last one it stays. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
     `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size` in the ball of the `norm` linf or l2, computed in float32
     or bfloat16 (`attack_precision`). Raises InputError.
     """
@@ -26,12 +29,14 @@ class Schedule:
     attack_step_size: float
     attack_precision: str = "float32"
     norm: str = "linf"
+    rate_shape: str = "steps"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "attack_steps"):
             check_number(name, getattr(self, name), minimum=1, whole=True)
         check_choice("precision", self.attack_precision, PRECISIONS)
         check_choice("norm", self.norm, THREAT_NORMS)
+        check_choice("rate_shape", self.rate_shape, RATE_SHAPES)
         check_radius("epsilon", self.epsilon, self.norm)
         check_number("attack_step_size", self.attack_step_size, minimum=0, strict=True)
         check_radius("attack_step_size", self.attack_step_size, self.norm)
@@ -56,6 +61,9 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """The rate in force at `step`."""
+        if self.rate_shape == "linear":
+            steps, rates = zip(*self.learning_rates, strict=True)
+            return float(np.interp(step, steps, rates))
         return [rate for start, rate in self.learning_rates if start <= step][-1]
 
     def radius(self, step: int) -> float:
@@ -64,6 +72,14 @@ class Schedule:
         if step >= last:
             return self.epsilon
         return self.epsilon * max(step - first, 0) / max(last - first, 1)
+
+
+def for_objective(schedule: Schedule, tag: str) -> Schedule:
+    """The schedule with the inner attack of the objective of that `tag`, where it is always the same one."""
+    if tag not in INNER_ATTACKS or not schedule.epsilon:
+        return schedule
+    steps, reach = INNER_ATTACKS[tag]
+    return replace(schedule, attack_steps=steps, attack_step_size=reach * schedule.epsilon)
 
 
 def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower_from: int | None = None) -> Schedule:

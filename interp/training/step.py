@@ -172,12 +172,13 @@ def make_pair(
     mode = None if training is None else training.clean if attacks else training.alone
     clean = View(forward, points, training=mode, explanation=objective.explanation, rows=batch.rows)
     if not attacks:
-        return Pair(clean, clean, batch.labels, penalty_weight)
+        near = clean.at(forward.enter(moved)) if objective.near else clean
+        return Pair(clean, near, batch.labels, penalty_weight, directions=batch.directions)
     attacked = clean.at(forward.enter(moved), training=None if training is None else training.attacked)
     if training is not None and training.chosen == "clean":
         # A loss that looks at attacked images alone would make no such pass.
         clean.run()
-    return Pair(clean, attacked, batch.labels, penalty_weight)
+    return Pair(clean, attacked, batch.labels, penalty_weight, directions=batch.directions)
 
 
 def count_correct(view: View, labels: tf.Tensor) -> tf.Tensor:

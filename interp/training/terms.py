@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from interp.attacks.classification import cross_entropy, log_odds_against
+from interp.core.errors import InputError
 from interp.core.path_gradients import path_gradients, quadrature
 from interp.discrepancy import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
 from interp.training.views import Pair
@@ -13,6 +14,10 @@ Term = Callable[[Pair], tf.Tensor]
 
 # Points of the integrals inside training, as in the paper: five of the right Riemann rule.
 PATH_POSITIONS, PATH_WEIGHTS = quadrature("right", 5)
+# Of local gradient alignment: what a squared distance counts against half a cosine distance.
+DISTANCE_WEIGHT = 1.0
+# R2ET keeps this share of the positions above all others; a tenth of as many on either side are compared.
+RANKED_SHARE = 1 / 8
 
 
 def clean_cross_entropy(pair: Pair) -> tf.Tensor:
@@ -83,6 +88,69 @@ def _attribution_norms(
         gradients = [tf.stop_gradient(gradient) for gradient in gradients]
     way = end - pair.clean.points
     return tf.stack([tf.reduce_sum(tf.abs(way * gradient), (1, 2, 3)) for gradient in gradients], -1)
+
+
+def local_alignment(pair: Pair) -> tf.Tensor:
+    """Squared distance and half the cosine distance of the label's maps at x, held constant, and at a point near it."""
+    clean, near = (_rows(view.label_map(pair.labels)) for view in (pair.clean, pair.attacked))
+    clean = tf.stop_gradient(clean)
+    distance = tf.reduce_sum(tf.math.squared_difference(clean, near), -1)
+    return DISTANCE_WEIGHT * distance + _cosine_distance(clean, near) / 2
+
+
+def map_cosine_distance(pair: Pair) -> tf.Tensor:
+    """1 - cosine of the label's maps at x and x'."""
+    return _cosine_distance(*(_rows(view.label_map(pair.labels)) for view in (pair.clean, pair.attacked)))
+
+
+def curvature(pair: Pair) -> tf.Tensor:
+    """Squared norm of how the label's map, along a random direction v, changes with x: ||H v||^2 where the map is a gradient."""
+    maps = _rows(pair.clean.label_map(pair.labels))
+    # No map has more positions than its image has values.
+    directions = _rows(pair.directions)[:, : tf.shape(maps)[1]]
+    (change,) = tf.gradients(tf.reduce_sum(maps * directions), pair.clean.points)
+    if change is None:
+        raise InputError("the maps do not change with the image, so there is no curvature: choose another explanation")
+    return tf.reduce_sum(tf.square(pair.clean.forward.leave(change)), (1, 2, 3))
+
+
+def rank_gap(pair: Pair) -> tf.Tensor:
+    """Sum of h_j - h_i over positions i just above a rank and j just below it; h is the label's map, in magnitudes over channels."""
+    maps = tf.abs(pair.clean.label_map(pair.labels))
+    ranked = _rows(tf.reduce_sum(maps, -1) if maps.shape.rank == 4 else maps)
+    first = tf.maximum(tf.cast(RANKED_SHARE * tf.cast(tf.shape(ranked)[1], tf.float32), tf.int32), 1)
+    near = tf.minimum(tf.maximum(first // 10, 1), tf.shape(ranked)[1] - first)
+    strongest = tf.math.top_k(ranked, first + near).values
+    above, below = strongest[:, tf.maximum(first - near - 1, 0) : first], strongest[:, first:]
+    sizes = [tf.cast(tf.shape(side)[1], tf.float32) for side in (above, below)]
+    return sizes[0] * tf.reduce_sum(below, -1) - sizes[1] * tf.reduce_sum(above, -1)
+
+
+def attributional_margin(pair: Pair) -> tf.Tensor:
+    """softplus of how much farther, by cosine, the image x' is from the label's map than from that of the strongest other class."""
+    view = pair.attacked
+    hidden = tf.one_hot(pair.labels, tf.shape(view.logits)[-1], on_value=view.logits.dtype.min, off_value=0.0)
+    others = tf.argmax(view.logits + hidden, -1)
+    maps, images = view.maps_of(tf.stack([pair.labels, others], 1)), _rows(view.forward.leave(view.points))
+    flat_maps = tf.reshape(maps, [tf.shape(maps)[0], 2, -1])
+    if maps.shape[2:].num_elements() not in (None, images.shape[1]):
+        raise InputError(
+            f"this method compares images with maps of their size, and {view.explanation.name} gives smaller ones: choose another "
+            "explanation, such as gradient"
+        )
+    label, other = (_cosine_distance(images, flat_maps[:, place]) for place in (0, 1))
+    return tf.nn.softplus(label - other)
+
+
+def _rows(maps: tf.Tensor) -> tf.Tensor:
+    """A row for each image."""
+    positions = maps.shape[1:].num_elements()
+    return tf.reshape(maps, [tf.shape(maps)[0], -1 if positions is None else positions])
+
+
+def _cosine_distance(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """1 - cosine of rows; 1 where one of them is 0."""
+    return 1 - tf.reduce_sum(tf.math.l2_normalize(first, -1) * tf.math.l2_normalize(second, -1), -1)
 
 
 def penalised(classification: Term, penalty: Term) -> Term:

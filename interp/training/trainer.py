@@ -19,11 +19,12 @@ from interp.data.user_spec import usual_radii
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
 from interp.training.description import describe, describe_choices, describe_model_and_data
+from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.replicas import cause, check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
-from interp.training.schedule import Schedule, usual_schedule
+from interp.training.schedule import Schedule, for_objective, usual_schedule
 from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import count_classes, make_step
 from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
@@ -61,6 +62,7 @@ def train(
     optimizer: keras.Optimizer | None = None,
     class_weights: Mapping[int, float] | None = None,
     batch_statistics: str = "each",
+    keeping: Keeping | None = None,
     checkpointing: Checkpointing | None = None,
     compiled: tuple[keras.Optimizer, Any] | None = None,
     stop: StopRequest | None = None,
@@ -92,6 +94,8 @@ def train(
             Keras would, so that both kinds of images are met (default); of "clean" or of "attacked" images alone; or none, "fixed",
             where the loss passes the model in inference mode, as attacks do, without dropout: for going on with a trained model, whose
             statistics are known, on few images, whose batches say little.
+        keeping: Whether the last epoch counts or the best one, how early the training may end, and whether weights are averaged (default:
+            the last epoch as it is).
         checkpointing: Where checkpoints go, and from where to go on.
         compiled: An optimizer with the step that `make_step` built of it for this model, objective and schedule.
         stop: Checked between steps; by default Ctrl-C and SIGTERM are noted here.
@@ -118,7 +122,15 @@ def train(
     check_instance("data", data, Dataset, DATASET)
     if schedule is None:
         schedule = usual_schedule(len(data), usual_radius(data))
+    check_instance("the schedule", schedule, Schedule, SCHEDULE)
+    schedule = for_objective(schedule, objective.tag)
     _check(model, schedule, data, seed)
+    keeping = keeping or Keeping()
+    check_instance("keeping", keeping, Keeping, "Keeping(keep='best')")
+    if keeping.compares and validation is None:
+        raise InputError(
+            "the best epoch is found on validation images, and none came: give validation, or keep the last one"
+        )
     augmented = find_augmentation(augment)
     if validation is not None:
         check_instance("validation", validation, Dataset, DATASET)
@@ -133,9 +145,13 @@ def train(
     if optimizer is not None:
         check_instance("the optimizer", optimizer, keras.Optimizer, "keras.optimizers.Adam(1e-3)")
     own_rate = optimizer is not None
+    if keeping.average is not None and (own_rate or compiled is not None):
+        raise InputError(
+            "average is for the usual optimizer: give yours use_ema=True and ema_momentum, or leave average out"
+        )
     if compiled is None:
         state = ModelState(model, data.image_shape)
-        optimizer = scaled_where_half(optimizer or keras.optimizers.Adam(schedule.learning_rate(0)), state)
+        optimizer = scaled_where_half(optimizer or usual_optimizer(schedule, keeping), state)
         settings: dict[str, Any] = {"penalty_weight": weight, "class_weights": class_weights, "state": state}
         settings |= {"image_shape": data.image_shape, "batch_statistics": batch_statistics}
         compiled = optimizer, make_step(model, objective, optimizer, schedule, **settings)
@@ -146,12 +162,13 @@ def train(
     arguments = {
         **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
         **describe_model_and_data(model, data, augment),
-        **describe_choices(optimizer if own_rate else None, class_weights, batch_statistics),
+        **describe_choices(optimizer if own_rate else None, class_weights, batch_statistics, keeping),
     }
     if checkpointing is not None:
         # Hundreds of short trainings keep nothing, and need not know their images apart.
         arguments |= {"images": data.identity, "validation_images": None if validation is None else validation.identity}
-    position = restore_position(checkpointing, model, optimizer, arguments)
+    kept = KeptWeights(model, optimizer, keeping)
+    position = restore_position(checkpointing, model, optimizer, arguments, kept)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
     if len(position.history) != position.step // steps:
         raise InputError("the checkpoint holds the measures of other epochs: use --no-resume to start anew")
@@ -159,7 +176,7 @@ def train(
     began = saved_at = time.monotonic()
     order, order_epoch = np.empty(0, int), -1
     with contextlib.nullcontext(stop) if stop is not None else stop_requests() as stop:
-        while position.step < total:
+        while position.step < total and not keeping.has_ended(position.history):
             step = position.step
             epoch, number = divmod(step, steps)
             if epoch != order_epoch:
@@ -178,8 +195,10 @@ def train(
             if ended:
                 check_weights(model, optimizer, position.step, measures)
                 means = {name: value / steps for name, value in position.sums.items()}
-                measures = {**means, **validate(model, attack, validation), "seconds": round(position.seconds, 1)}
-                position.history.append(measures)
+                with kept.shown():
+                    measures = {**means, **validate(model, attack, validation), "seconds": round(position.seconds, 1)}
+                    position.history.append(measures)
+                    kept.note(position.history)
                 position.sums = {}
             per_second = (position.step - first_step) / (time.monotonic() - began)
             left = (total - position.step) / per_second
@@ -187,20 +206,25 @@ def train(
             if checkpointing is not None:
                 since = time.monotonic() - saved_at
                 if ended or stopping or checkpointing.due(position.step, since):
-                    save_position(checkpointing, model, optimizer, arguments, position)
+                    save_position(checkpointing, model, optimizer, arguments, position, kept)
                     saved_at = time.monotonic()
             if stopping and position.step < total:
-                kept = (
+                left_behind = (
                     "start again to go on from there"
                     if checkpointing
                     else "nothing was kept, no checkpoints were asked for"
                 )
                 number = stop.signal or signal.SIGTERM
-                raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {kept}", number.value)
-    if own_rate:
-        # Such as averages of the weights, where the optimizer keeps them.
-        optimizer.finalize_variable_values(model.trainable_variables)
+                raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {left_behind}", number.value)
+    kept.finish()
     return position.history
+
+
+def usual_optimizer(schedule: Schedule, keeping: Keeping) -> keras.Optimizer:
+    """Adam at the first rate, which averages the weights where that is asked for."""
+    if keeping.average is None:
+        return keras.optimizers.Adam(schedule.learning_rate(0))
+    return keras.optimizers.Adam(schedule.learning_rate(0), use_ema=True, ema_momentum=keeping.average)
 
 
 def _run(
@@ -226,7 +250,6 @@ def _run(
 
 def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> None:
     check_number("seed", seed, minimum=0, whole=True)
-    check_instance("the schedule", schedule, Schedule, SCHEDULE)
     if not isinstance(model, keras.Model):
         raise InputError(f"train takes Keras models, got {kind_of(model)}: make one with build_network, or load yours")
     replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -15,7 +15,8 @@ from interp.core.errors import InputError
 from interp.core.files import locked
 from interp.data import Dataset
 from interp.training.checkpoints import CheckpointFolder, check_arguments
-from interp.training.description import describe
+from interp.training.description import describe, describe_keeping
+from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective
 from interp.training.progress_bar import training_bar
 from interp.training.replicas import is_chief
@@ -43,6 +44,7 @@ class TrainingJob:
         validation: The images to measure at the end of each epoch.
         seed: Of all that is drawn.
         penalty_weight: Of the second term of the objective.
+        keeping: Which weights are kept, and when the training ends early.
         settings: Further arguments of `train`, by name.
         said: Further values that describe the training in the metadata, and must be the same where it goes on.
         read: Returns the metadata of a finished file.
@@ -57,6 +59,7 @@ class TrainingJob:
     validation: Dataset
     seed: int
     penalty_weight: float | None = None
+    keeping: Keeping = field(default_factory=Keeping)
     settings: Mapping[str, Any] = field(default_factory=dict)
     said: Mapping[str, Any] = field(default_factory=dict)
     read: Callable[[Path], Mapping[str, Any]]
@@ -82,6 +85,7 @@ class TrainingJob:
         return {
             **describe(self.objective, self.schedule, self.seed, self.penalty_weight),
             "augment": False,
+            **describe_keeping(self.keeping),
             **self.said,
             "data": self.data.source,
             "images": self.data.identity,
@@ -90,7 +94,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network by name: how long its training took, and its last measures."""
+    """A network by name: how long its training took, and the measures of the epoch that is kept."""
 
     name: str
     seconds: float
@@ -140,7 +144,7 @@ def _run(job: TrainingJob, label: str, stop: StopRequest, chief: bool, resume: b
                 f"{job.target} does not say how its training went: move it away, or --no-resume to train it anew"
             )
         print(f"{label}: is there already; --no-resume trains it anew")
-        return TrainedNetwork(job.name, made["seconds"], made["history"][-1])
+        return TrainedNetwork(job.name, made["seconds"], made["history"][job.keeping.kept_epoch(made["history"])])
     total_steps = len(job.data) // job.schedule.batch_size * job.schedule.epochs
     with contextlib.ExitStack() as open_for_the_run:
         log = None
@@ -164,16 +168,18 @@ def _run(job: TrainingJob, label: str, stop: StopRequest, chief: bool, resume: b
             validation=job.validation,
             seed=job.seed,
             penalty_weight=job.penalty_weight,
+            keeping=job.keeping,
             checkpointing=Checkpointing(folder=checkpoints, resume=resume, writer=chief, warn=_warn),
             stop=stop,
             report=report,
             **job.settings,
         )
-        seconds = history[-1]["seconds"]
+        seconds, kept = history[-1]["seconds"], job.keeping.kept_epoch(history)
         if chief:
-            job.write(model, {**description, "history": history, "seconds": seconds})
+            which = {"kept_epoch": kept + 1} if job.keeping.keep == "best" else {}
+            job.write(model, {**description, "history": history, "seconds": seconds, **which})
             checkpoints.remove()
-    return TrainedNetwork(job.name, seconds, history[-1])
+    return TrainedNetwork(job.name, seconds, history[kept])
 
 
 def with_attack_precision(job: TrainingJob, precision: str, *, resume: bool) -> TrainingJob:

@@ -39,7 +39,7 @@ def validate(
 
 
 def validation_attack(objective: Objective, schedule: Schedule) -> ProjectedGradientDescent | None:
-    if objective.attack is None or schedule.epsilon == 0:
+    if not objective.is_robust or schedule.epsilon == 0:
         return None
     step_size = 2.5 * schedule.epsilon / VALIDATION_STEPS
     return ProjectedGradientDescent(

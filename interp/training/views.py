@@ -31,7 +31,7 @@ class View:
         self.explanation = explanation or CAM()
         self._outputs: tuple[tf.Tensor | None, tf.Tensor] | None = None
         self.losses: list[tf.Tensor] = []
-        self._label_maps: tf.Tensor | None = None
+        self._label_map: tf.Tensor | None = None
 
     @cached_property
     def lifted(self) -> tf.Tensor:
@@ -78,27 +78,32 @@ class View:
         if isinstance(self.explanation, CAM):
             return self.explanation.of_all_classes(self.forward, self.activations)
         classes = tf.range(self.forward.model.output_shape[-1], dtype=tf.int64)
-        return self._explain(tf.tile(classes[None], [tf.shape(self.points)[0], 1]))
+        return _flat_last(self.maps_of(tf.tile(classes[None], [tf.shape(self.points)[0], 1])))
 
     def maps_with(self, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Maps among which are those of the `labels` (n,) of the images, always the same ones, and their places (n,) on the last axis."""
         if isinstance(self.explanation, CAM):
             # All of them are one convolution.
             return self.maps, labels
-        if self._label_maps is None:
-            self._label_maps = self._explain(labels[:, None])
-        return self._label_maps, tf.zeros_like(labels)
+        return _flat_last(self.label_map(labels)[:, None]), tf.zeros_like(labels)
 
-    def _explain(self, classes: tf.Tensor) -> tf.Tensor:
-        """Flat maps (n, 1, positions, m) of the classes (n, m), differentiable in the weights too. Raises InputError."""
+    def label_map(self, labels: tf.Tensor) -> tf.Tensor:
+        """The map (n, height, width, ...) of each image's label, always the same ones. Raises InputError."""
+        if isinstance(self.explanation, CAM):
+            return tf.gather(self.maps, labels, axis=3, batch_dims=1)
+        if self._label_map is None:
+            self._label_map = self.maps_of(labels[:, None])[:, 0]
+        return self._label_map
+
+    def maps_of(self, classes: tf.Tensor) -> tf.Tensor:
+        """Maps (n, m, height, width, ...) of the classes (n, m), differentiable in the weights too. Raises InputError."""
         if tf.executing_eagerly():
             raise InputError(
                 f"the maps of {self.explanation.name} are computed in compiled functions, and this training step runs eagerly: leave "
                 "out run_eagerly"
             )
         rows = tf.range(tf.shape(self.points)[0]) if self.rows is None else self.rows
-        found = flat(self.explanation.for_training().maps(self.forward, self.points, classes, rows).maps)
-        return tf.transpose(found, (0, 2, 1))[:, None]
+        return self.explanation.for_training().maps(self.forward, self.points, classes, rows).maps
 
     def at(self, points: tf.Tensor, *, training: TrainingMode | None = None) -> "View":
         """The same network's view of other points."""
@@ -109,15 +114,29 @@ class View:
         return self.forward.logits_of_lifted(lifted)
 
 
+def _flat_last(maps: tf.Tensor) -> tf.Tensor:
+    """Maps (n, m, height, width, ...) as (n, 1, positions, m)."""
+    return tf.transpose(flat(maps), (0, 2, 1))[:, None]
+
+
 class Pair:
     """Clean and attacked views of the same images, with their labels and the weight of the objective's second term.
 
-    `searching` says that the attacked points are searched and the weights stand still.
+    `searching` says that the attacked points are searched and the weights stand still; `directions` are random ones, of the shape of the
+    images.
     """
 
     def __init__(
-        self, clean: View, attacked: View, labels: tf.Tensor, penalty_weight: float, *, searching: bool = False
+        self,
+        clean: View,
+        attacked: View,
+        labels: tf.Tensor,
+        penalty_weight: float,
+        *,
+        searching: bool = False,
+        directions: tf.Tensor | None = None,
     ) -> None:
+        self.directions = directions
         self.clean, self.attacked, self.labels, self.penalty_weight = clean, attacked, labels, penalty_weight
         self.searching = searching
 

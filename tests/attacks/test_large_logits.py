@@ -136,7 +136,7 @@ def test_the_inner_attack_of_training_moves_where_the_cross_entropy_is_flat(tag)
     moved = attack_batch(
         network,
         find_objective(tag),
-        Batch(start, labels, start, tf.range(len(start))),
+        Batch(start, labels, start, tf.range(len(start)), start),
         tf.constant(0.2),
         schedule,
         0.01,

@@ -205,7 +205,7 @@ def test_lists_name_what_is_trained(tmp_path, call):
     ("arguments", "message"),
     [
         ([], "no number was given"),
-        (["9"], "no training script 9"),
+        (["11"], "no training script 11"),
         (["one"], "invalid int value"),
         (["1", "--only", "mnist_smallgap_imt"], "did you mean"),
         (["1", "--profile", "papper"], "did you mean 'paper'"),

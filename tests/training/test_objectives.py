@@ -8,6 +8,7 @@ from interp.core.errors import InputError
 from interp.models import build_network, prepare
 from interp.training import OBJECTIVES, find_objective
 from interp.training.views import Pair, View
+from tests.training import test_objectives_since_2020
 
 PENALTY = 0.05
 LABELS = np.array([2, 0, 1])
@@ -94,6 +95,8 @@ LOSSES = {
     "igsum": lambda t: t["adversarial"] + PENALTY * t["loss attribution"](),
     "intig": lambda t: t["clean"] + PENALTY * t["logit attribution"](),
     "intigadv": lambda t: t["adversarial"] + PENALTY * t["logit attribution"](),
+    "trades6": lambda t: t["clean"] + PENALTY * t["kl"],
+    "fast": lambda t: t["adversarial"],
 }
 
 
@@ -114,6 +117,8 @@ ATTACKS = {
     "igsum": LOSSES["igsum"],
     "intig": LOSSES["intig"],
     "intigadv": LOSSES["intigadv"],
+    "trades6": lambda t: t["kl"],
+    "fast": log_odds,
 }
 
 
@@ -124,8 +129,10 @@ def pair(net, moved, *, searching=False):
 
 
 def test_every_objective_is_tested():
-    assert set(LOSSES) == set(OBJECTIVES)
-    assert set(ATTACKS) == {tag for tag, objective in OBJECTIVES.items() if objective.attack is not None}
+    assert {*LOSSES, *test_objectives_since_2020.TAGS} == set(OBJECTIVES)
+    # That of igr is the one of adv, that of art is tested with its loss.
+    assert OBJECTIVES["igr"].attack is OBJECTIVES["adv"].attack
+    assert {*ATTACKS, "igr", "art"} == {tag for tag, row in OBJECTIVES.items() if row.attack is not None}
 
 
 @pytest.mark.parametrize("tag", LOSSES)

@@ -106,7 +106,7 @@ def test_rows_are_chosen_by_old_and_new_names_with_or_without_epochs():
 def test_rows_that_options_make_alike_are_trained_as_the_first_of_them():
     rows = choose(pairs(6, lambda row: on_dataset(row, "digits")), None)
     small = [row for row in rows if row.architecture == "small"]
-    assert len(small) == 12
+    assert len(small) == len(OBJECTIVE_TAGS)
     assert {row.schedule.epsilon for row in small} == {0.3}
     assert [row.augment for row in choose(pairs(8, lambda row: on_dataset(row, "digits")), None)] == [False, False]
 
@@ -141,7 +141,8 @@ def test_recipes_in_l2(number):
                 continue
             schedule = changed.schedule
             assert (schedule.norm, schedule.epsilon) == ("l2", radii[row.dataset])
-            assert schedule.attack_steps * schedule.attack_step_size == pytest.approx(2.5 * schedule.epsilon)
+            reach = 1.25 if row.objective == "fast" else 2.5
+            assert schedule.attack_steps * schedule.attack_step_size == pytest.approx(reach * schedule.epsilon)
             assert (schedule.epochs, schedule.ramp) == (row.schedule.epochs, row.schedule.ramp)
             assert changed.name == f"{row.network_name.unnumbered}_l2_{row.schedule.epochs}"
             assert parse_name(changed.name) == changed.network_name
@@ -167,7 +168,34 @@ def test_a_norm_that_changes_nothing_is_refused():
 
 
 def test_unknown_numbers_and_profiles_are_refused():
-    with pytest.raises(InputError, match="no training script 9: 1 = "):
-        recipes(9)
+    with pytest.raises(InputError, match="no training script 11: 1 = "):
+        recipes(11)
     with pytest.raises(InputError, match="did you mean 'paper'"):
         with_profile(recipes(1)[0], "papper")
+
+
+def test_numbers_nine_and_ten_keep_the_best_epoch():
+    assert names(9)[:7] == [
+        f"mnist_smallgap_{tag}_100" for tag in ("lga", "hessian", "r2et", "igr", "art", "trades6", "fast")
+    ]
+    assert [row.network_name.tag for row in recipes(10)] == ["normal", "fast", "trades6", "int"]
+    assert {row.keep for number in (9, 10) for row in recipes(number)} == {"best"}
+    assert {row.keep for number in range(1, 9) for row in recipes(number)} == {"last"}
+    assert all(row.augment for row in recipes(10))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_fast_adv_takes_one_step_of_five_quarters_of_the_radius(profile):
+    rows = [with_profile(row, profile) for number in (9, 10) for row in recipes(number) if row.objective == "fast"]
+    for row in (*rows, *(with_norm(row, "l2") for row in rows)):
+        assert row.schedule.attack_steps == 1
+        assert row.schedule.attack_step_size == pytest.approx(1.25 * row.schedule.epsilon)
+
+
+def test_the_cpu_profile_of_wresnet_has_a_cyclic_rate():
+    fast = with_profile(recipes(10)[1], "cpu").schedule
+    rates = [fast.learning_rate(step) for step in range(0, fast.learning_rates[-1][0] + 1, 100)]
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] < max(rates) / 50

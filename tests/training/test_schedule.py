@@ -40,8 +40,15 @@ def test_a_ramp_of_no_length_is_a_jump():
         {"ramp": (5, 2)},
         {"ramp": (5,)},
         {"learning_rates": (1e-3,)},
+        {"rate_shape": "cosine"},
     ],
 )
 def test_bad_schedules_are_refused(change):
     with pytest.raises(InputError):
         dataclasses.replace(PAPER["mnist"], **change)
+
+
+def test_rates_along_lines_by_hand():
+    schedule = dataclasses.replace(PAPER["mnist"], learning_rates=((0, 0.1), (10, 0.3), (20, 0.1)), rate_shape="linear")
+    assert [round(schedule.learning_rate(step), 6) for step in (0, 5, 10, 15, 20, 99)] == [0.1, 0.2, 0.3, 0.2, 0.1, 0.1]
+    assert dataclasses.replace(schedule, rate_shape="steps").learning_rate(15) == 0.3

@@ -37,7 +37,23 @@ def small(seed=99):
 
 
 # One of each kind is enough for every day: they take up to ten seconds each.
-LONG = ("int", "igsum", "ig", "intig", "intigadv", "intadv", "intone", "trades", "int2", "int2adv")
+LONG = (
+    "int",
+    "igsum",
+    "ig",
+    "intig",
+    "intigadv",
+    "intadv",
+    "intone",
+    "trades",
+    "int2",
+    "int2adv",
+    "hessian",
+    "r2et",
+    "igr",
+    "art",
+    "trades6",
+)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +219,7 @@ def test_the_inner_attack_keeps_to_its_ball_and_raises_its_term(digits, tag):
 
     def attacked(epsilon, steps):
         schedule = dataclasses.replace(SHORT, attack_steps=steps)
-        batch = Batch(images, labels, start, tf.range(20))
+        batch = Batch(images, labels, start, tf.range(20), tf.zeros_like(images))
         return attack_batch(net, find_objective(tag), batch, tf.constant(epsilon), schedule, 0.01)
 
     for steps in (1, 5):

@@ -1,0 +1,142 @@
+"""Which weights a training keeps: of the last or the best epoch, averaged or not."""
+
+import signal
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from interp import data
+from interp.core.errors import InputError
+from interp.models import build_network
+from interp.training import CheckpointFolder, Checkpointing, Keeping, Schedule, TrainingInterrupted, train
+from interp.training.objectives import find_objective
+from interp.training.signals import StopRequest
+from interp.training.validation import validate, validation_attack
+
+# The rate of the last epoch ruins the network.
+SCHEDULE = Schedule(
+    epochs=3,
+    batch_size=50,
+    learning_rates=((0, 5e-3), (16, 3.0)),
+    epsilon=0.05,
+    ramp=(0, 0),
+    attack_steps=1,
+    attack_step_size=0.05,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", "train").take(400), data.load("digits", "validation").take(100)
+
+
+def small():
+    return build_network("small", (28, 28, 1), 10, seed=1)
+
+
+def history_of(*values, name="validation_robust_accuracy"):
+    return [{"validation_accuracy": 1 - value, name: value} for value in values]
+
+
+def test_the_first_best_epoch_is_kept_and_patience_counts_from_it():
+    best, last = Keeping(keep="best", patience=2), Keeping()
+    history = history_of(0.1, 0.5, 0.5, 0.4)
+    assert best.kept_epoch(history) == 1
+    assert last.kept_epoch(history) == 3
+    assert [best.has_ended(history[:count]) for count in range(5)] == [False, False, False, False, True]
+    assert not last.has_ended(history)
+    # Clean accuracy counts where nothing is attacked.
+    assert best.kept_epoch(history_of(0.3, 0.9, 0.4, name="validation_accuracy")) == 1
+
+
+def test_the_weights_of_the_best_epoch_come_back(digits):
+    images, validation = digits
+    network = small()
+    history = train(network, "adv", images, SCHEDULE, validation=validation, keeping=Keeping(keep="best"))
+    assert len(history) == 3
+    best = Keeping(keep="best").kept_epoch(history)
+    assert best < 2
+    found = validate(network, validation_attack(find_objective("adv"), SCHEDULE), validation)
+    assert found == {name: history[best][name] for name in found}
+    assert history[best]["validation_robust_accuracy"] > history[-1]["validation_robust_accuracy"]
+
+
+def test_patience_ends_the_training(digits):
+    images, validation = digits
+    longer = replace(SCHEDULE, epochs=8)
+    history = train(small(), "adv", images, longer, validation=validation, keeping=Keeping(keep="best", patience=2))
+    assert len(history) < 8
+    assert Keeping(keep="best").kept_epoch(history) == len(history) - 3
+
+
+@pytest.mark.parametrize("stop_at", [10, 20])
+def test_a_stopped_training_keeps_what_an_uninterrupted_one_keeps(digits, tmp_path, stop_at):
+    images, validation = digits
+    settings = {"validation": validation, "keeping": Keeping(keep="best", average=0.5)}
+    undisturbed = small()
+    history = train(undisturbed, "adv", images, SCHEDULE, **settings)
+    checkpointing = Checkpointing(folder=CheckpointFolder(tmp_path / "checkpoints"), every_steps=7)
+    stop = StopRequest()
+
+    def report(progress):
+        if progress.step == stop_at:
+            stop.signal = signal.SIGTERM
+
+    with pytest.raises(TrainingInterrupted):
+        train(small(), "adv", images, SCHEDULE, checkpointing=checkpointing, stop=stop, report=report, **settings)
+    resumed = small()
+    again = train(resumed, "adv", images, SCHEDULE, checkpointing=checkpointing, **settings)
+    for first, second in zip(undisturbed.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    for before, after in zip(history, again, strict=True):
+        assert {**before, "seconds": 0} == {**after, "seconds": 0}
+
+
+def test_averages_are_those_of_the_steps(digits):
+    images, _ = digits
+    network, seen = small(), []
+    schedule = replace(SCHEDULE, epochs=1)
+    few = images.take(200)
+    train(
+        network,
+        "adv",
+        few,
+        schedule,
+        keeping=Keeping(average=0.75),
+        report=lambda _: seen.append([weight.numpy().copy() for weight in network.trainable_variables]),
+    )
+    assert len(seen) == 4
+    for place, weight in enumerate(network.trainable_variables):
+        expected = seen[0][place]
+        for step in seen[1:]:
+            expected = 0.75 * expected + 0.25 * step[place]
+        np.testing.assert_allclose(weight, expected, atol=1e-6)
+        assert not np.allclose(weight, seen[-1][place], atol=1e-6)
+
+
+def test_an_optimizer_that_averages_is_measured_by_its_averages(digits):
+    images, validation = digits
+    settings = {"validation": validation, "keeping": Keeping(keep="best")}
+    own = keras.optimizers.Adam(5e-3, use_ema=True, ema_momentum=0.5)
+    first, second = small(), small()
+    schedule = replace(SCHEDULE, epochs=2, learning_rates=((0, 5e-3),))
+    train(first, "adv", images, schedule, optimizer=own, **settings)
+    train(second, "adv", images, schedule, **{**settings, "keeping": Keeping(keep="best", average=0.5)})
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_what_makes_no_sense_is_refused(digits):
+    images, _ = digits
+    with pytest.raises(InputError, match="the best epoch is found on validation images, and none came"):
+        train(small(), "adv", images, SCHEDULE, keeping=Keeping(keep="best"))
+    with pytest.raises(InputError, match="did you mean 'best'"):
+        Keeping(keep="bst")
+    with pytest.raises(InputError, match="average came as 1, expected a decay below 1"):
+        Keeping(average=1.0)
+    with pytest.raises(InputError, match="average is for the usual optimizer: give yours use_ema=True"):
+        train(small(), "adv", images, SCHEDULE, keeping=Keeping(average=0.9), optimizer=keras.optimizers.Adam())
+    with pytest.raises(InputError, match="keeping came as"):
+        train(small(), "adv", images, SCHEDULE, keeping="best")
