@@ -71,6 +71,14 @@ def in_order(rows: Sequence[LeaderboardRow]) -> Leaderboard:
     return Leaderboard(tuple(sorted(rows, key=place)))
 
 
+def leaderboard_groups(board: Leaderboard) -> dict[tuple[str, str], list[LeaderboardRow]]:
+    """The rows by dataset and architecture, which tables and pictures compare."""
+    groups: dict[tuple[str, str], list[LeaderboardRow]] = {}
+    for row in board.rows:
+        groups.setdefault((row.facts.dataset, row.facts.architecture), []).append(row)
+    return groups
+
+
 def shipped_rows() -> tuple[LeaderboardRow, ...]:
     """The rows that come with the package. Raises InputError where their file is missing or damaged."""
     found = read_object(SHIPPED, "leaderboard of the package", "install the package again")
