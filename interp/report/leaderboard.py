@@ -76,7 +76,7 @@ def leaderboard_groups(board: Leaderboard) -> dict[tuple[str, str], list[Leaderb
     groups: dict[tuple[str, str], list[LeaderboardRow]] = {}
     for row in board.rows:
         groups.setdefault((row.facts.dataset, row.facts.architecture), []).append(row)
-    return groups
+    return dict(sorted(groups.items()))
 
 
 def shipped_rows() -> tuple[LeaderboardRow, ...]:

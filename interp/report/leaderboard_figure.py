@@ -29,12 +29,7 @@ def leaderboard_figure(board: Leaderboard) -> Figure:
     clean accuracy, its colour says who trained the network, and its label by which method. Raises InputError for what is no Leaderboard.
     """
     check_instance("the leaderboard", board, Leaderboard, "interp.leaderboard()")
-    panels = [
-        (f"{dataset}, {architecture}: {name}", name, [row for row in rows if _tau(row, name) is not None])
-        for (dataset, architecture), rows in leaderboard_groups(board).items()
-        for name in dict.fromkeys(moved.explanation for row in rows for moved in row.explanations)
-    ]
-    panels = [panel for panel in panels if len(panel[2]) > 1]
+    panels = compared(board)
     trained_by = sorted({row.facts.trained_by for *_, rows in panels for row in rows})
     colours = {who: COLOURS[place % len(COLOURS)] for place, who in enumerate(trained_by)}
     down = max(1, -(-len(panels) // 2))
@@ -59,6 +54,16 @@ def leaderboard_figure(board: Leaderboard) -> Figure:
     for axes, (_, name, rows) in zip(grid, panels, strict=False):
         _label(axes, rows, name, colours, canvas.get_renderer())
     return figure
+
+
+def compared(board: Leaderboard) -> list[tuple[str, str, list[LeaderboardRow]]]:
+    """What there is to compare: a title, an explanation, and the rows of two networks or more that were attacked by it."""
+    panels = [
+        (f"{dataset}, {architecture}: {name}", name, [row for row in rows if _tau(row, name) is not None])
+        for (dataset, architecture), rows in leaderboard_groups(board).items()
+        for name in dict.fromkeys(moved.explanation for row in rows for moved in row.explanations)
+    ]
+    return [panel for panel in panels if len(panel[2]) > 1]
 
 
 def _tau(row: LeaderboardRow, name: str) -> float | None:
