@@ -32,7 +32,7 @@ function compare(a, b, rising) {
 function value(text) {
   const fraction = text.match(/^(\d+)\/(\d+)$/);
   if (fraction) return fraction[1] / fraction[2];
-  return /^[-+]?[\d.]/.test(text) ? parseFloat(text) : NaN;
+  return /^[-+]?\d*\.?\d+(?=$|[\s,(])/.test(text) ? parseFloat(text) : NaN;
 }
 
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("article table").forEach(sortable));

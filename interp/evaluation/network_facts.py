@@ -43,7 +43,6 @@ class _Training:
 
     method: str = ""
     seconds: float | None = None
-    run: Mapping[str, Any] | None = None
 
 
 def network_facts(
@@ -70,7 +69,7 @@ def network_facts(
     else:
         kind = opened.record.get("network", {}).get("class", type(model).__name__)
         architecture = f"{file.application or kind}, {model.count_params()} weights"
-    by_file = PUBLISHED if file.path.suffix == ".pkl" else HERE if training.run is not None else GIVEN
+    by_file = PUBLISHED if file.path.suffix == ".pkl" else HERE if "run" in metadata else GIVEN
     return NetworkFacts(
         file.name,
         name.title if name else OBJECTIVE_TITLES.get(training.method, NOTHING),

@@ -129,6 +129,7 @@ def test_a_row_holds_what_both_protocols_find_apart(pooled):
         assert (moved.noise, moved.corner_noise) == (measured.noise, measured.corner_noise)
 
 
+@pytest.mark.slow
 def test_a_network_without_class_activation_maps_has_grad_cam_in_their_place(pooled):
     assert leaderboard_explanations(pooled.model, pooled.images) == (["cam", "ig", "gradient"], [])
     flat = keras.Sequential(
@@ -162,7 +163,7 @@ def opened(model, kind="Functional"):
 def test_what_files_say_of_networks(tmp_path):
     """Networks of train.py, of the paper and of others; their method, architecture and minutes."""
     net = build_network("small", (28, 28, 1), 10)
-    net.metadata = {"method": "int", "seconds": 90.0, "run": {}}
+    net.metadata = {"method": "int", "seconds": 90.0, "run": {"arguments": {"number": 1, "only": None}}}
     trained = NetworkFile(tmp_path / "digits_smallgap_int_3.safetensors", "digits_smallgap_int_3")
     assert network_facts(trained, opened(net), "digits") == NetworkFacts(
         "digits_smallgap_int_3", "Int", "small", "digits", "here", "digits_smallgap_int_3.safetensors", 1.5
