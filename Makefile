@@ -41,7 +41,7 @@ help:
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
-	@echo 'make results    write docs/results.md and networks/README.md from the records in docs/results'
+	@echo 'make results    write docs/results.md, docs/leaderboard.md and the pages of networks/ from the records in docs/results'
 	@echo 'make docs       build the documentation into build/site (mkdocs)'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
@@ -93,7 +93,7 @@ $(VENV)/.docs: $(STAMP)
 	@touch $@
 
 results: $(STAMP)
-	@$(BIN)/python tools/results_pages
+	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt pyproject.toml
 	@echo 'Installing peers into $(PEERS): about 3 GB, a few minutes, once'

@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     from interp.models import build_network as build_network
     from interp.models import load_model as load_model
     from interp.models import save_model as save_model
+    from interp.report.leaderboard import leaderboard as leaderboard
 
 __version__ = "0.1.0"
 
 _MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
-_FROM_MODELS = ("build_network", "load_model", "save_model")
+# Functions and the modules that they are in.
+_FUNCTIONS = {
+    **dict.fromkeys(("build_network", "load_model", "save_model"), "models"),
+    "leaderboard": "report.leaderboard",
+}
 
-__all__ = ["InputError", "__version__", "share_cores_among_streams", *_MODULES, *_FROM_MODELS]
+__all__ = ["InputError", "__version__", "share_cores_among_streams", *_MODULES, *_FUNCTIONS]
 
 
 # Type checkers know the names above, and report all others.
@@ -36,8 +41,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         if name in _MODULES:
             return importlib.import_module(f"interp.{name}")
-        if name in _FROM_MODELS:
-            return getattr(importlib.import_module("interp.models"), name)
+        if name in _FUNCTIONS:
+            return getattr(importlib.import_module(f"interp.{_FUNCTIONS[name]}"), name)
         raise AttributeError(f"module 'interp' has no attribute {name!r}")
 
 

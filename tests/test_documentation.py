@@ -13,7 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "networks/*.md", "benchmarks/*.md", "benchmarks/results/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "networks/*.md",
+        "networks/cards/*.md",
+        "benchmarks/*.md",
+        "benchmarks/results/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 # [text](target "title"), ![text](<target>), and [name]: target; a target in code is no link.

@@ -85,8 +85,8 @@ def evaluate(asked: Asked) -> int:
     from interp.core.tables import Table
     from interp.data.loaded import LoadedDatasets
     from interp.evaluation.older_records import with_present_names
-    from interp.report.leaderboard import write_leaderboard
     from interp.report.records import RecordStore, made_alike, remarks
+    from interp.report.validity_files import write_leaderboard
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
     data = LoadedDatasets(options.data_dir)

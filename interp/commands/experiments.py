@@ -35,6 +35,7 @@ SECTIONS: dict[int, dict[str, Section]] = {
             "accuracy under the strong protocol, and what is flagged", "pgd_attack", arguments=("--protocol", "strong")
         ),
         "explanations": Section("how far explanations can be moved, strong protocol", "explanation_attack"),
+        "leaderboard": Section("rows of the leaderboard, by the strong protocols", "leaderboard"),
         "uar": Section(
             "accuracy under unforeseen attacks",
             "uar_attack",

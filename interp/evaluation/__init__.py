@@ -19,6 +19,8 @@ from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
 from interp.evaluation.explanation_validity import explanation_validity
 from interp.evaluation.explanation_validity_result import ExplanationValidity
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
+from interp.evaluation.leaderboard_row import LeaderboardRow, MovedExplanation
+from interp.evaluation.network_facts import NetworkFacts
 from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.roar_kar import RoarKar, roar_kar
 from interp.evaluation.robust_attribution import robust_attribution_protocol
@@ -51,8 +53,11 @@ __all__ = [
     "Coherence",
     "ExplanationValidity",
     "Flag",
+    "LeaderboardRow",
     "MapSummary",
     "Mean",
+    "MovedExplanation",
+    "NetworkFacts",
     "NetworkOverlap",
     "Result",
     "RoarKar",

@@ -4,6 +4,8 @@ import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, moved_maps, targeted_maps_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
+from interp.report.leaderboard import Leaderboard
+from interp.report.leaderboard_figure import leaderboard_figure
 from interp.report.map_strip import map_strip
 from interp.report.page import GalleryEntry, Page
 from interp.report.robustness_figures import (
@@ -29,6 +31,7 @@ __all__ = [
     "Cell",
     "Curve",
     "GalleryEntry",
+    "Leaderboard",
     "Page",
     "Table",
     "accuracy_figure",
@@ -41,6 +44,7 @@ __all__ = [
     "erased_images_figure",
     "gallery_figure",
     "history_figure",
+    "leaderboard_figure",
     "map_gallery",
     "map_strip",
     "maps_figure",

@@ -1,50 +1,109 @@
-"""Files of the strong protocol beside its table: a leaderboard of networks, and what broke each image of one."""
+"""The leaderboard: networks whose predictions and explanations were attacked by the strong protocols, shipped ones and one's own."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from interp.core.files import write_json, write_text
-from interp.core.tables import NOTHING, Cell, Table, render
-from interp.evaluation import Validity
-from interp.report.records import Records, RecordStore
+from interp.core.errors import InputError
+from interp.core.files import visible_files
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
+from interp.evaluation import LeaderboardRow
+from interp.evaluation.leaderboard_row import FIRST, LAST
+from interp.report.record_format import read_object, read_record
+from interp.report.records import SETTINGS
+
+# The rows that come with the package, written by tools/results_pages.
+SHIPPED = Path(__file__).with_suffix(".json")
+# The task, whose name begins those of its tables.
+TASK = "leaderboard"
 
 
-def write_leaderboard(store: RecordStore, table: str, name: str, records: Records) -> list[Path]:
-    """Write the leaderboard of the networks of a table, as CSV and JSON, and the outcome of each image of the network `name`, as CSV.
+@dataclass(frozen=True)
+class Leaderboard(Result):
+    """Rows of networks, by dataset and then by their accuracy under the strong protocol, the best first."""
 
-    Returns the files: none for a task whose records hold no accuracies of the strong protocol. Records of earlier versions, which
-    lack some of it, are in the leaderboard all the same. Raises InputError.
+    rows: tuple[LeaderboardRow, ...] = field(metadata={"json": "networks"})
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A network a row; an explanation that was not attacked on it has no figures. The last columns name its record and its weights."""
+        cells = [row.cells for row in self.rows]
+        maps = dict.fromkeys(name for row in self.rows for moved in row.explanations for name in moved.cells)
+        return {name: [row.get(name, NOTHING) for row in cells] for name in (*FIRST, *maps, *LAST)}
+
+    @property
+    def caption(self) -> str:
+        """How many networks there are."""
+        return f"{len(self.rows)} networks; accuracies and Kendall tau are those of the strong protocols"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How and on which images the rows were measured, each once."""
+        return tuple(dict.fromkeys(f"{row.facts.dataset}: {row.measured}" for row in self.rows))
+
+
+def leaderboard(*folders: str | Path) -> Leaderboard:
+    """Return the rows that come with the package, and those of the records in `folders`.
+
+    Args:
+        folders: directories that `eval_cmd.py --task leaderboard` was given as --output-dir, or `eval.py` as --out.
+
+    Returns:
+        a Leaderboard, by dataset and accuracy under the strong protocol; columns(), to_dataframe() and a view in notebooks as any result.
+
+    Raises:
+        InputError: for a folder without such records, and for a damaged record.
+
+    Example:
+        board = interp.leaderboard("gen_images/tables")
+        print(interp.report.render(board.table(), "csv"))
     """
-    if records[name].get("result") != Validity.__name__ or not records[name]["by_radius"]:
-        return []
-    rows = [row for network, record in records.items() for row in leaderboard_rows(network, record)]
-    csv, json = (store.folder / f"{table}_leaderboard.{kind}" for kind in ("csv", "json"))
-    images = store.folder / table / f"{name}_images.csv"
-    columns = list(dict.fromkeys(column for row in sorted(rows, key=len, reverse=True) for column in row))
-    cells = tuple(tuple(row.get(column, NOTHING) for column in columns) for row in rows)
-    write_text(csv, render(Table(tuple(columns), cells), "csv"))
-    write_json(json, rows)
-    write_text(images, render(image_table(records[name]), "csv"))
-    return [csv, json, images]
+    rows = [*shipped_rows(), *(row for folder in folders for row in recorded_rows(Path(folder)))]
+    return in_order(rows)
 
 
-def leaderboard_rows(name: str, record: Mapping[str, Any]) -> list[dict[str, Cell]]:
-    """The rows of a network from its record. Raises InputError for a damaged one."""
-    versions = ", ".join(f"{package} {number}" for package, number in record["versions"].items())
-    file = Path(record["file"]).name
-    first: dict[str, Cell] = {"model_name": name, "dataset": record["arguments"]["dataset"]}
-    last = {
-        "weights": record["files"].get(file),
-        "data": record["splits"]["test"],
-        "seed": record["arguments"]["seed"],
-        "versions": f"{versions}, commit {record.get('commit')}",
-        "protocol": record["protocol"],
-    }
-    return [{**row, **last} for row in Validity.from_json(record).leaderboard(**first)]
+def in_order(rows: Sequence[LeaderboardRow]) -> Leaderboard:
+    """The leaderboard of these rows."""
+
+    def place(row: LeaderboardRow) -> tuple[str, float, str]:
+        return row.facts.dataset, -(row.strong.value or 0.0), row.facts.name
+
+    return Leaderboard(tuple(sorted(rows, key=place)))
 
 
-def image_table(record: Mapping[str, Any]) -> Table:
-    """What broke each image, from a record. Raises InputError for a damaged one."""
-    known = {"data": record["splits"]["test"], "seed": record["arguments"]["seed"]}
-    return Validity.from_json(record).image_table(record["indices"], **known)
+def leaderboard_groups(board: Leaderboard) -> dict[tuple[str, str], list[LeaderboardRow]]:
+    """The rows by dataset and architecture, which tables and pictures compare."""
+    groups: dict[tuple[str, str], list[LeaderboardRow]] = {}
+    for row in board.rows:
+        groups.setdefault((row.facts.dataset, row.facts.architecture), []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def shipped_rows() -> tuple[LeaderboardRow, ...]:
+    """The rows that come with the package. Raises InputError where their file is missing or damaged."""
+    found = read_object(SHIPPED, "leaderboard of the package", "install the package again")
+    return Leaderboard.from_json(found).rows
+
+
+def recorded_rows(folder: Path) -> list[LeaderboardRow]:
+    """The rows of the records in a directory, by table and network. Raises InputError where there are none, or one is damaged."""
+    tables = [path for path in sorted(folder.glob(f"{TASK}*/")) if path.is_dir()]
+    # A directory of eval.py may have the name of a table.
+    files = [path for table in tables for path in visible_files(table, ".json") if path.name != SETTINGS]
+    if not files:
+        raise InputError(
+            f"{folder} holds no records of the leaderboard: write them with eval_cmd.py --task {TASK} --output-dir {folder}, or correct it"
+        )
+    return [read_row(path) for path in files]
+
+
+def read_row(path: Path) -> LeaderboardRow:
+    """The row of a record, which it then names, with the digest of the network's weights. Raises InputError for a damaged one."""
+    record = read_record(path)
+    try:
+        row = LeaderboardRow.from_json(record)
+        if row.facts.file not in record["files"]:
+            raise InputError(f"it does not say the digest of {row.facts.file[:80]}")
+    except InputError as error:
+        raise InputError(f"{path} is no row of the leaderboard: {error}; remove it") from error
+    return replace(row, record=path.as_posix(), weights=record["files"][row.facts.file])

@@ -12,6 +12,8 @@ from interp.core.used_files import UsedFiles, fingerprint
 from interp.report.record_format import read_earlier_records, read_object, read_record
 
 Records = Mapping[str, dict[str, Any]]
+# What all results of eval.py in a directory share.
+SETTINGS = "settings.json"
 SUFFIXES = {"tsv": ".tsv", "csv": ".csv", "markdown": ".md", "html": ".html", "text": ".txt"}
 
 
@@ -71,7 +73,7 @@ class Settings:
     """What all results of `eval.py` in a directory share. Raises OtherResults where those that are there are of other settings."""
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
-        self._path = folder / "settings.json"
+        self._path = folder / SETTINGS
         kept = read_object(self._path, "settings of eval.py", "remove it") if self._path.exists() else asked
         different = [name for name in asked if kept.get(name) != asked[name]]
         if different:

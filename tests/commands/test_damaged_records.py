@@ -295,12 +295,24 @@ def test_damaged_records_of_eval_cmd_are_refused_or_harmless_and_stay_as_they_ar
         {"measured": {"clean": 1}},
         {"measured": "x"},
         {"accuracy_per_class": {"all": "x"}},
+        {"method": 3},
+        {"schedule": {"epsilon": 0.3}},
+        {"run": {"arguments": {"number": 1, "profile": "cpu"}, "versions": []}},
     ],
 )
 def test_networks_of_damaged_metadata_are_named(tmp_path, changes):
     path = tmp_path / "mnist_smallgap_int_1.safetensors"
     arguments = {"number": 1, "profile": "cpu", "only": None}
-    metadata = {"seconds": 1.0, "seed": 9, "data": "d", "schedule": {"epsilon": 0.3}, "run": {"arguments": arguments}}
+    schedule = {"epsilon": 0.3, "epochs": 1, "batch_size": 50, "learning_rates": [[0, 0.001]], "ramp": [0, 0]}
+    schedule |= {"attack_steps": 1, "attack_step_size": 0.1}
+    metadata = {
+        "seconds": 1.0,
+        "seed": 9,
+        "data": "d",
+        "method": "int",
+        "schedule": schedule,
+        "run": {"arguments": arguments},
+    }
     network = build_network("small", (28, 28, 1), 10)
     interp.save_model(network, path, metadata)
     assert trained(path)[0].epochs == 1

@@ -75,13 +75,18 @@ TASKS = {
     "aai_topk l2": ({"--norm": "l2"}, "Kendall tau", 0),
     "aai_topk strong": ({"--protocol": "strong", "--steps": None}, "strongest attack", 1),
     "explanation_attack": ({"--queries": "2", "--restarts": "1"}, "strongest attack", 1),
+    "leaderboard": (
+        {"--queries": "2", "--restarts": "1", "--explanation-steps": 1, "--explanations": "gradient"},
+        "gradient tau",
+        0,
+    ),
     "vis_cam l2": ({"--norm": "l2"}, "attacked accuracy", 1),
     "intr_topk": ({"--against": "ITSELF", "--steps": None}, "top-k overlap", 0),
 }
 
 
 # Second derivatives take long to compile.
-SLOW = ("tradeoff_ig", "isa_ig")
+SLOW = ("tradeoff_ig", "isa_ig", "leaderboard")
 
 
 @pytest.mark.parametrize(
@@ -317,11 +322,18 @@ GOOD = {"--task": "pgd_attack", "--dataset": "digits"}
         ({"--task": "isa_cam", "--penalties": "1.2;1.4"}, "no list of numbers"),
         ({"--task": "isa_cam", "--penalties": "nan"}, "not finite"),
         ({"--task": "isa_cam", "--rep_l": "2"}, "leave it out"),
-        ({"--task": "isa_ig", "--queries": "3"}, "is for pgd_attack and explanation_attack"),
+        ({"--task": "isa_ig", "--queries": "3"}, "explanation_attack and leaderboard: leave it out for isa_ig"),
         ({"--task": "aai_topk", "--protocol": "strong", "--steps": "3"}, "leave --steps out"),
         ({"--task": "explanation_attack", "--measures": "tau"}, "kendall_tau"),
         ({"--task": "explanation_attack", "--k": "2.5"}, "whole number"),
         ({"--task": "explanation_attack", "--k": "3", "--measures": "ssim"}, "is for the measure top_k_overlap"),
+        ({"--task": "leaderboard", "--epsilons": "0,0.1"}, "is of one radius above 0"),
+        ({"--task": "leaderboard", "--epsilons": "0"}, "is of one radius above 0"),
+        ({"--task": "leaderboard", "--explanations": "gradient,camm"}, "did you mean 'cam'"),
+        ({"--task": "leaderboard", "--explanations": "smooth:cam"}, "unknown ensemble 'smooth'"),
+        ({"--task": "leaderboard", "--explanations": "random"}, "unknown method 'random'"),
+        ({"--task": "leaderboard", "--measures": "ssim"}, "is for explanation_attack"),
+        ({"--explanation-images": "3"}, "is for leaderboard"),
         ({"--protocol": "strong", "--restarts": "0"}, "random starts"),
         ({"--against": "x"}, "is for intr_topk"),
         ({"--steps": "2147483647"}, "at most"),

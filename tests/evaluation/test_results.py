@@ -41,7 +41,10 @@ from interp.evaluation import (
 )
 from interp.evaluation.erasure import PROTOCOLS
 from interp.evaluation.roar_kar_result import Retrained
+from interp.report import Leaderboard
+from tests.report.leaderboard_rows import row as leaderboard_row
 
+ROW = leaderboard_row("net", 0.5, {"cam": 0.25, "ig": None})
 WEAK = Flag("weak attack", "steps are short")
 HALVES = np.arange(10) < 5
 CURVE = AccuracyCurve((0.0, 0.1), (0.5, 0.2), 10, "PGD-10", np.array([HALVES, np.arange(10) < 2]), (WEAK,))
@@ -337,6 +340,41 @@ RESULTS = {
         "2 images; rank correlation with the maps of the trained network as layers become random from the top (head, first), after the bar "
         "half of them or more; passes: there never above 0.3 in size; expected: Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images "
         "whose map is constant do not count; 32 points",
+    ),
+    "leaderboard row": (
+        ROW,
+        [
+            ("figure", "value", "standard error", "images", "noise", "corner noise"),
+            ("clean accuracy", 0.9, 0.02, 200, NOTHING, NOTHING),
+            ("strong accuracy", 0.5, 0.03, 200, NOTHING, NOTHING),
+            ("cam tau", 0.25, 0.01, 50, 0.9, 0.85),
+            ("ig tau", None, 0.01, 50, 0.9, 0.85),
+        ],
+        "Adv, small, trained by: here; linf eps 0.3; accuracies of 200 images, all attacks; Kendall tau of those of 60 images that are "
+        "classified right, all searches; official files",
+    ),
+    "leaderboard": (
+        Leaderboard((ROW, dataclasses.replace(ROW, explanations=(), record="a/b.json", weights="0f"))),
+        [
+            (
+                *("network", "method", "architecture", "dataset", "trained by", "norm", "eps", "images"),
+                *("clean", "clean error", "strong", "strong error"),
+                *("cam", "cam error", "cam noise", "cam corner noise", "cam images"),
+                *("ig", "ig error", "ig noise", "ig corner noise", "ig images"),
+                *("flags", "minutes", "record", "weights"),
+            ),
+            (
+                *("net", "Adv", "small", "mnist", "here", "linf", 0.3, 200, 0.9, 0.02, 0.5, 0.03),
+                *(0.25, 0.01, 0.9, 0.85, 50, None, 0.01, 0.9, 0.85, 50),
+                *("restarts, cam: noise", 1.5, NOTHING, NOTHING),
+            ),
+            (
+                *("net", "Adv", "small", "mnist", "here", "linf", 0.3, 200, 0.9, 0.02, 0.5, 0.03),
+                *[NOTHING] * 10,
+                *("restarts, cam: noise", 1.5, "a/b.json", "0f"),
+            ),
+        ],
+        "2 networks; accuracies and Kendall tau are those of the strong protocols",
     ),
     "roar": (
         ROAR,

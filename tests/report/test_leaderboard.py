@@ -1,135 +1,171 @@
-"""The leaderboard of the strong protocol, and what broke each image, by hand and from the command line."""
+"""The leaderboard: shipped rows and those of records, in order, as a table and as a picture; what is damaged is named."""
 
-import csv
+import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from interp import data
-from interp.commands.evaluate_network import main
+import interp
 from interp.core.errors import InputError
-from interp.evaluation import Flag, StrongAccuracy, Validity, sample_images
-from interp.evaluation.sample import sample_indices
+from interp.core.used_files import fingerprint
+from interp.report import Leaderboard, leaderboard, leaderboard_figure, render
+from interp.report.leaderboard import in_order
+from interp.report.leaderboard_figure import LARGEST, SMALLEST
+from tests.report.leaderboard_rows import keep, published, row
 
-# Four images: the last is wrong without an attack, PGD breaks the third, FAB-T the second.
-ROWS = (
-    StrongAccuracy(0.0, 4, {"PGD": 0.75}, 0.75, (), ("", "", "", "clean"), {}),
-    StrongAccuracy(
-        0.1,
-        4,
-        {"PGD": 0.5, "ensemble FAB-T": 0.25},
-        0.25,
-        (Flag("black box", "it finds"),),
-        ("", "ensemble FAB-T", "PGD", "clean"),
-        {"PGD": 1.5, "ensemble FAB-T": 2.25},
-    ),
-)
-FOUND = Validity("strong", ROWS, (), 4, "l2", (0, 1, 2, 3), (0, 1, 2, 1))
+WEAK = row("weak", 0.2, {"cam": 0.5, "ig": 0.4}, minutes=None)
+STRONG = row("strong", 0.8, {"cam": 0.7, "ig": None})
+POOLED = row("own", 0.5, {"grad_cam": 0.6}, architecture="Sequential, 90 weights", dataset="photos", method="-")
 
 
-def test_rows_by_hand():
-    """1 of 4: (.25 + .4802) / 1.9604 = .3725 +- 1.96 / 1.9604 sqrt(.046875 + .060025) = .3269."""
-    clean, attacked = FOUND.leaderboard(model_name="mine", dataset="digits")
-    assert list(attacked)[:7] == ["model_name", "dataset", "threat_model", "eps", "n", "clean_acc", "robust_acc"]
-    assert attacked["robust_acc_low"] == pytest.approx(4.56, abs=0.01)
-    assert attacked["robust_acc_high"] == pytest.approx(69.94, abs=0.01)
-    expected = {"model_name": "mine", "threat_model": "L2", "eps": 0.1, "n": 4, "clean_acc": 75.0, "robust_acc": 25.0}
-    expected |= {"PGD": 50.0, "ensemble FAB-T": 25.0, "seconds": 3.75, "flags": "black box"}
-    assert {name: attacked[name] for name in expected} == expected
-    # Without an attack there is one accuracy.
-    assert (clean["PGD"], clean["ensemble FAB-T"], clean["seconds"], clean["flags"]) == (75.0, 75.0, 0.0, "")
+@pytest.fixture
+def nothing_shipped(monkeypatch, tmp_path):
+    (tmp_path / "shipped.json").write_text('{"networks": []}')
+    monkeypatch.setattr(leaderboard, "SHIPPED", tmp_path / "shipped.json")
 
 
-def test_the_table_says_how_many_images_and_the_interval():
-    table = FOUND.columns()
-    assert table["images"] == [4, 4]
-    assert [table["95% from"][1], table["to"][1]] == pytest.approx([0.0456, 0.6994], abs=1e-4)
+def test_the_shipped_rows_are_there():
+    shipped = json.loads(Path(leaderboard.SHIPPED).read_text())
+    board = interp.leaderboard()
+    assert len(board.rows) == len(shipped["networks"])
+    assert board == in_order(Leaderboard.from_json(shipped).rows)
 
 
-def test_images_by_hand():
-    table = FOUND.image_table([7, 5, 3, 0], data="digits of mine", seed=9)
-    assert table.header == ("index", "label", "prediction", "eps 0", "eps 0.1", "data", "seed")
-    assert table.rows == (
-        (7, 0, 0, "", "", "digits of mine", 9),
-        (5, 1, 1, "", "ensemble FAB-T", "digits of mine", 9),
-        (3, 2, 2, "", "PGD", "digits of mine", 9),
-        (0, 3, 1, "clean", "clean", "digits of mine", 9),
+def test_without_a_row_there_is_a_header(nothing_shipped):
+    board = interp.leaderboard()
+    assert board.table().rows == ()
+    assert {"network", "clean", "strong", "flags", "record", "weights"} <= set(board.columns())
+    assert "<th" in board._repr_html_()
+
+
+def test_rows_of_folders_by_dataset_and_accuracy(nothing_shipped, tmp_path):
+    """Each names its record and its weights; what was not attacked or is not known has no figure."""
+    paths = [keep(tmp_path / "a", measured) for measured in (WEAK, STRONG)]
+    paths.append(keep(tmp_path / "b", POOLED, "leaderboard"))
+    # As eval.py leaves them beside a table.
+    (tmp_path / "b" / "settings.json").write_text("{}")
+    board = interp.leaderboard(tmp_path / "a", str(tmp_path / "b"))
+    columns = board.columns()
+    assert columns["network"] == ["strong", "weak", "own"]
+    assert columns["strong"] == [0.8, 0.2, 0.5]
+    assert columns["cam"] == [0.7, 0.5, "-"]
+    assert columns["ig"] == [None, 0.4, "-"]
+    assert columns["cam noise"] == [0.9, 0.9, "-"]
+    assert columns["grad_cam"] == ["-", "-", 0.6]
+    assert columns["minutes"] == [1.5, "-", 1.5]
+    assert columns["flags"] == ["restarts, cam: noise"] * 3
+    assert columns["record"] == [str(paths[place]) for place in (1, 0, 2)]
+    assert columns["weights"][0] == fingerprint(tmp_path / "a" / "strong.safetensors")
+    assert board.notes == (
+        "mnist: linf eps 0.3; accuracies of 200 images, all attacks; Kendall tau of those of 60 images that are classified right, all "
+        "searches; official files",
+        "photos: linf eps 0.3; accuracies of 200 images, all attacks; Kendall tau of those of 60 images that are classified right, all "
+        "searches; official files",
     )
-    with pytest.raises(InputError, match="3 indices came for 4 images"):
-        FOUND.image_table([1, 2, 3])
+    assert Leaderboard.from_json(json.loads(json.dumps(board.to_json()))) == board
+    assert render(board.table(), "markdown").splitlines()[2].startswith("| network | method | architecture |")
+    assert (
+        render(board.table(), "csv")
+        .splitlines()[1]
+        .startswith("strong,Adv,small,mnist,here,linf,0.3,200,0.9,0.02,0.8,0.03,0.7,")
+    )
 
 
-def test_results_are_read_again_with_what_earlier_ones_lack():
-    again = Validity.from_json(json.loads(json.dumps(FOUND.to_json())))
-    assert again == FOUND
-    assert again.rows[1].seconds == ROWS[1].seconds
-    values = FOUND.to_json()
-    for name in ("norm", "labels", "predictions"):
-        del values[name]
-    values["by_radius"] = [
-        {name: part for name, part in row.items() if name not in ("seconds", "broken_by")}
-        for row in values["by_radius"]
-    ]
-    older = Validity.from_json(values)
-    assert [row["seconds"] for row in older.leaderboard()] == [None, None]
-    assert older.clean_accuracy == 0.75
-    assert older.norm == "linf"
-    assert "images" not in older.columns()
-    with pytest.raises(InputError, match="earlier version"):
-        older.image_table([1, 2, 3, 4])
-    in_l2 = "strong: worst case per image in l2 over PGD-200"
-    assert Validity.from_json({**values, "protocol": in_l2}).norm == "l2"
-    with pytest.raises(InputError, match="a norm of linf or l2"):
-        Validity.from_json({**values, "norm": "l1"})
+def test_shipped_rows_come_first_into_the_same_order(monkeypatch, tmp_path):
+    (tmp_path / "shipped.json").write_text(json.dumps(Leaderboard((STRONG,)).to_json()))
+    monkeypatch.setattr(leaderboard, "SHIPPED", tmp_path / "shipped.json")
+    keep(tmp_path / "own", row("best", 0.95, {"cam": 0.1}))
+    assert interp.leaderboard(tmp_path / "own").columns()["network"] == ["best", "strong"]
 
 
-@pytest.mark.slow
-def test_files_of_the_command(call, tmp_path):
-    """Two networks of one table share a leaderboard, each has its images, and all of it says the same as the record."""
-    words = ["--task=pgd_attack", "--protocol=quick", "--dataset=digits", "--num-image=6", "--steps=2", "--restarts=1"]
-    words += [
-        "--queries=5",
-        "--epsilons=0,0.1",
-        "--any-dataset",
-        f"--output-dir={tmp_path}",
-        f"--picture-dir={tmp_path}",
-    ]
-    names = ("mnist_smallgap_adv_20", "mnist_smallgap_normal_20")
-    for name in names:
-        result = call(main, [*words, f"--network={name}"])
-        assert result.returncode == 0, result.stderr
-    stem = tmp_path / "pgd_attack_digits_quick"
-    for file in (f"{stem}_leaderboard.csv", f"{stem}_leaderboard.json", stem / f"{names[1]}_images.csv"):
-        assert f"wrote {file}" in result.stdout
-    with open(f"{stem}_leaderboard.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    kept = json.loads((tmp_path / "pgd_attack_digits_quick_leaderboard.json").read_text())
-    assert [row["model_name"] for row in rows] == [names[0]] * 2 + [names[1]] * 2
-    assert [list(row) for row in kept] == [list(rows[0])] * 4
-    assert [float(row["robust_acc"]) for row in rows] == [row["robust_acc"] for row in kept]
-    record = json.loads((stem / f"{names[1]}.json").read_text())
-    row, found = kept[3], record["by_radius"][1]
-    assert row["robust_acc"] == pytest.approx(100 * found["worst_case"], abs=1e-3)
-    assert (row["n"], row["eps"], row["threat_model"], row["seed"]) == (6, 0.1, "Linf", 99)
-    assert row["seconds"] == pytest.approx(sum(found["seconds"].values()), abs=1e-3)
-    assert row["seconds"] > 0
-    assert list(found["seconds"])[:3] == ["PGD", "any iterate", "more steps"]
-    assert row["weights"] == record["files"][f"{names[1]}.safetensors"]
-    assert row["data"] == record["splits"]["test"]
-    assert "tensorflow 2" in row["versions"]
-    with open(stem / f"{names[1]}_images.csv", newline="") as file:
-        images = list(csv.DictReader(file))
-    assert [int(each["index"]) for each in images] == record["indices"]
-    assert [int(each["label"]) for each in images] == record["labels"]
-    assert [each["eps 0.1"] for each in images] == found["broken_by"]
-    assert {(each["data"], each["seed"]) for each in images} == {(record["splits"]["test"], "99")}
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strong": {"value": 1.5, "standard_error": 0.1, "count": 9}}, "accuracies from 0 to 1"),
+        ({"strong": {"value": None, "standard_error": None, "count": 0}}, "accuracies from 0 to 1"),
+        ({"norm": "l7"}, "a norm of linf or l2"),
+        ({"facts": {"name": "weak"}}, "has no 'method'"),
+        ({"explanations": 3}, "a list"),
+        ({"files": {}}, "does not say the digest of weak.safetensors"),
+        ({"rows": []}, "one at least"),
+        ({"result": "Validity", "facts": None}, "an object"),
+    ],
+)
+def test_damaged_records_are_one_line(nothing_shipped, tmp_path, change, message):
+    path = keep(tmp_path, WEAK)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=message) as refused:
+        interp.leaderboard(tmp_path)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
-def test_indices_are_those_of_the_sample():
-    test = data.load("digits", "test")
-    sample, targets = sample_images(test, 9, seed=4)
-    indices = sample_indices(len(test), 9, seed=4)
-    assert test.labels[indices].tolist() == sample.labels.tolist()
-    np.testing.assert_array_equal(np.asarray(test.images)[indices], np.asarray(sample.images))
-    assert (targets != sample.labels).all()
+def test_a_record_cut_short_and_a_tau_beyond_1_are_named(nothing_shipped, tmp_path):
+    path = keep(tmp_path, WEAK)
+    record = json.loads(path.read_text())
+    record["explanations"][0]["noise"]["value"] = 1.5
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match="each Kendall tau from -1 to 1"):
+        interp.leaderboard(tmp_path)
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(InputError, match=r"weak\.json cannot be read as record of a result"):
+        interp.leaderboard(tmp_path)
+
+
+def test_folders_without_rows_say_how_to_write_them(nothing_shipped, tmp_path):
+    (tmp_path / "leaderboard").mkdir()
+    (tmp_path / "leaderboard" / "settings.json").write_text("{}")
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(InputError, match="--task leaderboard --output-dir"):
+            interp.leaderboard(folder)
+
+
+def test_shipped_rows_that_are_damaged_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(leaderboard, "SHIPPED", tmp_path / "gone.json")
+    with pytest.raises(InputError, match="install the package again"):
+        interp.leaderboard()
+
+
+def crowded():
+    """Twelve methods of two sources at nearly the same place, and some at the left border."""
+    generator = np.random.RandomState(0)
+    rows = []
+    for place, who in itertools.product(range(12), ("here", "published")):
+        strong = 0.0 if place < 3 else 0.85 + 0.02 * generator.randn()
+        made = row(
+            f"{who}{place}", strong, {"cam": 0.9 + 0.02 * generator.randn()}, method=f"Method-{place}", clean=0.5
+        )
+        rows.append(published(made) if who == "published" else made)
+    return in_order([*rows, POOLED])
+
+
+def test_labels_of_the_picture_cover_neither_each_other_nor_markers():
+    figure = leaderboard_figure(crowded())
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    assert axes.get_title() == "mnist, small: cam"
+    texts = [text for text in axes.texts if text.get_text()]
+    assert sorted(text.get_text() for text in texts) == sorted(2 * [f"Method-{place}" for place in range(12)])
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    [points] = axes.collections
+    centres = axes.transData.transform(points.get_offsets())
+    assert not any(box.contains(*centre) for box, centre in itertools.product(boxes, centres))
+    assert set(points.get_sizes()) == {(SMALLEST + LARGEST) / 2}
+    assert len({tuple(colour) for colour in points.get_facecolors()}) == 2
+    room = axes.get_window_extent()
+    assert all(room.x0 <= box.x0 and box.x1 <= room.x1 for box in boxes)
+
+
+def test_the_picture_shows_what_there_is_to_compare():
+    figure = leaderboard_figure(in_order([WEAK, STRONG, POOLED]))
+    # Integrated gradients of one of them have no figure, and the third network stands alone.
+    [axes] = figure.axes
+    assert axes.get_title() == "mnist, small: cam"
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), [[0.8, 0.7], [0.2, 0.5]])
+    with pytest.raises(InputError, match=r"interp\.leaderboard\(\)"):
+        leaderboard_figure([WEAK])

@@ -12,7 +12,7 @@ from interp.core.bits import bits_of_hex
 from interp.core.errors import InputError
 from interp.models import build_network
 from interp.training import Schedule, describe, find_objective
-from results_pages.__main__ import main
+from results_pages.__main__ import PAGES, main
 from results_pages.evidence import Sources, find_results
 from results_pages.page_pictures import attacked_maps_figure, curves_figure
 
@@ -203,14 +203,20 @@ def test_missing_folders_and_pages_are_one_line(call, made, tmp_path):
 
 def test_the_pages_of_the_project_are_those_of_its_records(call, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    pages = []
-    for name in ("docs/results.md", "networks/README.md"):
-        pages.append(tmp_path / Path(name).name)
-        pages[-1].write_bytes((ROOT / name).read_bytes())
-    result = call(main, ["--pages", *map(str, pages)])
+    written = {tmp_path / path.name: path for path in PAGES}
+    for copy, path in written.items():
+        copy.write_bytes(path.read_bytes())
+    rows, cards = tmp_path / "rows.json", tmp_path / "cards"
+    result = call(main, ["--pages", *map(str, written), f"--rows={rows}", f"--cards={cards}"])
     assert result.returncode == 0, result.stderr
-    assert pages[0].read_bytes() == (ROOT / "docs/results.md").read_bytes()
-    assert pages[1].read_bytes() == (ROOT / "networks/README.md").read_bytes()
+    written |= {rows: Path("interp/report/leaderboard.json")}
+    written |= {cards / path.name: path for path in Path("networks/cards").iterdir()}
+    for copy, path in written.items():
+        assert copy.read_bytes() == path.read_bytes(), path
+    names = {path.stem for path in Path("networks").glob("*.safetensors")}
+    assert {path.stem for path in cards.iterdir()} == names
+    readme = Path("networks/README.md").read_text()
+    assert all(f"](cards/{name}.md)" in readme for name in names)
 
 
 @pytest.mark.slow

@@ -1,1 +1,1 @@
-"""The results page and the table of the networks, written from the records of `eval.py` and the metadata of the networks."""
+"""The pages of results, of the leaderboard and of the networks, from the records of `eval.py` and the metadata of the networks."""

@@ -1,4 +1,4 @@
-"""Write the results page and the table of the networks from the records of `eval.py`: `python tools/results_pages`."""
+"""Write the pages of results, of the leaderboard and of the networks from the records of `eval.py`: `python tools/results_pages`."""
 
 import argparse
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
+
+PAGES = [Path("docs/results.md"), Path("docs/leaderboard.md"), Path("networks/README.md")]
 
 
 def parser() -> Parser:
@@ -26,9 +28,12 @@ def parser() -> Parser:
         "--pages",
         type=Path,
         nargs="+",
-        default=[Path("docs/results.md"), Path("networks/README.md")],
-        help="pages whose tables are written anew (default: docs/results.md networks/README.md)",
+        default=PAGES,
+        help=f"pages whose tables are written anew (default: {' '.join(map(str, PAGES))})",
     )
+    parser.add_argument("--rows", type=Path, help="also write the rows of the leaderboard into this file (JSON)")
+    parser.add_argument("--plot", type=Path, help="also draw the leaderboard into this file")
+    parser.add_argument("--cards", type=Path, help="also write a card of each network into this directory")
     parser.add_argument(
         "--stamp", action="store_true", help="also put measured accuracies into the metadata of the networks"
     )
@@ -42,6 +47,7 @@ def write_pages(arguments: argparse.Namespace) -> int:
     from interp.core.files import write_text
     from interp.report.markdown import fill_marks
     from results_pages.evidence import Sources, find_results
+    from results_pages.leaderboard_tables import draw_leaderboard, rows_text
     from results_pages.measured_figures import stamp_networks
     from results_pages.page_tables import make_table
 
@@ -63,6 +69,14 @@ def write_pages(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise InputError(f"cannot read the page {page}: {error.strerror}; correct --pages") from error
         texts[page] = fill_marks(text, lambda words: make_table(sources, words))
+    if arguments.cards is not None:
+        from results_pages.model_cards import model_cards
+
+        texts |= {arguments.cards / f"{name}.md": text for name, text in model_cards(sources).items()}
+    if arguments.rows is not None:
+        texts[arguments.rows] = rows_text(sources)
+    if arguments.plot is not None and draw_leaderboard(sources, arguments.plot):
+        print(f"wrote {arguments.plot}")
     for page, text in texts.items():
         write_text(page, text)
         print(f"wrote {page}")

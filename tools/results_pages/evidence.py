@@ -7,7 +7,7 @@ from typing import Any
 
 from interp.core.errors import InputError
 from interp.core.network_name import NetworkName, parse_name
-from interp.report.records import RecordStore
+from interp.report.records import SETTINGS, RecordStore
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ def find_results(folders: Sequence[Path]) -> tuple[Path, ...]:
     """The directories that `eval.py` wrote among these and right below them. Raises InputError for one without any."""
     found: list[Path] = []
     for folder in folders:
-        here = [each for each in (folder, *sorted(folder.glob("*/"))) if (each / "settings.json").is_file()]
+        here = [each for each in (folder, *sorted(folder.glob("*/"))) if (each / SETTINGS).is_file()]
         if not here:
             raise InputError(f"{folder} holds no results: run eval.py with --out {folder}, or correct it")
         found += here

@@ -1,7 +1,7 @@
 """The tables of the networks of a directory, from their metadata alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from interp.core.errors import InputError
@@ -11,14 +11,22 @@ from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
 from interp.core.tables import NOTHING, markdown_table
 from interp.models.weight_file import weight_metadata
+from results_pages.cells import radius_text, with_error
 from results_pages.evidence import Sources
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The part of the schedule that pages need."""
+    """The schedule; steps are optimiser steps from 0."""
 
     epsilon: float
+    epochs: Number
+    batch_size: Count
+    learning_rates: tuple[tuple[Number, float], ...]
+    ramp: tuple[Number, Number]
+    attack_steps: Number
+    attack_step_size: float
+    norm: str = "linf"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Run:
     """The run of train.py."""
 
     arguments: Arguments
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,17 +80,26 @@ class Measured:
     strong: Share
     epsilon: float
     images: Images
+    flags: tuple[str, ...]
+    protocols: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Trained:
     """What train.py writes into a network, and what `--stamp` adds."""
 
+    method: str
+    architecture: str
+    image_shape: tuple[Count, Count, Count]
+    classes: Count
     seconds: float
     seed: Number
     data: str
     schedule: Schedule
     run: Run
+    penalty_weight: float = 0.0
+    augment: bool = False
+    explanation: str | None = None
     measured: Measured | None = None
     accuracy_per_class: Mapping[str, Share] | None = None
 
@@ -96,11 +115,11 @@ def networks(sources: Sources) -> list[str]:
         data[name.dataset] = description.data
         images = measured.images
         cells = (
-            f"`{path.stem}`",
-            _with_error(measured.clean, images.clean),
-            _with_error(measured.reference, images.reference),
+            f"[`{path.stem}`](cards/{path.stem}.md)",
+            with_error(measured.clean, images.clean),
+            with_error(measured.reference, images.reference),
             # Both on the same images, which may be fewer.
-            f"{measured.plain:.3f} -> {_with_error(measured.strong, images.strong)}",
+            f"{measured.plain:.3f} -> {with_error(measured.strong, images.strong)}",
             radius_text(measured.epsilon),
             f"{images.reference}, {images.strong}",
             str(description.seed),
@@ -168,14 +187,3 @@ def trained(path: Path) -> tuple[NetworkName, Trained]:
 def network_files(sources: Sources) -> list[Path]:
     """The weight files of this package, by name."""
     return visible_files(sources.networks_dir, ".safetensors")
-
-
-def radius_text(epsilon: float) -> str:
-    """A radius as people write it: those of colour images over 255."""
-    level = 255 * epsilon
-    return f"{round(level)}/255" if 0 < epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
-
-
-def _with_error(share: float, count: int) -> str:
-    """A share of `count` images with its standard error."""
-    return f"{share:.3f} ± {(share * (1 - share) / count) ** 0.5:.3f}"

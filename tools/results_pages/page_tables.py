@@ -7,10 +7,12 @@ from typing import Any
 
 from interp.core.argument_types import fraction
 from interp.core.errors import InputError, check_choice
-from interp.core.tables import NOTHING, Cell, cell_text, markdown_table
+from interp.core.tables import NOTHING, Cell, markdown_table
 from interp.report.record_format import field
+from results_pages.cells import plus_minus, radius_text
 from results_pages.evidence import Evaluated, Sources, caption, of_family
-from results_pages.network_tables import classes, networks, radius_text, times
+from results_pages.leaderboard_tables import leaderboard
+from results_pages.network_tables import classes, networks, times
 
 WHO = ("method", "trained")
 # Losses of accuracy beyond this are listed in words under the table.
@@ -209,13 +211,6 @@ def _key(key: Any) -> str:
     return radius_text(key) if isinstance(key, float) else str(key)
 
 
-def plus_minus(value: Cell, error: Cell = None, *, digits: int = 3) -> str:
-    """A figure with its standard error, where it has one."""
-    if not isinstance(value, (int, float)):
-        return cell_text(value)
-    return f"{value:.{digits}f} ± {error:.{digits}f}" if isinstance(error, (int, float)) else f"{value:.{digits}f}"
-
-
 def _short(value: Any) -> str:
     return "none" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
@@ -238,7 +233,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     table.__name__: table
     for table in (
         *(pgd, steps, strong, aai, explanations, topk, isa, bound, uar, erasing, selectivity),
-        *(networks, times, classes),
+        *(networks, times, classes, leaderboard),
     )
 }
 

@@ -1,5 +1,6 @@
 """Options that several tasks take; each class is a group of the help."""
 
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -26,6 +27,14 @@ REACH = 2.5
 def seed_option(default: int = 99) -> int:
     """The option `seed` of a task."""
     return option(default, "of the sample and of random starts", parse=whole_number(0))
+
+
+def check_method(name: str, known: Iterable[str]) -> None:
+    """Raise InputError, with the nearest name, unless this is one of the `known` methods, an ensemble, or ensemble:method."""
+    ensemble, colon, base = name.partition(":")
+    if colon:
+        check_choice("ensemble", ensemble, ENSEMBLES)
+    check_choice("method", base if colon else name, {**dict.fromkeys(known), **({} if colon else ENSEMBLES)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,12 +235,7 @@ class AttributionOptions(TaskOptions):
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
         for name in self.methods or ():
-            ensemble, colon, base = name.partition(":")
-            if colon:
-                check_choice("ensemble", ensemble, ENSEMBLES)
-                check_choice("method", base, METHODS)
-            else:
-                check_choice("method", name, [*METHODS, *ENSEMBLES])
+            check_method(name, METHODS)
 
 
 @dataclass(frozen=True, kw_only=True)

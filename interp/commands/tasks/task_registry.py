@@ -60,6 +60,7 @@ TASKS = {
             "explanation_attack:explanation_attack:ExplanationOptions",
             "how far explanations can be moved, strong protocol",
         ),
+        TaskSpec("leaderboard", "leaderboard:leaderboard:LeaderboardOptions", "a row of the leaderboard"),
         TaskSpec("uar_attack", "uar_attack:uar_attack:UnforeseenOptions", "accuracy under unforeseen attacks, UAR"),
         TaskSpec("saliency", "saliency:saliency:SaliencyOptions", "attribution maps of every method, drawn"),
         TaskSpec("coherence", "coherence:coherence:CoherenceOptions", "attributions on objects, agreement"),

@@ -1,0 +1,194 @@
+"""A row of the leaderboard: how well predictions and explanations of one network hold up at one radius."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from interp.attacks import ExplanationAttack
+from interp.core.errors import InputError
+from interp.core.json_fields import Count
+from interp.core.results import Result
+from interp.core.tables import NOTHING, Cell
+from interp.evaluation.explanation_validity_result import ExplanationValidity
+from interp.evaluation.flags import Flag
+from interp.evaluation.network_facts import NetworkFacts
+from interp.evaluation.protocol import StrongProtocol
+from interp.evaluation.statistics import EPS, Mean, binomial_error
+from interp.evaluation.validity_result import THREAT_MODELS, Validity
+
+# How maps are compared.
+MEASURE = "kendall_tau"
+# The columns of the leaderboard; between them stand those of the explanations.
+FIRST = (
+    *("network", "method", "architecture", "dataset", "trained by", "norm", "eps", "images"),
+    *("clean", "clean error", "strong", "strong error"),
+)
+LAST = ("flags", "minutes", "record", "weights")
+
+
+@dataclass(frozen=True)
+class MovedExplanation:
+    """Kendall tau of clean and attacked maps of one explanation, of those of `sampled` images that are classified right.
+
+    `worst_case` is that of the strong protocol for explanations, `noise` and `corner_noise` those of its controls.
+    """
+
+    explanation: str
+    worst_case: Mean
+    noise: Mean
+    corner_noise: Mean
+    sampled: Count
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """Its part of the leaderboard."""
+        tau, error = self.worst_case.cells
+        return {
+            self.explanation: tau,
+            f"{self.explanation} error": error,
+            f"{self.explanation} noise": self.noise.value,
+            f"{self.explanation} corner noise": self.corner_noise.value,
+            f"{self.explanation} images": self.worst_case.count,
+        }
+
+
+@dataclass(frozen=True)
+class LeaderboardRow(Result):
+    """What the strong protocols left of one network in balls of the radius `epsilon` in the `norm`.
+
+    `clean` and `strong` are accuracies, without an attack and in the worst case; `explanations` say how far maps were moved.
+    `protocol` and `explanation_protocol` say how, `source` says which images. `record` is the file that the row was read from, `weights`
+    the digest of the network's weights in it; a row that was just measured has neither.
+    """
+
+    facts: NetworkFacts
+    epsilon: float = field(metadata=EPS)
+    norm: str
+    clean: Mean
+    strong: Mean
+    explanations: tuple[MovedExplanation, ...]
+    protocol: str
+    explanation_protocol: str
+    flags: tuple[Flag, ...]
+    source: str = ""
+    record: str | None = None
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        self._expect(self.norm in THREAT_MODELS, "a norm of linf or l2")
+        shares = [mean.value for mean in (self.clean, self.strong)]
+        self._expect(all(value is not None and 0 <= value <= 1 for value in shares), "accuracies from 0 to 1")
+        moved = [(each.worst_case, each.noise, each.corner_noise) for each in self.explanations]
+        taus = [mean.value for means in moved for mean in means]
+        self._expect(all(value is None or -1 <= value <= 1 for value in taus), "each Kendall tau from -1 to 1")
+
+    @classmethod
+    def of(
+        cls,
+        facts: NetworkFacts,
+        predictions: Validity,
+        explanations: Sequence[ExplanationValidity],
+        *,
+        source: str = "",
+        flags: Sequence[Flag] = (),
+    ) -> Self:
+        """Return the row of a network whose predictions and explanations were measured at one radius.
+
+        Args:
+            facts: which network that is.
+            predictions: of the strong protocol.
+            explanations: of the strong protocol for explanations, each by Kendall tau first.
+            source: which images were attacked.
+            flags: further ones of the network.
+
+        Raises:
+            InputError: for results of several radii, or of none.
+        """
+        radii = {each.epsilon for each in predictions.rows}
+        radii |= {each.epsilon for found in explanations for each in found.rows}
+        if len(radii) != 1 or predictions.clean_accuracy is None:
+            raise InputError(f"a row of the leaderboard is of one radius, the results are of {len(radii)}: measure one")
+        [row], clean, count = predictions.rows, predictions.clean_accuracy, predictions.count
+        # What was seen of the network by several attacks is said once.
+        of_network = {flag.kind: flag for flag in (*flags, *predictions.flags)}
+        of_maps = [
+            Flag(f"{found.explanation}: {flag.kind}", f"{found.explanation}: {flag.text}")
+            for found in explanations
+            for flag in (*found.flags, *found.rows[0].flags)
+            if flag.kind not in of_network
+        ]
+        return cls(
+            facts,
+            row.epsilon,
+            predictions.norm,
+            Mean(clean, binomial_error(clean, count), count),
+            Mean(row.worst_case, row.standard_error, count),
+            tuple(_moved(found) for found in explanations),
+            predictions.protocol,
+            explanations[0].protocol if explanations else "",
+            (*of_network.values(), *row.flags, *of_maps),
+            source,
+        )
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """The row as the leaderboard has it, by column."""
+        facts = self.facts
+        who = (facts.name, facts.method, facts.architecture, facts.dataset, facts.trained_by)
+        values = (*who, self.norm, self.epsilon, self.strong.count, *self.clean.cells, *self.strong.cells)
+        row: dict[str, Cell] = dict(zip(FIRST, values, strict=True))
+        for moved in self.explanations:
+            row |= moved.cells
+        kinds = ", ".join(dict.fromkeys(flag.kind for flag in self.flags)) or NOTHING
+        minutes = NOTHING if facts.minutes is None else facts.minutes
+        named = (self.record or NOTHING, self.weights or NOTHING)
+        return row | dict(zip(LAST, (kinds, minutes, *named), strict=True))
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A figure a row: both accuracies, and Kendall tau of each explanation with that under noise."""
+        means = [self.clean, self.strong, *(moved.worst_case for moved in self.explanations)]
+        spared: list[Cell] = [NOTHING, NOTHING]
+        return {
+            "figure": [
+                "clean accuracy",
+                "strong accuracy",
+                *(f"{moved.explanation} tau" for moved in self.explanations),
+            ],
+            "value": [mean.value for mean in means],
+            "standard error": [mean.cells[1] for mean in means],
+            "images": [mean.count for mean in means],
+            "noise": [*spared, *(moved.noise.value for moved in self.explanations)],
+            "corner noise": [*spared, *(moved.corner_noise.value for moved in self.explanations)],
+        }
+
+    @property
+    def measured(self) -> str:
+        """How accuracies and explanations were measured, and on which images."""
+        parts = [f"{self.norm} eps {self.epsilon:.4g}; accuracies of {self.strong.count} images, {self.protocol}"]
+        if self.explanations:
+            sampled = max(moved.sampled for moved in self.explanations)
+            right = f"Kendall tau of those of {sampled} images that are classified right"
+            parts.append(f"{right}, {self.explanation_protocol}")
+        return "; ".join([*parts, *([self.source] if self.source else [])])
+
+    @property
+    def caption(self) -> str:
+        """Which network that is, and how it was measured."""
+        facts = self.facts
+        return f"{facts.method}, {facts.architecture}, trained by: {facts.trained_by}; {self.measured}"
+
+
+def _moved(found: ExplanationValidity) -> MovedExplanation:
+    measured = found.rows[0].measures[0]
+    means = measured.worst_case, measured.noise, measured.corner_noise
+    return MovedExplanation(found.explanation, *means, found.sampled)
+
+
+def other_settings(protocol: StrongProtocol, attack: ExplanationAttack) -> tuple[Flag, ...]:
+    """The flag of a row whose attacks have other settings than those of the leaderboard, which are the defaults of both protocols."""
+    usual = StrongProtocol(norm=protocol.norm, step_size=protocol.step_size)
+    same = ExplanationAttack(epsilon=attack.epsilon, norm=attack.norm, measures=attack.measures)
+    if (protocol, attack) == (usual, same):
+        return ()
+    told = "the attacks have other settings than the defaults, so the row compares with rows of the same settings alone"
+    return (Flag("other settings", told),)

@@ -1,0 +1,204 @@
+"""The page of the leaderboard, its shipped rows and the cards of networks: from records alone, and the same for the same records."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import interp
+from interp.commands.evaluate import main as evaluate
+from interp.core.used_files import fingerprint
+from interp.models import build_network
+from interp.report import leaderboard
+from interp.training import Schedule, describe, find_objective
+from results_pages.__main__ import main
+from tests.report.leaderboard_rows import keep, row
+
+NAMES = ("mnist_smallgap_adv_3", "mnist_smallgap_int_3")
+MEASURED = {
+    "images": {"clean": 400, "reference": 400, "strong": 100},
+    "epsilon": 0.3,
+    "clean": 0.9,
+    "reference": 0.5,
+    "plain": 0.5,
+    "strong": 0.36,
+    "flags": ["black box"],
+    "protocols": {"reference": "PGD of 200 steps", "strong": "all attacks"},
+}
+
+
+def save(folder, name, **more):
+    """A network that was not trained, with the metadata that a training writes."""
+    schedule = Schedule(
+        epochs=3,
+        batch_size=50,
+        learning_rates=((0, 1e-3), (90, 1e-4)),
+        epsilon=0.3,
+        ramp=(10, 20),
+        attack_steps=4,
+        attack_step_size=0.1,
+    )
+    run = {"arguments": {"number": 1, "profile": "cpu"}, "versions": {"keras": "3.15.1"}, "commit": "0a1b"}
+    described = describe(find_objective(name.split("_")[2]), schedule, 7)
+    metadata = {**described, "data": "official files", "seconds": 90.0, "run": run, **more}
+    network = build_network("small", (28, 28, 1), 10, seed=len(name))
+    return interp.save_model(network, folder / f"{name}.safetensors", metadata)
+
+
+@pytest.fixture
+def networks(tmp_path):
+    folder = tmp_path / "networks"
+    save(folder, NAMES[0], measured=MEASURED)
+    save(folder, NAMES[1])
+    return folder
+
+
+def write(call, tmp_path, records):
+    """Write everything and return it by the name of its file."""
+    page, out = tmp_path / "page.md", tmp_path / "out"
+    if not page.exists():
+        page.write_text("text\n<!-- table leaderboard images/board.png -->\n<!-- end -->\nmore\n")
+    line = [f"--records={records}", f"--networks-dir={tmp_path / 'networks'}", f"--pages={page}"]
+    line += [f"--rows={out / 'rows.json'}", f"--plot={out / 'board.png'}", f"--cards={out / 'cards'}"]
+    result = call(main, line)
+    assert result.returncode == 0, result.stderr
+    files = [page, *(path for path in out.rglob("*") if path.is_file())]
+    assert all(f"wrote {path}" in result.stdout for path in files)
+    return {path.name: path.read_bytes() for path in files}
+
+
+def front(card):
+    """The metadata of a card: a name and a value of JSON a line."""
+    _, lines, _ = card.split("---\n", 2)
+    return {key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines.splitlines())}
+
+
+def test_without_records_the_page_says_so(call, networks, tmp_path):
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "settings.json").write_text("{}")
+    files = write(call, tmp_path, tmp_path / "records")
+    assert files["page.md"].decode().splitlines()[2] == "No network has been measured yet."
+    assert json.loads(files["rows.json"]) == {"networks": []}
+    assert "board.png" not in files
+    assert {f"{name}.md" for name in NAMES} < files.keys()
+
+
+def test_a_card_says_what_metadata_and_records_say(call, networks, tmp_path):
+    records = tmp_path / "records"
+    measured = row(NAMES[0], 0.25, {"cam": 0.5})
+    path = keep(records, measured, "leaderboard")
+    record = json.loads(path.read_text())
+    record["files"] = {measured.facts.file: fingerprint(networks / measured.facts.file)}
+    path.write_text(json.dumps(record))
+    # The record of other weights, which are those of a network that was trained anew.
+    keep(records, row(NAMES[1], 0.25, {"cam": 0.5}), "leaderboard")
+    (records / "settings.json").write_text("{}")
+    files = write(call, tmp_path, records)
+    card = files[f"{NAMES[0]}.md"].decode()
+    values = front(card)
+    assert (values["license"], values["library_name"], values["datasets"]) == ("apache-2.0", "keras", ["mnist"])
+    assert {"small", "adv"} < set(values["tags"])
+    [model] = values["model-index"]
+    [result] = model["results"]
+    assert (model["name"], result["dataset"]["name"]) == (NAMES[0], "official files")
+    assert [(one["type"], one["value"]) for one in result["metrics"]] == [
+        *(("accuracy", value) for value in (0.9, 0.5, 0.36, 0.25)),
+        ("kendall_tau", 0.5),
+    ]
+    assert values["metrics"] == ["accuracy", "kendall_tau"]
+    for line in (
+        "| training method | Adv (Madry et al. 2018, arXiv 1706.06083) |",
+        "| epochs, batch size | 3, 50 |",
+        "| learning rate | 0.001 from step 0, 0.0001 from step 90 |",
+        "| radius in training | linf eps 0.3, which grows from step 10 to step 20 |",
+        "| attack in training | 4 steps of 0.1 |",
+        "| seed | 7 |",
+        "| command | `train.py 1 --profile cpu` |",
+        "| versions | keras 3.15.1 |",
+        "| commit | `0a1b` |",
+        # sqrt(.36 .64 / 100) = .048
+        "| accuracy, strong protocol, eps 0.3 | 0.360 ± 0.048 | 100 | (3) |",
+        "| Kendall tau of cam, linf eps 0.3 | 0.500 ± 0.010 (noise 0.900) | 50 | (5) |",
+        "- The strong protocol flagged: black box.",
+        "- The strong protocol of its figures was without AutoAttack.",
+        "- Flagged on the leaderboard: five find more.",
+    ):
+        assert line in card, line
+    assert f"record `{path}`" in card
+    other = files[f"{NAMES[1]}.md"].decode()
+    assert front(other)["model-index"][0]["results"] == []
+    assert "Nothing yet." in other
+    assert "nothing is known of its robustness" in other
+
+
+def test_a_network_without_attacks_in_training_says_so(call, tmp_path):
+    quiet = {"schedule": {**describe_plain(), "epsilon": 0.0}}
+    save(tmp_path / "networks", "mnist_smallgap_normal_3", **quiet)
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "settings.json").write_text("{}")
+    card = write(call, tmp_path, tmp_path / "records")["mnist_smallgap_normal_3.md"].decode()
+    assert "It was trained without attacks" in card
+    assert "radius in training" not in card
+
+
+def describe_plain():
+    return {
+        "epochs": 3,
+        "batch_size": 50,
+        "learning_rates": [[0, 0.001]],
+        "ramp": [0, 0],
+        "attack_steps": 1,
+        "attack_step_size": 0.1,
+    }
+
+
+@pytest.mark.slow
+def test_two_measured_networks_give_the_same_bytes_again(call, networks, tmp_path, monkeypatch):
+    """Real records of eval.py: every figure of the page is one of them, and so is every shipped row."""
+    records = tmp_path / "records"
+    settings = "--steps 2 --restarts 1 --queries 5 --explanations gradient --explanation-steps 2"
+    line = ["1", "--only=leaderboard", "--dataset=digits", "--num-image=40", f"--out={records}"]
+    line += [f"--task-options={settings}", "--networks", *(str(networks / f"{name}.safetensors") for name in NAMES)]
+    assert call(evaluate, line).returncode == 0
+    files = write(call, tmp_path, records)
+    assert write(call, tmp_path, records) == files
+    page = files["page.md"].decode()
+    assert "![Kendall tau of maps against accuracy, both under the strong protocols](images/board.png)" in page
+    assert "### digits, small" in page
+    assert files["board.png"].startswith(b"\x89PNG")
+    for name in NAMES:
+        record = json.loads((records / "leaderboard" / f"{name}.json").read_text())
+        [moved] = record["explanations"]
+        shown = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        cells = [cell.strip() for cell in shown.strip("|").split("|")]
+        assert cells[3].startswith(f"{record['clean']['value']:.3f} ± ")
+        assert cells[4].startswith(f"{record['strong']['value']:.3f} ± ")
+        assert cells[5].startswith(f"{moved['worst_case']['value']:.3f}")
+        assert cells[6] == f"{moved['noise']['value']:.3f}, {moved['corner_noise']['value']:.3f}"
+        assert cells[-1] == f"`{record['files'][f'{name}.safetensors'][:12]}`"
+        assert record["protocol"] in page
+    monkeypatch.setattr(leaderboard, "SHIPPED", tmp_path / "out" / "rows.json")
+    board = interp.leaderboard()
+    assert board == interp.report.Leaderboard(board.rows)
+    assert {Path(each.record) for each in board.rows} == {records / "leaderboard" / f"{name}.json" for name in NAMES}
+    order = re.findall(r"^\| `(\S+)` \|", page, re.MULTILINE)
+    assert order == [each.facts.name for each in board.rows]
+    assert np.all(np.diff([each.strong.value for each in board.rows]) <= 0)
+
+
+def test_a_damaged_record_is_one_line_and_nothing_is_written(call, networks, tmp_path):
+    path = keep(tmp_path / "records", row(NAMES[0], 0.25, {"cam": 0.5}), "leaderboard")
+    (tmp_path / "records" / "settings.json").write_text("{}")
+    path.write_text(path.read_text().replace("0.25", "25"))
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table leaderboard images/board.png -->\n<!-- end -->\n")
+    before = page.read_bytes()
+    line = [f"--records={tmp_path / 'records'}", f"--networks-dir={networks}", f"--pages={page}"]
+    result = call(main, [*line, f"--cards={tmp_path / 'cards'}"])
+    assert result.returncode == 2
+    assert "is no row of the leaderboard" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert page.read_bytes() == before
+    assert not (tmp_path / "cards").exists()

@@ -1,0 +1,52 @@
+"""What a card says of a network's limits: sentences that follow from its metadata and its row of the leaderboard."""
+
+from interp.data import DatasetSpec
+from interp.evaluation import LeaderboardRow
+from results_pages.cells import radius_text
+from results_pages.network_tables import Trained
+
+# The profile of trainings as long as published ones.
+PAPER = "paper"
+# An ensemble that not every record of the strong protocol was made with, by its name in the words of a protocol.
+ENSEMBLE = "AutoAttack"
+
+
+def limits(made: Trained, spec: DatasetSpec, row: LeaderboardRow | None) -> list[str]:
+    """The sentences."""
+    shape, schedule, profile = made.image_shape, made.schedule, made.run.arguments.profile
+    kind = "grey" if shape[2] == 1 else "colour"
+    drawn = ", drawn on black" if spec.drawn_on_black else ""
+    lines = [
+        f"It knows {kind} images of {shape[0]}x{shape[1]} pixels{drawn}: {made.data}. Of other images its answers mean nothing."
+    ]
+    if schedule.epsilon:
+        lines.append(
+            f"It was trained against attacks in {schedule.norm} of radius {radius_text(schedule.epsilon)}. Larger radii, other norms and "
+            "other changes of an image may break it."
+        )
+    else:
+        lines.append("It was trained without attacks, so small changes of an image change its prediction.")
+    if profile != PAPER:
+        lines.append(
+            f"Its training was short, {schedule.epochs} epochs of the profile `{profile}`: a longer one may make a better network."
+        )
+    return [*lines, *_of_figures(made, row)]
+
+
+def _of_figures(made: Trained, row: LeaderboardRow | None) -> list[str]:
+    measured, lines = made.measured, []
+    if measured is None and row is None:
+        return ["Nothing was measured, so nothing is known of its robustness."]
+    if measured is not None:
+        lines.append(
+            f"Accuracies under attack are upper bounds, on {measured.images.strong} images: a stronger attack may find more."
+        )
+        if ENSEMBLE not in measured.protocols.get("strong", ENSEMBLE):
+            lines.append(f"The strong protocol of its figures was without {ENSEMBLE}.")
+        if measured.flags:
+            lines.append(f"The strong protocol flagged: {', '.join(measured.flags)}.")
+    if row is not None:
+        told = ", ".join(f"{moved.explanation} of {moved.worst_case.count} images" for moved in row.explanations)
+        lines += [f"Figures of explanations are upper bounds, too: {told}."] if told else []
+        lines += [f"Flagged on the leaderboard: {flag.text}." for flag in row.flags]
+    return lines

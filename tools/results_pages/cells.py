@@ -1,0 +1,21 @@
+"""Figures as pages write them."""
+
+from interp.core.tables import Cell, cell_text
+
+
+def plus_minus(value: Cell, error: Cell = None, *, digits: int = 3) -> str:
+    """A figure with its standard error, where it has one."""
+    if not isinstance(value, (int, float)):
+        return cell_text(value)
+    return f"{value:.{digits}f} ± {error:.{digits}f}" if isinstance(error, (int, float)) else f"{value:.{digits}f}"
+
+
+def with_error(share: float, count: int) -> str:
+    """A share of `count` images with its standard error."""
+    return f"{share:.3f} ± {(share * (1 - share) / count) ** 0.5:.3f}"
+
+
+def radius_text(epsilon: float) -> str:
+    """A radius as people write it: those of colour images over 255."""
+    level = 255 * epsilon
+    return f"{round(level)}/255" if 0 < epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
