@@ -1,4 +1,4 @@
-"""Train the networks of a numbered script, the paper's (1 to 7) or WhiteBox's (8), or a model of your own."""
+"""Train the networks of a numbered script: the paper's (1 to 7), WhiteBox's (8), methods since 2020 (9, 10), or a model of your own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
