@@ -1,0 +1,96 @@
+"""Search the usual penalty weights of methods whose papers scale images or maps otherwise: short trainings, judged on validation images.
+
+    python tools/penalty_search.py tools/penalties.json --methods lga igr
+
+Each method trains MNIST small for a few thousand steps with each of its weights. Of the weights that keep accuracy (on attacked validation
+images where the method has an inner attack, else on clean ones) within TOLERATED of the best, the one counts whose maps move least under a
+short search. What is measured is written at once; a weight that is there already is not trained again.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from interp import data, models, training
+from interp.attacks import ExplanationAttack
+from interp.core.files import write_json
+from interp.core.provenance import describe_run
+from interp.evaluation import explanation_validity
+from interp.training.profiles import for_epochs, with_profile
+from interp.training.recipes import recipes
+
+WEIGHTS = {
+    "lga": (0.3, 1.0, 3.0),
+    "hessian": (1e-4, 1e-3, 1e-2, 1e-1),
+    "r2et": (1e-5, 1e-4, 1e-3, 1e-2),
+    "igr": (0.1, 1.0, 10.0),
+    "art": (0.5, 2.0, 8.0),
+    # What the others are compared with.
+    "normal": (0.0,),
+    "fast": (0.0,),
+}
+EPOCHS, IMAGES, JUDGED, TOLERATED = 2, 20_000, 20, 0.03
+SEED = 99
+
+
+def measure(tag: str, weight: float) -> dict[str, float]:
+    """Train with one weight and judge what came out."""
+    rows = [*recipes(1), *recipes(9)]
+    row = next(row for row in rows if (row.dataset, row.architecture, row.objective) == ("mnist", "small", tag))
+    row = for_epochs(with_profile(row, "cpu"), EPOCHS)
+    # A third of the images: the ramp is over in the first epoch.
+    schedule = replace(row.schedule, ramp=(0, 300))
+    images, validation = data.load("mnist", "train").take(IMAGES), data.load("mnist", "validation")
+    network = models.build_network("small", images.image_shape, images.classes, seed=SEED)
+    objective = row.method
+    penalty = weight if objective.penalty_weight is not None else None
+    history = training.train(
+        network, objective, images, schedule, validation=validation, seed=SEED, penalty_weight=penalty
+    )
+    attack = ExplanationAttack(epsilon=0.0, measures=["kendall_tau"], steps=30, restarts=1, queries=0)
+    few = validation.take(JUDGED)
+    found = {name: value for name, value in history[-1].items() if name.startswith("validation")}
+    found["seconds"] = history[-1]["seconds"]
+    for explanation in ("gradient", "ig"):
+        judged = explanation_validity(
+            network, few.images, few.labels, explanation, [schedule.epsilon], attack, seed=SEED
+        )
+        [moved] = judged.rows[0].measures
+        for name, mean in (("tau", moved.worst_case), ("noise", moved.noise)):
+            if mean.value is not None:
+                found[f"{explanation}_{name}"] = round(mean.value, 4)
+    return found
+
+
+def best_weight(tag: str, measured: dict[str, dict[str, float]]) -> float:
+    """The weight that counts, of those measured, by their text."""
+    attacks = training.OBJECTIVES[tag].attack is not None
+    judged_by = f"validation_{'robust_' if attacks else ''}accuracy"
+    maps = f"{'ig' if tag == 'igr' else 'gradient'}_tau"
+    least = max(found[judged_by] for found in measured.values()) - TOLERATED
+    kept = {text: found for text, found in measured.items() if found[judged_by] >= least}
+    # Maps that are not defined anywhere are no good ones.
+    return float(max(kept, key=lambda text: kept[text].get(maps, -1.0)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("record", type=Path, help="the JSON file that holds what was measured")
+    parser.add_argument("--methods", nargs="+", choices=WEIGHTS, default=list(WEIGHTS))
+    options = parser.parse_args()
+    record = json.loads(options.record.read_text()) if options.record.exists() else {}
+    for tag in options.methods:
+        measured = record.setdefault(tag, {"measured": {}})["measured"]
+        for weight in WEIGHTS[tag]:
+            if f"{weight:g}" not in measured:
+                measured[f"{weight:g}"] = measure(tag, weight)
+                print(tag, f"{weight:g}", measured[f"{weight:g}"], flush=True)
+            record[tag]["chosen"] = best_weight(tag, measured)
+            made = {"epochs": EPOCHS, "images": IMAGES, "judged": JUDGED, "tolerated": TOLERATED, "seed": SEED}
+            record["made"] = {**made, "run": describe_run(vars(options))}
+            write_json(options.record, record)
+
+
+if __name__ == "__main__":
+    main()
