@@ -71,7 +71,7 @@ def test_patience_ends_the_training(digits):
     assert Keeping(keep="best").kept_epoch(history) == len(history) - 3
 
 
-@pytest.mark.parametrize("stop_at", [10, 20])
+@pytest.mark.parametrize("stop_at", [10, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_stopped_training_keeps_what_an_uninterrupted_one_keeps(digits, tmp_path, stop_at):
     images, validation = digits
     settings = {"validation": validation, "keeping": Keeping(keep="best", average=0.5)}
