@@ -1,7 +1,7 @@
 """What made a network, as JSON values: for its file, and for telling whether a checkpoint is of the same training."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import keras
@@ -14,6 +14,8 @@ from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.schedule import Schedule
 
+# What is said of a network only where it is not the default.
+UNUSUAL = ("explanation", *(each.name for each in fields(Keeping)))
 # How to make one, for messages.
 SCHEDULE = "Schedule(...) or PAPER['mnist']"
 

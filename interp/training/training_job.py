@@ -15,7 +15,7 @@ from interp.core.errors import InputError
 from interp.core.files import locked
 from interp.data import Dataset
 from interp.training.checkpoints import CheckpointFolder, check_arguments
-from interp.training.description import describe, describe_keeping
+from interp.training.description import UNUSUAL, describe, describe_keeping
 from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective
 from interp.training.progress_bar import training_bar
@@ -138,7 +138,7 @@ def _run(job: TrainingJob, label: str, stop: StopRequest, chief: bool, resume: b
         made = job.read(job.target)
         # Networks of before their files said of which images they are, are of those of the same source.
         known = {name: value for name, value in description.items() if name in made or name != "images"}
-        check_arguments(str(job.target), {name: made.get(name) for name in known}, known)
+        check_arguments(str(job.target), {name: made.get(name) for name in {*known, *UNUSUAL}}, known)
         if not _is_finished(made):
             raise InputError(
                 f"{job.target} does not say how its training went: move it away, or --no-resume to train it anew"
