@@ -23,7 +23,7 @@ from interp.training.recipes import recipes
 WEIGHTS = {
     "lga": (0.3, 1.0, 3.0),
     "hessian": (1e-4, 1e-3, 1e-2, 1e-1),
-    "r2et": (1e-5, 1e-4, 1e-3, 1e-2),
+    "r2et": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
     "igr": (0.1, 1.0, 10.0),
     "art": (0.5, 2.0, 8.0),
     # What the others are compared with.

@@ -73,7 +73,7 @@ IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,
-        of_objectives={"ig": 10, "igsum": 10, "intig": 2, "intigadv": 3},
+        of_objectives={"ig": 10, "igsum": 10, "intig": 2, "intigadv": 3, "igr": 10, "art": 5},
         penalty_weights=IG_PENALTIES,
         learning_rate=2e-3,
         ramp=(0.2, 2),
