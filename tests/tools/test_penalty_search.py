@@ -1,0 +1,36 @@
+"""The search of penalty weights: what it chooses, and that the methods have what it chose."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from interp.training import OBJECTIVES
+from tools.penalty_search import TOLERATED, WEIGHTS, best_weight
+
+RECORD = json.loads((Path(__file__).parents[2] / "tools" / "penalties.json").read_text())
+SEARCHED = [tag for tag in RECORD if tag != "made" and OBJECTIVES[tag].penalty_weight is not None]
+
+
+def test_the_weight_that_moves_maps_least_among_those_that_keep_the_accuracy():
+    measured = {
+        "0.1": {"validation_accuracy": 0.96, "gradient_tau": 0.1},
+        "1": {"validation_accuracy": 0.96 - TOLERATED, "gradient_tau": 0.3},
+        "10": {"validation_accuracy": 0.95 - TOLERATED, "gradient_tau": 0.9},
+    }
+    assert best_weight("lga", measured) == 1
+    # Of a method with an inner attack the accuracy on attacked images counts, of igr the integrated gradients.
+    attacked = {
+        text: {"validation_robust_accuracy": found["validation_accuracy"], "ig_tau": found["gradient_tau"]}
+        for text, found in measured.items()
+    }
+    assert best_weight("igr", attacked) == 1
+    del attacked["1"]["ig_tau"]
+    assert best_weight("igr", attacked) == 0.1
+
+
+@pytest.mark.parametrize("tag", SEARCHED)
+def test_methods_have_the_weights_that_were_found(tag):
+    found = RECORD[tag]
+    assert found["chosen"] == best_weight(tag, found["measured"]) == OBJECTIVES[tag].penalty_weight
+    assert set(found["measured"]) & {f"{weight:g}" for weight in WEIGHTS[tag]}
