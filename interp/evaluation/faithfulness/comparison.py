@@ -118,6 +118,10 @@ class _Comparison:
                     if kept is not None:
                         found[name, each, block.start] = kept
         total = len(self.methods) * len(self.measures) * len(blocks)
+        if len(found) < total:
+            # What cannot explain this model is told before any long work.
+            for method in self.methods.values():
+                explain(method, self.images[:1], self.labels[:1], 0)
         report("measuring", len(found), total)
         for pair, measured in run_jobs(workers, measure_block, self._jobs(blocks, set(found))):
             method, measure = self.methods[pair[0]], self.measures[pair[1]]

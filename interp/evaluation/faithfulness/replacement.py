@@ -59,7 +59,7 @@ class Replacement(Measure):
 
 
 def filling(images: np.ndarray, fill: str, sigma: float | None = None) -> np.ndarray:
-    """What replaces pixels, shaped as the images: black, each image's mean colour, or the image blurred by `sigma` pixels."""
+    """In place of pixels, shaped as the images: black, the mean colour, or the image blurred by `sigma` pixels."""
     if fill == "black":
         return np.zeros_like(images)
     if fill == "mean":

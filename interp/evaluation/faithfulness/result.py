@@ -59,7 +59,9 @@ class Faithfulness(Result):
             each.means.shape == each.standard_errors.shape == (len(self.methods), len(each.shares))
             for each in self.curves.values()
         )
-        fits = self.values.shape == shape and curves and self.curves.keys() <= self.measures.keys()
+        fits = (
+            bool(self.measures) and self.values.shape == shape and curves and self.curves.keys() <= self.measures.keys()
+        )
         self._expect(
             fits and set(CONTROLS) <= set(self.methods), "a value for each method, the controls too, measure and image"
         )
