@@ -11,7 +11,7 @@ from interp.attributions import Attribution
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError
 from interp.core.parallel import open_workers
-from interp.data import Dataset, find_dataset
+from interp.data import DATASETS, Dataset
 from interp.evaluation import Faithfulness, Measure, faithfulness, ink
 from interp.report.faithfulness_figures import faithfulness_figure
 from interp.report.page import Page
@@ -125,18 +125,12 @@ def write_faithfulness_page(found: Faithfulness, path: str | Path, title: str = 
 def _images(data: Any) -> tuple[Any, Any, np.ndarray | None]:
     """Images, labels, and the masks that are known. Raises InputError."""
     if isinstance(data, Dataset):
+        # A set of somebody's own is not known.
+        on_black = data.name in DATASETS and DATASETS[data.name].drawn_on_black
         images = np.asarray(data.images)
-        return images, data.labels, ink(images) if _drawn_on_black(data.name) else None
+        return images, data.labels, ink(images) if on_black else None
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise InputError(
             f"data came as {kind_of(data)}, expected a Dataset, or images and labels as in (images, labels)"
         )
     return data[0], data[1], None
-
-
-def _drawn_on_black(name: str) -> bool:
-    try:
-        return find_dataset(name).drawn_on_black
-    except InputError:
-        # A set of somebody's own.
-        return False

@@ -243,6 +243,7 @@ SHORT = {
     "saliency": [["--methods=gradient"]],
     "coherence": [["--methods=gradient", "--samples=1"]],
     "selectivity": [["--methods=gradient", "--steps=1"]],
+    "faithfulness": [["--methods=gradient", "--measures=deletion,gini"]],
     "roar": [["--methods=gradient", "--train-image=60", "--epochs=1", "--seeds=1", "--ratios=0.5", "--workers=1"]],
     "kar": [],
     "sanity_check": [["--methods=gradient"]],

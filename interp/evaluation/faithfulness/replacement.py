@@ -23,7 +23,7 @@ Replace = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Replacement(Measure):
-    """Patches of the image in the order of their scores, `ranking` signed or magnitude, are replaced; the label's probability is a curve."""
+    """Patches are replaced in the order of their scores, `ranking` signed or magnitude; the label's probability is a curve."""
 
     # Whether the strongest patches are the first.
     strongest_first: ClassVar[bool] = True
@@ -59,7 +59,10 @@ class Replacement(Measure):
 
 
 def filling(images: np.ndarray, fill: str, sigma: float | None = None) -> np.ndarray:
-    """In place of pixels, shaped as the images: black, the mean colour, or the image blurred by `sigma` pixels."""
+    """What stands in place of pixels, shaped as the images.
+
+    Black, the mean colour of each image, or the image blurred by `sigma` pixels.
+    """
     if fill == "black":
         return np.zeros_like(images)
     if fill == "mean":
