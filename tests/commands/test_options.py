@@ -86,6 +86,8 @@ OTHERS = {
     ("leaderboard", "epsilons"): "0.2",
     ("roar", "protocol"): "whitebox",
     ("kar", "protocol"): "whitebox",
+    ("faithfulness", "measures"): "gini,deletion",
+    ("faithfulness", "workers"): "2",
 }
 WITH = {
     ("pgd_attack", "queries"): ["--protocol=strong"],

@@ -109,7 +109,7 @@ def test_mu_fidelity_of_what_each_pixel_adds_is_1(fill):
     from interp.evaluation.faithfulness.replacement import filling
 
     exact = (IMAGES - filling(IMAGES, fill)) * LINEAR.astype(np.float32)
-    for grid in (3, 6, 9):
+    for grid in (3, 4, 9):
         found = MuFidelity(samples=20, grid=grid, fill=fill)(COLOUR, IMAGES, LABELS, exact)
         np.testing.assert_allclose(found, 1, atol=1e-4)
     np.testing.assert_allclose(MuFidelity(samples=20, fill=fill)(COLOUR, IMAGES, LABELS, -exact), -1, atol=1e-4)
@@ -253,6 +253,8 @@ def test_what_random_maps_come_to():
     hits = PointingGame()(model, images, labels, RandomBaseline(), masks=masks)
     within(hits, PointingGame().by_chance((6, 6), masks))
     within(MuFidelity(samples=30)(model, images, labels, RandomBaseline()), 0)
+    assert MuFidelity().by_chance((6, 6), None) == 0
+    assert MuFidelity(grid=4).by_chance((6, 8), None) is None
     assert MaxSensitivity(samples=2)(model, images, labels, RandomBaseline()).max() == 0
     model, images, labels = many(5, 60)
     for measure in (Gini(), Entropy()):

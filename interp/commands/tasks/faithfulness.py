@@ -32,7 +32,7 @@ class FaithfulnessOptions(AttributionOptions):
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
         for name in self.measures or ():
-            check_choice("measure", name, FAITHFULNESS)
+            check_choice("measure of --measures", name, FAITHFULNESS)
 
 
 def faithfulness(run: Run[FaithfulnessOptions]) -> TaskResult:

@@ -18,7 +18,7 @@ class Infidelity(Measure):
     """Mean square of (change . map - drop of the label's logit) over random changes of the image, 0 for a map that says the drop exactly.
 
     Args:
-        perturbation: noise is Gaussian, square takes a square at a random place to black; images stay in [0, 1].
+        perturbation: noise is Gaussian and may leave [0, 1], square takes a square at a random place to black.
         samples: changes of each image.
         noise: standard deviation of the noise.
         side: of the square, of the shorter side of the image.
@@ -67,7 +67,7 @@ class Infidelity(Measure):
 
     def _changed(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         if self.perturbation == "noise":
-            return np.clip(image - self.noise * generator.standard_normal(image.shape, np.float32), 0, 1)
+            return image - np.float32(self.noise) * generator.standard_normal(image.shape, np.float32)
         height, width, _ = image.shape
         side = max(1, round(self.side * min(height, width)))
         top, left = generator.integers(height - side + 1), generator.integers(width - side + 1)

@@ -33,7 +33,7 @@ class MuFidelity(Measure):
 
     samples: int = 200
     share: float = 0.2
-    grid: int = 9
+    grid: int = 7
     fill: str = "black"
 
     def __post_init__(self) -> None:
@@ -45,8 +45,9 @@ class MuFidelity(Measure):
         check_fill(self.fill)
 
     def by_chance(self, sides: tuple[int, int], masks: np.ndarray | None) -> float | None:
-        # A map and its mirror image around 1/2 are equally likely, and their correlations have opposite signs.
-        return 0.0
+        # A map and its mirror image around 1/2 are equally likely, and their correlations have opposite signs; but where cells differ in
+        # size, larger ones have more of any map.
+        return 0.0 if all(side % min(self.grid, side) == 0 for side in sides) else None
 
     def measure(self, explained: Explained) -> Measured:
         patches = Patches.of_grid(*explained.sides, self.grid)
