@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from interp.models import build_network as build_network
     from interp.models import load_model as load_model
     from interp.models import save_model as save_model
+    from interp.report.explanation_benchmark import benchmark_explanations as benchmark_explanations
     from interp.report.leaderboard import leaderboard as leaderboard
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "mod
 _FUNCTIONS = {
     **dict.fromkeys(("build_network", "load_model", "save_model"), "models"),
     "leaderboard": "report.leaderboard",
+    "benchmark_explanations": "report.explanation_benchmark",
 }
 
 __all__ = ["InputError", "__version__", "share_cores_among_streams", *_MODULES, *_FUNCTIONS]

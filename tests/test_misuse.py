@@ -122,6 +122,8 @@ CONTAINERS = {
     "images": evaluation.ink,
     "splits": lambda it: evaluation.roar_kar(it, {"g": VanillaGradient(NET)}, RETRAINING, workers=None),
     "methods retrained": lambda it: evaluation.roar_kar(SPLITS, it, RETRAINING, workers=None),
+    "methods compared": lambda it: evaluation.faithfulness(NET, IMAGES, LABELS, it),
+    "measures": lambda it: evaluation.faithfulness(NET, IMAGES, LABELS, ["gradient"], it or 0),
     "methods checked": lambda it: evaluation.sanity_check(NET, it, IMAGES, LABELS),
     "method checked": lambda it: evaluation.sanity_check(NET, {"it": it}, IMAGES, LABELS),
     "budgets": lambda it: evaluation.unforeseen_accuracy(NET, IMAGES, LABELS, it),

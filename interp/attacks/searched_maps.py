@@ -74,7 +74,8 @@ def attacked_method(interpretation: str | Attribution) -> Attribution:
     method = find_attribution(interpretation)
     if not method.differentiable:
         raise InputError(
-            f"{method.name} does not depend on the image, so it cannot be attacked: choose another explanation"
+            f"{method.name} does not depend on the image in a way that an attack on the model can follow, so it cannot be attacked: choose "
+            "another explanation"
         )
     return method
 

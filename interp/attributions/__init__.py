@@ -6,6 +6,7 @@ Each is a description (its settings) that attacks, discrepancies and training ob
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.attributions.attribution import Attribution, Explanation, Maps
 from interp.attributions.cam import CAM, Representation
+from interp.attributions.edge_map import EdgeMap
 from interp.attributions.grad_cam import GradCAM, GradCAMPlusPlus, GuidedGradCAM
 from interp.attributions.gradients import DeconvNet, GuidedBackprop, InputXGradient, VanillaGradient
 from interp.attributions.integrated_gradients import IntegratedGradients
@@ -22,6 +23,7 @@ __all__ = [
     "RANKINGS",
     "Attribution",
     "DeconvNet",
+    "EdgeMap",
     "Explanation",
     "GradCAM",
     "GradCAMPlusPlus",

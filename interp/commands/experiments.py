@@ -66,6 +66,7 @@ SECTIONS: dict[int, dict[str, Section]] = {
         "saliency": Section("attribution maps of every method", "saliency", scripts=WHITEBOX),
         "coherence": Section("the grid of all methods, share on the object, agreement", "coherence", scripts=WHITEBOX),
         "selectivity": Section("erasing the strongest patches one after the other", "selectivity", scripts=WHITEBOX),
+        "faithfulness": Section("maps by measures that ask the model", "faithfulness", scripts=WHITEBOX),
         "sanity_check": Section("maps of randomised weights", "sanity_check", scripts=WHITEBOX),
         "roar": Section("retraining without the strongest pixels", "roar", scripts=WHITEBOX),
         "kar": Section("retraining without the weakest pixels", "kar", scripts=WHITEBOX),

@@ -16,6 +16,7 @@ METHODS = {
     "grad_cam++": "grad_cam.GradCAMPlusPlus",
     "guided_grad_cam": "grad_cam.GuidedGradCAM",
     "cam": "cam.CAM",
+    "edges": "edge_map.EdgeMap",
 }
 # Over another method, by default the gradient: smooth_grad, smooth_grad:grad_cam.
 ENSEMBLES = {
@@ -25,6 +26,19 @@ ENSEMBLES = {
 }
 # The paper's own maps, with its settings.
 INTERPRETATIONS = ("cam", "cam++", "ig", "representation")
+# Measures of explanations that ask the model: interp.evaluation.faithfulness holds what each name stands for.
+FAITHFULNESS = (
+    "deletion",
+    "insertion",
+    "mu_fidelity",
+    "infidelity",
+    "max_sensitivity",
+    "road_most",
+    "road_least",
+    "pointing_game",
+    "gini",
+    "entropy",
+)
 # How pixels are ranked by a map.
 RANKINGS = ("signed", "magnitude")
 

@@ -18,6 +18,24 @@ from interp.evaluation.completeness import completeness_notes
 from interp.evaluation.erasure import METRICS, PROTOCOLS, check_ratio
 from interp.evaluation.explanation_validity import explanation_validity
 from interp.evaluation.explanation_validity_result import ExplanationValidity
+from interp.evaluation.faithfulness import (
+    FAITHFULNESS,
+    Deletion,
+    Entropy,
+    Faithfulness,
+    Gini,
+    Infidelity,
+    Insertion,
+    MaxSensitivity,
+    MeanCurves,
+    Measure,
+    MeasureFacts,
+    MuFidelity,
+    PointingGame,
+    RoadLeast,
+    RoadMost,
+    faithfulness,
+)
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.leaderboard_row import LeaderboardRow, MovedExplanation
 from interp.evaluation.network_facts import NetworkFacts
@@ -43,6 +61,7 @@ from interp.evaluation.unforeseen_accuracy import (
 from interp.evaluation.validity import StrongAccuracy, Validity, validity
 
 __all__ = [
+    "FAITHFULNESS",
     "METRICS",
     "PROTOCOLS",
     "AccuracyCurve",
@@ -51,15 +70,29 @@ __all__ = [
     "AttackedAccuracy",
     "BoundCheck",
     "Coherence",
+    "Deletion",
+    "Entropy",
     "ExplanationValidity",
+    "Faithfulness",
     "Flag",
+    "Gini",
+    "Infidelity",
+    "Insertion",
     "LeaderboardRow",
     "MapSummary",
+    "MaxSensitivity",
     "Mean",
+    "MeanCurves",
+    "Measure",
+    "MeasureFacts",
     "MovedExplanation",
+    "MuFidelity",
     "NetworkFacts",
     "NetworkOverlap",
+    "PointingGame",
     "Result",
+    "RoadLeast",
+    "RoadMost",
     "RoarKar",
     "SanityCheck",
     "Selectivity",
@@ -84,6 +117,7 @@ __all__ = [
     "completeness_notes",
     "describe_protocol",
     "explanation_validity",
+    "faithfulness",
     "ink",
     "mean_of",
     "overlap_of_networks",

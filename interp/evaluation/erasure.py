@@ -1,5 +1,6 @@
 """Images without the pixels that an explanation calls important, or unimportant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,7 +50,7 @@ def check_ratio(ratio: Any) -> None:
         raise InputError(f"ratio came as {ratio}, expected a fraction between 0 and 1, such as 0.5")
 
 
-def pixel_ranks(scores: np.ndarray, *, seed: int = 0) -> np.ndarray:
+def pixel_ranks(scores: np.ndarray, *, seed: int | Sequence[int] = 0) -> np.ndarray:
     """Ranks (n, height * width) of pixel scores (n, height, width), 0 the largest; ties are broken by a draw per image.
 
     A tie broken by position would erase the same corner of every image, and many maps are 0 over half of it. Raises InputError.

@@ -61,11 +61,12 @@ class RetrainingRecord:
 
 def identify_method(method: Attribution) -> dict[str, Any]:
     """What a method is: its settings, and the layers and weights of its model; the random baseline's maps depend on no model."""
-    model = None if isinstance(method, RandomBaseline) else _model(method.model)
+    model = None if isinstance(method, RandomBaseline) else identify_model(method.model)
     return {"method": method.describe(), "model": model}
 
 
-def _model(model: keras.Model) -> str:
+def identify_model(model: keras.Model) -> str:
+    """What a model is: its class, its layers and its weights."""
     layers = hashlib.sha256(json.dumps(_layers(model)).encode()).hexdigest()[:16]
     return f"{type(model).__name__} {layers} {digest([np.asarray(values) for values in model.get_weights()])}"
 

@@ -20,6 +20,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
 from interp.core.parallel import Workers, run_jobs
 from interp.data import SPLITS, Dataset
+from interp.evaluation.diff_roar import diff_roar
 from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, find_protocol, pixel_ranks
 from interp.evaluation.kept_maps import kept_maps
 from interp.evaluation.predictions import is_right, predict
@@ -124,7 +125,9 @@ def roar_kar(
             report("retraining", len(finished), len(jobs))
     listed = tuple(metrics), tuple(methods), tuple(ratios), tuple(seeds)
     images = len(splits["train"]), len(splits["test"])
-    return RoarKar(finished, *listed, chosen, ranking, layers, *images)
+    # The record may hold the other metric, of an earlier run.
+    differences = diff_roar(record.accuracies, tuple(methods), ratios, seeds, chosen)
+    return RoarKar(finished, *listed, chosen, ranking, layers, *images, diff_roar=differences)
 
 
 def retrain(

@@ -19,6 +19,10 @@ from interp.evaluation.statistics import IMAGES, Mean, mean_of
 RANDOM = "random"
 # Below this probability that chance alone separates a method from the random baseline so far, the method beats it.
 SIGNIFICANT = 0.05
+DIFF_ROAR = (
+    "DiffROAR (Shah et al. 2021): accuracy without the bottom share minus accuracy without the top share, by seed; above 0 by more than "
+    "its error, the map ranks pixels better than chance, for which it is 0"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +44,8 @@ class RoarKar(Result):
     """Test accuracies after retraining, by what was retrained.
 
     `train_images` and `count` are the numbers of training and test images; `retrained` says whose maps were taken and what was
-    trained, `settings` how the maps were made.
+    trained, `settings` how the maps were made. `diff_roar` holds DiffROAR (Shah et al. 2021) at each ratio by method, of methods whose
+    retrainings without the top and without the bottom are both there: accuracy without the bottom share minus that without the top one.
     """
 
     accuracies: Mapping[Retrained, Share]
@@ -55,10 +60,12 @@ class RoarKar(Result):
     count: Number = field(default=0, metadata=IMAGES)
     retrained: str = ""
     settings: str = ""
+    diff_roar: Mapping[str, tuple[Mean, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         complete = all(Retrained(*row, seed) in self.accuracies for row in self._rows() for seed in self.seeds)
-        fits = complete and RANDOM in self.methods and self.seeds and self.ratios and self.metrics
+        differences = all(len(means) == len(self.ratios) for means in self.diff_roar.values())
+        fits = complete and differences and RANDOM in self.methods and self.seeds and self.ratios and self.metrics
         self._expect(
             bool(fits), "an accuracy for each metric, method, ratio and seed, the random baseline among the methods"
         )
@@ -110,6 +117,7 @@ class RoarKar(Result):
             *verdicts,
             "ROAR favours blurred maps (arXiv 2304.13836), and maps are of the true label, on test images too, so the shape of what is "
             "erased can itself tell the class: read a method beside the random baseline only",
+            *((DIFF_ROAR,) if self.diff_roar else ()),
         )
 
     def columns(self) -> dict[str, list[Cell]]:
@@ -124,7 +132,18 @@ class RoarKar(Result):
             "accuracy": [value for value, _ in means],
             "standard error": [error for _, error in means],
             "beats random": [NOTHING if each is None else "yes" if each else "no" for each in beats],
+            **self._difference_columns(rows),
         }
+
+    def _difference_columns(self, rows: list[tuple[str, str, float]]) -> dict[str, list[Cell]]:
+        if not self.diff_roar:
+            return {}
+        nothing: tuple[Cell, Cell] = (NOTHING, NOTHING)
+        cells = [
+            self.diff_roar[method][self.ratios.index(ratio)].cells if method in self.diff_roar else nothing
+            for _, method, ratio in rows
+        ]
+        return {"DiffROAR": [value for value, _ in cells], "its standard error": [error for _, error in cells]}
 
     @property
     def caption(self) -> str:

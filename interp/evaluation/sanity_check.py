@@ -26,7 +26,7 @@ from interp.models.recorded_model import LayerCall, RecordedModel
 THRESHOLD = 0.3
 MAKERS = "{'gradient': VanillaGradient, 'ig': lambda model: IntegratedGradients(model, steps=32)}"
 # What is known of signed maps under randomisation from the top, by the class of the method: Adebayo et al. (2018), DeconvNet by Sixt et al.
-# (2020). The random baseline never looks at a weight. Methods that are missing were not part of either study.
+# (2020). The baselines never look at a weight. Methods that are missing were not part of either study.
 EXPECTED = {
     "VanillaGradient": True,
     "InputXGradient": True,
@@ -37,6 +37,7 @@ EXPECTED = {
     "GuidedBackprop": False,
     "GuidedGradCAM": False,
     "RandomBaseline": False,
+    "EdgeMap": False,
 }
 
 

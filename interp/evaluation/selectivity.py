@@ -13,6 +13,7 @@ from interp.core.errors import InputError
 from interp.core.json_fields import Bits, Count
 from interp.core.results import Result
 from interp.core.tables import Cell
+from interp.evaluation.patches import Patches
 from interp.evaluation.predictions import is_right, predict
 from interp.models.model_check import check_model
 
@@ -92,14 +93,13 @@ def selectivity(
     current, truth = np.array(batch), np.asarray(check_labels(labels, batch, classes))
     count, height, width, _ = current.shape
     patch = patch_side(height, width, patch)
-    across, down = np.arange(0, width, patch), np.arange(0, height, patch)
-    check_number("steps", steps, minimum=1, whole=True, maximum=len(across) * len(down))
+    patches = Patches.of_side(height, width, patch)
+    check_number("steps", steps, minimum=1, whole=True, maximum=patches.count)
     check_number("fill", fill, minimum=0)
     if fill > 1:
         raise InputError(f"fill came as {fill}, expected a value in [0, 1]")
     check_number("seed", seed, minimum=0, whole=True)
-    patches = np.arange(height)[:, None] // patch * len(across) + np.arange(width) // patch
-    standing = np.ones((count, len(across) * len(down)), bool)
+    standing = np.ones((count, patches.count), bool)
     # Many maps are 0 over half of the image; the first of them would always be the corner.
     priority = np.random.RandomState(seed % 2**32).rand(*standing.shape) + 1
     rows = np.arange(count)
@@ -108,16 +108,14 @@ def selectivity(
     for _ in range(steps):
         explanation = attribution.explain(current, truth)
         layer = explanation.layer
-        scores = pixel_scores(explanation.maps, ranking).astype(np.float64)
-        scores = np.add.reduceat(np.add.reduceat(scores, down, 1), across, 2).reshape(count, -1)
-        scores = np.where(standing, scores, -np.inf)
+        scores = np.where(standing, patches.sums(pixel_scores(explanation.maps, ranking)), -np.inf)
         strongest = ((scores == scores.max(1, keepdims=True)) * priority).argmax(1)
         standing[rows, strongest] = False
-        current[patches == strongest[:, None, None]] = fill
+        current[patches.of_pixels == strongest[:, None, None]] = fill
         found.append(_of_label(attribution, current, truth))
         report()
     probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
-    return Selectivity(probabilities, right, ~standing[:, patches], layer, patch)
+    return Selectivity(probabilities, right, ~standing[:, patches.of_pixels], layer, patch)
 
 
 def patch_side(height: int, width: int, patch: int | None = None) -> int:

@@ -3,6 +3,8 @@
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, moved_maps, targeted_maps_figure
+from interp.report.explanation_benchmark import benchmark_explanations, write_faithfulness_page
+from interp.report.faithfulness_figures import faithfulness_curves_figure, faithfulness_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.leaderboard import Leaderboard
 from interp.report.leaderboard_figure import leaderboard_figure
@@ -38,10 +40,13 @@ __all__ = [
     "agreement_figure",
     "attacks_gallery",
     "attributions_figure",
+    "benchmark_explanations",
     "bound_figure",
     "class_maps_figure",
     "correlations_figure",
     "erased_images_figure",
+    "faithfulness_curves_figure",
+    "faithfulness_figure",
     "gallery_figure",
     "history_figure",
     "leaderboard_figure",
@@ -61,4 +66,5 @@ __all__ = [
     "tradeoff_figure",
     "unforeseen_figure",
     "validity_figure",
+    "write_faithfulness_page",
 ]

@@ -84,10 +84,10 @@ def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
     for axes, label in zip(figure.subplots(1, 2), ("probability of the class", "accuracy"), strict=True):
         for place, (name, result) in enumerate(found.items()):
             curve = result.mean_probability if label.startswith("probability") else result.accuracy
-            axes.plot(range(len(curve)), curve, label=plain_text(name), **_line(place, name))
+            axes.plot(range(len(curve)), curve, label=plain_text(name), **line_style(place, name))
         axes.set(xlabel=label_of_steps, ylabel=label, ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
-    _legend(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -99,12 +99,12 @@ def correlations_figure(found: SanityCheck) -> Figure:
     stages = ["none", *found.stages]
     for place, (name, means) in enumerate(found.correlations.items()):
         values = [1.0, *(np.nan if mean.value is None else mean.value for mean in means)]
-        axes.plot(range(len(stages)), values, marker="o", ms=3, label=plain_text(name), **_line(place, name))
+        axes.plot(range(len(stages)), values, marker="o", ms=3, label=plain_text(name), **line_style(place, name))
     axes.axhline(0, color="grey", lw=0.8)
     axes.set_xticks(range(len(stages)), [plain_text(stage) for stage in stages], rotation=30, ha="right", fontsize=8)
     axes.set(xlabel="weights randomised down to", ylabel="rank correlation", ylim=(-1.05, 1.05))
     axes.spines[["top", "right"]].set_visible(False)
-    _legend(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -118,7 +118,7 @@ def retraining_figure(found: RoarKar, metric: str) -> Figure:
         means = [found.mean(metric, name, ratio) for ratio in found.ratios]
         values = np.array([np.nan if mean.value is None else mean.value for mean in means])
         errors = np.array([mean.standard_error or 0.0 for mean in means])
-        style = _line(place, name)
+        style = line_style(place, name)
         if len(found.ratios) == 1:
             # One ratio makes no line: methods beside each other.
             axes.errorbar(place, values[0], errors[0], fmt="o", color=style["color"], capsize=3)
@@ -142,18 +142,20 @@ def retraining_figure(found: RoarKar, metric: str) -> Figure:
         axes.set_title(f"{metric.upper()}, {found.ratios[0]:g} of the {what}", fontsize=10)
     else:
         axes.set(xlabel=f"fraction of the {what}", ylim=(-0.02, 1.02))
-        _legend(axes)
+        legend_beside(axes)
     return figure
 
 
-def _line(place: int, name: str) -> dict[str, Any]:
+def line_style(place: int, name: str) -> dict[str, Any]:
+    """How the line of a method is drawn, the random baseline in black."""
     if name == RANDOM:
         return {"color": "black", "ls": "-", "lw": 2}
     colours = COLOURS[:-1]
     return {"color": colours[place % len(colours)], "ls": _STYLES[place // len(colours) % len(_STYLES)], "lw": 1.3}
 
 
-def _legend(axes: Axes) -> None:
+def legend_beside(axes: Axes) -> None:
+    """Names of the lines right of the axes."""
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 
 

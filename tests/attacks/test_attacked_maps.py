@@ -39,6 +39,7 @@ ALL = {
 # What some kind of model lacks, and what is said of it.
 REFUSED = {
     "random": "does not depend on the image",
+    "edges": "does not depend on the image in a way that an attack on the model can follow",
     "cam": "need a model that ends in",
     "cam++": "need a model that ends in",
     "deconvnet": "does not change with the image",
@@ -116,7 +117,7 @@ RULES_OF_RELU = ("deconvnet", "guided_backprop", "guided_grad_cam")
 RESIZED = ("guided_grad_cam", "smooth_grad:grad_cam")
 # Of a layer below the last one, whose gradient follows the image too.
 TWICE = {
-    **{name: find_attribution(method) for name, method in ALL.items() if name != "random"},
+    **{name: find_attribution(method) for name, method in ALL.items() if name not in ("random", "edges")},
     "grad_cam": GradCAM(layer="maps"),
     "grad_cam++": GradCAMPlusPlus(layer="maps"),
     "guided_grad_cam": GuidedGradCAM(layer="maps"),

@@ -25,8 +25,11 @@ LAYERS = {
     "GradCAM": attributions.GradCAM,
     "GradCAMPlusPlus": attributions.GradCAMPlusPlus,
     "RandomBaseline": attributions.RandomBaseline,
+    "EdgeMap": attributions.EdgeMap,
 }
 METHODS = {**PIXELS, **LAYERS}
+# What no weight plays a part in.
+BASELINES = ("RandomBaseline", "EdgeMap")
 LAST = {
     "training in the graph": "dropout",
     "dictionary of inputs": "inner/last",
@@ -142,7 +145,7 @@ def test_labels_and_images_matter(models, name):
     method = METHODS[name](model)
     maps = method(images, labels)
     np.testing.assert_array_equal(method(images, labels), maps)
-    if name != "RandomBaseline":
+    if name not in BASELINES:
         assert not np.allclose(method(images, (labels + 1) % 5), maps)
         # Without pooling DeconvNet's map is the same for all images (Mahendran and Vedaldi 2016).
         assert np.allclose(method(images[::-1].copy(), labels), maps) == (name == "DeconvNet")
@@ -157,7 +160,7 @@ def test_present_weights_count(name):
     last = model.layers[-1]
     last.kernel.assign(-2 * last.kernel)
     moved = method(images, labels)
-    if name == "RandomBaseline":
+    if name in BASELINES:
         np.testing.assert_array_equal(moved, maps)
     else:
         assert not np.allclose(moved, maps)

@@ -194,6 +194,16 @@ def test_the_random_baseline_depends_on_seed_and_place(gates):
     assert ((maps >= 0) & (maps < 1)).all()
 
 
+def test_edges_by_hand(gates):
+    """A step of .5 from left to right: Sobel's columns see it at both sides of the step, 4 * .5, and nowhere else."""
+    image = np.zeros((1, 4, 4, 1), np.float32)
+    image[:, :, 2:] = 0.5
+    model = keras.Sequential([keras.Input((4, 4, 1)), L.Flatten(), L.Dense(2)])
+    maps = attributions.EdgeMap(model)(image, [0])
+    np.testing.assert_allclose(maps[0, :, :, 0], [[0, 2, 2, 0]] * 4, atol=1e-6)
+    assert attributions.find_attribution("edges") == attributions.EdgeMap()
+
+
 def _bent(seed):
     """A network whose gradient changes along the way from black."""
     keras.utils.set_random_seed(seed)

@@ -86,6 +86,8 @@ OTHERS = {
     ("leaderboard", "epsilons"): "0.2",
     ("roar", "protocol"): "whitebox",
     ("kar", "protocol"): "whitebox",
+    ("faithfulness", "measures"): "gini,deletion",
+    ("faithfulness", "workers"): "2",
 }
 WITH = {
     ("pgd_attack", "queries"): ["--protocol=strong"],
@@ -243,6 +245,7 @@ SHORT = {
     "saliency": [["--methods=gradient"]],
     "coherence": [["--methods=gradient", "--samples=1"]],
     "selectivity": [["--methods=gradient", "--steps=1"]],
+    "faithfulness": [["--methods=gradient", "--measures=deletion,gini"]],
     "roar": [["--methods=gradient", "--train-image=60", "--epochs=1", "--seeds=1", "--ratios=0.5", "--workers=1"]],
     "kar": [],
     "sanity_check": [["--methods=gradient"]],

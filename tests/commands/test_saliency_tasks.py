@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 
 import interp
@@ -43,6 +44,11 @@ TASKS = {
         "accuracy after 3",
         ["curves", "erased"],
     ),
+    "faithfulness": (
+        {"num_image": 3, "methods": "edges,gradient", "measures": "deletion,road_most,pointing_game"},
+        "beats",
+        ["agreement", "curves", "means"],
+    ),
     "sanity_check": ({"num_image": 3, "methods": "gradient,guided_backprop"}, "expected", ["correlations"]),
 }
 
@@ -54,7 +60,8 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     assert result.returncode == 0, result.stderr
     assert heading in result.stdout
     record = json.loads((tmp_path / f"{task}_digits" / "digits_smallgap_normal_1.json").read_text())
-    methods = [row[0] for row in record["rows"]]
+    # Of several measures a method has several rows.
+    methods = list(dict.fromkeys(row[0] for row in record["rows"]))
     assert methods[0] == "random"
     assert methods[1:] == options["methods"].split(",")
     assert sorted(record["pictures"]) == [
@@ -65,6 +72,12 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     if task == "selectivity":
         assert record["patch"] == 3
         assert "a patch of 3 x 3 pixels (1.1% of the image) a step" in record["caption"]
+    if task == "faithfulness":
+        assert list(record["measures"]) == ["deletion", "road_most", "pointing_game"]
+        assert np.shape(record["values"]) == (3, 3, 3)
+        assert 0.2 < record["measures"]["pointing_game"]["by_chance"] < 0.8
+        assert len(list((tmp_path / "faithfulness_kept" / "digits_smallgap_normal_1").iterdir())) == 9
+        assert "read no measure alone" in result.stdout
     if task == "sanity_check":
         # The whole curve, with a bar where half of the four layers are random.
         curve = record["rows"][1][2].split()
@@ -160,7 +173,8 @@ def softmax_model(folder, *end):
         ({"task": "saliency", "inp_method": "cam"}, "leave it out for saliency"),
         ({"task": "saliency", "protocol": "strong"}, "roar and kar: leave it out"),
         ({"task": "pgd_attack", "protocol": "paper"}, "expected one of reference, strong"),
-        ({"task": "saliency", "ray": "local"}, "--ray is for roar and kar"),
+        ({"task": "faithfulness", "measures": "deleton"}, "did you mean 'deletion'"),
+        ({"task": "saliency", "ray": "local"}, "--ray is for faithfulness, roar and kar"),
         ({"task": "coherence", "ranking": "abs"}, "unknown --ranking 'abs'"),
         ({"task": "selectivity", "steps": 1000}, "steps came as 1000, expected at most 100"),
         ({"task": "selectivity", "steps": 1000, "patch": 1}, "steps came as 1000, expected at most 784"),

@@ -14,7 +14,7 @@ ROOT = Path(names.__file__).parents[2]
 def test_registries_hold_the_listed_names():
     from interp.attacks.unforeseen import GOALS, UNFORESEEN
     from interp.attributions import INTERPRETATIONS
-    from interp.evaluation import PROTOCOLS
+    from interp.evaluation import FAITHFULNESS, PROTOCOLS
     from interp.models import ARCHITECTURES
     from interp.models.image_scale import candidate_scales
     from interp.training import OBJECTIVES
@@ -23,6 +23,7 @@ def test_registries_hold_the_listed_names():
     assert tuple(GOALS) == names.GOALS
     assert candidate_scales(3) == names.SCALES
     assert tuple(INTERPRETATIONS) == names.INTERPRETATIONS
+    assert tuple(FAITHFULNESS) == names.FAITHFULNESS
     assert tuple(PROTOCOLS) == names.RETRAINING_PROTOCOLS
     assert tuple(ARCHITECTURES) == tuple(names.ARCHITECTURE_TAGS)
     assert tuple(OBJECTIVES) == names.OBJECTIVE_TAGS

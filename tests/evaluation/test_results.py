@@ -22,9 +22,12 @@ from interp.evaluation import (
     AttackedAccuracy,
     BoundCheck,
     Coherence,
+    Faithfulness,
     Flag,
     MapSummary,
     Mean,
+    MeanCurves,
+    MeasureFacts,
     NetworkOverlap,
     RoarKar,
     SanityCheck,
@@ -146,6 +149,18 @@ ROAR = RoarKar(
     40,
     20,
     "maps of net, retrained: small, 2 epochs",
+    "32 points",
+)
+# Each gain is the same on every image, and so beats or does not.
+FAITHFUL = Faithfulness(
+    ("random", "edges", "cam"),
+    {
+        "insertion": MeasureFacts("Insertion()", "is it on top", True, None),
+        "entropy": MeasureFacts("Entropy()", "few", False, 2.5),
+    },
+    np.array([[[0.25, 0.5], [2, 2]], [[0.25, 0.5], [np.nan, 3]], [[0.5, 0.75], [1, 1]]]),
+    {"insertion": MeanCurves((0.0, 1.0), np.array([[0, 1], [0, 1], [0.5, 1]]), np.full((3, 2), 0.125))},
+    2,
     "32 points",
 )
 BOTH = dataclasses.replace(
@@ -341,6 +356,20 @@ RESULTS = {
         "half of them or more; passes: there never above 0.3 in size; expected: Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images "
         "whose map is constant do not count; 32 points",
     ),
+    "faithfulness": (
+        FAITHFUL,
+        [
+            ("method", "measure", "value", "standard error", "images", "better", "beats"),
+            ("random", "insertion", 0.375, 0.125, 2, "higher", "none"),
+            ("edges", "insertion", 0.375, 0.125, 2, "higher", "none"),
+            ("cam", "insertion", 0.625, 0.125, 2, "higher", "random, edges"),
+            ("random", "entropy", 2.0, 0.0, 2, "lower", NOTHING),
+            ("edges", "entropy", 3.0, NOTHING, 1, "lower", NOTHING),
+            ("cam", "entropy", 1.0, 0.0, 2, "lower", "random"),
+        ],
+        "2 images; random: noise, edges: Sobel magnitude of the image, neither looks at the model; beats: better than these on the same "
+        "images, paired t test at 5%; 32 points",
+    ),
     "leaderboard row": (
         ROW,
         [
@@ -403,6 +432,7 @@ DERIVED = {
     Validity: {"flagged", "flags"},
     Sneaking: {"standard_error"},
     RoarKar: {"unerased"},
+    Faithfulness: {"means", "agreement", "agreement_over_images"},
 }
 NAMES = list(RESULTS)
 

@@ -13,7 +13,9 @@ from interp.core.errors import InputError
 from interp.core.files import locked
 from interp.core.parallel import ThisProcess
 from interp.data import Dataset
-from interp.evaluation import roar_kar
+from interp.evaluation import RoarKar, roar_kar
+from interp.evaluation.diff_roar import diff_roar
+from interp.evaluation.erasure import find_protocol
 from interp.evaluation.retraining_record import identify_method
 from interp.evaluation.roar_kar import Retrained, training_mean
 from interp.models import build_network
@@ -92,6 +94,50 @@ def test_an_oracle_beats_the_random_baseline_and_its_opposite_does_not(model, pr
         assert found.beats_random("roar", "left", 0.5) is True
         assert abs(found.mean("roar", "left", 0.5).value - 0.5) < 0.1
         assert found.layers == {"random": None, "left": None, "right": None}
+    # What is kept of one half is what is removed of the other, so both protocols tell the top from the bottom.
+    assert found.diff_roar.keys() == {"random", "left", "right"}
+    for name in found.diff_roar:
+        gains = np.subtract(found.of("kar", name, 0.5), found.of("roar", name, 0.5))
+        mean = found.diff_roar[name][0]
+        assert mean.value == pytest.approx(gains.mean())
+        assert mean.standard_error == pytest.approx(gains.std(ddof=1) / np.sqrt(3))
+    if protocol == "paper":
+        assert found.diff_roar["left"][0].value > 0.3
+        assert found.diff_roar["right"][0].value < -0.3
+
+
+def test_diff_roar_by_hand():
+    kept = {"roar a 0.3 0": 0.5, "roar a 0.3 1": 0.6, "kar a 0.3 0": 0.9, "kar a 0.3 1": 0.8, "roar b 0.3 0": 0.5}
+    paper = find_protocol("paper")
+    found = diff_roar(kept, ("a", "b"), (0.3,), (0, 1), paper)
+    assert found.keys() == {"a"}
+    assert found["a"][0].value == pytest.approx(0.3)
+    assert found["a"][0].standard_error == pytest.approx(0.1)
+    # Of what is kept the ratio says the opposite: without the bottom 0.3 means 0.7 kept.
+    assert diff_roar(kept, ("a",), (0.3,), (0, 1), find_protocol("whitebox")) == {}
+    shares = {"roar a 0.3 0": 0.5, "roar a 0.7 0": 0.2, "kar a 0.7 0": 0.9, "kar a 0.3 0": 0.6}
+    low, high = diff_roar(shares, ("a",), (0.3, 0.7), (0,), find_protocol("whitebox"))["a"]
+    assert (low.value, high.value) == pytest.approx((0.4, 0.4))
+    assert low.standard_error is None
+
+
+def test_diff_roar_is_there_once_both_are_in_the_folder(model, tmp_path):
+    options = {"ratios": (0.5,), "seeds": (0, 1), "folder": tmp_path, "workers": ThisProcess()}
+    methods = {"left": Half(model, side="left")}
+    first = roar_kar(SPLITS, methods, train, metrics=("roar",), **options)
+    assert first.diff_roar == {}
+    assert "DiffROAR" not in first.columns()
+    second = roar_kar(SPLITS, methods, train, metrics=("kar",), **options)
+    assert second.diff_roar.keys() == {"random", "left"}
+    columns = second.columns()
+    assert columns["method"] == ["random", "left"]
+    assert columns["DiffROAR"] == [second.diff_roar[name][0].value for name in ("random", "left")]
+    assert columns["its standard error"] == [second.diff_roar[name][0].standard_error for name in ("random", "left")]
+    assert second.notes[-1].startswith("DiffROAR (Shah et al. 2021)")
+    assert RoarKar.from_json(json.loads(json.dumps(second.to_json()))).diff_roar == second.diff_roar
+    wrong = {"diff_roar": {"left": ()}}
+    with pytest.raises(InputError, match="do not fit each other"):
+        RoarKar.from_json({**second.to_json(), **wrong})
 
 
 def test_a_stopped_run_goes_on(model, tmp_path):

@@ -17,7 +17,7 @@ from interp.data.image_options import CHOICES, ImageOptions
 from interp.data.user_spec import usual_l2_radii
 
 # What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
-OTHERS = (*(name for name in METHODS if name not in ("random", "cam", "integrated_gradients")), *ENSEMBLES)
+OTHERS = (*(name for name in METHODS if name not in ("random", "edges", "cam", "integrated_gradients")), *ENSEMBLES)
 NOT_IG = ("cam", "cam++", *OTHERS)
 MAPS = ("cam", "cam++", "ig", *OTHERS)
 # All steps of an attack in l2 together, in radii.

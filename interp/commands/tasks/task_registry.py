@@ -65,6 +65,9 @@ TASKS = {
         TaskSpec("saliency", "saliency:saliency:SaliencyOptions", "attribution maps of every method, drawn"),
         TaskSpec("coherence", "coherence:coherence:CoherenceOptions", "attributions on objects, agreement"),
         TaskSpec("selectivity", "selectivity:selectivity:SelectivityOptions", "erasing the strongest patches"),
+        TaskSpec(
+            "faithfulness", "faithfulness:faithfulness:FaithfulnessOptions", "maps by measures that ask the model"
+        ),
         TaskSpec("roar", "roar_kar:retrain:RetrainingOptions", "retraining without the strongest pixels"),
         TaskSpec("kar", "roar_kar:retrain:RetrainingOptions", "retraining without the weakest pixels"),
         TaskSpec("sanity_check", "sanity_check:sanity_check:SanityCheckOptions", "do maps depend on the weights"),

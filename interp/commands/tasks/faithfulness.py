@@ -1,0 +1,66 @@
+"""faithfulness: attribution methods by several measures that ask the model, beside noise and the edges of the image."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from interp.commands.tasks.chosen_methods import chosen_methods
+from interp.commands.tasks.shared_options import AttributionOptions
+from interp.commands.tasks.task import Run, TaskResult
+from interp.core.argument_types import whole_number, words
+from interp.core.command_line import stage_bars
+from interp.core.errors import check_choice
+from interp.core.names import FAITHFULNESS
+from interp.core.options import option
+from interp.data import find_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaithfulnessOptions(AttributionOptions):
+    """Options of faithfulness."""
+
+    images: ClassVar[int] = 100
+    usual_samples: ClassVar[int] = 16
+    title: ClassVar[str] = "measures"
+
+    measures: list[str] | None = option(
+        None, ", ".join(FAITHFULNESS), parse=words, usual="all; pointing_game where images are drawn on black"
+    )
+    workers: int = option(1, "processes", parse=whole_number(1))
+    ray: str | None = option(None, "address of a Ray cluster that measures; local starts one here")
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        for name in self.measures or ():
+            check_choice("measure of --measures", name, FAITHFULNESS)
+
+
+def faithfulness(run: Run[FaithfulnessOptions]) -> TaskResult:
+    """Each method under each measure, curves, and how far the measures agree."""
+    from interp.core.parallel import open_workers
+    from interp.evaluation import faithfulness as measure
+    from interp.evaluation import ink
+    from interp.report import agreement_figure, faithfulness_curves_figure, faithfulness_figure
+
+    options = run.options
+    methods, notes = chosen_methods(run)
+    with open_workers(options.workers, options.ray) as runners, stage_bars(f"{run.task} {run.name}") as report:
+        found = measure(
+            run.model,
+            run.images,
+            run.labels,
+            {name: factory(run.model) for name, factory in methods.items()},
+            options.measures,
+            masks=ink(run.images) if find_dataset(options.dataset).drawn_on_black else None,
+            seed=options.seed,
+            folder=Path(options.output_dir) / "faithfulness_kept" / run.name,
+            workers=runners,
+            report=report,
+        )
+    found = replace(found, settings=options.method_settings)
+    pictures = {
+        "means": faithfulness_figure(found),
+        **({"curves": faithfulness_curves_figure(found)} if found.curves else {}),
+        "agreement": agreement_figure(tuple(found.measures), found.agreement),
+    }
+    return TaskResult(found, notes, pictures=pictures)
