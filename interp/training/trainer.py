@@ -29,7 +29,7 @@ from interp.training.signals import StopRequest, stop_requests
 from interp.training.step import count_classes, make_step
 from interp.training.training_errors import TrainingDiverged, TrainingInterrupted
 from interp.training.update import scaled_where_half
-from interp.training.validation import validate, validation_attack
+from interp.training.validation import COMPARED_IMAGES, VALIDATION_IMAGES, validate, validation_attack
 
 # How to make these, for messages.
 SCHEDULE = "Schedule(...) or PAPER['mnist']"
@@ -157,6 +157,7 @@ def train(
         compiled = optimizer, make_step(model, objective, optimizer, schedule, **settings)
     optimizer, run_step = compiled
     attack = validation_attack(objective, schedule)
+    judged = COMPARED_IMAGES if keeping.compares else VALIDATION_IMAGES
     steps = len(data) // schedule.batch_size
     total = steps * schedule.epochs
     arguments = {
@@ -196,7 +197,8 @@ def train(
                 check_weights(model, optimizer, position.step, measures)
                 means = {name: value / steps for name, value in position.sums.items()}
                 with kept.shown():
-                    measures = {**means, **validate(model, attack, validation), "seconds": round(position.seconds, 1)}
+                    found = validate(model, attack, validation, images=judged)
+                    measures = {**means, **found, "seconds": round(position.seconds, 1)}
                     position.history.append(measures)
                     kept.note(position.history)
                 position.sums = {}
