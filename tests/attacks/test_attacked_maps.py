@@ -14,6 +14,7 @@ from interp.attributions import (
     GradCAM,
     GradCAMPlusPlus,
     GuidedGradCAM,
+    IntegratedGradients,
     InterpretationMaps,
     RandomBaseline,
     SmoothGrad,
@@ -121,6 +122,8 @@ TWICE = {
     "grad_cam++": GradCAMPlusPlus(layer="maps"),
     "guided_grad_cam": GuidedGradCAM(layer="maps"),
     "smooth_grad:grad_cam": SmoothGrad(GradCAM(layer="maps"), samples=3),
+    "ig from the mean": IntegratedGradients(baseline="mean"),
+    "ig from several": IntegratedGradients(baseline=np.stack([np.full((5, 5, 1), value) for value in (0.0, 0.5)])),
 }
 
 
