@@ -89,7 +89,7 @@ def mean_path_gradient(
     def sums(starts: tf.Tensor, ends: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor, variables: Any = None) -> Any:
             def part(rows: tf.Tensor, at: tf.Tensor) -> list[tf.Tensor]:
-                chosen = [tf.gather(starts, rows), tf.gather(ends, rows)]
+                chosen = tf.gather(starts, rows), tf.gather(ends, rows)
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(chosen)
                     added = contributions(*chosen, rows, at)
