@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 
@@ -59,14 +59,13 @@ class OfHiddenPixels(OfOneClass):
 
     differentiable = False
     obstacle = OBSTACLE
-    usual_score: ClassVar[str] = "logit"
 
-    score: str = field(default="", kw_only=True)
+    score: str = field(default="logit", kw_only=True)
     fill: Any = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "score", check_choice("score", self.score or self.usual_score, SCORES))
+        check_choice("score", self.score, SCORES)
         object.__setattr__(self, "fill", _check_fill(self.fill))
 
     def masked_scores(

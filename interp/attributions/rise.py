@@ -36,12 +36,11 @@ class RISE(OfHiddenPixels):
         `RISE(model, mask_count=4000, grid=7)(images, labels)`
     """
 
-    usual_score = "probability"
-
     mask_count: int = field(default=4000, kw_only=True)
     grid: int = field(default=7, kw_only=True)
     probability: float = field(default=0.5, kw_only=True)
     masks: Any = field(default=None, kw_only=True)
+    score: str = field(default="probability", kw_only=True)
     seed: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
