@@ -114,14 +114,14 @@ FAST = ("all layers", "shared relu", "softmax argument")
     "kind", [kind if kind in FAST else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
 )
 def test_the_epsilon_rule_is_input_times_gradient_and_nothing_is_lost(kind):
-    """As epsilon goes to 0, for piecewise linear layers (Ancona et al. 2018); whatever the model is built of."""
+    """As epsilon goes to 0, but for sums near 0, for piecewise linear layers (Ancona et al. 2018); whatever the model is built of."""
     keras.utils.set_random_seed(4)
     model = busy(KINDS[kind]())
     images, labels = images_for(model)
     labels = labels % 3
     found = LRP(model).explain(images, labels)
     expected = InputXGradient(model)(images, labels)
-    np.testing.assert_allclose(found.maps, expected, rtol=2e-3, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(found.maps, expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max())
     assert (found.values["conservation"] <= 1e-3).all()
 
 
@@ -171,11 +171,13 @@ def test_an_adapted_model_has_the_relevance_of_its_pixels():
     assert not found.maps[1].any()
 
 
-def test_what_the_zplus_rule_gives_is_positive_for_a_positive_logit(two_layers):
-    images = np.random.RandomState(0).rand(8, 2, 2, 1).astype(np.float32)
-    maps = LRP(two_layers, rules="zplus")(images, np.argmax(two_layers(images), -1))
-    assert (maps >= 0).all()
-    assert not np.allclose(LRP(two_layers, epsilon=0.5)(images, [0] * 8), LRP(two_layers)(images, [0] * 8))
+def test_the_zplus_rule_keeps_the_sign_of_the_logit_and_epsilon_counts(two_layers):
+    images, labels = np.random.RandomState(0).rand(8, 2, 2, 1).astype(np.float32), np.arange(8) % 3
+    maps = LRP(two_layers, rules="zplus")(images, labels)
+    logits = np.asarray(two_layers(images))[range(8), labels]
+    assert (maps * logits[:, None, None, None] >= 0).all()
+    assert np.abs(maps).max() > 0
+    assert not np.allclose(LRP(two_layers, epsilon=0.5)(images, labels), LRP(two_layers)(images, labels))
 
 
 def ending(*layers):
