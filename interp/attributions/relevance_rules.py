@@ -75,14 +75,14 @@ class Shares:
         if kind in PASSES:
             return shares[0]
         if kind in MOVES:
-            return layer(*given, **arguments)
+            return self.cast(layer(*given, **arguments))
         if kind in MEANS:
             weighed = [self.cast(read) * share for read, share in zip(inputs, shares, strict=True)]
             packed = tf.nest.pack_sequence_as(given, weighed)
             return self.cast(layer(*packed, **arguments)) / self.steady(call.output)
         if kind in MAXIMA:
             # No number changes; the gradient goes to the winner.
-            return layer(self.cast(inputs[0]) + (shares[0] - tf.stop_gradient(shares[0])))
+            return self.cast(layer(self.cast(inputs[0]) + (shares[0] - tf.stop_gradient(shares[0]))))
         if kind in SUMS:
             return self._of_sum(call, inputs, shares)
         if kind in FACTORS:
@@ -171,14 +171,19 @@ def channel_axis(layer: Any, rank: int) -> int:
 
 def check_rule(call: LayerCall) -> None:
     """Raise InputError, naming the layer, for a call that relevance cannot be passed through."""
-    kind, activation = _kind(call), activation_name(call.layer)
+    kind, inputs = _kind(call), tf.nest.flatten(call.inputs)
+    computed = [_is_computed(each) for each in inputs]
     if kind in PRODUCTS:
-        known = activation in PROBABILITIES or _is_passed(call.layer)
+        known = makes_probabilities(call) or _is_passed(call.layer)
+    elif kind in SUMS:
+        known = True
     elif kind in FACTORS:
-        computed = [_is_computed(each) for each in tf.nest.flatten(call.inputs)]
         known = sum(computed) == 1 and (computed[0] or kind == "Multiply")
     else:
-        known = kind in (*PASSES, *MOVES, *MEANS, *MAXIMA, *SUMS, L.BatchNormalization) or makes_probabilities(call)
+        # A constant that is moved with the rest would need a share of the biases.
+        constants = sum(map(tf.is_tensor, inputs)) - sum(computed)
+        kinds = (*PASSES, *MOVES, *MEANS, *MAXIMA, L.BatchNormalization)
+        known = not constants and (kind in kinds or makes_probabilities(call))
     if not known:
         raise no_rule(call)
 
