@@ -124,6 +124,29 @@ def _dictionary():
     return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(inner({"a": inputs, "b": L.ReLU()(inputs)}))))
 
 
+class _ClassToken(L.Layer):
+    """A learned token before the others, and learned positions."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), name="token")
+        self.positions = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), name="positions")
+
+    def call(self, tokens):
+        first = keras.ops.repeat(self.token, keras.ops.shape(tokens)[0], axis=0)
+        return keras.ops.concatenate([first, tokens], axis=1) + self.positions
+
+
+def _vision_transformer():
+    inputs = keras.Input(SHAPE)
+    tokens = _ClassToken(name="tokens")(L.Reshape((16, 8))(L.Conv2D(8, 4, strides=4, name="patches")(inputs)))
+    for place in range(2):
+        normalised = L.LayerNormalization(name=f"norm{place}")(tokens)
+        tokens = L.Add()([tokens, L.MultiHeadAttention(2, 4)(normalised, normalised)])
+        hidden = L.Dense(8, activation="relu")(L.LayerNormalization()(tokens))
+        tokens = L.Add(name=f"block{place}")([tokens, L.Dense(8)(hidden)])
+    return keras.Model(inputs, L.Dense(5)(L.LayerNormalization()(tokens)[:, 0]))
+
+
 MODELS = {
     "training in the graph": _grouped_and_normalised,
     "dictionary of inputs": _dictionary,
@@ -136,6 +159,7 @@ MODELS = {
     "softmax argument": _softmax_argument,
     "keras.applications": _mobilenet,
     "own layer": _own_layer,
+    "vision transformer": _vision_transformer,
     "network small": lambda: build_network("small", (28, 28, 1), 5),
     "network simple_cnn": lambda: build_network("simple_cnn", (28, 28, 1), 5),
 }

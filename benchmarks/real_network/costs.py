@@ -27,7 +27,7 @@ from interp import share_cores_among_streams
 from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
-from interp.core.names import ENSEMBLES, METHODS
+from interp.core.names import ENSEMBLES, MANY_PASSES, METHODS
 from interp.core.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
@@ -125,7 +125,7 @@ def strong(**settings: Any) -> Work:
 
 
 ROWS: Mapping[str, CostRow] = {
-    **{name: CostRow(explain(name)) for name in METHODS},
+    **{name: CostRow(explain(name), takes_minutes=name in MANY_PASSES) for name in METHODS},
     **{name: CostRow(explain(name), takes_minutes=True) for name in ENSEMBLES},
     "PGD, 10 steps": CostRow(attack_by("ProjectedGradientDescent", step_size=STEP, steps=10)),
     "PGD, 40 steps": CostRow(attack_by("ProjectedGradientDescent", step_size=STEP, steps=40)),

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions import CAM, Attribution, find_attribution
+from interp.attributions.smooth_grad import NoiseEnsemble
 from interp.core.compiled import rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel, prepare
@@ -71,12 +72,11 @@ def flat(maps: tf.Tensor) -> tf.Tensor:
 
 def attacked_method(interpretation: str | Attribution) -> Attribution:
     """The description of what is attacked. Raises InputError for a method that no attack can follow."""
-    method = find_attribution(interpretation)
-    if not method.differentiable:
-        raise InputError(
-            f"{method.name} does not depend on the image in a way that an attack on the model can follow, so it cannot be attacked: choose "
-            "another explanation"
-        )
+    method = inner = find_attribution(interpretation)
+    while isinstance(inner, NoiseEnsemble):
+        inner = inner.attribution
+    if not inner.differentiable:
+        raise InputError(f"{method.name} {inner.obstacle}, so it cannot be attacked: choose another explanation")
     return method
 
 

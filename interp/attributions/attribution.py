@@ -52,8 +52,9 @@ class Attribution(ABC):
     values: ClassVar[tuple[str, ...]] = ()
     # Whether maps have the sides of a layer's outputs; for people they are upsampled.
     at_layer: ClassVar[bool] = False
-    # Whether maps change with the image in a way that an attack can follow.
+    # Whether maps change with the image in a way that an attack can follow, and what is said of those that do not.
     differentiable: ClassVar[bool] = True
+    obstacle: ClassVar[str] = "does not depend on the image"
 
     model: keras.Model | None = field(default=None, repr=False)
     _: KW_ONLY

@@ -14,6 +14,7 @@ class EdgeMap(OfOneClass):
     """Sobel magnitude of the image, mean over its channels, (n, height, width, 1): no weight of the model and no label plays a part."""
 
     differentiable = False
+    obstacle = "shows edges of the image and nothing of the model"
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         edges = tf.image.sobel_edges(model.leave(points))

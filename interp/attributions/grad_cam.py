@@ -1,18 +1,15 @@
-"""Methods that look at the outputs of one layer: Grad-CAM, Grad-CAM++, guided Grad-CAM."""
+"""Methods that look at the outputs of one layer and their gradients: Grad-CAM, Grad-CAM++, guided Grad-CAM, LayerCAM."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Maps, upsampled
 from interp.attributions.gradients import OfGradients, gradient_of, of_labels
+from interp.attributions.one_layer import OfOneLayer
 from interp.attributions.relu_rules import relu_gradient
-from interp.core.checks import kind_of
-from interp.core.errors import InputError
-from interp.models.prepared import PreparedModel, prepare
+from interp.models.prepared import PreparedModel
 from interp.models.recorded_model import find_call
 
 # From a layer's outputs A (n, h, w, d) and their gradients to maps (n, h, w).
@@ -20,37 +17,8 @@ OfLayer = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class OfOneLayer(OfGradients):
-    """A method that looks at the outputs of `layer`, by default the last with a spatial output.
-
-    Raises InputError when called for a layer that does not exist or has no spatial output; the message lists those that have.
-    """
-
-    layer: str | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.layer is not None and not isinstance(self.layer, str):
-            raise InputError(f"layer came as {kind_of(self.layer)}, expected the name of a layer")
-
-    def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
-        names: list[str] = []
-
-        def run(images: tf.Tensor) -> tf.Tensor:
-            prepared = prepare(model, rearrange=False)
-            logits, calls = prepared.recorded_logits(images)
-            names.append(find_call(calls, self.layer).name)
-            return logits, prepared.classify(images)
-
-        # In a graph, whose operations tell more than the layers.
-        recorded, logits = tf.function(run, autograph=False)(few)
-        # A subclass of a functional model may compute something else than its layers say.
-        if not np.allclose(recorded, logits, rtol=1e-3, atol=1e-4):
-            raise InputError(
-                f"{type(model).__name__} computes something else than its layers one after the other, so no layer can be "
-                "looked at: use a method that needs none, such as IntegratedGradients"
-            )
-        return names[0]
+class OfLayerGradients(OfOneLayer, OfGradients):
+    """A method that looks at the outputs of one layer and their gradients."""
 
     def layer_map(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, combine: OfLayer) -> Maps:
         """The maps (n, h, w) that `combine` makes of the layer's outputs and their gradients, and the logits. Raises InputError."""
@@ -58,16 +26,18 @@ class OfOneLayer(OfGradients):
             logits, calls = model.recorded_logits(points)
             call = find_call(calls, self.layer)
             gradient = gradient_of(of_labels(logits, labels), call.output)
-        outputs, gradient = (tf.cast(call.maps(tensor), points.dtype) for tensor in (call.output, gradient))
+        outputs, gradient = (tf.cast(self.as_maps(call, each), points.dtype) for each in (call.output, gradient))
         return Maps(combine(outputs, gradient), logits)
 
 
 @dataclass(frozen=True, eq=False)
-class GradCAM(OfOneLayer):
+class GradCAM(OfLayerGradients):
     """Grad-CAM relu(sum_c mean(g_c) A_c) of one layer (Selvaraju et al. 2017), for people upsampled: (n, height, width, 1).
 
-    A are the outputs of `layer`, by default the last with a spatial output, g their gradient. Raises InputError when called for a
-    layer that does not exist or has no spatial output; the message lists those that have.
+    A are the outputs of `layer`, by default the last with a spatial output, g their gradient. Of a transformer's tokens (n, tokens,
+    channels) `grid` is their (height, width), by default a square; a class token before them is left out. Where only the class token
+    is read after a layer, g is 0 elsewhere: look at a layer before the last attention. Raises InputError when called for a layer that
+    does not exist or has neither maps nor tokens; the message lists those that have.
     """
 
     at_layer = True
@@ -83,10 +53,10 @@ def weigh_by_gradient(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class GradCAMPlusPlus(OfOneLayer):
+class GradCAMPlusPlus(OfLayerGradients):
     """Grad-CAM++ of one layer (Chattopadhay et al. 2018) with score exp(logit), for people upsampled: (n, height, width, 1).
 
-    alpha = g^2 / (2 g^2 + sum(A) g^3), weights sum(alpha relu(g)), map relu(sum_c w_c A_c). `layer` as in GradCAM. CAM with
+    alpha = g^2 / (2 g^2 + sum(A) g^3), weights sum(alpha relu(g)), map relu(sum_c w_c A_c). `layer` and `grid` as in GradCAM. CAM with
     `rectified` is its closed form for average pooling.
     """
 
@@ -104,10 +74,27 @@ def _weigh(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class GuidedGradCAM(OfOneLayer):
+class LayerCAM(OfLayerGradients):
+    """LayerCAM relu(sum_c relu(g_c) A_c) of one layer (Jiang et al. 2021), for people upsampled: (n, height, width, 1).
+
+    Each place has weights of its own, so that maps of early layers are worth looking at. `layer` and `grid` as in GradCAM.
+    """
+
+    at_layer = True
+
+    def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        return self.layer_map(model, points, labels, _weigh_each_place)
+
+
+def _weigh_each_place(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    return tf.nn.relu(tf.reduce_sum(tf.nn.relu(gradient) * outputs, -1))
+
+
+@dataclass(frozen=True, eq=False)
+class GuidedGradCAM(OfLayerGradients):
     """Upsampled Grad-CAM times guided backpropagation (Selvaraju et al. 2017), shape of the images.
 
-    `layer` as in GradCAM, activations as in GuidedBackprop, and like that known to fail the sanity check (Adebayo et al. 2018).
+    `layer` and `grid` as in GradCAM, activations as in GuidedBackprop, and like that known to fail the sanity check (Adebayo et al. 2018).
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:

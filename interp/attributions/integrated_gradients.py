@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, Maps
+from interp.attributions.baselines import baseline_images, check_baseline, count_baselines
 from interp.attributions.gradients import OfGradients, of_labels
 from interp.attributions.relu_rules import STEEPNESS, relu_gradient
 from interp.core.checks import check_number
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import check_choice
 from interp.core.path_gradients import RULES, mean_path_gradient, quadrature
 from interp.models.prepared import PreparedModel
 
@@ -28,10 +29,12 @@ SMALL_IMAGE = 1024
 class IntegratedGradients(OfGradients):
     """Image minus baseline times the gradient averaged on the straight way between them (Sundararajan et al. 2017), shape of the images.
 
-    `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `baseline` is a value in [0, 1] or an image
-    (height, width, channels). With `tolerance` the number of points starts at 8 and doubles, for the images that need it and up
-    to `steps`, until the completeness gap |sum of the map - (f(image) - f(baseline))| is at most that many logits. `explain`
-    returns the gap and the number of points of each image, and with a tolerance which images `missed` it, of which a warning tells.
+    `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left). `baseline` is a value in [0, 1], an image (height,
+    width, channels), "mean" (of each image and channel), "blur" (each image after a Gaussian blur), or several images (k, height, width,
+    channels), over which maps are averaged. With `tolerance` the number of points starts at 8 and doubles, for the images that need it and
+    up to `steps`, until the completeness gap |sum of the map - (f(image) - f(baseline))| is at most that many logits; with several
+    baselines f(baseline) is their mean. `explain` returns the gap and the number of points of each image, and with a tolerance which
+    images `missed` it, of which a warning tells.
     Attacks search with five points of the right rule, as the paper's training does.
     """
 
@@ -52,7 +55,7 @@ class IntegratedGradients(OfGradients):
         check_number("steps", self.steps, minimum=1, whole=True, maximum=most)
         if self.tolerance is not None:
             check_number("tolerance", self.tolerance, minimum=0, strict=True)
-        object.__setattr__(self, "baseline", _check_baseline(self.baseline))
+        object.__setattr__(self, "baseline", check_baseline("baseline", self.baseline))
 
     def for_search(self) -> "IntegratedGradients":
         return replace(self, steps=SEARCHED, rule="right", tolerance=None, softplus=self.softplus or STEEPNESS)
@@ -79,15 +82,29 @@ class IntegratedGradients(OfGradients):
             )
         return {**values, "missed": missed}
 
+    def images_at_a_time(self, shape: tuple[int, ...]) -> int:
+        return max(1, super().images_at_a_time(shape) // count_baselines(self.baseline))
+
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
+        images = model.leave(points)
+        baselines = baseline_images("baseline", self.baseline, images)
+        if baselines.shape[1] == 1:
+            maps, logits, gaps, used = self._integrals(model, points, model.enter(baselines[:, 0]), labels)
+            return Maps(maps, logits, (tf.abs(gaps), used))
+        # Each way from a baseline is a row of its own.
+        count, shape = tf.shape(baselines)[1], tf.shape(images)
+        starts = tf.tile(tf.reshape(baselines, tf.concat([[count], shape[1:]], 0)), [shape[0], 1, 1, 1])
+        repeated = tf.repeat(points, count, axis=0), model.enter(starts), tf.repeat(labels, count)
+        maps, logits, gaps, used = self._integrals(model, *repeated)
+        maps = tf.reduce_mean(tf.reshape(maps, tf.concat([shape[:1], [count], shape[1:]], 0)), 1)
+        gaps, used = (tf.reshape(each, [-1, count]) for each in (gaps, used))
+        return Maps(maps, logits[::count], (tf.abs(tf.reduce_mean(gaps, 1)), tf.reduce_max(used, 1)))
+
+    def _integrals(
+        self, model: PreparedModel, points: tf.Tensor, black: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Maps of the ways from `black`, one or as many, to `points`; logits, sums of maps minus the change of the logit, points used."""
         shape = model.leave(points).shape[1:]
-        baseline = tf.cast(self.baseline, points.dtype)
-        if baseline.shape.rank and not baseline.shape.is_compatible_with(shape):
-            raise InputError(
-                f"the baseline came with shape {tuple(baseline.shape)}, the images have {tuple(shape)}: give an image of that "
-                "shape or a number"
-            )
-        black = model.enter(tf.broadcast_to(baseline, [1, *shape]))
         ways = points - black
         end = model.lift(points)
         start = model.lift(black) + tf.zeros_like(end)
@@ -101,14 +118,14 @@ class IntegratedGradients(OfGradients):
 
             return score
 
-        logits = model.logits_of_lifted(end)
         everything = tf.range(tf.shape(points)[0])
+        logits = model.logits_of_lifted(end)
         change = of_labels(logits, labels) - score_of(labels)(start, everything)
         maps, gaps = model.leave(tf.zeros_like(ways)), tf.zeros_like(change) + np.inf
         used = tf.zeros_like(everything)
         for positions, weights in (quadrature(self.rule, number) for number in self._numbers_of_points()):
             # Those whose gap is small enough leave.
-            chosen = None if self.tolerance is None else tf.where(gaps > self.tolerance)[:, 0]
+            chosen = None if self.tolerance is None else tf.where(tf.abs(gaps) > self.tolerance)[:, 0]
             mean = mean_path_gradient(
                 score_of(_take(labels, chosen)),
                 _take(start, chosen),
@@ -118,10 +135,10 @@ class IntegratedGradients(OfGradients):
                 chunk_size=chunk_size,
             )
             found = model.leave(_take(ways, chosen) * model.pull_back(_take(points, chosen), mean))
-            found_gaps = tf.abs(tf.reduce_sum(found, range(1, len(found.shape))) - _take(change, chosen))
+            found_gaps = tf.reduce_sum(found, range(1, len(found.shape))) - _take(change, chosen)
             maps, gaps = _put(maps, chosen, found), _put(gaps, chosen, found_gaps)
             used = _put(used, chosen, tf.fill(tf.shape(found_gaps), len(positions)))
-        return Maps(maps, logits, (gaps, used))
+        return maps, logits, gaps, used
 
 
 def _take(tensor: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor:
@@ -130,17 +147,3 @@ def _take(tensor: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor:
 
 def _put(tensor: tf.Tensor, rows: tf.Tensor | None, values: tf.Tensor) -> tf.Tensor:
     return values if rows is None else tf.tensor_scatter_nd_update(tensor, rows[:, None], values)
-
-
-def _check_baseline(baseline: Any) -> np.ndarray:
-    array = np.asarray(baseline)
-    if array.ndim == 0:
-        check_number("baseline", array.item(), minimum=0)
-    elif array.ndim != 3 or not np.issubdtype(array.dtype, np.floating):
-        raise InputError(
-            f"baseline came as {array.dtype} of shape {array.shape}, expected a number or an image (height, width, channels) of floats"
-        )
-    array = array.astype(np.float32)
-    if not ((array >= 0) & (array <= 1)).all():
-        raise InputError(f"baseline came with values in [{array.min():.4g}, {array.max():.4g}], expected [0, 1]")
-    return array

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import VALUES, Attribution, Maps
+from interp.attributions.chunks import in_chunks
 from interp.attributions.gradients import OfOneClass, VanillaGradient, gradient_of, of_labels
 from interp.attributions.relu_rules import relu_gradient
 from interp.core.checks import check_instance, check_number
@@ -143,7 +144,8 @@ class NoiseEnsemble(OfOneClass):
             noisy = tf.reshape(images[:, None] + sigma[:, None, None, None, None] * noise, [-1, *shape])
             # Who draws numbers of its own, such as the random baseline, draws the same ones for all copies of an image.
             arrays = model.enter(noisy), tf.repeat(labels, count), tf.repeat(rows, count)
-            found = function(*arrays) if self.at_once or together <= chunk else _in_chunks(function, arrays, chunk)
+            whole = self.at_once or together <= chunk
+            found = function(*arrays) if whole else in_chunks(function, arrays, chunk, images.dtype)
             found = tf.reshape(found, tf.concat([[tf.shape(images)[0], count], tf.shape(sums[0])[1:]], 0))
             return first + count, *add(found, sums)
 
@@ -165,21 +167,6 @@ class NoiseEnsemble(OfOneClass):
             return tf.random.stateless_normal(drawn, tf.random.fold_in(seed, block))
 
         return tf.map_fn(draw, rows, fn_output_signature=tf.TensorSpec(drawn))
-
-
-def _in_chunks(function: Callable[..., tf.Tensor], arrays: tuple[tf.Tensor, ...], chunk_size: int) -> tf.Tensor:
-    """`function` of all rows of the arrays, `chunk_size` of them at a time."""
-    total = tf.shape(arrays[0])[0]
-    count = -(-total // chunk_size)
-    parts = tf.TensorArray(arrays[0].dtype, count, infer_shape=False)
-
-    def add(number: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-        chunk = slice(number * chunk_size, (number + 1) * chunk_size)
-        return number + 1, parts.write(number, function(*(array[chunk] for array in arrays)))
-
-    return tf.while_loop(lambda number, _: number < count, add, (tf.constant(0), parts), parallel_iterations=1)[
-        1
-    ].concat()
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,6 +170,20 @@ def check_number(
         raise InputError(f"{what} came as {value}, expected {bound}")
 
 
+def check_pair(what: str, value: Any) -> tuple[int, int] | None:
+    """Return one or two whole numbers above 0, height and width, as two; None stays. Raises InputError."""
+    if value is None:
+        return None
+    pair = (value, value) if not isinstance(value, (tuple, list)) else tuple(value)
+    if len(pair) != 2:
+        raise InputError(
+            f"{what} came as {kind_of(value)} of {len(pair)}, expected (height, width) or one number for both"
+        )
+    for each in pair:
+        check_number(what, each, minimum=1, whole=True)
+    return int(pair[0]), int(pair[1])
+
+
 def check_finite(what: str, values: Any) -> np.ndarray:
     """Return `values` as an array of finite numbers. Raises InputError with the first of its rows that are not."""
     try:

@@ -16,8 +16,18 @@ METHODS = {
     "grad_cam++": "grad_cam.GradCAMPlusPlus",
     "guided_grad_cam": "grad_cam.GuidedGradCAM",
     "cam": "cam.CAM",
+    "layer_cam": "grad_cam.LayerCAM",
+    "score_cam": "score_cam.ScoreCAM",
+    "occlusion": "occlusion.Occlusion",
+    "rise": "rise.RISE",
+    "expected_gradients": "expected_gradients.ExpectedGradients",
+    "lrp": "lrp.LRP",
     "edges": "edge_map.EdgeMap",
 }
+# Those that tasks show where --methods names none.
+USUAL_METHODS = tuple(METHODS)[:10]
+# Those that take hundreds of passes of the model for one map: no attack follows them, and no ensembles over them are drawn unasked.
+MANY_PASSES = ("score_cam", "occlusion", "rise")
 # Over another method, by default the gradient: smooth_grad, smooth_grad:grad_cam.
 ENSEMBLES = {
     "smooth_grad": "smooth_grad.SmoothGrad",

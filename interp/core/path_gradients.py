@@ -54,8 +54,8 @@ def mean_path_gradient(
     """Weighted sum over positions a (points,) of the gradient of `score` at start + a (end - start), shape of `end`.
 
     `score(points, rows)` gives one value per point; rows says which image each point belongs to. The result may be differentiated by
-    `end`. With `chunk_size` no more points than that are in memory at a time, also when differentiating, at the price of computing
-    them twice then.
+    `start` and `end`. With `chunk_size` no more points than that are in memory at a time, also when differentiating, at the price of
+    computing them twice then.
     """
     if chunk_size is None:
         return path_gradients(lambda points, rows: [score(points, rows)], start, end, positions, weights)[0]
@@ -69,38 +69,43 @@ def mean_path_gradient(
         (gradient,) = _gradients(lambda points: [score(points, rows)], between)
         return gradient * tf.reshape(tf.gather(weights, at), shape)
 
-    def add_up(part: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """The sum over all path points of `part(rows, positions)`, by row."""
+    def add_up(part: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]], results: int) -> list[tf.Tensor]:
+        """The sums over all path points of the `results` of `part(rows, positions)`, by row."""
 
-        def add(first: tf.Tensor, summed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def add(first: tf.Tensor, *summed: tf.Tensor) -> list[tf.Tensor]:
             index = tf.range(first, tf.minimum(first + chunk_size, total))
             rows = index // size
-            return first + chunk_size, tf.tensor_scatter_nd_add(summed, rows[:, None], part(rows, index % size))
+            found = zip(summed, part(rows, index % size), strict=True)
+            return [
+                first + chunk_size,
+                *(tf.tensor_scatter_nd_add(sums, rows[:, None], each) for sums, each in found),
+            ]
 
         # Iterations that run side by side would each hold their chunk.
-        return tf.while_loop(lambda first, _: first < total, add, (0, tf.zeros_like(end)), parallel_iterations=1)[1]
+        zeros = [0, *(tf.zeros_like(end) for _ in range(results))]
+        return list(tf.while_loop(lambda first, *_: first < total, add, zeros, parallel_iterations=1)[1:])
 
     @tf.custom_gradient
-    def sums(ends: tf.Tensor) -> Any:
+    def sums(starts: tf.Tensor, ends: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor, variables: Any = None) -> Any:
-            def part(rows: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-                chosen = tf.gather(ends, rows)
+            def part(rows: tf.Tensor, at: tf.Tensor) -> list[tf.Tensor]:
+                chosen = tf.gather(starts, rows), tf.gather(ends, rows)
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(chosen)
-                    added = contributions(tf.gather(start, rows), chosen, rows, at)
+                    added = contributions(*chosen, rows, at)
                     aligned = tf.reduce_sum(added * tf.gather(upstream, rows))
-                found = tape.gradient(aligned, chosen)
-                return tf.zeros_like(chosen) if found is None else found
+                return tape.gradient(aligned, chosen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
+            found = add_up(part, 2)
             # The model's weights are constants here.
-            return (add_up(part), [None] * len(variables)) if variables is not None else add_up(part)
+            return (found, [None] * len(variables)) if variables is not None else found
 
-        def part(rows: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-            return contributions(tf.gather(start, rows), tf.gather(ends, rows), rows, at)
+        def part(rows: tf.Tensor, at: tf.Tensor) -> list[tf.Tensor]:
+            return [contributions(tf.gather(starts, rows), tf.gather(ends, rows), rows, at)]
 
-        return add_up(part), gradient
+        return add_up(part, 1)[0], gradient
 
-    return sums(end)
+    return sums(start, end)
 
 
 def _gradients(scores: Callable[[tf.Tensor], Sequence[tf.Tensor]], points: tf.Tensor) -> list[tf.Tensor]:

@@ -14,7 +14,7 @@ from interp.models.model_check import find_facts
 from interp.models.model_graph import find_logits, find_pooled_end
 from interp.models.network import Network
 from interp.models.pixel_layout import PixelLayout, PlainLayout
-from interp.models.recorded_model import LayerCall, RecordedModel
+from interp.models.recorded_model import LayerCall, RecordedModel, StandIn
 
 Pass = Callable[[tf.Tensor], tf.Tensor]
 # Activations, None where they are not known, and the logits (n, K), None where the tail makes them.
@@ -91,6 +91,10 @@ class PreparedModel:
         """Logits (n, K) of points, and what each layer gave on the way. Raises InputError for models whose layers are not known."""
         outputs, calls = self._recorded(self.leave(points))
         return tf.cast(find_logits(outputs)[0], points.dtype), calls
+
+    def logits_with(self, images: tf.Tensor, stand_in: StandIn) -> tf.Tensor:
+        """Logits (n, K) where `stand_in` computes what each layer gives. Raises InputError for models whose layers are not known."""
+        return tf.cast(find_logits(self._recorded.with_stand_ins(images, stand_in))[0], images.dtype)
 
     def layer(self, points: tf.Tensor, index: int) -> tf.Tensor:
         """Outputs of layer `index` of the model, counted from 0, or from -1 backwards. Raises InputError where they are no maps."""

@@ -19,6 +19,9 @@ _AROUND = (ImageScale, LogitsHead)
 # Layers and operations that do nothing but arrange numbers anew, known to Keras or only to the graph.
 _MOVES, _MOVING_OPERATIONS = ("Permute", "Reshape", "Transpose"), ("Reshape", "Transpose")
 
+# Computes something of the shape of a layer's output from the layer, what stands for its inputs, and its arguments.
+StandIn = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+
 
 @dataclass(frozen=True)
 class LayerCall:
@@ -37,6 +40,11 @@ class LayerCall:
     def is_spatial(self) -> bool:
         """Whether the output is a batch of maps of more than one position, in a layout that is known."""
         return self.channel_axis is not None and tuple(self.maps(self.output).shape[1:3]) != (1, 1)
+
+    @property
+    def is_tokens(self) -> bool:
+        """Whether the output is a batch of rows of tokens, (n, tokens, channels), as in transformers."""
+        return tf.is_tensor(self.output) and self.output.dtype.is_floating and self.output.shape.rank == 3
 
     @property
     def moves_numbers(self) -> bool:
@@ -64,6 +72,7 @@ class RecordedModel:
             )
         self._model = model
         self._calls: list[LayerCall] = []
+        self._stand_in: StandIn | None = None
         self._run = self._follow(model, "")
 
     def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, list[LayerCall]]:
@@ -79,6 +88,14 @@ class RecordedModel:
             named.append(replace(call, name=name, channel_axis=axis))
         self._calls.clear()
         return outputs, named
+
+    def with_stand_ins(self, images: tf.Tensor, stand_in: StandIn) -> tf.Tensor:
+        """The model's output where `stand_in(layer, inputs, arguments)` computes what each layer but the head of an adapted model gives."""
+        self._stand_in = stand_in
+        try:
+            return self._run(images)
+        finally:
+            self._stand_in = None
 
     def layer_outputs(self, images: tf.Tensor, index: int) -> tf.Tensor:
         """Outputs of layer `index`, counted from 0 without the input, or from -1 backwards. Raises InputError where they are no maps.
@@ -121,6 +138,8 @@ class RecordedModel:
             return self._follow(layer, path if isinstance(owner, AdaptedModel) else f"{path}{layer.name}/")
 
         def run(*inputs: Any, **arguments: Any) -> Any:
+            if self._stand_in is not None and not isinstance(layer, LogitsHead):
+                return self._stand_in(layer, inputs, arguments)
             if isinstance(layer, keras.layers.Layer):
                 # Inference mode, also where the graph says otherwise, as Keras does for the model as a whole.
                 arguments = {**arguments, "training": False}
@@ -154,26 +173,35 @@ def _layers_of(model: keras.Model) -> list[Any]:
 
 
 def find_call(calls: list[LayerCall], layer: str | None) -> LayerCall:
-    """The call with a spatial output that `layer` names, with or without the models around it; the last one for None. Raises InputError."""
+    """The call with a spatial output, or one of tokens, that `layer` names, with or without the models around it. Raises InputError.
+
+    For None it is the last one with a spatial output.
+    """
     spatial = {call.name: call for call in calls if call.is_spatial}
-    if not spatial:
+    known = {call.name: call for call in calls if call.is_spatial or call.is_tokens}
+    if not known:
         raise InputError(
             "no layer of the model has a spatial output (n, height, width, channels), so there is no map to make of one: "
             "use a method that looks at the pixels, such as IntegratedGradients"
         )
     if layer is None:
+        if not spatial:
+            raise InputError(
+                "no layer of the model has a spatial output (n, height, width, channels): choose one with tokens (n, tokens, channels), "
+                f"layer= one of {', '.join(known)}"
+            )
         return [call for call in spatial.values() if not call.moves_numbers or len(spatial) == 1][-1]
-    inner = [name for name in spatial if name.endswith(f"/{layer}")]
-    if layer not in spatial and len(inner) == 1:
-        return spatial[inner[0]]
+    inner = [name for name in known if name.endswith(f"/{layer}")]
+    if layer not in known and len(inner) == 1:
+        return known[inner[0]]
     other = next((call for call in calls if call.name == layer), None)
-    if layer not in spatial and other is not None:
+    if layer not in known and other is not None:
         unknown = _is_batch_of_maps(other.output) and other.channel_axis is None
         lacks = "an output of a layout that is not known, not a" if unknown else "no"
         raise InputError(
-            f"layer {layer!r} has {lacks} spatial output (n, height, width, channels): choose one of {', '.join(spatial)}"
+            f"layer {layer!r} has {lacks} spatial output (n, height, width, channels): choose one of {', '.join(known)}"
         )
-    return spatial[check_choice("layer", layer, spatial)]
+    return known[check_choice("layer", layer, known)]
 
 
 def _channel_axis(call: LayerCall, axes: dict[int, int | None]) -> int | None:

@@ -11,10 +11,13 @@ from interp.attacks import InterpretabilitySneaking, TopKInterpretation
 from interp.attacks.searched_maps import SearchedMaps
 from interp.attributions import (
     CAM,
+    LRP,
     GradCAM,
     GradCAMPlusPlus,
     GuidedGradCAM,
+    IntegratedGradients,
     InterpretationMaps,
+    LayerCAM,
     RandomBaseline,
     SmoothGrad,
     SmoothGradSquared,
@@ -23,7 +26,7 @@ from interp.attributions import (
     find_attribution,
 )
 from interp.core.errors import InputError
-from interp.core.names import METHODS
+from interp.core.names import MANY_PASSES, METHODS
 from interp.models import prepare
 from tests.model_kinds import MODELS, images_for
 
@@ -39,7 +42,9 @@ ALL = {
 # What some kind of model lacks, and what is said of it.
 REFUSED = {
     "random": "does not depend on the image",
-    "edges": "does not depend on the image in a way that an attack on the model can follow",
+    "edges": "shows edges of the image and nothing of the model",
+    **dict.fromkeys(MANY_PASSES, "takes hundreds of passes of the model for one map"),
+    "lrp": "no rule for the layer",
     "cam": "need a model that ends in",
     "cam++": "need a model that ends in",
     "deconvnet": "does not change with the image",
@@ -106,6 +111,10 @@ def precise_model(name):
         maps, activation = L.Conv2D(3, 3, activation="softplus", name="maps", dtype="float64")(inputs), "tanh"
     maps = L.Conv2D(4, 2, activation=activation, dtype="float64")(maps)
     model = keras.Model(inputs, L.Dense(3, dtype="float64")(L.GlobalAveragePooling2D(dtype="float64")(maps)))
+    if name == "lrp":
+        maps = L.Conv2D(3, 3, activation="relu", name="maps", dtype="float64")(inputs)
+        maps = L.Conv2D(4, 2, activation="relu", dtype="float64")(maps)
+        model = keras.Model(inputs, L.Dense(3, dtype="float64")(L.GlobalAveragePooling2D(dtype="float64")(maps)))
     generator = np.random.RandomState(0)
     for variable in model.variables:
         variable.assign(0.5 * generator.normal(size=variable.shape))
@@ -117,11 +126,15 @@ RULES_OF_RELU = ("deconvnet", "guided_backprop", "guided_grad_cam")
 RESIZED = ("guided_grad_cam", "smooth_grad:grad_cam")
 # Of a layer below the last one, whose gradient follows the image too.
 TWICE = {
-    **{name: find_attribution(method) for name, method in ALL.items() if name not in ("random", "edges")},
+    **{name: find_attribution(method) for name, method in ALL.items() if name not in ("random", "edges", *MANY_PASSES)},
     "grad_cam": GradCAM(layer="maps"),
     "grad_cam++": GradCAMPlusPlus(layer="maps"),
     "guided_grad_cam": GuidedGradCAM(layer="maps"),
+    "layer_cam": LayerCAM(layer="maps"),
+    "lrp": LRP(rules={"maps": "zplus"}),
     "smooth_grad:grad_cam": SmoothGrad(GradCAM(layer="maps"), samples=3),
+    "ig from the mean": IntegratedGradients(baseline="mean"),
+    "ig from several": IntegratedGradients(baseline=np.stack([np.full((5, 5, 1), value) for value in (0.0, 0.5)])),
 }
 
 
@@ -178,7 +191,9 @@ def test_names_and_objects_are_the_same_attack(curved, toy):
         ("grad_kam", "did you mean 'grad_cam'"),
         (VanillaGradient, "the explanation came as the class VanillaGradient"),
         ("random", "RandomBaseline does not depend on the image"),
-        (SmoothGrad(RandomBaseline()), "does not"),
+        (SmoothGrad(RandomBaseline()), r"SmoothGrad\(RandomBaseline\) does not depend on the image"),
+        ("occlusion", "Occlusion takes hundreds of passes of the model for one map, which no attack can follow"),
+        (SmoothGrad(find_attribution("rise")), r"SmoothGrad\(RISE\) takes hundreds of passes"),
     ],
 )
 def test_what_cannot_be_attacked_is_told_by_name(interpretation, said, curved, toy):

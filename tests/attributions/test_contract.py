@@ -1,5 +1,7 @@
 """What every method promises, for every kind of model."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ PIXELS = {
     "GuidedBackprop": attributions.GuidedBackprop,
     "IntegratedGradients": lambda model, **options: attributions.IntegratedGradients(model, steps=8, **options),
     "GuidedGradCAM": attributions.GuidedGradCAM,
+    "ExpectedGradients": lambda model, **options: attributions.ExpectedGradients(model, samples=3, **options),
+    "LRP": attributions.LRP,
     "SmoothGrad": lambda model, **options: SmoothGrad(VanillaGradient(model), samples=3, **options),
     "SmoothGradSquared": lambda model, **options: SmoothGradSquared(VanillaGradient(model), samples=3, **options),
     "SmoothGradVar": lambda model, **options: SmoothGradVar(VanillaGradient(model), samples=3, **options),
@@ -24,12 +28,23 @@ PIXELS = {
 LAYERS = {
     "GradCAM": attributions.GradCAM,
     "GradCAMPlusPlus": attributions.GradCAMPlusPlus,
+    "LayerCAM": attributions.LayerCAM,
+    "ScoreCAM": attributions.ScoreCAM,
+    "Occlusion": lambda model, **options: attributions.Occlusion(model, window=12, stride=8, **options),
+    "RISE": lambda model, **options: attributions.RISE(model, mask_count=20, **options),
     "RandomBaseline": attributions.RandomBaseline,
     "EdgeMap": attributions.EdgeMap,
 }
 METHODS = {**PIXELS, **LAYERS}
 # What no weight plays a part in.
 BASELINES = ("RandomBaseline", "EdgeMap")
+OF_A_LAYER = {"GradCAM", "GradCAMPlusPlus", "GuidedGradCAM", "LayerCAM", "ScoreCAM"}
+# Layers that relevance has no rule for.
+WITHOUT_RULE = {
+    "training in the graph": "'layer_normalization",
+    "own layer": "(_OwnLayer)",
+    "vision transformer": "'tokens' (_ClassToken)",
+}
 LAST = {
     "training in the graph": "dropout",
     "dictionary of inputs": "inner/last",
@@ -42,6 +57,7 @@ LAST = {
     "softmax argument": "conv2d",
     "keras.applications": "out_relu",
     "own layer": "conv2d",
+    "vision transformer": "patches",
     "network small": "conv3",
     "network simple_cnn": "maxpool3",
 }
@@ -59,8 +75,10 @@ def fingerprint(model):
     )
 
 
-# Every method compiles a graph of its own. These stand for the others: a gradient, a rule of ReLU, a path, noise, a layer.
-FAMILIES = {name: METHODS[name] for name in ("GuidedBackprop", "IntegratedGradients", "SmoothGradVar", "GradCAM")}
+# Every method compiles a graph of its own. These stand for the others: a rule of ReLU, a path, noise, a layer, rules of all layers.
+FAMILIES = {
+    name: METHODS[name] for name in ("GuidedBackprop", "IntegratedGradients", "SmoothGradVar", "GradCAM", "LRP")
+}
 CASES = [
     pytest.param(kind, METHODS, id=kind, marks=() if kind in ("sequential", "nested") else pytest.mark.slow)
     for kind in MODELS
@@ -77,6 +95,10 @@ def test_every_method_explains_every_kind_of_model(models, kind, methods):
     images, labels = images_for(model)
     before = fingerprint(model)
     for name, method in methods.items():
+        if name == "LRP" and kind in WITHOUT_RULE:
+            with pytest.raises(InputError, match=re.escape(WITHOUT_RULE[kind])):
+                method(model)(images, labels)
+            continue
         explanation = method(model).explain(images, labels)
         maps = explanation.maps
         assert isinstance(maps, np.ndarray), name
@@ -84,9 +106,9 @@ def test_every_method_explains_every_kind_of_model(models, kind, methods):
         assert maps.shape == (*images.shape[:3], 1 if name in LAYERS else images.shape[3]), name
         assert np.isfinite(maps).all(), name
         # Grad-CAM clips what speaks against the class, which may be all there is.
-        assert name in {"GradCAM", "GradCAMPlusPlus", "GuidedGradCAM"} or np.abs(maps).max() > 0, name
+        assert name in OF_A_LAYER or np.abs(maps).max() > 0, name
         layer = explanation.layer
-        if name in {"GradCAM", "GradCAMPlusPlus", "GuidedGradCAM"}:
+        if name in OF_A_LAYER:
             assert layer.startswith(LAST[kind].rstrip("0123456789")), (name, layer)
         else:
             assert layer is None, name

@@ -180,7 +180,9 @@ def model():
         (lambda m: IntegratedGradients(m, steps=0), "steps came as 0"),
         (lambda m: IntegratedGradients(m, rule="simpson"), "unknown quadrature rule 'simpson'"),
         (lambda m: IntegratedGradients(m, steps=5000), "expected at most 2048"),
-        (lambda m: IntegratedGradients(m, baseline="grey"), "baseline came as grey"),
+        (lambda m: IntegratedGradients(m, baseline="grey"), "unknown baseline 'grey'"),
+        (lambda m: IntegratedGradients(m, baseline=[1, [2]]), "baseline cannot be read as one array"),
+        (lambda m: IntegratedGradients(m, baseline=None), "baseline came as None"),
         (lambda m: IntegratedGradients(m, tolerance=0), "tolerance came as 0"),
         (lambda m: IntegratedGradients(m, baseline=2), "baseline came with values in [2, 2], expected [0, 1]"),
         (

@@ -37,6 +37,20 @@ def test_every_listed_explanation_is_found():
         find_attribution(name)
 
 
+def test_explanations_that_no_attack_follows_are_those_of_many_passes():
+    from interp.attributions import find_attribution
+
+    unfollowed = [name for name in names.METHODS if not find_attribution(name).differentiable]
+    assert sorted(unfollowed) == sorted(("random", *names.MANY_PASSES))
+
+
+def test_what_tasks_show_unasked_stays_as_it_is():
+    assert (
+        *("random", "gradient", "input_x_gradient", "deconvnet", "guided_backprop", "integrated_gradients", "grad_cam"),
+        *("grad_cam++", "guided_grad_cam", "cam"),
+    ) == names.USUAL_METHODS
+
+
 def test_the_published_score_is_of_listed_attacks():
     assert [name for name in names.UNFORESEEN if name not in names.SCORED] == ["elastic"]
 

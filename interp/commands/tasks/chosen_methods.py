@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from interp.commands.tasks.shared_options import AttributionOptions
 from interp.commands.tasks.task import Run
 from interp.core.errors import ArgumentError, InputError
-from interp.core.names import ENSEMBLES, METHODS
+from interp.core.names import ENSEMBLES, USUAL_METHODS
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +32,7 @@ def make(name: str, options: AttributionOptions, model: "keras.Model") -> "Attri
 
 
 def chosen_methods(
-    run: Run[Any], default: tuple[str, ...] = (*METHODS, *ENSEMBLES)
+    run: Run[Any], default: tuple[str, ...] = (*USUAL_METHODS, *ENSEMBLES)
 ) -> tuple[dict[str, "Make"], list[str]]:
     """Return what makes each method asked for, and notes: why methods of the default were left out, whose maps miss completeness.
 

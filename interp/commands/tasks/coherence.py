@@ -6,7 +6,7 @@ from typing import ClassVar
 from interp.commands.tasks.chosen_methods import chosen_methods, make
 from interp.commands.tasks.shared_options import RankingOptions
 from interp.commands.tasks.task import Run, TaskResult
-from interp.core.names import ENSEMBLES, METHODS
+from interp.core.names import ENSEMBLES, MANY_PASSES, METHODS
 from interp.data import find_dataset
 
 
@@ -28,16 +28,17 @@ def coherence(run: Run[CoherenceOptions]) -> TaskResult:
     shown = run.one_of_each_class
     images, labels, titles = run.images[shown], run.labels[shown], [run.titles[row] for row in shown]
     plain = [name for name in methods if name in METHODS and name != "random"]
-    with run.progress(len(methods) + len(ENSEMBLES) * len(plain)) as tick:
+    smoothed = [name for name in plain if name not in MANY_PASSES]
+    with run.progress(len(methods) + len(ENSEMBLES) * len(smoothed)) as tick:
         maps = {}
         for name, factory in methods.items():
             maps[name] = factory(run.model)(run.images, run.labels)
             tick()
         grid = {name: maps[name][shown] for name in plain or methods}
         pictures = {"grid_plain": attributions_figure(images, grid, titles)}
-        for ensemble in ENSEMBLES if plain else ():
+        for ensemble in ENSEMBLES if smoothed else ():
             grid = {}
-            for name in plain:
+            for name in smoothed:
                 grid[name] = make(f"{ensemble}:{name}", options, run.model)(images, labels)
                 tick()
             pictures[f"grid_{ensemble}"] = attributions_figure(images, grid, titles)

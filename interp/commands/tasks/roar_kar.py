@@ -15,7 +15,7 @@ from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import ratios, whole_number
 from interp.core.command_line import stage_bars
 from interp.core.errors import InputError
-from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, METHODS
+from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, USUAL_METHODS
 from interp.core.options import option
 from interp.data import Dataset, find_dataset, load
 
@@ -55,7 +55,7 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
 
     options = run.options
     # Methods whose maps would be the same as those of others here are left to --methods.
-    default = tuple(name for name in (*METHODS, *ENSEMBLES) if name != "cam")
+    default = tuple(name for name in (*USUAL_METHODS, *ENSEMBLES) if name != "cam")
     training = _training(run)
     splits = _splits(run, training)
     methods, notes = chosen_methods(run, default)

@@ -9,15 +9,29 @@ from interp.core.argument_types import distance, number, numbers, whole_number, 
 from interp.core.checks import check_penalties, check_radius
 from interp.core.errors import InputError, check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import DIRECTIONS, ENSEMBLES, METHODS, NORMS, RANKINGS, SEARCHES, SELECTIONS, THREAT_NORMS
+from interp.core.names import (
+    DIRECTIONS,
+    ENSEMBLES,
+    MANY_PASSES,
+    METHODS,
+    NORMS,
+    RANKINGS,
+    SEARCHES,
+    SELECTIONS,
+    THREAT_NORMS,
+    USUAL_METHODS,
+)
 from interp.core.options import option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
 from interp.data.image_options import CHOICES, ImageOptions
 from interp.data.user_spec import usual_l2_radii
 
-# What maps may be attacked and compared: the paper's three, then every other attribution that depends on the image.
-OTHERS = (*(name for name in METHODS if name not in ("random", "edges", "cam", "integrated_gradients")), *ENSEMBLES)
+# What maps may be attacked and compared: the paper's three, then every other attribution that an attack can follow.
+OTHERS = (
+    *(name for name in METHODS if name not in ("random", "edges", "cam", "integrated_gradients", *MANY_PASSES)),
+    *ENSEMBLES,
+)
 NOT_IG = ("cam", "cam++", *OTHERS)
 MAPS = ("cam", "cam++", "ig", *OTHERS)
 # All steps of an attack in l2 together, in radii.
@@ -214,11 +228,13 @@ class AttributionOptions(TaskOptions):
         None,
         f"{', '.join(METHODS)}; ensembles over the gradient: {', '.join(ENSEMBLES)}, over another smooth_grad:METHOD",
         parse=words,
-        usual="all that the network allows",
+        usual=f"all that the network allows of {', '.join(USUAL_METHODS)} and the ensembles",
     )
-    layer: str | None = option(None, "of Grad-CAM", usual="the last with a spatial output")
+    layer: str | None = option(None, "of Grad-CAM and its kin", usual="the last with a spatial output")
     points: int = option(32, "of integrated gradients", parse=whole_number(1))
-    samples: int | None = option(None, "of ensembles", parse=whole_number(1), usual="{task.usual_samples}")
+    samples: int | None = option(
+        None, "of ensembles and expected gradients", parse=whole_number(1), usual="{task.usual_samples}"
+    )
     noise_level: float = option(0.15, "of ensembles, of the image's range", parse=number(above=0))
 
     @property
