@@ -94,7 +94,7 @@ OBJECTIVES = {
         _named("igsum", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
         _named("intig", _int_ig, _int_ig, 0.01, BOOPATHY),
         _named("intigadv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
-        _named("lga", penalised(_clean, terms.local_alignment), None, 1.0, JOO, VanillaGradient(), near=True),
+        _named("lga", penalised(_clean, terms.local_alignment), None, 0.3, JOO, VanillaGradient(), near=True),
         _named("hessian", penalised(_clean, terms.curvature), None, 1e-2, DOMBROWSKI, VanillaGradient()),
         _named("r2et", penalised(_clean, terms.rank_gap), None, 1e-2, R2ET, VanillaGradient()),
         _named("igr", penalised(_adversarial, terms.map_cosine_distance), _against, 0.1, WANG, IntegratedGradients()),
