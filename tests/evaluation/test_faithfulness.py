@@ -21,7 +21,7 @@ IMAGES, LABELS = GENERATOR.rand(5, 8, 8, 1).astype(np.float32), np.arange(5) % 3
 MASKS = GENERATOR.rand(5, 8, 8) > 0.5
 MEASURES = {
     "deletion": Deletion(steps=4),
-    "mu_fidelity": MuFidelity(samples=10),
+    "mu_fidelity": MuFidelity(samples=10, grid=4),
     "max_sensitivity": MaxSensitivity(samples=1),
 }
 

@@ -249,9 +249,10 @@ def test_what_cannot_be_trained_on_is_refused_by_name():
         with_explanation("int", "random")
     with pytest.raises(InputError, match="did you mean 'grad_cam'"):
         with_explanation("int", "gradcam")
-    for name, title in (("deconvnet", "DeconvNet"), ("smooth_grad:random", r"SmoothGrad\(RandomBaseline\)")):
-        with pytest.raises(InputError, match=f"{title} does not change with the image"):
-            check_explanation(with_explanation("int", name), network_of(), (8, 8, 1))
+    with pytest.raises(InputError, match=r"SmoothGrad\(RandomBaseline\) does not depend on the image"):
+        with_explanation("int", "smooth_grad:random")
+    with pytest.raises(InputError, match="DeconvNet does not change with the image"):
+        check_explanation(with_explanation("int", "deconvnet"), network_of(), (8, 8, 1))
     with pytest.raises(InputError, match="conv9"):
         RobustModel(network_of(), with_explanation("int", GradCAM(layer="conv9")), SCHEDULE)
 
