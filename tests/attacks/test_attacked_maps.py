@@ -45,8 +45,8 @@ REFUSED = {
     "edges": "shows edges of the image and nothing of the model",
     **dict.fromkeys(MANY_PASSES, "takes hundreds of passes of the model for one map"),
     "lrp": "no rule for the layer",
-    "cam": "need a model that ends in",
-    "cam++": "need a model that ends in",
+    "cam": "needs a model that ends in",
+    "cam++": "needs a model that ends in",
     "deconvnet": "does not change with the image",
     "guided_backprop": "does not change with the image",
     "gradient": "does not change with the image",
@@ -94,6 +94,9 @@ def test_attacked_and_measured_or_refused_by_name(models, kind, name, keep):
     assert np.isfinite(after).all()
     # Grad-CAM is 0 where all speaks against the class; lower it cannot get.
     falls = (after < before) | (before == 0)
+    assert falls.any(), (before, after)
+    # The gradient of a ReLU network is the same until a ReLU changes sides.
+    falls |= (after == before) & (name == "gradient")
     assert falls.mean() >= 0.6, (before, after)
     if keep:
         assert kept.all()
