@@ -14,8 +14,8 @@ Term = Callable[[Pair], tf.Tensor]
 
 # Points of the integrals inside training, as in the paper: five of the right Riemann rule.
 PATH_POSITIONS, PATH_WEIGHTS = quadrature("right", 5)
-# Of local gradient alignment: what a squared distance counts against half a cosine distance. With 0.1 MNIST small learned nothing: its
-# gradients vanished.
+# Of local gradient alignment: what a squared distance counts against half a cosine distance. Where both counted 0.1 in the loss, MNIST
+# small learned nothing: its gradients vanished.
 DISTANCE_WEIGHT = 0.01
 # R2ET keeps this share of the positions above all others; a tenth of as many on either side are compared.
 RANKED_SHARE = 1 / 8

@@ -80,7 +80,9 @@ def test_attacked_and_measured_or_refused_by_name(models, kind, name, keep):
     images, labels = images_for(model)
     # The last maps of a network of keras.applications have four positions at this size of images.
     k = 2 if kind == "keras.applications" else 5
-    settings = {"epsilon": 0.2, "step_size": 0.02, "steps": 12, "k": k, "keep_prediction": keep}
+    # Where the one ReLU looks at the pixels themselves, their gradient is the same until a pixel is 0.
+    radius = 1.0 if (kind, name) == ("dictionary of inputs", "gradient") else 0.2
+    settings = {"epsilon": radius, "step_size": radius / 10, "steps": 12, "k": k, "keep_prediction": keep}
     said = ""
     try:
         attack = TopKInterpretation(interpretation=ALL[name], **settings)
@@ -94,9 +96,6 @@ def test_attacked_and_measured_or_refused_by_name(models, kind, name, keep):
     assert np.isfinite(after).all()
     # Grad-CAM is 0 where all speaks against the class; lower it cannot get.
     falls = (after < before) | (before == 0)
-    assert falls.any(), (before, after)
-    # The gradient of a ReLU network is the same until a ReLU changes sides.
-    falls |= (after == before) & (name == "gradient")
     assert falls.mean() >= 0.6, (before, after)
     if keep:
         assert kept.all()

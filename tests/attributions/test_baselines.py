@@ -22,18 +22,6 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def linear():
-    keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(2)])
-
-
-@pytest.fixture(scope="module")
-def bent():
-    keras.utils.set_random_seed(1)
-    return keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(12, activation="softplus"), L.Dense(2)])
-
-
 def test_the_blur_is_a_gaussian_filter():
     images = np.random.RandomState(2).rand(1, 56, 28, 1).astype(np.float32)
     expected = gaussian_filter(images[0, ..., 0].astype(float), (5.6, 2.8), mode="reflect", truncate=4)

@@ -9,21 +9,9 @@ from interp.attributions import ExpectedGradients, SmoothGrad
 from interp.core.errors import InputError
 
 L = keras.layers
-SHAPE = (3, 4, 2)
+SHAPE = (6, 4, 2)
 IMAGES, LABELS = np.random.RandomState(0).rand(5, *SHAPE).astype(np.float32), np.array([0, 1, 1, 0, 1])
 SEVERAL = np.random.RandomState(1).rand(6, *SHAPE).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def linear():
-    keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(2)])
-
-
-@pytest.fixture(scope="module")
-def bent():
-    keras.utils.set_random_seed(1)
-    return keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(12, activation="softplus"), L.Dense(2)])
 
 
 @pytest.mark.parametrize("baselines", [0.25, "mean"])

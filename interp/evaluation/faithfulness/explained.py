@@ -31,6 +31,7 @@ class Subject:
 
 @lru_cache(maxsize=1)
 def _unpickled(subject: bytes) -> Subject:
+    # Bytes that the process which started this worker has made; none of them come from a file.
     return Subject(*pickle.loads(subject))
 
 

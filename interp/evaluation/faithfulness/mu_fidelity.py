@@ -16,7 +16,7 @@ from interp.evaluation.patches import Patches
 
 @dataclass(frozen=True, kw_only=True)
 class MuFidelity(Measure):
-    """Correlation (Pearson), over random subsets, of the attribution in a subset with the drop of the label's logit without it.
+    """Pearson correlation, over random subsets of pixels, of their attribution with how far hiding them lowers the label's logit.
 
     Args:
         samples: subsets of each image.
