@@ -86,8 +86,8 @@ def make_record(run: Run[Any], option: str | None, variants: Variants, arguments
     flags = [*(flag for flag in run.opened.flags if flag["kind"] not in {each["kind"] for each in found}), *found]
     record = {
         **run.opened.record,
-        **figures,
-        **last.record,
+        # A name in both would be an error here, not one value over the other.
+        **dict(**figures, **last.record),
         **describe_run(dict(arguments)),
         "result": type(last.result).__name__,
         "data": run.sample.source,

@@ -47,7 +47,8 @@ def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_pa
     # Without a Normal network of as many epochs, the only one there is the one to compare with.
     for name in ("digits_smallgap_int_1", "digits_smallgap_int_20"):
         overlap = json.loads((out / "topk" / f"{name}.json").read_text())
-        assert overlap["against"] == "digits_smallgap_normal_1.safetensors"
+        assert overlap["against"] == overlap["rows"][0][0] == "digits_smallgap_normal_1"
+        assert "digits_smallgap_normal_1.safetensors" in overlap["files"]
 
 
 def test_one_of_several_normal_networks_is_not_guessed(call, networks, tmp_path):

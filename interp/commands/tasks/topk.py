@@ -106,4 +106,4 @@ def intr_topk(run: Run[OverlapOptions]) -> TaskResult:
         run.model, opened.model, run.images, run.labels, interpretation=options.method, k=options.k
     )
     found = NetworkOverlap(other.name, options.k, mean, len(run.labels), options.method)
-    return TaskResult(found, gap_notes(run), flags=flags, record={"against": other.path.name})
+    return TaskResult(found, gap_notes(run), flags=flags)
