@@ -208,6 +208,8 @@ def _evaluate_network(
             return None
         kind = TASKS[section.task].options
         same = {each.name: getattr(shared, each.name) for each in fields(kind) if each.name in SHARED}
+        # Where nothing was asked for, the task's own default counts.
+        same = {option: value for option, value in same.items() if value is not None}
         # What takes long is kept beside the results, shared by sections that need the same.
         own = {"dataset": network.dataset, "network": str(network.file.path), "output_dir": store.folder}
         options = make(kind, {**asked.given[name], **same, **own})

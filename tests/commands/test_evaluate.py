@@ -276,3 +276,11 @@ def test_options_that_the_task_does_not_take_are_refused_before_anything_runs(ca
 def test_radii_may_be_fractions():
     assert numbers("0,8/255,1e-1") == [0.0, 8 / 255, 0.1]
     assert ratios("1/2,0.9") == [0.5, 0.9]
+
+
+def test_a_section_has_the_defaults_of_its_task_where_nothing_is_shared(call, networks, tmp_path):
+    arguments = options(networks, tmp_path, "--only", "faithfulness", "--networks", "digits_smallgap_int_1")
+    told = ["--task-options", "--methods gradient --measures gini"]
+    assert call(main, ["3", *arguments[1:], *told]).returncode == 0
+    record = json.loads((tmp_path / "out" / "faithfulness" / "digits_smallgap_int_1.json").read_text())
+    assert [row[0] for row in record["rows"]] == ["random", "edges", "gradient"]
