@@ -83,11 +83,11 @@ def of_family(sources: Sources, section: str, family: str) -> list[Evaluated]:
     return sorted(found, key=lambda one: (one.name.order, one.published, one.name.epochs))
 
 
-def caption(found: list[Evaluated]) -> str:
-    """On what and how this was measured, for all of them; more than once where they differ."""
+def small_caption(found: list[Evaluated]) -> str:
+    """On what and how this was measured, for all of them, in small print; more than once where they differ."""
     told = []
     for one in found:
         protocol, count = one.record.get("protocol") or one.record["caption"], f"{one.record['images']} "
         counted = protocol if protocol.startswith(count) else f"{count}images; {protocol}"
         told.append(f"{counted}; {one.record['data']}")
-    return " / ".join(dict.fromkeys(told))
+    return f"<small>{' / '.join(dict.fromkeys(told))}</small>"

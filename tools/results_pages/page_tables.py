@@ -1,18 +1,18 @@
 """The tables of the results page, each by the name that marks it, from records alone."""
 
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
 from interp.core.argument_types import fraction
 from interp.core.errors import InputError, check_choice
-from interp.core.tables import NOTHING, Cell, markdown_table
+from interp.core.tables import NOTHING, markdown_table
 from interp.report.record_format import field
-from results_pages.cells import plus_minus, radius_text
-from results_pages.evidence import Evaluated, Sources, caption, of_family
+from results_pages.cells import plus_minus, radius_text, words
+from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 from results_pages.leaderboard_tables import leaderboard
 from results_pages.network_tables import classes, networks, times
+from results_pages.saliency_tables import agreement, erasing, faithfulness, selectivity
 
 WHO = ("method", "trained")
 # Losses of accuracy beyond this are listed in words under the table.
@@ -53,7 +53,7 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
     kept = [label for loss, label, _, worst in lost if loss <= TOLD and worst > TOLD]
     if kept:
         lines += ["", f"No more than that: {', '.join(kept)}."]
-    return [*lines, "", _small(found)]
+    return [*lines, "", small_caption(found)]
 
 
 def aai(sources: Sources, family: str) -> list[str]:
@@ -85,7 +85,7 @@ def explanations(sources: Sources, family: str, measure: str) -> list[str]:
                 cells[f"eps {eps:.3g}: flagged"] = str(flags)
         rows.append((str(one.record["explanation"]).replace("_", " "), *one.labels, *cells.values()))
         names = tuple(cells)
-    return [*markdown_table(("explanation", *WHO, *names), rows), "", _small(found)]
+    return [*markdown_table(("explanation", *WHO, *names), rows), "", small_caption(found)]
 
 
 def topk(sources: Sources, family: str) -> list[str]:
@@ -97,7 +97,7 @@ def topk(sources: Sources, family: str) -> list[str]:
         rows += [
             (*one.labels, plus_minus(overlap, error), str(against)) for against, overlap, error in one.values(*columns)
         ]
-    return [*markdown_table((*WHO, "top-k overlap", "with"), rows), "", _small(found)]
+    return [*markdown_table((*WHO, "top-k overlap", "with"), rows), "", small_caption(found)]
 
 
 def isa(sources: Sources, family: str) -> list[str]:
@@ -116,7 +116,7 @@ def isa(sources: Sources, family: str) -> list[str]:
         rows.append((*found[0].labels, *cells))
         all_found += found
     header = (*WHO, "images (sign)", "discrepancy", "images (reference)", "discrepancy")
-    return [*markdown_table(header, rows), "", _small(all_found)]
+    return [*markdown_table(header, rows), "", small_caption(all_found)]
 
 
 def bound(sources: Sources, family: str) -> list[str]:
@@ -129,7 +129,7 @@ def bound(sources: Sources, family: str) -> list[str]:
             (*one.labels, f"{broken} of {images}", *map(_short, means))
             for broken, images, *means in one.values(*columns)
         ]
-    return [*markdown_table((*WHO, *columns[:1], *columns[2:]), rows), "", _small(found)]
+    return [*markdown_table((*WHO, *columns[:1], *columns[2:]), rows), "", small_caption(found)]
 
 
 def uar(sources: Sources, family: str, goal: str) -> list[str]:
@@ -139,7 +139,7 @@ def uar(sources: Sources, family: str, goal: str) -> list[str]:
     rows = []
     for one in found:
         cells = {
-            f"{_words(attack)} {budget:g}": plus_minus(accuracy, error)
+            f"{words(attack)} {budget:g}": plus_minus(accuracy, error)
             for attack, towards, budget, accuracy, error in one.values(*columns)
             if towards == goal
         }
@@ -147,34 +147,6 @@ def uar(sources: Sources, family: str, goal: str) -> list[str]:
             raise InputError(f"the record of {one.name} has no goal {goal!r}: correct the mark in the page")
         rows.append((one, cells))
     return _across(found, rows, "")
-
-
-def erasing(sources: Sources, family: str, section: str) -> list[str]:
-    """ROAR or KAR: accuracy after retraining, a method a row, ratios across; what beats the random baseline is bold."""
-    found = of_family(sources, section, family)
-    lines = []
-    for one in found:
-        table: dict[str, dict[float, str]] = {}
-        columns = ("method", "ratio", "accuracy", "standard error", "beats random")
-        for method, ratio, accuracy, error, beats in one.values(*columns):
-            cell = plus_minus(accuracy, error)
-            table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
-        ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
-        rows = [(_words(method), *(cells.get(ratio, NOTHING) for ratio in ratios)) for method, cells in table.items()]
-        lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
-    return [*lines, "", _small(found)]
-
-
-def selectivity(sources: Sources, family: str) -> list[str]:
-    """The probability of the class while the strongest pixels are erased, a method a row, smallest area first."""
-    found = of_family(sources, "selectivity", family)
-    lines = []
-    for one in found:
-        names = tuple(name for name in one.record["header"] if name != "method")
-        rows = sorted(one.values("area", "method", *names), key=lambda row: _or_last(row[0]))
-        cells = [(_words(method), *map(plus_minus, values)) for _, method, *values in rows]
-        lines += markdown_table(("method", *names), cells)
-    return [*lines, "", _small(found)]
 
 
 def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -> list[str]:
@@ -204,7 +176,7 @@ def _across(found: list[Evaluated], rows: list[tuple[Evaluated, dict[Any, str]]]
     keys = list(dict.fromkeys(key for _, cells in rows for key in cells))
     header = (*WHO, *(f"{what} {_key(key)}".strip() for key in keys))
     body = [(*one.labels, *(cells.get(key, NOTHING) for key in keys)) for one, cells in rows]
-    return [*markdown_table(header, body), "", _small(found)]
+    return [*markdown_table(header, body), "", small_caption(found)]
 
 
 def _key(key: Any) -> str:
@@ -215,34 +187,22 @@ def _short(value: Any) -> str:
     return "none" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _or_last(value: Cell) -> float:
-    """What sorts by a number, undefined ones last."""
-    return value if isinstance(value, (int, float)) else math.inf
-
-
-def _words(method: object) -> str:
-    return str(method).replace("_", " ")
-
-
-def _small(found: list[Evaluated]) -> str:
-    return f"<small>{caption(found)}</small>"
-
-
 # By the name of each function.
 TABLES: dict[str, Callable[..., list[str]]] = {
     table.__name__: table
     for table in (
-        *(pgd, steps, strong, aai, explanations, topk, isa, bound, uar, erasing, selectivity),
+        *(pgd, steps, strong, aai, explanations, topk, isa, bound, uar),
+        *(erasing, selectivity, faithfulness, agreement),
         *(networks, times, classes, leaderboard),
     )
 }
 
 
-def make_table(sources: Sources, words: list[str]) -> list[str]:
+def make_table(sources: Sources, mark: list[str]) -> list[str]:
     """The lines that the words of a mark ask for: the table, the family of networks, and what else it takes. Raises InputError."""
-    name, *arguments = words
+    name, *arguments = mark
     table = TABLES[check_choice("table of the page", name, TABLES)]
     expected = [one for one in inspect.signature(table).parameters if one != "sources"]
     if len(arguments) != len(expected):
-        raise InputError(f"the mark 'table {' '.join(words)}' should be: table {name} {' '.join(expected).upper()}")
+        raise InputError(f"the mark 'table {' '.join(mark)}' should be: table {name} {' '.join(expected).upper()}")
     return table(sources, *arguments)

@@ -1,0 +1,78 @@
+"""The tables of attribution methods on the results page: retraining, erasing, and the measures that ask the model."""
+
+import math
+
+import numpy as np
+
+from interp.core.errors import InputError
+from interp.core.tables import NOTHING, Cell, markdown_table
+from results_pages.cells import plus_minus, words
+from results_pages.evidence import Sources, of_family, small_caption
+
+
+def erasing(sources: Sources, family: str, section: str) -> list[str]:
+    """ROAR or KAR: accuracy after retraining, a method a row, ratios across; what beats the random baseline is bold."""
+    found = of_family(sources, section, family)
+    lines = []
+    for one in found:
+        table: dict[str, dict[float, str]] = {}
+        columns = ("method", "ratio", "accuracy", "standard error", "beats random")
+        for method, ratio, accuracy, error, beats in one.values(*columns):
+            cell = plus_minus(accuracy, error)
+            table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
+        ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
+        rows = [(words(method), *(cells.get(ratio, NOTHING) for ratio in ratios)) for method, cells in table.items()]
+        lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
+    return [*lines, "", small_caption(found)]
+
+
+def selectivity(sources: Sources, family: str) -> list[str]:
+    """The probability of the class while the strongest pixels are erased, a method a row, smallest area first."""
+    found = of_family(sources, "selectivity", family)
+    lines = []
+    for one in found:
+        names = tuple(name for name in one.record["header"] if name != "method")
+        rows = sorted(one.values("area", "method", *names), key=lambda row: _or_last(row[0]))
+        cells = [(words(method), *map(plus_minus, values)) for _, method, *values in rows]
+        lines += markdown_table(("method", *names), cells)
+    return [*lines, "", small_caption(found)]
+
+
+def faithfulness(sources: Sources, family: str) -> list[str]:
+    """Methods by all measures that ask the model, a method a row; what beats both controls, noise and edges, is bold."""
+    lines = []
+    for one in of_family(sources, "faithfulness", family):
+        table: dict[str, dict[str, str]] = {}
+        columns = ("method", "measure", "value", "standard error", "better", "beats")
+        for method, measure, value, error, better, beats in one.values(*columns):
+            cell, name = plus_minus(value, error), f"{words(measure)} ({better})"
+            table.setdefault(method, {})[name] = f"**{cell}**" if beats == "random, edges" else cell
+        names = list(next(iter(table.values())))
+        rows = [(words(method), *(cells.get(name, NOTHING) for name in names)) for method, cells in table.items()]
+        lines += [f"{one.label}:", "", *markdown_table(("method", *names), rows), "", small_caption([one]), ""]
+    return lines[:-1]
+
+
+def agreement(sources: Sources, family: str) -> list[str]:
+    """Kendall tau of the rankings that each two measures give the methods, mean over the networks of a family."""
+    found = of_family(sources, "faithfulness", family)
+    measures = list(found[0].record["measures"])
+    if any(list(one.record["measures"]) != measures for one in found):
+        raise InputError(f"records of faithfulness for {family} are of other measures each: evaluate them again")
+    taus = np.array([one.record["agreement"] for one in found], np.float64)
+    defined = np.isfinite(taus)
+    sums = np.where(defined, taus, 0).sum(0)
+    means = np.divide(sums, defined.sum(0), out=np.full(sums.shape, np.nan), where=defined.any(0))
+    header = ("", *map(words, measures[:-1]))
+    rows = [
+        (words(name), *(plus_minus(None if np.isnan(mean) else mean, digits=2) for mean in means[place, :place]))
+        for place, name in enumerate(measures)
+        if place
+    ]
+    body = [(*row, *("" for _ in range(len(header) - len(row)))) for row in rows]
+    return [*markdown_table(header, body), "", f"<small>{', '.join(one.label for one in found)}</small>"]
+
+
+def _or_last(value: Cell) -> float:
+    """What sorts by a number, undefined ones last."""
+    return value if isinstance(value, (int, float)) else math.inf
