@@ -11,7 +11,7 @@ from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.names import KEEPS
 
-# Of the measures of an epoch, the first of these that there is says which is best.
+# Of the measures of an epoch, the first of these that there is says which is best, and where epochs are alike in it the next one.
 JUDGED_BY = ("validation_robust_accuracy", "validation_accuracy")
 
 
@@ -63,11 +63,15 @@ class Keeping:
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The first epoch, from 0, of the best accuracy on validation images, attacked ones where they were measured; -1 before any."""
+    """The first epoch, from 0, of the best accuracy on validation images; -1 before any.
+
+    On attacked ones where they were measured, and of several epochs as good on those the one that is best on clean ones.
+    """
     if not history:
         return -1
-    judged_by = next(name for name in JUDGED_BY if name in history[0])
-    return int(np.argmax([measures[judged_by] for measures in history]))
+    judged_by = [name for name in JUDGED_BY if name in history[0]]
+    # A method without an inner attack may keep no attacked image right in any epoch.
+    return max(range(len(history)), key=lambda epoch: [history[epoch][name] for name in judged_by])
 
 
 class KeptWeights:

@@ -47,7 +47,11 @@ def test_the_first_best_epoch_is_kept_and_patience_counts_from_it():
     assert last.kept_epoch(history) == 3
     assert [best.has_ended(history[:count]) for count in range(5)] == [False, False, False, False, True]
     assert not last.has_ended(history)
-    # Clean accuracy counts where nothing is attacked.
+    # Clean accuracy counts where nothing is attacked, and among epochs that keep as many attacked images.
+    clean = [{"validation_accuracy": value, "validation_robust_accuracy": 0.0} for value in (0.5, 0.8, 0.9, 0.9, 0.7)]
+    assert best.kept_epoch(clean) == 2
+    assert not best.has_ended(clean[:4])
+    assert best.has_ended(clean)
     assert best.kept_epoch(history_of(0.3, 0.9, 0.4, name="validation_accuracy")) == 1
 
 
