@@ -18,7 +18,8 @@ from interp.core.checks import check_instance, check_listed, check_named, check_
 from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
-from interp.core.parallel import Workers, run_jobs
+from interp.core.parallel import run_jobs
+from interp.core.workers import Workers
 from interp.data import SPLITS, Dataset
 from interp.evaluation.diff_roar import diff_roar
 from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, find_protocol, pixel_ranks

@@ -14,7 +14,8 @@ from interp.core.batches import attack_blocks
 from interp.core.checks import check_images, check_instance, check_labels, check_number, kind_of
 from interp.core.errors import InputError
 from interp.core.names import FAITHFULNESS
-from interp.core.parallel import ThisProcess, Workers, run_jobs
+from interp.core.parallel import run_jobs
+from interp.core.workers import ThisProcess, Workers
 from interp.evaluation.faithfulness.explained import Explained, Subject
 from interp.evaluation.faithfulness.kept import KeptMeasures, identify_block
 from interp.evaluation.faithfulness.label_scores import LabelScores
