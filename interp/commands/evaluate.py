@@ -1,31 +1,32 @@
 """Evaluate the networks of a numbered experiment: 1 the main one, 2 the additional one, 3 the saliency suite."""
 
-import json
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.commands.evaluate_network import parser as task_parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
 from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
+from interp.commands.section_jobs import SHARED, Outcome, SectionJob, evaluate_section
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, progress_bar, run
-from interp.core.errors import ArgumentError, ComputationError, InputError, check_choice
-from interp.core.model_options import MODEL_OPTIONS, NETWORKS, ModelOptions
-from interp.core.network_files import find_used
+from interp.core.errors import InputError, check_choice
+from interp.core.model_options import NETWORKS, ModelOptions
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import FORMATS
+from interp.core.workers import ThisProcess, Workers
 from interp.data import find_dataset
 from interp.data.image_options import CHOICES, OWN_IMAGES, ImageOptions
 
 if TYPE_CHECKING:
     from interp.data.loaded import LoadedDatasets
-    from interp.report.records import RecordStore, Settings
+    from interp.report.records import Settings
 
 SCRIPT = "eval.py"
 _SECTIONS = "; ".join(
@@ -37,8 +38,7 @@ EXAMPLES = (
     "3 --dataset digits --networks gen_images/demo/digits_smallgap_int_40.safetensors",
     "3 --only roar kar --dataset mnist --task-options '--ratios 0.5,0.9 --seeds 2'",
 )
-# Options of tasks that this command takes itself, for all sections, and those that it does not pass on.
-SHARED = ("num_image", "seed", "any_dataset", "networks_dir", "data_dir", "workers", "ray", *MODEL_OPTIONS)
+# Options of tasks that this command takes itself, for all sections, or does not pass on.
 OWN = (*SHARED, *OWN_IMAGES, "task", "dataset", "network", "output_dir", "picture_dir", "format")
 
 
@@ -62,9 +62,14 @@ class ExperimentOptions(ImageOptions, ModelOptions):
     num_image: int | None = option(None, "test images for each", parse=whole_number(1), usual="by the task")
     seed: int = option(99, "of the sample and of random starts", parse=whole_number(0))
     workers: int | None = option(
-        None, "processes that retrain in roar and kar", parse=whole_number(1), usual="one a core"
+        None,
+        "processes that evaluate networks, or retrain them",
+        parse=whole_number(1),
+        usual="1; one a core in roar and kar",
     )
-    ray: str | None = option(None, "address of a Ray cluster that retrains; local starts one here")
+    ray: str | None = option(
+        None, "address of a Ray cluster that does so, with the same files as here; local starts one here"
+    )
     task_options: str = option("", "further options of the tasks, as eval_cmd.py takes them, in quotes")
     networks_dir: Path | None = option(
         None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
@@ -94,8 +99,6 @@ class Asked:
     given: dict[str, dict[str, Any]]
     named: list[NetworkOnDataset] | None
     folder: Path
-    # What was said of networks.
-    said: set[str] = field(default_factory=set)
 
 
 def parser(prog: str = SCRIPT) -> Parser:
@@ -111,10 +114,6 @@ def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     listed = SECTIONS[options.number]
     sections = {name: with_options(listed[name], options.task_options) for name in options.only or listed}
     given = {name: section_options(section) for name, section in sections.items()}
-    taken = {name for section in sections.values() for name in TASKS[section.task].flags}
-    for name in ("workers", "ray"):
-        if getattr(options, name) is not None and flag(name) not in taken:
-            raise InputError(f"{flag(name)} is for roar and kar: leave it out for {', '.join(sections)}")
     named = named_networks(options.networks or [], options.dataset, options.networks_dir, options.weights)
     return Asked(options, sections, given, named or None, options.out or Path(f"gen_images/eval_{options.number}"))
 
@@ -146,32 +145,27 @@ def section_options(section: Section) -> dict[str, Any]:
 def evaluate(asked: Asked) -> int:
     """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
     from interp.core.files import check_writable, locked
+    from interp.core.parallel import open_workers
     from interp.data.loaded import LoadedDatasets
-    from interp.report.experiment_page import show_section, write_page
+    from interp.report.experiment_page import write_page
     from interp.report.records import RecordStore, Settings
 
     options = asked.options
     check_writable(asked.folder)
-    missing: dict[str, None] = {}
-    failed: dict[str, str] = {}
     data = LoadedDatasets(options.data_dir)
     with locked(asked.folder / ".lock"):
         shared = {"number": options.number, "num_image": options.num_image, "seed": options.seed}
         store, settings = RecordStore(asked.folder), Settings(asked.folder, shared)
-        for name, section in asked.sections.items():
-            if asked.named is None:
-                chosen, absent = networks_of(section, options.dataset, options.networks_dir)
-                missing |= dict.fromkeys(absent)
-            else:
-                chosen = [network for network in asked.named if not is_left_out(network.name, section)]
-            print(f"\n{name}: {section.help}")
-            with progress_bar(name, len(chosen)) as tick:
-                for network in chosen:
-                    reason = _evaluate_network(asked, name, network, store, settings, data)
-                    if reason is not None:
-                        failed[f"{name} of {network.name}"] = reason
-                    tick()
-            show_section(name, store, options.format)
+        failed: dict[str, str] = {}
+        jobs, missing = _jobs(asked, data, settings, failed)
+        with open_workers(options.workers or 1, options.ray) as workers:
+            # Tasks that share their work among workers themselves run here, the others side by side.
+            for own, names in groupby(
+                asked.sections, lambda name: "--workers" in TASKS[asked.sections[name].task].flags
+            ):
+                here = own or isinstance(workers, ThisProcess)
+                group = {name: jobs[name] for name in names}
+                _evaluate_group(asked, group, ThisProcess() if here else workers, data if here else None, failed)
         sections = {name: section.help for name, section in SECTIONS[options.number].items()}
         page = write_page(asked.folder / "report.html", f"interp: {DESCRIPTIONS[options.number]}", sections, store)
     print(f"\nwrote {page}")
@@ -182,51 +176,79 @@ def evaluate(asked: Asked) -> int:
     return 1 if missing or failed else 0
 
 
-def _evaluate_network(
-    asked: Asked,
-    name: str,
-    network: NetworkOnDataset,
-    store: "RecordStore",
-    settings: "Settings",
-    data: "LoadedDatasets",
-) -> str | None:
-    """Run a section on a network, or take what was kept; return why it failed, if it did."""
-    from interp.commands.runner import keep_section, open_run
+def _jobs(
+    asked: Asked, data: "LoadedDatasets", settings: "Settings", failed: dict[str, str]
+) -> tuple[dict[str, list[SectionJob]], list[str]]:
+    """What is to be evaluated, by section, without what is kept; and the networks that are missing. Raises OtherResults."""
     from interp.report.records import OtherResults
 
-    shared, section = asked.options, asked.sections[name]
-    try:
-        splits = data.identities(network.dataset, TASKS[section.task].options.splits)
-        settings.check_data(find_dataset(network.dataset).name, splits)
-        told = {"dataset": network.dataset, "file": network.file.path.name, "section": asdict(section), "data": splits}
-        if not network.file.is_of_this_package:
-            told["model"] = {each: getattr(shared, each) for each in MODEL_OPTIONS} | {"name": network.file.application}
-        # As JSON has it: with lists only.
-        made_of = json.loads(json.dumps(told, default=str))
-        find = partial(find_used, network.file.path, section.arguments, networks_dir=shared.networks_dir)
-        if store.current(name, network.name, made_of, find) is not None:
-            return None
-        kind = TASKS[section.task].options
-        same = {each.name: getattr(shared, each.name) for each in fields(kind) if each.name in SHARED}
-        # Where nothing was asked for, the task's own default counts.
-        same = {option: value for option, value in same.items() if value is not None}
-        # What takes long is kept beside the results, shared by sections that need the same.
-        own = {"dataset": network.dataset, "network": str(network.file.path), "output_dir": store.folder}
-        options = make(kind, {**asked.given[name], **same, **own})
-        run = open_run(section.task, options, network.file, data, quiet=True)
-        for line in run.opened.said:
-            # Sections of as many images would say the same.
-            if line not in asked.said:
-                print(line, flush=True)
-            asked.said.add(line)
-        keep_section(store, name, run, section, made_of, asdict(shared))
-    except OtherResults:
-        raise
-    except ArgumentError as error:
-        return str(error.with_options({"interpretation": "--task-options=--inp-method="}))
-    except (InputError, ComputationError) as error:
-        return str(error)
-    return None
+    options = asked.options
+    jobs: dict[str, list[SectionJob]] = {}
+    missing: dict[str, None] = {}
+    for name, section in asked.sections.items():
+        if asked.named is None:
+            chosen, absent = networks_of(section, options.dataset, options.networks_dir)
+            missing |= dict.fromkeys(absent)
+        else:
+            chosen = [network for network in asked.named if not is_left_out(network.name, section)]
+        jobs[name] = []
+        for network in chosen:
+            job = SectionJob(name, section, asked.given[name], network, options, asked.folder)
+            try:
+                settings.check_data(find_dataset(network.dataset).name, job.splits(data))
+                if not job.is_kept(data):
+                    jobs[name].append(job)
+            except OtherResults:
+                raise
+            except InputError as error:
+                failed[f"{name} of {network.name}"] = str(error)
+    return jobs, list(missing)
+
+
+def _evaluate_group(
+    asked: Asked,
+    jobs: Mapping[str, Sequence[SectionJob]],
+    workers: Workers,
+    data: "LoadedDatasets | None",
+    failed: dict[str, str],
+) -> None:
+    """Run the jobs of some sections, and show each section once all of it is there."""
+    from interp.core.parallel import run_jobs
+    from interp.report.experiment_page import show_section
+    from interp.report.records import RecordStore
+
+    left = {name: len(of_section) for name, of_section in jobs.items()}
+    known = () if data is None else (data,)
+    pending = (
+        ((name, job.network.name), partial(lambda job: (job, *known), job))
+        for name, of_section in jobs.items()
+        for job in of_section
+    )
+    said: set[str] = set()
+
+    def show() -> None:
+        """Show the sections that are finished, in their order."""
+        while left and not next(iter(left.values())):
+            name = next(iter(left))
+            del left[name]
+            print(f"\n{name}: {asked.sections[name].help}")
+            show_section(name, RecordStore(asked.folder), asked.options.format)
+
+    with progress_bar("evaluations", sum(left.values())) as tick:
+        show()
+        for (name, network), outcome in run_jobs(
+            workers, evaluate_section, pending, failed=lambda _, error: Outcome(str(error))
+        ):
+            for line in outcome.said:
+                # Sections of as many images would say the same.
+                if line not in said:
+                    print(line, flush=True)
+                said.add(line)
+            if outcome.failed is not None:
+                failed[f"{name} of {network}"] = outcome.failed
+            left[name] -= 1
+            tick()
+            show()
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

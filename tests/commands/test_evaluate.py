@@ -284,3 +284,43 @@ def test_a_section_has_the_defaults_of_its_task_where_nothing_is_shared(call, ne
     assert call(main, ["3", *arguments[1:], *told]).returncode == 0
     record = json.loads((tmp_path / "out" / "faithfulness" / "digits_smallgap_int_1.json").read_text())
     assert [row[0] for row in record["rows"]] == ["random", "edges", "gradient"]
+
+
+def kept(folder):
+    """The records of a directory without what says when and where they were made."""
+    records = {path.relative_to(folder): json.loads(path.read_text()) for path in sorted(folder.glob("*/*.json"))}
+    for record in records.values():
+        for name in ("arguments", "finished"):
+            del record[name]
+    return records
+
+
+@pytest.mark.slow
+def test_workers_find_what_one_process_finds(call, networks, tmp_path):
+    """Accuracies, radii and maps; what is kept already is not evaluated again."""
+    arguments = options(networks, tmp_path, "--only", "pgd", "topk", "aai")
+    assert call(main, arguments).returncode == 1
+    side_by_side = [*arguments, "--workers=2", f"--out={tmp_path / 'two'}"]
+    result = call(main, side_by_side)
+    assert result.stderr.splitlines()[-1].startswith("missing, train.py makes them")
+    alone, two = kept(tmp_path / "out"), kept(tmp_path / "two")
+    assert alone.keys() == two.keys()
+    assert len(alone) == 8
+    for path, record in alone.items():
+        assert two[path]["rows"] == [
+            [cell if not isinstance(cell, float) else pytest.approx(cell, abs=1e-5) for cell in row]
+            for row in record["rows"]
+        ]
+        assert two[path].get("right") == record.get("right")
+        assert two[path]["made_of"] == record["made_of"]
+    places = [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
+    call(main, side_by_side)
+    assert places == [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
+
+
+def test_a_network_that_cannot_be_evaluated_fails_alone(call, networks, tmp_path):
+    (networks / "digits_smallgap_int_1.safetensors").write_bytes(b"nothing")
+    result = call(main, options(networks, tmp_path, "--only", "topk", "--workers=2"))
+    assert result.returncode == 1
+    assert "failed: topk of digits_smallgap_int_1: " in result.stderr
+    assert [path.stem for path in (tmp_path / "out" / "topk").glob("*.json")] == ["digits_smallgap_int_20"]

@@ -131,6 +131,26 @@ def test_a_worker_that_is_killed_is_told_so():
         list(run_jobs(workers, end_by, [(number, lambda: (signal.SIGKILL,)) for number in range(2)]))
 
 
+def end_unless_first(number):
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_lost_worker_costs_its_job_only():
+    told = {}
+
+    def failed(name, error):
+        told[name] = str(error)
+        return "lost"
+
+    with open_workers(2) as workers:
+        found = dict(run_jobs(workers, end_unless_first, jobs(5), failed=failed))
+    assert found == {0: "lost", 1: 1, 2: 2, 3: 3, 4: 4}
+    assert list(told) == [0]
+    assert "killed, perhaps for want of memory" in told[0]
+
+
 @pytest.mark.slow
 def test_a_signal_that_ends_a_worker_is_named():
     with pytest.raises(ComputationError, match="ended by SIGABRT"), open_workers(2) as workers:
