@@ -24,7 +24,7 @@ WEIGHTS = {
     # With 1 the 20 epochs of train.py 9 diverge, though these short ones do not.
     "lga": (0.03, 0.1, 0.3),
     "hessian": (1e-4, 1e-3, 1e-2, 3e-2, 1e-1),
-    "r2et": (1e-4, 1e-3, 1e-2, 3e-2, 1e-1),
+    "r2et": (0.1, 0.3, 1.0, 3.0, 10.0),
     "igr": (0.1, 1.0, 10.0),
     "art": (0.5, 2.0, 8.0),
     # What the others are compared with.

@@ -116,9 +116,12 @@ def curvature(pair: Pair) -> tf.Tensor:
 
 
 def rank_gap(pair: Pair) -> tf.Tensor:
-    """Sum of h_j - h_i over positions i just above a rank and j just below it; h is the label's map, in magnitudes over channels."""
+    """Sum of h_j - h_i over positions i just above a rank and j just below it; h is the label's map, in magnitudes over channels.
+
+    Maps have unit length. As they are, the sum has no lower bound: the network makes its gradients larger and forgets the classes.
+    """
     maps = tf.abs(pair.clean.label_map(pair.labels))
-    ranked = _rows(tf.reduce_sum(maps, -1) if maps.shape.rank == 4 else maps)
+    ranked = tf.math.l2_normalize(_rows(tf.reduce_sum(maps, -1) if maps.shape.rank == 4 else maps), -1)
     first = tf.maximum(tf.cast(RANKED_SHARE * tf.cast(tf.shape(ranked)[1], tf.float32), tf.int32), 1)
     near = tf.minimum(tf.maximum(first // 10, 1), tf.shape(ranked)[1] - first)
     strongest = tf.math.top_k(ranked, first + near).values

@@ -79,8 +79,9 @@ def curvature(net):
 
 
 def rank_gap(net):
-    """64 positions, of which 8 are to stay above; a tenth of 8 is at least 1: ranks 7 and 8 against rank 9."""
+    """64 positions, of which 8 are to stay above; a tenth of 8 is at least 1: ranks 7 and 8 against rank 9. Maps have unit length."""
     strengths = -np.sort(-np.abs(softened_gradient(net, CLEAN, LABELS)).reshape(3, -1), axis=1)
+    strengths /= np.linalg.norm(strengths, axis=1, keepdims=True)
     assert RANKED_SHARE * 64 == 8
     return 2 * strengths[:, 8] - strengths[:, 6] - strengths[:, 7]
 
