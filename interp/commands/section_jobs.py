@@ -68,7 +68,8 @@ class SectionJob:
     def task_options(self) -> Any:
         """The options of the task: its own defaults where nothing is shared. Raises InputError."""
         kind = TASKS[self.section.task].options
-        shared = {each.name: getattr(self.options, each.name) for each in fields(kind) if each.name in SHARED}
+        passed = SHARED if kind.has_all_workers else set(SHARED) - {"workers", "ray"}
+        shared = {each.name: getattr(self.options, each.name) for each in fields(kind) if each.name in passed}
         told = {option: value for option, value in shared.items() if value is not None}
         # What takes long is kept beside the results, shared by sections that need the same.
         own = {"dataset": self.network.dataset, "network": str(self.network.file.path), "output_dir": self.folder}

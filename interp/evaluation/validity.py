@@ -7,6 +7,7 @@ Where the steps of plain PGD are too short for the radius, the attack is named a
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import tensorflow as tf
 from interp.core.batches import attack_blocks
 from interp.core.checks import are_probabilities, check_images, check_instance, check_labels, check_number
 from interp.core.compiled import CompiledFunctions
+from interp.core.parallel import run_jobs
+from interp.core.sent_once import SentOnce
+from interp.core.workers import ThisProcess, Workers
 from interp.data.pixels import ScaledPixels
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
@@ -43,6 +47,7 @@ def validity(
     seed: int = 0,
     batch_size: int = 250,
     folder: Path | None = None,
+    workers: Workers | None = None,
     report: Callable[[], None] = lambda: None,
 ) -> Validity:
     """Attack images at each radius by the strong protocol and flag what cannot be believed.
@@ -60,6 +65,7 @@ def validity(
         seed: the same seed gives the same result, whatever the batch size.
         batch_size: images in memory at a time in an attack.
         folder: where finished blocks are kept if there are several, so that a stopped call goes on (default: they are not).
+        workers: where blocks are attacked (interp.core.parallel.open_workers; default: this process).
         report: called after each radius of each block.
 
     Returns:
@@ -73,6 +79,10 @@ def validity(
     check_instance("the protocol", protocol, StrongProtocol, "StrongProtocol(steps=100)")
     if folder is not None:
         check_instance("folder", folder, Path, "pathlib.Path('blocks')")
+    if workers is not None:
+        check_instance(
+            "workers", workers, Workers, "what `with open_workers(2) as workers` gives (interp.core.parallel)"
+        )
     check_number("seed", seed, minimum=0, whole=True)
     check_number("batch_size", batch_size, minimum=1, whole=True)
     radii = check_epsilons(epsilons, protocol.norm)
@@ -88,27 +98,61 @@ def validity(
     truth = check_labels(labels, pixels, check_model(model, batch)).numpy()
     blocks = attack_blocks(len(pixels), pixels.shape[1:])
     kept = KeptBlocks(folder if len(blocks) > 1 else None, model, radii, protocol, seed)
-    compiled, found = CompiledFunctions(), []
-    for rows in blocks:
-        block = pixels[rows], truth[rows]
-        outcomes = kept.read(rows.start, *block)
-        if outcomes is None:
-            outcomes = attack_block(
-                model,
-                *block,
-                radii,
-                protocol,
-                seed=_block_seed(seed, rows.start),
-                batch_size=batch_size,
-                compiled=compiled,
-                report=report,
-            )
-            kept.write(rows.start, *block, outcomes)
-        else:
-            for _ in radii:
-                report()
-        found.append(outcomes)
-    return judged(joined(found), protocol)
+    places = {rows.start: rows for rows in blocks}
+
+    def part(first: int) -> tuple[np.ndarray, np.ndarray]:
+        """The block of images that starts at image `first`, and its labels."""
+        return pixels[places[first]], truth[places[first]]
+
+    found = {first: kept.read(first, *part(first)) for first in places}
+    for _ in radii * sum(outcomes is not None for outcomes in found.values()):
+        report()
+    attacked = _Attacked(model, radii, protocol, seed, batch_size)
+    jobs = (
+        (first, partial(lambda first: (attacked, first, *part(first)), first))
+        for first, outcomes in list(found.items())
+        if outcomes is None
+    )
+    workers = workers or ThisProcess()
+    here = isinstance(workers, ThisProcess)
+    for first, outcomes in run_jobs(workers, partial(_attack, report=report) if here else _attack, jobs):
+        kept.write(first, *part(first), outcomes)
+        found[first] = outcomes
+        for _ in () if here else radii:
+            report()
+    return judged(joined([outcomes for outcomes in found.values() if outcomes is not None]), protocol)
+
+
+class _Attacked(SentOnce):
+    """A model and how it is attacked, with the graphs compiled for it."""
+
+    def __init__(
+        self, model: keras.Model, radii: Sequence[float], protocol: StrongProtocol, seed: int, batch_size: int
+    ) -> None:
+        super().__init__(model, radii, protocol, seed, batch_size)
+        self.compiled = CompiledFunctions()
+
+
+def _attack(
+    attacked: _Attacked,
+    first: int,
+    images: np.ndarray,
+    labels: np.ndarray,
+    report: Callable[[], None] = lambda: None,
+) -> Outcomes:
+    """Attack the block of images that starts at image `first`."""
+    model, radii, protocol, seed, batch_size = attacked.parts
+    return attack_block(
+        model,
+        images,
+        labels,
+        radii,
+        protocol,
+        seed=_block_seed(seed, first),
+        batch_size=batch_size,
+        compiled=attacked.compiled,
+        report=report,
+    )
 
 
 def judged(found: Outcomes, protocol: StrongProtocol) -> Validity:

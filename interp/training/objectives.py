@@ -96,7 +96,7 @@ OBJECTIVES = {
         _named("intigadv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
         _named("lga", penalised(_clean, terms.local_alignment), None, 0.3, JOO, VanillaGradient(), near=True),
         _named("hessian", penalised(_clean, terms.curvature), None, 0.03, DOMBROWSKI, VanillaGradient()),
-        _named("r2et", penalised(_clean, terms.rank_gap), None, 0.03, R2ET, VanillaGradient()),
+        _named("r2et", penalised(_clean, terms.rank_gap), None, 0.3, R2ET, VanillaGradient()),
         _named("igr", penalised(_adversarial, terms.map_cosine_distance), _against, 0.1, WANG, IntegratedGradients()),
         _named(
             "art",

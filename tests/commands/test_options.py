@@ -87,10 +87,9 @@ OTHERS = {
     ("roar", "protocol"): "whitebox",
     ("kar", "protocol"): "whitebox",
     ("faithfulness", "measures"): "gini,deletion",
-    ("faithfulness", "workers"): "2",
 }
 WITH = {
-    ("pgd_attack", "queries"): ["--protocol=strong"],
+    **{("pgd_attack", name): ["--protocol=strong"] for name in ("queries", "workers", "ray")},
     ("min_pgd_attack", "norm"): ["--discrepancy-norm=l1"],
 }
 # Names that options had before, where no other option has them now.

@@ -174,7 +174,7 @@ def softmax_model(folder, *end):
         ({"task": "saliency", "protocol": "strong"}, "roar and kar: leave it out"),
         ({"task": "pgd_attack", "protocol": "paper"}, "expected one of reference, strong"),
         ({"task": "faithfulness", "measures": "deleton"}, "did you mean 'deletion'"),
-        ({"task": "saliency", "ray": "local"}, "--ray is for faithfulness, roar and kar"),
+        ({"task": "saliency", "ray": "local"}, "--ray is for pgd_attack, leaderboard, faithfulness, roar and kar"),
         ({"task": "coherence", "ranking": "abs"}, "unknown --ranking 'abs'"),
         ({"task": "selectivity", "steps": 1000}, "steps came as 1000, expected at most 100"),
         ({"task": "selectivity", "steps": 1000, "patch": 1}, "steps came as 1000, expected at most 784"),

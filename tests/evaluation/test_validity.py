@@ -11,10 +11,11 @@ import tensorflow as tf
 from interp import data
 from interp.attacks import ProjectedGradientDescent
 from interp.core.errors import InputError
+from interp.core.parallel import open_workers
 from interp.evaluation import Flag, StrongProtocol, Validity, accuracy_curve, chance_accuracy, sample_images, validity
 from interp.evaluation.statistics import wilson_interval
 from interp.evaluation.validity import _blame, _gain
-from interp.models import load_model
+from interp.models import build_network, load_model
 
 PROTOCOL = StrongProtocol(steps=10, step_size=0.05, restarts=2, queries=100, strength="quick")
 EPSILONS = (0.0, 0.1, 0.25)
@@ -349,3 +350,24 @@ def test_published_networks(reference_dir, data_dir):
     # torchattacks' AutoAttack leaves .845.
     assert 0.81 <= adv.worst_case <= 0.85
     assert not adv.flags
+
+
+@pytest.mark.slow
+def test_blocks_in_workers_are_those_of_this_process(monkeypatch, tmp_path):
+    """Each block draws by its own seed, so who attacks it does not matter; what is kept is not attacked again."""
+    monkeypatch.setattr("interp.core.batches._MOST_BLOCK", 10)
+    net = build_network("small", (28, 28, 1), 10, seed=3)
+    images = np.random.RandomState(0).rand(25, 28, 28, 1).astype(np.float32)
+    labels = np.asarray(net.predict(images, verbose=0)).argmax(-1)
+    protocol = StrongProtocol(steps=3, restarts=1, queries=5)
+    alone = validity(net, images, labels, [0.02, 0.05], protocol)
+    steps = []
+    with open_workers(2) as workers:
+        given = {"workers": workers, "folder": tmp_path}
+        found = validity(net, images, labels, [0.02, 0.05], protocol, report=lambda: steps.append(1), **given)
+    assert len(steps) == 3 * 2
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+    # Times differ.
+    assert found.table() == alone.table()
+    assert [row.broken_by for row in found.rows] == [row.broken_by for row in alone.rows]
+    assert validity(net, images, labels, [0.02, 0.05], protocol, folder=tmp_path).table() == alone.table()

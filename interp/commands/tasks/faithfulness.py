@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import AttributionOptions
+from interp.commands.tasks.shared_options import AttributionOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
-from interp.core.argument_types import whole_number, words
+from interp.core.argument_types import words
 from interp.core.command_line import stage_bars
 from interp.core.errors import check_choice
 from interp.core.names import FAITHFULNESS
@@ -16,18 +16,17 @@ from interp.data import find_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaithfulnessOptions(AttributionOptions):
+class FaithfulnessOptions(WorkersOptions, AttributionOptions):
     """Options of faithfulness."""
 
     images: ClassVar[int] = 100
     usual_samples: ClassVar[int] = 16
+    has_all_workers: ClassVar[bool] = True
     title: ClassVar[str] = "measures"
 
     measures: list[str] | None = option(
         None, ", ".join(FAITHFULNESS), parse=words, usual="all; pointing_game where images are drawn on black"
     )
-    workers: int = option(1, "processes", parse=whole_number(1))
-    ray: str | None = option(None, "address of a Ray cluster that measures; local starts one here")
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
@@ -44,7 +43,7 @@ def faithfulness(run: Run[FaithfulnessOptions]) -> TaskResult:
 
     options = run.options
     methods, notes = chosen_methods(run)
-    with open_workers(options.workers, options.ray) as runners, stage_bars(f"{run.task} {run.name}") as report:
+    with open_workers(options.workers or 1, options.ray) as runners, stage_bars(f"{run.task} {run.name}") as report:
         found = measure(
             run.model,
             run.images,

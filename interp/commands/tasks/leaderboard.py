@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.commands.tasks.chosen_methods import gap_notes
-from interp.commands.tasks.shared_options import MAPS, RadiusOptions, check_method
+from interp.commands.tasks.shared_options import MAPS, RadiusOptions, WorkersOptions, check_method
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number, words
 from interp.core.batches import attack_blocks
@@ -16,7 +16,7 @@ from interp.data.user_spec import usual_l2_radius
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeaderboardOptions(RadiusOptions):
+class LeaderboardOptions(WorkersOptions, RadiusOptions):
     """Options of leaderboard."""
 
     restarts: int = option(5, "random starts of the attacks on predictions", parse=whole_number(1))
@@ -45,6 +45,7 @@ class LeaderboardOptions(RadiusOptions):
 def leaderboard(run: Run[LeaderboardOptions]) -> TaskResult:
     """The row of the network."""
     from interp.attacks import ExplanationAttack
+    from interp.core.parallel import open_workers
     from interp.evaluation import Flag, LeaderboardRow, StrongProtocol, explanation_validity, validity
     from interp.evaluation.leaderboard_explanations import leaderboard_explanations
     from interp.evaluation.leaderboard_row import MEASURE, other_settings
@@ -59,7 +60,9 @@ def leaderboard(run: Run[LeaderboardOptions]) -> TaskResult:
     few = sample.take(min(options.explanation_images, len(sample)))
     own, kept = run.attack_settings, Path(options.output_dir) / "blocks" / run.name
     with run.progress(len(attack_blocks(len(sample), sample.image_shape)) + len(explanations) * attack.parts) as tick:
-        found = validity(run.model, sample.images, run.labels, radii, protocol, folder=kept, report=tick, **own)
+        with open_workers(options.workers or 1, options.ray) as workers:
+            settings = {**own, "folder": kept, "workers": workers, "report": tick}
+            found = validity(run.model, sample.images, run.labels, radii, protocol, **settings)
         moved = [
             explanation_validity(run.model, few.images, few.labels, name, radii, attack, report=tick, **own)
             for name in explanations

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from interp.commands.tasks.shared_options import RadiusOptions
+from interp.commands.tasks.shared_options import RadiusOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number
 from interp.core.batches import attack_blocks
@@ -12,11 +12,11 @@ from interp.core.names import ITERATES, PRECISIONS, STRENGTHS
 from interp.core.options import option
 
 # Options that one of the protocols takes alone.
-REFERENCE, STRONG = ("iterate", "attack_precision"), ("queries",)
+REFERENCE, STRONG = ("iterate", "attack_precision"), ("queries", "workers", "ray")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccuracyOptions(RadiusOptions):
+class AccuracyOptions(WorkersOptions, RadiusOptions):
     """Options of pgd_attack."""
 
     protocol: str = option(
@@ -88,6 +88,7 @@ def _reference(run: Run[AccuracyOptions]) -> TaskResult:
 
 
 def _strong(run: Run[AccuracyOptions]) -> TaskResult:
+    from interp.core.parallel import open_workers
     from interp.evaluation import StrongProtocol, validity
     from interp.report import validity_figure
 
@@ -103,7 +104,11 @@ def _strong(run: Run[AccuracyOptions]) -> TaskResult:
     blocks = attack_blocks(len(run.sample), run.sample.image_shape)
     # Many images take hours: what is finished is kept.
     settings = {**run.attack_settings, "folder": Path(options.output_dir) / "blocks" / run.name}
-    with run.progress(len(blocks) * len(options.radii)) as tick:
-        found = validity(run.model, run.sample.images, run.labels, options.radii, protocol, report=tick, **settings)
+    with (
+        open_workers(options.workers or 1, options.ray) as workers,
+        run.progress(len(blocks) * len(options.radii)) as tick,
+    ):
+        settings |= {"workers": workers, "report": tick}
+        found = validity(run.model, run.sample.images, run.labels, options.radii, protocol, **settings)
     pictures = {"accuracy": validity_figure({run.name: found})} if found.rows else {}
     return TaskResult(found, record={"indices": run.indices.tolist()}, pictures=pictures)

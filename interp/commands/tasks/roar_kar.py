@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import RankingOptions
+from interp.commands.tasks.shared_options import RankingOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import ratios, whole_number
 from interp.core.command_line import stage_bars
@@ -26,11 +26,13 @@ VALIDATION_IMAGES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainingOptions(RankingOptions):
+class RetrainingOptions(WorkersOptions, RankingOptions):
     """Options of roar and kar."""
 
     images: ClassVar[int] = 2000
     usual_samples: ClassVar[int] = 16
+    has_all_workers: ClassVar[bool] = True
+    usual_workers: ClassVar[str] = "one a core"
     splits: ClassVar[tuple[str, ...]] = ("test", "train", "validation")
     title: ClassVar[str] = "retraining"
 
@@ -42,8 +44,6 @@ class RetrainingOptions(RankingOptions):
     retrain_type: str | None = option(
         None, "architecture that is retrained", choices=ARCHITECTURE_TAGS, usual="that of the network, on digits small"
     )
-    workers: int | None = option(None, "processes", parse=whole_number(1), usual="one a core")
-    ray: str | None = option(None, "address of a Ray cluster that retrains; local starts one here")
 
 
 def retrain(run: Run[RetrainingOptions]) -> TaskResult:

@@ -59,6 +59,8 @@ class TaskOptions(ImageOptions, ModelOptions):
     # Test images where no number is given, and the splits that a result is of.
     images: ClassVar[int] = 200
     splits: ClassVar[tuple[str, ...]] = ("test",)
+    # Whether eval.py gives it all workers; other tasks run side by side, each on one network.
+    has_all_workers: ClassVar[bool] = False
 
     dataset: str = option(MISSING, CHOICES, names_file=True)
     network: str = option(
@@ -88,6 +90,19 @@ class BatchOptions(TaskOptions):
     batch_size: int | None = option(
         None, "images in memory at a time", parse=whole_number(1), usual="by the size of the images"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersOptions(TaskOptions):
+    """Who shares the work on one network."""
+
+    title: ClassVar[str] = "workers"
+    usual_workers: ClassVar[str] = "1"
+
+    workers: int | None = option(
+        None, "processes that share the work", parse=whole_number(1), usual="{task.usual_workers}"
+    )
+    ray: str | None = option(None, "address of a Ray cluster that does the work; local starts one here")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,38 +1,21 @@
 """Images with their maps, which a measure looks at, and the model and method that they come from; all of it goes to a worker."""
 
-import pickle
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 
 from interp.attributions import Attribution, pixel_scores
+from interp.core.sent_once import SentOnce
 from interp.evaluation.erasure import pixel_ranks
 from interp.evaluation.faithfulness.label_scores import LabelScores
 
 
-class Subject:
-    """A model and a method of it, None where there are only maps, with the graphs compiled for them.
-
-    A worker process unpickles a subject once, however many jobs it belongs to, so graphs are compiled there once, too.
-    """
+class Subject(SentOnce):
+    """A model and a method of it, None where there are only maps, with the graphs compiled for them."""
 
     def __init__(self, scores: LabelScores, method: Attribution | None) -> None:
+        super().__init__(scores, method)
         self.scores, self.method = scores, method
-
-    @cached_property
-    def _pickled(self) -> bytes:
-        return pickle.dumps((self.scores, self.method))
-
-    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
-        return _unpickled, (self._pickled,)
-
-
-@lru_cache(maxsize=1)
-def _unpickled(subject: bytes) -> Subject:
-    # Bytes that the process which started this worker has made; none of them come from a file.
-    return Subject(*pickle.loads(subject))
 
 
 @dataclass(frozen=True, eq=False)
