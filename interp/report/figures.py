@@ -8,16 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from interp.core.checks import check_finite, check_instance, check_listed, check_named, kind_of
+from interp.core.drawing import COLOURS, plain_text
 from interp.core.errors import InputError
 from interp.evaluation import AccuracyCurve
-
-# Distinct for common forms of colour blindness (Okabe and Ito).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
-
-def plain_text(name: str) -> str:
-    """A name as matplotlib shows it letter by letter: dollar signs would start a formula, other alphabets would be boxes."""
-    return name.encode("ascii", "replace").decode().replace("$", r"\$")
 
 
 def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
