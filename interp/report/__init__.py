@@ -7,6 +7,7 @@ from interp.core.svg_curves import Curve
 from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, moved_maps, targeted_maps_figure
 from interp.report.explanation_benchmark import benchmark_explanations, write_faithfulness_page
+from interp.report.explanation_figure import show
 from interp.report.faithfulness_figures import faithfulness_curves_figure, faithfulness_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.leaderboard import Leaderboard
@@ -60,6 +61,7 @@ __all__ = [
     "render",
     "retraining_figure",
     "selectivity_figure",
+    "show",
     "sneaking_figure",
     "tab_separated",
     "targeted_maps_figure",
