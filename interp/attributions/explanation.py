@@ -73,7 +73,11 @@ class Explanation:
         rows = [list(row) for row in zip(*self._tiles(len(shown)), strict=True)]
         data = base64.b64encode(png_of_strips(rows)).decode()
         more = len(names) - len(shown)
-        told = [f"{self._title()}. {_COLOURS}", ", ".join(filter(None, shown)), f"{more} more images" if more else ""]
+        told = [
+            f"{self._title()}. {_COLOURS}",
+            ", ".join(filter(None, shown)),
+            more and f"and {more} more image{'s' if more > 1 else ''}",
+        ]
         caption = html.escape("; ".join(filter(None, told)))
         return (
             f'<figure><img src="data:image/png;base64,{data}" alt="{caption}" style="max-width: 100%">'

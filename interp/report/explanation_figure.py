@@ -224,9 +224,9 @@ def _drawn(
             if index == 0:
                 axes.set_title(heads[column - 1], fontsize=8)
             if not shared:
-                _colour_bar(figure, drawn, figure.add_subplot(grid[place + 1, column]), "horizontal", limit)
+                _colour_bar(figure, drawn, figure.add_subplot(grid[place + 1, column]), "horizontal", limit, widths[0])
         if shared:
-            _colour_bar(figure, drawn, figure.add_subplot(grid[place, -1]), "vertical", limits[0])
+            _colour_bar(figure, drawn, figure.add_subplot(grid[place, -1]), "vertical", limits[0], widths[0])
     return figure
 
 
@@ -241,7 +241,7 @@ def _bare(axes: Axes) -> Axes:
     return axes
 
 
-def _colour_bar(figure: Figure, drawn: AxesImage, axes: Axes, orientation: str, limit: float) -> None:
+def _colour_bar(figure: Figure, drawn: AxesImage, axes: Axes, orientation: str, limit: float, wide: float) -> None:
     """A bar whose ends say the values, without the opacity of the map."""
     bar = figure.colorbar(drawn, cax=axes, orientation=orientation)
     bar.solids.set_alpha(1)
@@ -250,6 +250,8 @@ def _colour_bar(figure: Figure, drawn: AxesImage, axes: Axes, orientation: str, 
     axes.tick_params(length=1.5, width=0.4, pad=1)
     # Labels stay within their bar, so those of neighbours do not run into each other.
     if orientation == "horizontal":
+        # As wide as its map.
+        axes.set_box_aspect(_BAR / wide)
         for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
             label.set_horizontalalignment(side)
     else:
