@@ -46,14 +46,19 @@ def colour_limit(map_: np.ndarray) -> float:
     return float(np.percentile(magnitudes, _STRONGEST)) or float(magnitudes.max()) or 1.0
 
 
-def names_of_classes(labels: Any, names: Sequence[str] | None) -> list[str]:
-    """The name of each of the `labels` (n,), "class 3" without `names`. Raises InputError where `names` are no texts or too few."""
+def names_of_classes(labels: Any, names: Sequence[str] | None, classes: int | None = None) -> list[str]:
+    """The name of each of the `labels` (n,), "class 3" without `names`.
+
+    Raises InputError where `names` are no texts, too few, or not as many as the `classes` of a model.
+    """
     if names is None:
         return [f"class {label}" for label in labels]
     check_listed("class_names", names, "['cat', 'dog']")
     wrong = next((name for name in names if not isinstance(name, str)), None)
     if wrong is not None:
         raise InputError(f"a name of class_names came as {kind_of(wrong)}, expected a string")
+    if classes is not None and len(names) != classes:
+        raise InputError(f"{len(names)} class_names came, the model has {classes} classes: give a name for each class")
     if max(labels) >= len(names):
         raise InputError(f"{len(names)} class_names came, class {max(labels)} has none: give a name for each class")
     return [str(names[label]) for label in labels]

@@ -94,16 +94,12 @@ def show(
     pictures, names = _pictures(images, class_names)
     logits = predict(model, pictures)
     explained = _explained(labels, logits, pictures)
-    if names is not None and len(names) != logits.shape[1]:
-        raise InputError(
-            f"{len(names)} class_names came, the model has {logits.shape[1]} classes: give a name for each class"
-        )
-    titles = [
-        f"{_lines(name, int(_NAME * _LETTERS), 4)}\n{_told(value)}"
-        for name, value in zip(
-            names_of_classes(explained, names), _probabilities(model, logits, explained), strict=True
-        )
-    ]
+    told = zip(
+        names_of_classes(explained, names, logits.shape[1]),
+        _probabilities(model, logits, explained),
+        strict=True,
+    )
+    titles = [f"{_lines(name, int(_NAME * _LETTERS), 4)}\n{_told(value)}" for name, value in told]
     maps, layers = [], []
     for _, method in chosen:
         found = method.with_model(model).explain(pictures, explained)

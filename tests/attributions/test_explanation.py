@@ -25,7 +25,7 @@ def model():
     return keras.Sequential(
         [
             keras.Input((12, 16, 3)),
-            L.Conv2D(3, 3, activation="relu", name="a<b"),
+            L.Conv2D(3, 3, activation="relu", name="a>b"),
             L.GlobalAveragePooling2D(),
             L.Dense(3),
         ]
@@ -82,7 +82,7 @@ def test_a_notebook_shows_the_first_images_and_says_how_many_more(model):
     assert picture.shape == (2 * SIDE * 12 // 16 + GAP, 8 * SIDE + 7 * GAP, 3)
     [caption] = read.texts
     assert caption == image["alt"]
-    assert caption.startswith("GradCAM of the layer a<b. Red speaks for the class")
+    assert caption.startswith("GradCAM of the layer a>b. Red speaks for the class")
     assert caption.endswith("class 0, class 1, class 2, class 0, class 1, class 2, class 0, class 1; and 3 more images")
     assert "and 1 more image" in GradCAM(model).explain(IMAGES[:9], LABELS[:9])._repr_html_()
     assert "more" not in GradCAM(model).explain(IMAGES[:8], LABELS[:8])._repr_html_()
@@ -98,8 +98,8 @@ def test_a_strip_of_large_images_is_small():
 def test_colours_have_the_sign_of_the_map():
     maps = np.zeros((1, 8, 16, 1), np.float32)
     maps[:, :, :6], maps[:, :, -6:] = 3, -3
-    text = Explanation(maps, "mine", images=np.full((1, 8, 16, 1), 0.5, np.float32), labels=[4])._repr_html_()
-    assert "mine. Red speaks for the class, blue against it; class 4" in text
+    text = Explanation(maps, "<b>&", images=np.full((1, 8, 16, 1), 0.5, np.float32), labels=[4])._repr_html_()
+    assert Read(text).texts == ["<b>&. Red speaks for the class, blue against it; class 4"]
     map_ = pixels(Read(text).attributes("img")[0]["src"], "png")[-20]
     assert map_[10, 0] > map_[10, 2] + 50
     assert map_[-10, 2] > map_[-10, 0] + 20
