@@ -73,12 +73,10 @@ class Explanation:
         rows = [list(row) for row in zip(*self._tiles(len(shown)), strict=True)]
         data = base64.b64encode(png_of_strips(rows)).decode()
         more = len(names) - len(shown)
-        told = [
-            f"{self._title()}. {_COLOURS}",
-            ", ".join(filter(None, shown)),
-            more and f"and {more} more image{'s' if more > 1 else ''}",
-        ]
-        caption = html.escape("; ".join(filter(None, told)))
+        told = [f"{self._title()}. {_COLOURS}", *([", ".join(shown)] if self.labels is not None else [])]
+        if more:
+            told.append(f"and {more} more image{'s' if more > 1 else ''}")
+        caption = html.escape("; ".join(told))
         return (
             f'<figure><img src="data:image/png;base64,{data}" alt="{caption}" style="max-width: 100%">'
             f"<figcaption>{caption}</figcaption></figure>"

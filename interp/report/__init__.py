@@ -7,7 +7,6 @@ from interp.core.svg_curves import Curve
 from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, moved_maps, targeted_maps_figure
 from interp.report.explanation_benchmark import benchmark_explanations, write_faithfulness_page
-from interp.report.explanation_figure import show
 from interp.report.faithfulness_figures import faithfulness_curves_figure, faithfulness_figure
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.leaderboard import Leaderboard
@@ -27,6 +26,7 @@ from interp.report.saliency_figures import (
     retraining_figure,
     selectivity_figure,
 )
+from interp.report.show_explanations import show
 from interp.report.unforeseen_figures import attacks_gallery, gallery_figure, unforeseen_figure
 
 __all__ = [

@@ -1,42 +1,25 @@
-"""One call from a model and images to a picture of what the model looks at."""
+"""Images down, methods across: a figure of explanations with its colour bars, laid out in inches."""
 
 import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import keras
 import numpy as np
-import tensorflow as tf
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from interp.attributions import Attribution, find_attribution, pixel_scores
-from interp.attributions.registry import shown_name
-from interp.core.checks import check_images, check_instance, check_labels, check_number, kind_of
-from interp.core.drawing import colour_limit, names_of_classes, plain_text, wrapped
-from interp.core.errors import InputError, check_choice
-from interp.core.files import check_writable, replacing
-from interp.data import Dataset
-from interp.evaluation.predictions import predict
-from interp.models.model_check import find_facts
-from interp.models.model_graph import PROBABILITIES
+from interp.core.drawing import colour_limit, plain_text, wrapped
 from interp.report.figures import draw_map, draw_picture
 
-# Methods that most models have, of three families.
-USUAL = ("gradient", "integrated_gradients", "grad_cam")
-SCALES = ("map", "row")
-FORMATS = ("png", "svg", "pdf")
-# Images of a figure: more make a picture that no screen and no page holds.
-MOST = 50
 # Inches: the longer side of an image, what a column is wide at least, the titles of rows, a line of a title, a colour bar, the width and
 # the height of its labels, and what lies between pictures.
 _SIDE, _NARROWEST, _NAME, _LINE, _BAR, _LABEL, _PAD = 1.5, 0.9, 1.2, 0.13, 0.07, (0.45, 0.12), 0.1
 # Letters of 8 points in an inch.
 _LETTERS = 15
 # Of notebooks, and of files.
-_DPI, _FILE_DPI = 100, 200
+_DPI, FILE_DPI = 100, 200
 
 
 class ExplanationFigure(Figure):
@@ -48,142 +31,19 @@ class ExplanationFigure(Figure):
         return buffer.getvalue()
 
 
-def show(
-    model: keras.Model,
-    images: Any,
-    methods: str | Attribution | Sequence[str | Attribution] | Mapping[str, str | Attribution] = USUAL,
-    *,
-    labels: Any = None,
-    class_names: Sequence[str] | None = None,
-    scale: str = "map",
-    opacity: float = 0.55,
-    path: str | Path | None = None,
-) -> Figure:
-    """Draw what a model looks at: images down, methods across, each map over its image in grey. Red speaks for the class, blue against it.
-
-    The title of a row is the explained class with its probability. Colours end where the strongest 0.5% of a map's pixels begin.
-
-    Args:
-        model: any Keras model that takes images in [0, 1]; `interp.models.adapt` makes one of a model with another scale.
-        images: one image (height, width, channels) or several (n, height, width, channels), float32 in [0, 1], or a Dataset; 50 at most.
-        methods: names of methods, objects such as GradCAM(layer="conv2d_7"), or titles with either.
-        labels: the classes that are explained, (n,) or one for all images (default: the predicted ones).
-        class_names: texts (classes,) (default: those of the Dataset, else "class 3").
-        scale: "map" gives each map a colour scale of its own, "row" one to all maps of an image. Maps of different methods have different
-            units, so a shared scale suits methods of one kind.
-        opacity: of the maps, from 0 to 1.
-        path: a file in which the figure is written, .png, .svg or .pdf (default: none).
-
-    Returns:
-        a matplotlib Figure, which a notebook shows once. It belongs to no window: in a script, give a `path` or call its `savefig`.
-
-    Raises:
-        InputError: for bad input, and where a method cannot explain the model.
-
-    Example:
-        ```python
-        interp.show(model, images, ["grad_cam", "integrated_gradients"], class_names=("cat", "dog"), path="maps.png")
-        ```
-    """
-    chosen = _methods(methods)
-    check_choice("scale", scale, SCALES)
-    check_number("opacity", opacity, minimum=0)
-    if opacity > 1:
-        raise InputError(f"opacity came as {opacity:g}, expected at most 1")
-    file = None if path is None else _file(path)
-    pictures, names = _pictures(images, class_names)
-    logits = predict(model, pictures)
-    explained = _explained(labels, logits, pictures)
-    told = zip(
-        names_of_classes(explained, names, logits.shape[1]),
-        _probabilities(model, logits, explained),
-        strict=True,
-    )
-    titles = [f"{_lines(name, int(_NAME * _LETTERS), 4)}\n{_told(value)}" for name, value in told]
-    maps, layers = [], []
-    for _, method in chosen:
-        found = method.with_model(model).explain(pictures, explained)
-        maps.append(pixel_scores(found.maps))
-        layers.append(found.layer)
-    columns = [(name, layer) for (name, _), layer in zip(chosen, layers, strict=True)]
-    figure = _drawn(pictures, np.stack(maps, 1), titles, columns, scale == "row", opacity)
-    if file is not None:
-        with replacing(file) as temporary:
-            figure.savefig(temporary, format=file.suffix[1:].lower(), dpi=_FILE_DPI)
-    return figure
-
-
-def _methods(given: Any) -> list[tuple[str, Attribution]]:
-    """The methods with their titles. Raises InputError."""
-    if isinstance(given, (str, Attribution)):
-        given = [given]
-    if not isinstance(given, (list, tuple, Mapping)) or not given:
-        came = f"an empty {kind_of(given)}" if isinstance(given, (list, tuple, Mapping)) else kind_of(given)
-        raise InputError(
-            f"methods came as {came}, expected a list of names such as ['gradient', 'grad_cam'], or names with instances"
-        )
-    if isinstance(given, Mapping):
-        for title in given:
-            check_instance("a title of methods", title, str, "'mine'")
-        return [(title, find_attribution(method)) for title, method in given.items()]
-    found = [find_attribution(method) for method in given]
-    return [(shown_name(method), each) for method, each in zip(given, found, strict=True)]
-
-
-def _file(path: str | Path) -> Path:
-    """The path of a file that can be written, told before long work. Raises InputError."""
-    check_instance("the path of the figure", path, (str, Path), "'maps.png'")
-    file = Path(path)
-    if file.suffix[1:].lower() not in FORMATS:
-        raise InputError(f"path came as {str(path)[:80]!r}, expected a name that ends in .png, .svg or .pdf")
-    check_writable(file.parent)
-    return file
-
-
-def _pictures(images: Any, class_names: Sequence[str] | None) -> tuple[np.ndarray, Sequence[str] | None]:
-    """Images (n, height, width, channels) with the names of classes that are known. Raises InputError."""
-    if isinstance(images, Dataset):
-        class_names = images.class_names if class_names is None else class_names
-        images = images.images[: MOST + 1]
-    elif not isinstance(images, (list, tuple)) and len(getattr(images, "shape", ())) == 3:
-        images = images[None]
-    checked = check_images(images)
-    if len(checked) > MOST:
-        raise InputError(
-            f"more than {MOST} images came, expected at most as many as one figure shows: give images[:{MOST}]"
-        )
-    return checked.numpy(), class_names
-
-
-def _explained(labels: Any, logits: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """The class (n,) that is explained of each image. Raises InputError."""
-    if labels is None:
-        return logits.argmax(-1)
-    if np.ndim(labels) == 0 and np.issubdtype(np.asarray(labels).dtype, np.integer):
-        labels = np.full(len(images), labels)
-    return check_labels(labels, tf.convert_to_tensor(images), logits.shape[1]).numpy()
-
-
-def _probabilities(model: keras.Model, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The probability (n,) of each label, as the model's own softmax or sigmoid gives it."""
-    sigmoid = find_facts(model).ends_in == PROBABILITIES["Sigmoid"]
-    of_classes = tf.sigmoid(logits) if sigmoid else tf.nn.softmax(logits)
-    return np.take_along_axis(of_classes.numpy(), labels[:, None], 1)[:, 0]
-
-
-def _told(probability: float) -> str:
-    return f"p = {probability:.3f}" if probability >= 0.001 else "p < 0.001"
-
-
-def _drawn(
+def explanation_figure(
     images: np.ndarray,
     maps: np.ndarray,
-    titles: Sequence[str],
+    titles: Sequence[tuple[str, str]],
     columns: Sequence[tuple[str, str | None]],
-    shared: bool,
+    *,
+    shared_scale: bool,
     opacity: float,
 ) -> Figure:
-    """A figure of maps (n, methods, height, width) over images; `columns` are names of methods with the layers they look at."""
+    """Images (n, height, width, channels) down and their maps (n, methods, height, width) across, with colour bars.
+
+    `titles` (n,) are names of the explained classes with what is told of them, `columns` names of methods with the layers they look at.
+    """
     count, height, width, _ = images.shape
     wide, high = (_SIDE * side / max(height, width) for side in (width, height))
     letters = int(max(wide, _NARROWEST) * _LETTERS)
@@ -191,38 +51,38 @@ def _drawn(
         _lines(name, letters, 4) + ("" if layer is None else f"\n{_lines(f'at {layer}', letters, 3)}")
         for name, layer in columns
     ]
+    names = [f"{_lines(name, int(_NAME * _LETTERS), 4)}\n{told}" for name, told in titles]
     # A bar has a row of its own below its maps, or a column where the row shares it.
-    widths = [max(wide, _NARROWEST)] * (1 + len(columns)) + ([_BAR] if shared else [])
-    heights = [high] * count if shared else [high, _BAR] * count
-    lowest = _LINE * max(title.count("\n") + 1 for title in titles)
+    widths = [max(wide, _NARROWEST)] * (1 + len(columns)) + ([_BAR] if shared_scale else [])
+    heights = [high] * count if shared_scale else [high, _BAR] * count
+    lowest = _LINE * max(title.count("\n") + 1 for title in names)
     figure = ExplanationFigure(
         figsize=(
-            _NAME + sum(widths) + _PAD * len(widths) + (_LABEL[0] if shared else 0),
+            _NAME + sum(widths) + _PAD * len(widths) + (_LABEL[0] if shared_scale else 0),
             _LINE * max(head.count("\n") + 1 for head in heads)
             + count * (max(high, lowest) + _PAD)
-            + (0 if shared else count * (_BAR + _LABEL[1])),
+            + (0 if shared_scale else count * (_BAR + _LABEL[1])),
         ),
         dpi=_DPI,
-        layout="constrained",
+        layout=ConstrainedLayoutEngine(w_pad=_PAD / 2, h_pad=_PAD / 4, wspace=0, hspace=0),
     )
-    figure.get_layout_engine().set(w_pad=_PAD / 2, h_pad=_PAD / 4, wspace=0, hspace=0)
     grid = figure.add_gridspec(len(heights), len(widths), width_ratios=widths, height_ratios=heights)
-    for index, (image, of_image, title) in enumerate(zip(images, maps, titles, strict=True)):
-        place = index if shared else 2 * index
+    for index, (image, of_image, title) in enumerate(zip(images, maps, names, strict=True)):
+        place = index if shared_scale else 2 * index
         row = [_bare(figure.add_subplot(grid[place, column])) for column in range(1 + len(columns))]
         draw_picture(row[0], image)
         row[0].set_ylabel(title, fontsize=8, rotation=0, ha="right", va="center", multialignment="right")
         limits = [colour_limit(map_) for map_ in of_image]
-        if shared:
+        if shared_scale:
             limits = [max(limits)] * len(limits)
         for column, (axes, map_, limit) in enumerate(zip(row[1:], of_image, limits, strict=True), 1):
-            drawn = draw_map(axes, image, map_, limit, opacity)
+            draw_map(axes, image, map_, limit, opacity)
             if index == 0:
                 axes.set_title(heads[column - 1], fontsize=8)
-            if not shared:
-                _colour_bar(figure, drawn, figure.add_subplot(grid[place + 1, column]), "horizontal", limit, widths[0])
-        if shared:
-            _colour_bar(figure, drawn, figure.add_subplot(grid[place, -1]), "vertical", limits[0], widths[0])
+            if not shared_scale:
+                _colour_bar(figure, figure.add_subplot(grid[place + 1, column]), limit, widths[0])
+        if shared_scale:
+            _colour_bar(figure, figure.add_subplot(grid[place, -1]), limits[0], None)
     return figure
 
 
@@ -237,19 +97,23 @@ def _bare(axes: Axes) -> Axes:
     return axes
 
 
-def _colour_bar(figure: Figure, drawn: AxesImage, axes: Axes, orientation: str, limit: float, wide: float) -> None:
-    """A bar whose ends say the values, without the opacity of the map."""
-    bar = figure.colorbar(drawn, cax=axes, orientation=orientation)
-    bar.solids.set_alpha(1)
+def _colour_bar(figure: Figure, axes: Axes, limit: float, wide: float | None) -> None:
+    """A bar whose ends say the values: below a map, as `wide` as it is, or beside a row."""
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(-limit, limit), "seismic"),
+        cax=axes,
+        orientation="horizontal" if wide else "vertical",
+    )
     bar.outline.set_linewidth(0.4)
     bar.set_ticks([-limit, limit], labels=[f"{-limit:.2g}", f"{limit:.2g}"], fontsize=6)
     axes.tick_params(length=1.5, width=0.4, pad=1)
     # Labels stay within their bar, so those of neighbours do not run into each other.
-    if orientation == "horizontal":
-        # As wide as its map.
+    if wide:
         axes.set_box_aspect(_BAR / wide)
-        for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-            label.set_horizontalalignment(side)
+        low, high = axes.get_xticklabels()
+        low.set_horizontalalignment("left")
+        high.set_horizontalalignment("right")
     else:
-        for label, side in zip(axes.get_yticklabels(), ("bottom", "top"), strict=True):
-            label.set_verticalalignment(side)
+        low, high = axes.get_yticklabels()
+        low.set_verticalalignment("bottom")
+        high.set_verticalalignment("top")

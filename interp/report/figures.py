@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from interp.core.checks import check_finite, check_instance, check_listed, check_named, kind_of
@@ -89,12 +88,12 @@ def draw_picture(axes: Axes, image: np.ndarray) -> None:
     axes.imshow(image if image.shape[-1] == 3 else image.mean(-1), cmap="gray", vmin=0, vmax=1)
 
 
-def draw_map(axes: Axes, image: np.ndarray, map_: np.ndarray, limit: float, opacity: float = 0.55) -> AxesImage:
-    """Draw a signed map (h, w) over its image in grey, in colours that end at the magnitude `limit`, and return what was drawn."""
+def draw_map(axes: Axes, image: np.ndarray, map_: np.ndarray, limit: float, opacity: float = 0.55) -> None:
+    """Draw a signed map (h, w) over its image in grey, in colours that end at the magnitude `limit`."""
     height, width = image.shape[:2]
     axes.imshow(image.mean(-1), cmap="gray", vmin=0, vmax=1)
     enlarged = cv2.resize(map_.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return axes.imshow(enlarged, cmap="seismic", vmin=-limit, vmax=limit, alpha=opacity)
+    axes.imshow(enlarged, cmap="seismic", vmin=-limit, vmax=limit, alpha=opacity)
 
 
 def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:

@@ -14,7 +14,7 @@ import interp
 from interp.attributions import GradCAM, InputXGradient, VanillaGradient, pixel_scores
 from interp.core.errors import InputError
 from interp.data import Dataset
-from interp.report.explanation_figure import MOST
+from interp.report.show_explanations import MOST
 
 L = keras.layers
 GENERATOR = np.random.RandomState(0)
@@ -167,7 +167,7 @@ def test_opacity(model):
 
 @pytest.mark.parametrize("shape", [(8, 40, 3), (40, 8, 1)])
 @pytest.mark.parametrize("scale", ["map", "row"])
-@pytest.mark.parametrize(("count", "methods"), [(1, 1), (4, 6)])
+@pytest.mark.parametrize(("count", "methods"), [(1, 1), (2, 3), pytest.param(4, 6, marks=pytest.mark.slow)])
 def test_texts_and_pictures_do_not_overlap(shape, scale, count, methods):
     model = made(shape, "softmax")
     chosen = {f"{place}: smooth_grad_squared:guided_backprop": "edges" for place in range(methods)}
