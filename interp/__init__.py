@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from interp.models import save_model as save_model
     from interp.report.explanation_benchmark import benchmark_explanations as benchmark_explanations
     from interp.report.leaderboard import leaderboard as leaderboard
+    from interp.report.show_explanations import show as show
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _FUNCTIONS = {
     **dict.fromkeys(("build_network", "load_model", "save_model"), "models"),
     "leaderboard": "report.leaderboard",
     "benchmark_explanations": "report.explanation_benchmark",
+    "show": "report.show_explanations",
 }
 
 __all__ = ["InputError", "__version__", "share_cores_among_streams", *_MODULES, *_FUNCTIONS]

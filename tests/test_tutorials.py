@@ -68,7 +68,7 @@ def own(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "heading"),
-    [("README.md", "Your images, your model"), ("docs/your_own.md", None)],
+    [("README.md", "Your images, your model"), ("docs/your_own.md", None), ("docs/explaining.md", "Pictures")],
 )
 def test_every_block_runs(page, heading, own):
     test = data.load("photos", "test", image_size=64)

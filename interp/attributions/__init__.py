@@ -4,10 +4,11 @@ Each is a description (its settings) that attacks, discrepancies and training ob
 """
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
-from interp.attributions.attribution import Attribution, Explanation, Maps
+from interp.attributions.attribution import Attribution, Maps
 from interp.attributions.cam import CAM, Representation
 from interp.attributions.edge_map import EdgeMap
 from interp.attributions.expected_gradients import ExpectedGradients
+from interp.attributions.explanation import Explanation
 from interp.attributions.grad_cam import GradCAM, GradCAMPlusPlus, GuidedGradCAM, LayerCAM
 from interp.attributions.gradients import DeconvNet, GuidedBackprop, InputXGradient, VanillaGradient
 from interp.attributions.integrated_gradients import IntegratedGradients

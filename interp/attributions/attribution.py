@@ -1,7 +1,6 @@
 """What all explanation methods share: a description, one differentiable function from points to maps, and maps for people."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attributions.explanation import Explanation
 from interp.core.checks import check_images, check_labels, check_number, kind_of
 from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches
 from interp.core.digest import digest
@@ -19,16 +19,6 @@ from interp.models.prepared import PreparedModel, prepare
 
 # Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
 VALUES = 512 * 28 * 28
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Maps (n, height, width, channels or 1) with the name of the method, the layer it looked at, and further values (n,)."""
-
-    maps: Any
-    method: str
-    layer: str | None = None
-    values: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Maps(NamedTuple):
@@ -116,7 +106,9 @@ class Attribution(ABC):
                 "damaged weights, or divisions, roots and logarithms at 0 in the model"
             )
         named = {name: value.numpy() for name, value in zip(self.values, values, strict=True)}
-        return Explanation(like(images, maps), self.name, layer, self.judged(named))
+        return Explanation(
+            like(images, maps), self.name, layer, self.judged(named), like(images, batch), chosen.numpy()
+        )
 
     def pictures(
         self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor

@@ -1,6 +1,9 @@
 """Tables, pictures and pages of results."""
 
 import interp.core.keras_backend  # noqa: F401 - first, for its message
+from interp.core.map_strip import map_strip
+from interp.core.page import GalleryEntry, Page
+from interp.core.svg_curves import Curve
 from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, moved_maps, targeted_maps_figure
 from interp.report.explanation_benchmark import benchmark_explanations, write_faithfulness_page
@@ -8,8 +11,6 @@ from interp.report.faithfulness_figures import faithfulness_curves_figure, faith
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.leaderboard import Leaderboard
 from interp.report.leaderboard_figure import leaderboard_figure
-from interp.report.map_strip import map_strip
-from interp.report.page import GalleryEntry, Page
 from interp.report.robustness_figures import (
     bound_figure,
     panels_figure,
@@ -25,7 +26,7 @@ from interp.report.saliency_figures import (
     retraining_figure,
     selectivity_figure,
 )
-from interp.report.svg_curves import Curve
+from interp.report.show_explanations import show
 from interp.report.unforeseen_figures import attacks_gallery, gallery_figure, unforeseen_figure
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "render",
     "retraining_figure",
     "selectivity_figure",
+    "show",
     "sneaking_figure",
     "tab_separated",
     "targeted_maps_figure",

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from interp.attributions import InterpretationMaps
 from interp.core.checks import check_images, check_instance
 from interp.core.errors import InputError
+from interp.core.map_strip import map_strip
+from interp.core.page import GalleryEntry
 from interp.data import Dataset
 from interp.evaluation.predictions import predict
 from interp.report.figures import maps_figure
-from interp.report.map_strip import map_strip
-from interp.report.page import GalleryEntry
 
 Cell = tuple[str, np.ndarray, np.ndarray | None]
 # What a map is called in a title.

@@ -10,13 +10,13 @@ import numpy as np
 from interp.attributions import Attribution
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError
+from interp.core.page import Page
 from interp.core.parallel import open_workers
+from interp.core.svg_curves import Curve
 from interp.data import DATASETS, Dataset
 from interp.evaluation import Faithfulness, Measure, faithfulness, ink
 from interp.report.faithfulness_figures import faithfulness_figure
-from interp.report.page import Page
 from interp.report.saliency_figures import agreement_figure
-from interp.report.svg_curves import Curve
 
 
 def benchmark_explanations(

@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from interp.core.checks import check_instance
+from interp.core.drawing import plain_text
 from interp.core.errors import InputError
 from interp.evaluation import Faithfulness
-from interp.report.figures import plain_text
 from interp.report.saliency_figures import legend_beside, line_style
 
 

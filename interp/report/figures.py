@@ -4,20 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from interp.core.checks import check_finite, check_instance, check_listed, check_named, kind_of
+from interp.core.drawing import COLOURS, plain_text
 from interp.core.errors import InputError
 from interp.evaluation import AccuracyCurve
-
-# Distinct for common forms of colour blindness (Okabe and Ito).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
-
-def plain_text(name: str) -> str:
-    """A name as matplotlib shows it letter by letter: dollar signs would start a formula, other alphabets would be boxes."""
-    return name.encode("ascii", "replace").decode().replace("$", r"\$")
 
 
 def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
@@ -81,16 +75,25 @@ def maps_figure(
         for axes in axes_row:
             axes.axis("off")
         for axes, (title, image, map_), largest in zip(axes_row, row, scales, strict=False):
-            grey = map_ is not None or image.shape[-1] == 1
-            shown = image.mean(-1) if grey else image
-            axes.imshow(shown, cmap="gray", vmin=0, vmax=1, alpha=1.0 if map_ is None else 0.6)
-            if map_ is not None:
-                height, width = image.shape[:2]
-                enlarged = cv2.resize(map_.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-                scale = largest or 1.0
-                axes.imshow(enlarged, cmap="seismic", vmin=-scale, vmax=scale, alpha=0.55)
+            if map_ is None:
+                draw_picture(axes, image)
+            else:
+                draw_map(axes, image, map_, largest or 1.0)
             axes.set_title(title, fontsize=8)
     return figure
+
+
+def draw_picture(axes: Axes, image: np.ndarray) -> None:
+    """Draw an image (height, width, channels): three channels in colour, others by their mean in grey."""
+    axes.imshow(image if image.shape[-1] == 3 else image.mean(-1), cmap="gray", vmin=0, vmax=1)
+
+
+def draw_map(axes: Axes, image: np.ndarray, map_: np.ndarray, limit: float, opacity: float = 0.55) -> None:
+    """Draw a signed map (h, w) over its image in grey, in colours that end at the magnitude `limit`."""
+    height, width = image.shape[:2]
+    axes.imshow(image.mean(-1), cmap="gray", vmin=0, vmax=1)
+    enlarged = cv2.resize(map_.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    axes.imshow(enlarged, cmap="seismic", vmin=-limit, vmax=limit, alpha=opacity)
 
 
 def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:

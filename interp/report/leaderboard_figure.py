@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from interp.core.checks import check_instance
+from interp.core.drawing import COLOURS, plain_text
 from interp.core.tables import NOTHING
 from interp.evaluation import LeaderboardRow
-from interp.report.figures import COLOURS, plain_text
 from interp.report.leaderboard import Leaderboard, leaderboard_groups
 
 # Areas of markers, in square points, of a clean accuracy of 0 and of 1.

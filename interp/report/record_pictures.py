@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from interp.core.files import replacing, write_bytes
+from interp.core.page import GalleryEntry
 from interp.report.figures import note_source
-from interp.report.page import GalleryEntry
 
 
 def write_pictures(

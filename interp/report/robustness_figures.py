@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from interp.core.checks import check_named
+from interp.core.drawing import COLOURS, plain_text
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
-from interp.report.figures import COLOURS, plain_text
 
 
 def validity_figure(found: Mapping[str, Validity]) -> Figure:

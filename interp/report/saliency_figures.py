@@ -9,14 +9,12 @@ from matplotlib.figure import Figure
 
 from interp.attributions import pixel_scores
 from interp.core.checks import check_finite, check_instance, check_named
+from interp.core.drawing import COLOURS, colour_limit, plain_text
 from interp.core.errors import InputError, check_choice
 from interp.evaluation import METRICS, RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
-from interp.report.figures import COLOURS, plain_text
 
 _STYLES = ("-", "--", ":")
-# Of a map's magnitudes; a few extreme pixels would leave the rest pale.
-_STRONGEST = 99.5
 
 
 def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
@@ -32,7 +30,7 @@ def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titl
         _image(row[0], images[index], titles[index])
         for axes, (name, of_method) in zip(row[1:], scores.items(), strict=True):
             map_ = of_method[index]
-            scale = float(np.percentile(np.abs(map_), _STRONGEST)) or float(np.abs(map_).max()) or 1.0
+            scale = colour_limit(map_)
             axes.imshow(map_, cmap="seismic", vmin=-scale, vmax=scale)
             if index == 0:
                 axes.set_title(plain_text(name).replace("_", "\n"), fontsize=7)

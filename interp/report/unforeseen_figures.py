@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
 from interp.core.checks import check_finite, check_instance, check_listed, check_named
+from interp.core.drawing import COLOURS, plain_text
 from interp.data import Dataset
 from interp.evaluation import UnforeseenAccuracy
-from interp.report.figures import COLOURS, plain_text
 
 # Parts of the usual budget in a gallery, and the steps of its attacks.
 _PARTS, _STEPS = (1 / 16, 1 / 4, 1.0), 20

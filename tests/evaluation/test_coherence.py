@@ -5,12 +5,12 @@ import pytest
 
 from interp.attributions import pixel_scores
 from interp.core.errors import InputError
+from interp.core.map_strip import map_strip
 from interp.data import Dataset
 from interp.discrepancy import kendall_tau, pearson_r, spearman_r, top_k_overlap
 from interp.evaluation import coherence, ink
 from interp.evaluation.erasure import erase, find_protocol, pixel_ranks
 from interp.report import attributions_figure, maps_figure
-from interp.report.map_strip import map_strip
 
 MAPS = np.array([[[3.0, -1.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 1.0]]], np.float32)[..., None]
 OBJECTS = np.array([[[1, 0], [1, 0]], [[1, 0], [1, 0]]], bool)

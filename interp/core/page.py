@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from interp.core.checks import check_instance, check_named, kind_of
 from interp.core.errors import InputError
 from interp.core.files import write_text
+from interp.core.svg_curves import Curve, svg_curves
 from interp.core.tables import Cell, Table, render
-from interp.report.svg_curves import Curve, svg_curves
 
 CELLS = (str, int, float, np.floating, np.integer, type(None))
 _ASSETS = Path(__file__).parent / "assets"
@@ -26,7 +26,7 @@ _ASSETS = Path(__file__).parent / "assets"
 
 @dataclass(frozen=True)
 class GalleryEntry:
-    """A picture (WebP) of a gallery, picked by image, network and method; the caption is its text for those who do not see it."""
+    """A picture (WebP) of a gallery, picked by image, network and method, of which empty ones are no choice; the caption is its text."""
 
     image: str
     network: str
@@ -86,6 +86,8 @@ class Page:
         chosen = []
         for name in names:
             values = dict.fromkeys(getattr(entry, name) for entry in entries)
+            if set(values) == {""}:
+                continue
             options = "".join(f"<option>{_escape(value)}</option>" for value in values)
             chosen.append(f'<label>{name}<select name="{name}">{options}</select></label>')
         figures = []
@@ -119,6 +121,10 @@ class Page:
     def write(self, path: str | Path) -> None:
         """Write the page completely or not at all. Raises InputError."""
         check_instance("the path of the page", path, (str, Path), "'report.html'")
+        write_text(path, self.to_html())
+
+    def to_html(self) -> str:
+        """The text of the page."""
         style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
         title = _escape(self.title)
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{style}</style>'
@@ -126,9 +132,7 @@ class Page:
         contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
         body = "\n".join([f"<h1>{title}</h1>", contents, "<main>", *self._parts, "</main>"])
         ending = f'<div id="tip" role="status" hidden></div>\n<script>{script}</script>'
-        write_text(
-            path, f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n{ending}\n</body></html>\n'
-        )
+        return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n{ending}\n</body></html>\n'
 
 
 def _escape(text: str) -> str:
