@@ -1,5 +1,6 @@
-"""What all pictures share: colours, names as they are drawn, and the magnitude at which the colours of a map end."""
+"""What all pictures share: the figure itself, colours, names as they are drawn, and the magnitude at which the colours of a map end."""
 
+import io
 import re
 import textwrap
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from interp.core.checks import check_listed, kind_of
@@ -62,3 +64,12 @@ def names_of_classes(labels: Any, names: Sequence[str] | None, classes: int | No
     if max(labels) >= len(names):
         raise InputError(f"{len(names)} class_names came, class {max(labels)} has none: give a name for each class")
     return [str(names[label]) for label in labels]
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is the value of a cell, once, whether or not pyplot was imported."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()

@@ -1,6 +1,5 @@
 """Images down, methods across: a figure of explanations with its colour bars, laid out in inches."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from interp.core.drawing import colour_limit, plain_text, wrapped
+from interp.core.drawing import ShownFigure, colour_limit, plain_text, wrapped
 from interp.report.figures import draw_map, draw_picture
 
 # Inches: the longer side of an image, what a column is wide at least, the titles of rows, a line of a title, a colour bar, the width and
@@ -20,15 +19,6 @@ _SIDE, _NARROWEST, _NAME, _LINE, _BAR, _LABEL, _PAD = 1.5, 0.9, 1.2, 0.13, 0.07,
 _LETTERS = 15
 # Of notebooks, and of files.
 _DPI, FILE_DPI = 100, 200
-
-
-class ExplanationFigure(Figure):
-    """A figure that a notebook shows where it is the value of a cell, once, whether or not pyplot was imported."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
-        return buffer.getvalue()
 
 
 def explanation_figure(
@@ -56,7 +46,7 @@ def explanation_figure(
     widths = [max(wide, _NARROWEST)] * (1 + len(columns)) + ([_BAR] if shared_scale else [])
     heights = [high] * count if shared_scale else [high, _BAR] * count
     lowest = _LINE * max(title.count("\n") + 1 for title in names)
-    figure = ExplanationFigure(
+    figure = ShownFigure(
         figsize=(
             _NAME + sum(widths) + _PAD * len(widths) + (_LABEL[0] if shared_scale else 0),
             _LINE * max(head.count("\n") + 1 for head in heads)

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from interp.core.checks import check_instance
-from interp.core.drawing import plain_text
+from interp.core.drawing import ShownFigure, plain_text
 from interp.core.errors import InputError
 from interp.evaluation import Faithfulness
 from interp.report.saliency_figures import legend_beside, line_style
@@ -18,7 +18,9 @@ def faithfulness_figure(found: Faithfulness) -> Figure:
     values = np.array([[np.nan if mean.value is None else mean.value for mean in row] for row in means])
     signs = np.array([1 if facts.higher_is_better else -1 for facts in found.measures.values()])
     ranks = stats.rankdata(values * signs, axis=0, nan_policy="omit")
-    figure = Figure(figsize=(2.2 + 1.1 * len(found.measures), 1.2 + 0.42 * len(found.methods)), layout="constrained")
+    figure = ShownFigure(
+        figsize=(2.2 + 1.1 * len(found.measures), 1.2 + 0.42 * len(found.methods)), layout="constrained"
+    )
     axes = figure.add_subplot()
     axes.imshow(ranks, cmap="Greens", vmin=0, vmax=len(found.methods) * 1.2, aspect="auto")
     arrows = ["higher" if facts.higher_is_better else "lower" for facts in found.measures.values()]
@@ -42,7 +44,7 @@ def faithfulness_curves_figure(found: Faithfulness) -> Figure:
     check_instance("the comparison", found, Faithfulness, "faithfulness(model, images, labels, ['gradient'])")
     if not found.curves:
         raise InputError("no measure of this comparison has a curve: measure deletion, insertion or ROAD as well")
-    figure = Figure(figsize=(1.8 + 3.4 * len(found.curves), 3.4), layout="constrained")
+    figure = ShownFigure(figsize=(1.8 + 3.4 * len(found.curves), 3.4), layout="constrained")
     panels = figure.subplots(1, len(found.curves), squeeze=False)[0]
     for axes, (name, curve) in zip(panels, found.curves.items(), strict=True):
         for place, method in enumerate(found.methods):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from interp.core.checks import check_finite, check_instance, check_listed, check_named, kind_of
-from interp.core.drawing import COLOURS, plain_text
+from interp.core.drawing import COLOURS, ShownFigure, plain_text
 from interp.core.errors import InputError
 from interp.evaluation import AccuracyCurve
 
@@ -17,7 +17,7 @@ from interp.evaluation import AccuracyCurve
 def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
     """Accuracy under attack against eps, a line a network, with one standard error as a band."""
     check_named("curves", curves, AccuracyCurve, "accuracy_curve(...)")
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    figure = ShownFigure(figsize=(6.4, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, curve), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
         values, errors = np.array(curve.accuracies), np.array(curve.standard_errors)
@@ -63,7 +63,7 @@ def maps_figure(
     ):
         raise InputError(f"rows came as {kind_of(rows)}, expected rows of (title, image, map or None)")
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(1.55 * columns, 1.8 * len(rows)), layout="constrained")
+    figure = ShownFigure(figsize=(1.55 * columns, 1.8 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, row in zip(grid, rows, strict=True):
         for _, _, map_ in row:
@@ -107,7 +107,7 @@ def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
         "validation_accuracy": "validation",
         "validation_robust_accuracy": "validation, attacked",
     }
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = ShownFigure(figsize=(9, 3.6), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     epochs = np.arange(1, len(history) + 1)
     marker = "o" if len(history) < 30 else None

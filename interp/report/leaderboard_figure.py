@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from interp.core.checks import check_instance
-from interp.core.drawing import COLOURS, plain_text
+from interp.core.drawing import COLOURS, ShownFigure, plain_text
 from interp.core.tables import NOTHING
 from interp.evaluation import LeaderboardRow
 from interp.report.leaderboard import Leaderboard, leaderboard_groups
@@ -33,7 +33,7 @@ def leaderboard_figure(board: Leaderboard) -> Figure:
     trained_by = sorted({row.facts.trained_by for *_, rows in panels for row in rows})
     colours = {who: COLOURS[place % len(COLOURS)] for place, who in enumerate(trained_by)}
     down = max(1, -(-len(panels) // 2))
-    figure = Figure(figsize=(12, 5.2 * down), layout="constrained")
+    figure = ShownFigure(figsize=(12, 5.2 * down), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     grid = figure.subplots(down, 2, squeeze=False).ravel()
     for axes in grid[len(panels) :]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from interp.core.checks import check_named
-from interp.core.drawing import COLOURS, plain_text
+from interp.core.drawing import COLOURS, ShownFigure, plain_text
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
 
@@ -44,7 +44,7 @@ def panels_figure(
 
     A name has one look in all of them; `order` is that of all names that there may be.
     """
-    figure = Figure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
+    figure = ShownFigure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
     grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False).ravel()
     drawn = {name for lines in panels.values() for name in lines}
     names = [name for name in order if name in drawn]
@@ -109,7 +109,7 @@ def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
 def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, Sneaking]) -> Figure:
     """A panel an image: its picture, and discrepancy against eps, one curve for each class selection."""
     images = sorted({int(image) for found in curves.values() for image in found.qualified})
-    figure = Figure(figsize=(6, 2.2 * len(images)), layout="constrained")
+    figure = ShownFigure(figsize=(6, 2.2 * len(images)), layout="constrained")
     grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 2.6))
     for (picture, axes), image in zip(grid, images, strict=True):
         pixels = np.asarray(sample.images[image])
@@ -136,7 +136,7 @@ def _from_zero(axes: Axes) -> None:
 
 
 def _one(**settings: object) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = ShownFigure(figsize=(8, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.set(**settings)
     axes.spines[["top", "right"]].set_visible(False)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from interp.attributions import pixel_scores
 from interp.core.checks import check_finite, check_instance, check_named
-from interp.core.drawing import COLOURS, colour_limit, plain_text
+from interp.core.drawing import COLOURS, ShownFigure, colour_limit, plain_text
 from interp.core.errors import InputError, check_choice
 from interp.evaluation import METRICS, RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
@@ -60,7 +60,7 @@ def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
             f"the agreement came as {agreement.dtype} of shape {agreement.shape}, expected a number for each pair of methods"
         )
     side = 1.8 + 0.5 * len(methods)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    figure = ShownFigure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.imshow(agreement, cmap="RdBu_r", vmin=-1, vmax=1)
     names = [plain_text(name) for name in methods]
@@ -78,7 +78,7 @@ def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
     check_named("curves", found, Selectivity, "selectivity(VanillaGradient(model), images, labels)")
     patch = max(result.patch for result in found.values())
     label_of_steps = "erased pixels" if patch == 1 else f"erased patches of {patch} x {patch} pixels"
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = ShownFigure(figsize=(11, 4), layout="constrained")
     for axes, label in zip(figure.subplots(1, 2), ("probability of the class", "accuracy"), strict=True):
         for place, (name, result) in enumerate(found.items()):
             curve = result.mean_probability if label.startswith("probability") else result.accuracy
@@ -92,7 +92,7 @@ def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
 def correlations_figure(found: SanityCheck) -> Figure:
     """Rank correlation with the maps of the trained network against how much of it is random, a line a method."""
     check_instance("the curves", found, SanityCheck, "sanity_check(...)")
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     stages = ["none", *found.stages]
     for place, (name, means) in enumerate(found.correlations.items()):
@@ -110,7 +110,7 @@ def retraining_figure(found: RoarKar, metric: str) -> Figure:
     """Test accuracy after retraining against the ratio, a line a method, one standard error as a band, the baseline in black."""
     check_instance("the accuracies", found, RoarKar, "roar_kar(...)")
     check_choice("metric", metric, METRICS)
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for place, name in enumerate(found.methods):
         means = [found.mean(metric, name, ratio) for ratio in found.ratios]
@@ -158,7 +158,7 @@ def legend_beside(axes: Axes) -> None:
 
 
 def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(1.05 * columns, 1.05 * rows + 0.35), layout="constrained")
+    figure = ShownFigure(figsize=(1.05 * columns, 1.05 * rows + 0.35), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_xticks([])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
 from interp.core.checks import check_finite, check_instance, check_listed, check_named
-from interp.core.drawing import COLOURS, plain_text
+from interp.core.drawing import COLOURS, ShownFigure, plain_text
 from interp.data import Dataset
 from interp.evaluation import UnforeseenAccuracy
 
@@ -21,7 +21,7 @@ def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], title
     images = check_finite("images", images)
     check_named("pictures", pictures, np.ndarray, "Fog()(model, images, labels)")
     columns = {"clean": images, **pictures}
-    figure = Figure(figsize=(0.85 * len(columns), 0.85 * len(images) + 0.5), layout="constrained")
+    figure = ShownFigure(figsize=(0.85 * len(columns), 0.85 * len(images) + 0.5), layout="constrained")
     grid = figure.subplots(len(images), len(columns), squeeze=False)
     for index, row in enumerate(grid):
         for axes, (name, shown) in zip(row, columns.items(), strict=True):
@@ -55,7 +55,7 @@ def unforeseen_figure(found: Sequence[UnforeseenAccuracy]) -> Figure:
     for row in found:
         check_instance("an accuracy", row, UnforeseenAccuracy, "those that unforeseen_accuracy(...) returns")
     names = list(dict.fromkeys(row.attack for row in found))
-    figure = Figure(figsize=(2.6 * len(names), 2.8), layout="constrained")
+    figure = ShownFigure(figsize=(2.6 * len(names), 2.8), layout="constrained")
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         goals = list(dict.fromkeys(row.goal for row in found if row.attack == name))

@@ -5,6 +5,8 @@ import pytest
 
 from interp.core.drawing import colour_limit, names_of_classes, plain_text, wrapped
 from interp.core.errors import InputError
+from interp.evaluation import AccuracyCurve
+from interp.report import accuracy_figure, history_figure
 
 
 def test_letters_that_the_font_has_stay_and_dollars_start_no_formula():
@@ -54,3 +56,11 @@ def test_names_that_do_not_fit_are_refused(names, said):
     with pytest.raises(InputError) as caught:
         names_of_classes(np.array([0, 1]), names)
     assert said in str(caught.value)
+
+
+def test_figures_of_the_report_show_themselves_in_notebooks():
+    """A Figure that belongs to no window has no picture of its own."""
+    curve = AccuracyCurve((0.0, 0.1), (0.5, 0.25), 4, "PGD")
+    history = [{"loss": 1.0, "accuracy": 0.5}, {"loss": 0.5, "accuracy": 0.75}]
+    for figure in (accuracy_figure({"network": curve}), history_figure(history)):
+        assert figure._repr_png_().startswith(b"\x89PNG")
