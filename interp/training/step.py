@@ -20,6 +20,7 @@ from interp.training.batches import Batch, draw_batch, part_of
 from interp.training.inner_attack import attack_batch
 from interp.training.model_state import ModelState, TrainingMode
 from interp.training.objectives import Objective, check_explanation, find_objective
+from interp.training.replica_statistics import check_shared_statistics, shared_statistics
 from interp.training.schedule import Schedule
 from interp.training.update import is_finite, update_if
 from interp.training.views import Pair, View
@@ -53,11 +54,8 @@ def make_step(
     check_explanation(objective, model, shape)
     weights = None if class_weights is None else weight_vector(class_weights, classes)
     state = state or ModelState(model, shape)
-    if state.statistics and batch_statistics != "fixed" and tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        raise InputError(
-            "the model has batch normalisation, or another layer that keeps something of each batch, which would depend on the number of "
-            "replicas: train it with one, or with these layers at trainable=False"
-        )
+    if batch_statistics != "fixed" and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        check_shared_statistics(model, state.statistics)
     variables = model.trainable_variables
     optimizer.build(variables)
     strategy = tf.distribute.get_strategy()
@@ -109,7 +107,8 @@ def make_step(
     @cache
     def compile_step(streams: int) -> Any:
         def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
-            results = strategy.run(partial(replica_step, streams), batch)
+            with shared_statistics(replicas):
+                results = strategy.run(partial(replica_step, streams), batch)
             return {name: strategy.experimental_local_results(value)[0] for name, value in results.items()}
 
         scalar = tf.TensorSpec([])

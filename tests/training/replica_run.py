@@ -1,4 +1,4 @@
-"""Twenty steps of Int by one replica, two logical CPUs, or as one of several workers; writes the weights to a file."""
+"""Twenty steps by one replica, two logical CPUs, or as one of several workers; writes the weights to a file."""
 
 import sys
 
@@ -16,12 +16,31 @@ def main() -> None:
         with strategy.scope():
             check_agreement(int(architecture.removeprefix("from step ")), "the same arguments")
         return
+    import keras
+
     from interp import data
     from interp.models import build_network
     from interp.training import Schedule, find_objective, train
 
+    layers = keras.layers
     with strategy.scope():
-        network = build_network(architecture, (28, 28, 1), 10)
+        if architecture == "smooth":
+            keras.utils.set_random_seed(3)
+            network = keras.Sequential(
+                [
+                    keras.Input((28, 28, 1)),
+                    *(
+                        layers.Conv2D(6, 5, strides=3),
+                        layers.BatchNormalization(momentum=0.8),
+                        layers.Activation("softplus"),
+                    ),
+                    *(layers.Flatten(), layers.Dense(20), layers.BatchNormalization(), layers.Activation("tanh")),
+                    layers.Dense(10),
+                ]
+            )
+        else:
+            network = build_network(architecture, (28, 28, 1), 10)
+        start = [np.asarray(variable) for variable in network.variables]
         schedule = Schedule(
             epochs=1,
             batch_size=25,
@@ -31,9 +50,14 @@ def main() -> None:
             attack_steps=3,
             attack_step_size=0.05,
         )
-        objective = find_objective("int" if architecture == "small" else "normal")
-        train(network, objective, data.load("digits", "train").take(500), schedule)
-    np.savez(target, *[np.asarray(variable) for variable in network.variables])
+        objective = find_objective({"small": "int", "smooth": "adv"}.get(architecture, "normal"))
+        # Adam makes steps of rounding errors where a gradient is next to 0.
+        rate = {"smooth": 0.05, "small": None}.get(architecture, 1e-3)
+        optimizer = None if rate is None else keras.optimizers.SGD(rate)
+        train(network, objective, data.load("digits", "train").take(500), schedule, optimizer=optimizer)
+    weights = [np.asarray(variable) for variable in network.variables]
+    assert max(np.abs(last - first).max() for first, last in zip(start, weights, strict=True)) > 0.01
+    np.savez(target, *weights)
     print(f"{strategy.num_replicas_in_sync} replicas")
 
 
