@@ -1,6 +1,6 @@
-"""Captum and pytorch-grad-cam explain a network of the same weights in PyTorch as this project explains it in Keras.
+"""Captum explains a network of the same weights in PyTorch as this project explains it in Keras.
 
-They are installed in an environment of their own: `make test-peers`.
+Captum is installed in an environment of its own: `make test-peers`.
 """
 
 import keras
@@ -81,16 +81,17 @@ def test_occlusion_is_captums(model, peer, window, stride, fill):
     np.testing.assert_allclose(np.repeat(maps, 2, -1), ours(found), rtol=1e-3, atol=1e-5)
 
 
-def test_layer_cam_is_that_of_pytorch_grad_cam(model, peer):
-    """It takes each map to [0, 1] by its least and largest value."""
-    cam = pytest.importorskip("pytorch_grad_cam", reason="pytorch-grad-cam is not installed: make test-peers")
-    targets = [cam.utils.model_targets.ClassifierOutputTarget(label) for label in LABELS]
-    for parameter in peer.parameters():
-        parameter.requires_grad_(True)
-    found = cam.LayerCAM(peer, [peer[4]])(theirs(IMAGES), targets)
-    maps = LayerCAM(model, layer="active")(IMAGES, LABELS)[..., 0]
-    least, most = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
-    np.testing.assert_allclose((maps - least) / (most - least), found, rtol=1e-3, atol=1e-5)
+def test_layer_cam_is_made_of_what_captum_gives(model, peer):
+    """Captum has no LayerCAM, but its gradients times activations: behind a ReLU relu(g) A is relu(g A)."""
+    import torch
+    from captum.attr import LayerGradientXActivation
+
+    product = LayerGradientXActivation(peer, peer[4]).attribute(theirs(IMAGES), target=labels_of_theirs())
+
+    coarse = torch.relu(product).sum(1, keepdim=True)
+    found = torch.nn.functional.interpolate(coarse, SHAPE[:2], mode="bilinear", align_corners=False)
+    maps = LayerCAM(model, layer="active")(IMAGES, LABELS)
+    np.testing.assert_allclose(maps, ours(found), rtol=1e-3, atol=1e-5)
 
 
 def test_relevance_by_the_epsilon_rule_is_captums(model, peer):
