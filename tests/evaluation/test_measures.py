@@ -241,6 +241,27 @@ def within(values, expected, errors=4):
     assert abs(values.mean() - expected) < errors * error
 
 
+def test_a_second_call_compiles_nothing_and_sees_new_weights():
+    traced = []
+
+    class Counted(L.Layer):
+        def call(self, inputs):
+            traced.append(inputs.shape)
+            return inputs
+
+    model = keras.Sequential([keras.Input((2, 2, 1)), Counted(), L.Flatten(), L.Dense(2)])
+    measure = Deletion(steps=4)
+    first = measure(model, IMAGE, [0], MAP)
+    count = len(traced)
+    np.testing.assert_array_equal(measure(model, IMAGE, [0], MAP), first)
+    assert len(traced) == count
+    model.set_weights(TOY.get_weights())
+    assert measure(model, IMAGE, [0], MAP) == pytest.approx(Deletion(steps=4)(TOY, IMAGE, [0], MAP), rel=1e-6)
+    # Another model of the same measure is another one.
+    other = linear(2 * WEIGHTS_2X2, (2, 2, 1))
+    np.testing.assert_array_equal(measure(other, IMAGE, [0], MAP), Deletion(steps=4)(other, IMAGE, [0], MAP))
+
+
 def test_what_random_maps_come_to():
     model, images, labels = many(100, 6)
     deletion, insertion = (

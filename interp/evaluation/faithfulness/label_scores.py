@@ -51,7 +51,8 @@ class LabelScores:
         first = next(waiting)
         # Several batches together, so that neither few images nor the end of each variant leave streams idle.
         together = max(1, BATCHES * self._batch(first) // len(labels))
-        waiting, parts = chain([first], waiting), []
+        waiting = chain([first], waiting)
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
         while group := list(islice(waiting, together)):
             scores = self(np.concatenate(group), np.tile(labels, len(group)))
             parts += zip(*(each.reshape(len(group), -1) for each in scores), strict=True)
