@@ -34,7 +34,7 @@ help:
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
-	@echo 'make test-peers Foolbox and ART on a network of this project, in .venv-peers (3 GB more)'
+	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (3 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom, in interp/ and tools/'
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'

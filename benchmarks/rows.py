@@ -114,6 +114,17 @@ ROWS = (
         ADV,
         60,
     ),
+    Row(
+        "Occlusion, windows of 4, Adv",
+        _explain(lambda methods, model: methods.Occlusion(model, window=4, stride=2), ADV),
+        ADV,
+    ),
+    Row(
+        "RISE, 500 masks, Adv",
+        _explain(lambda methods, model: methods.RISE(model, mask_count=500, score="logit"), ADV),
+        ADV,
+    ),
+    *(Row(f"{name}, 20 steps, Adv", _work("area", name, ADV), ADV) for name in ("deletion", "insertion")),
     Row("Grad-CAM", _explain(lambda methods, model: methods.GradCAM(model))),
     *(Row(f"{name}, 200 images, 50 steps, CIFAR small", _work("unforeseen", name, 50)) for name in UNFORESEEN),
     Row("ROAR retraining, an epoch of 10,000 images, small", _work("retraining_epoch", "small", 10_000)),

@@ -50,6 +50,11 @@ COMPARISONS = (
         {"captum_integrated_gradients": 5, "xplique_integrated_gradients": 5},
     ),
     Comparison("SmoothGrad, 50 samples, Adv", {"captum_smooth_grad": 5, "xplique_smooth_grad": 5}),
+    Comparison("Occlusion, windows of 4, Adv", {"captum_occlusion": 3, "xplique_occlusion": 3}),
+    # Captum has neither RISE nor deletion and insertion.
+    Comparison("RISE, 500 masks, Adv", {"xplique_rise": 3}),
+    Comparison("deletion, 20 steps, Adv", {"xplique_deletion": 3}),
+    Comparison("insertion, 20 steps, Adv", {"xplique_insertion": 3}),
 )
 
 

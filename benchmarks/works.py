@@ -21,7 +21,7 @@ from interp.attacks import (
     accuracy,
 )
 from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
-from interp.evaluation import accuracy_curve, sample_images
+from interp.evaluation import Deletion, Insertion, accuracy_curve, sample_images
 from interp.models import Network, build_network, load_model
 from interp.models.linear_tail import FoldedTail
 from interp.training import PAPER, Retraining, find_objective, plain_schedule
@@ -187,6 +187,18 @@ def integrated_gradients_to_the_gap_of_peers(network: str) -> Prepared:
     peers = attributions.IntegratedGradients(place.network, steps=100, rule="midpoint")
     gap = float(peers.explain(place.images, place.labels).values["gap"].max())
     return attribution(lambda model: attributions.IntegratedGradients(model, steps=512, tolerance=gap), 200, network)
+
+
+def area(name: str, network: str) -> Prepared:
+    """The area under the curve of deletion or insertion of gradient maps of 200 images, 20 steps."""
+    place = setting("small", "mnist", 200, network)
+    maps = attributions.VanillaGradient(place.network)(place.images, place.labels)
+    measure = {"deletion": Deletion, "insertion": Insertion}[name](steps=20)
+
+    def work() -> Any:
+        return measure(place.network, place.images, place.labels, maps)
+
+    return Prepared(work, found=lambda: {"area": float(work().mean())})
 
 
 def unforeseen(name: str, steps: int) -> Prepared:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from interp import data
-from interp.attributions import IntegratedGradients, SmoothGrad, VanillaGradient
+from interp.attributions import RISE, IntegratedGradients, Occlusion, SmoothGrad, VanillaGradient
 from interp.evaluation import sample_images
 from interp.models import load_model
 
@@ -24,6 +24,10 @@ def main() -> None:
     if "--no-maps" not in sys.argv:
         arrays["integrated_gradients"] = IntegratedGradients(network, steps=512)(images, labels)
         arrays["smooth_grad"] = SmoothGrad(VanillaGradient(network), samples=50, seed=1)(images, labels)
+        arrays["occlusion"] = Occlusion(network, window=4, stride=2)(images, labels)
+        # Other masks than those that are timed, as a peer's are.
+        arrays["rise"] = RISE(network, mask_count=500, score="logit", seed=1)(images, labels)
+        arrays["gradient"] = VanillaGradient(network)(images, labels)
     for number, layer in enumerate(network.kernel_layers()):
         arrays[f"kernel{number}"] = layer.kernel.numpy()
         if layer.bias is not None:

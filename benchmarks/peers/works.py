@@ -9,6 +9,8 @@ from networks import Arrays, keras_network, torch_images, torch_network
 
 EPSILON, SIZE, STEPS = 0.3, 0.01, 40
 POINTS, SAMPLES, NOISE = 100, 50, 0.15
+# As our rows have them; squares of so many pixels a side, moved by half of that.
+WINDOW, STRIDE, MASKS, GRID, SHARES = 4, 2, 500, 7, 20
 
 Made = tuple[Callable[[], Any], Callable[[Any], dict[str, float]]]
 
@@ -164,6 +166,83 @@ def xplique_smooth_grad(arrays: Arrays) -> Made:
         lambda: method(arrays["images"], truth),
         lambda found: _maps(arrays, np.asarray(found).reshape(arrays["images"].shape), "smooth_grad"),
     )
+
+
+def captum_occlusion(arrays: Arrays) -> Made:
+    import torch
+    from captum.attr import Occlusion
+
+    method = Occlusion(torch_network(arrays))
+    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    # Ten positions of the window together: 2,000 images, as the other methods have at a time.
+    return (
+        lambda: method.attribute(
+            images,
+            sliding_window_shapes=(1, WINDOW, WINDOW),
+            strides=(1, STRIDE, STRIDE),
+            target=labels,
+            perturbations_per_eval=10,
+        ),
+        lambda found: _maps(arrays, found.numpy().transpose(0, 2, 3, 1), "occlusion"),
+    )
+
+
+def xplique_occlusion(arrays: Arrays) -> Made:
+    from xplique.attributions import Occlusion
+
+    method = Occlusion(keras_network(arrays), batch_size=2000, patch_size=WINDOW, patch_stride=STRIDE)
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    # It sums over the windows that cover a pixel; ours is their mean.
+    covers = np.zeros(arrays["images"].shape[1:3])
+    for top in range(0, len(covers) - WINDOW + 1, STRIDE):
+        for left in range(0, covers.shape[1] - WINDOW + 1, STRIDE):
+            covers[top : top + WINDOW, left : left + WINDOW] += 1
+    return (
+        lambda: method(arrays["images"], truth),
+        lambda found: _maps(arrays, np.asarray(found).reshape(arrays["images"].shape) / covers[..., None], "occlusion"),
+    )
+
+
+def xplique_rise(arrays: Arrays) -> Made:
+    from xplique.attributions import Rise
+
+    method = Rise(keras_network(arrays), batch_size=2000, nb_samples=MASKS, grid_size=GRID)
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    return (
+        lambda: method(arrays["images"], truth),
+        lambda found: _maps(arrays, np.asarray(found).reshape(arrays["images"].shape), "rise"),
+    )
+
+
+def xplique_deletion(arrays: Arrays) -> Made:
+    return _xplique_area(arrays, "Deletion", 0.0)
+
+
+def xplique_insertion(arrays: Arrays) -> Made:
+    from scipy.ndimage import gaussian_filter
+
+    def blurred(images: np.ndarray) -> np.ndarray:
+        sigma = max(images.shape[1:3]) / 10
+        return np.clip(gaussian_filter(images, (0, sigma, sigma, 0), mode="nearest"), 0, 1)
+
+    return _xplique_area(arrays, "Insertion", blurred)
+
+
+def _xplique_area(arrays: Arrays, name: str, baseline: Any) -> Made:
+    """The measure is made once and only asked in the work, as ours is."""
+    from xplique import metrics
+
+    truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
+    measure = getattr(metrics, name)(
+        keras_network(arrays),
+        arrays["images"],
+        truth,
+        batch_size=2000,
+        baseline_mode=baseline,
+        steps=SHARES,
+        activation="softmax",
+    )
+    return lambda: measure(arrays["gradient"]), lambda found: {"area": float(found)}
 
 
 def _art(arrays: Arrays, make: Callable[[Any], Any]) -> Made:

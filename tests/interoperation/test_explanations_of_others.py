@@ -82,13 +82,13 @@ def test_occlusion_is_captums(model, peer, window, stride, fill):
 
 
 def test_layer_cam_is_made_of_what_captum_gives(model, peer):
-    """Behind a ReLU relu(g) A is relu(g A)."""
+    """Captum has no LayerCAM, but its gradients times activations: behind a ReLU relu(g) A is relu(g A)."""
+    import torch
     from captum.attr import LayerGradientXActivation
 
     product = LayerGradientXActivation(peer, peer[4]).attribute(theirs(IMAGES), target=labels_of_theirs())
-    import torch
 
-    coarse = torch.relu(torch.relu(product).sum(1, keepdim=True))
+    coarse = torch.relu(product).sum(1, keepdim=True)
     found = torch.nn.functional.interpolate(coarse, SHAPE[:2], mode="bilinear", align_corners=False)
     maps = LayerCAM(model, layer="active")(IMAGES, LABELS)
     np.testing.assert_allclose(maps, ours(found), rtol=1e-3, atol=1e-5)
@@ -102,7 +102,7 @@ def test_relevance_by_the_epsilon_rule_is_captums(model, peer):
         module.rule = EpsilonRule(epsilon=1e-6)
     found = Theirs(peer).attribute(theirs(IMAGES), target=labels_of_theirs())
     maps = LRP(model)(IMAGES, LABELS)
-    np.testing.assert_allclose(maps, ours(found), rtol=5e-3, atol=1e-4 * np.abs(maps).max())
+    np.testing.assert_allclose(maps, ours(found), rtol=1e-3, atol=1e-4 * np.abs(maps).max())
 
 
 def test_expected_gradients_are_captums_of_the_same_draws(model, peer, monkeypatch):

@@ -1,7 +1,7 @@
 """What a model says of the labels of many changed copies of images, in bounded memory."""
 
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 
 import keras
 import numpy as np
@@ -13,13 +13,21 @@ from interp.core.compiled import CompiledFunctions, rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.prepared import prepare
 
+# So many batches of changed images are made at a time.
+BATCHES = 8
+
 
 class LabelScores:
-    """Logits and probabilities of labels under one model, at most `batch_size` images at a time (default: by their size)."""
+    """Logits and probabilities of labels under one model, at most `batch_size` images at a time (default: by their size).
 
-    def __init__(self, model: keras.Model, batch_size: int | None = None) -> None:
+    Graphs are kept in `compiled` where it is given, so that they outlive this object.
+    """
+
+    def __init__(
+        self, model: keras.Model, batch_size: int | None = None, compiled: CompiledFunctions | None = None
+    ) -> None:
         self.model, self._batch_size = model, batch_size
-        self._compiled = CompiledFunctions()
+        self._compiled = CompiledFunctions() if compiled is None else compiled
 
     def __call__(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The logit and the probability (n,) of each image's label, float64. Raises InputError for a NaN."""
@@ -41,9 +49,10 @@ class LabelScores:
         """The same of changed copies of the images, each of the `variants` (n, height, width, channels): two arrays (variants, n)."""
         waiting = iter(variants)
         first = next(waiting)
-        parts = [self(first, labels)]
-        # As many variants together as a batch takes, so that few images are not slow.
-        together = max(1, self._batch(first) // len(labels))
+        # Several batches together, so that neither few images nor the end of each variant leave streams idle.
+        together = max(1, BATCHES * self._batch(first) // len(labels))
+        waiting = chain([first], waiting)
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
         while group := list(islice(waiting, together)):
             scores = self(np.concatenate(group), np.tile(labels, len(group)))
             parts += zip(*(each.reshape(len(group), -1) for each in scores), strict=True)
