@@ -13,7 +13,7 @@ import tensorflow as tf
 from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import CompiledFunctions, drop_dead_losses
 from interp.core.errors import InputError
-from interp.models.model_graph import LOGITS, find_logits, find_pooled_end, find_scaled, variable_of
+from interp.models.model_graph import LOGITS, find_logits, find_pooled_end, find_scaled, handles_of, variable_of
 from interp.models.network import Network
 
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
@@ -168,7 +168,9 @@ def _trace(model: keras.Model, shape: tuple[int | None, ...]) -> ModelFacts:
             black, white = (np.asarray(function(tf.fill([1, *sides], value)), np.float64) for value in (0.0, 1.0))
             place = np.unravel_index(np.abs(white - black).argmax(), black.shape)
             lands = float(black[place]), float(white[place])
-        places = {id(variable.value.handle): place for place, variable in enumerate(model.variables)}
+        places = {
+            id(handle): place for place, variable in enumerate(model.variables) for handle in handles_of(variable)
+        }
         end = found["end"]
         kernel, bias = (None, None) if end is None else (places.get(id(variable_of(part))) for part in end[1:])
         # A head whose weights are computed from others is no dense layer.

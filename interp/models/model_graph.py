@@ -7,6 +7,7 @@ of another one, loaded from a file, or a custom class.
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError
@@ -108,6 +109,12 @@ def find_scaled(images: tf.Tensor) -> tf.Tensor:
             found = tensor
         elif operation.type not in _SAME | _MOVED:
             return found
+
+
+def handles_of(variable: keras.Variable) -> list[tf.Tensor]:
+    """The handles of a variable: one, or on several replicas one of each copy."""
+    copies = getattr(variable.value, "values", None) or [variable.value]
+    return [copy.handle for copy in copies]
 
 
 def variable_of(tensor: tf.Tensor | None) -> tf.Tensor | None:

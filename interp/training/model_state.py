@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from interp.core.compiled import drop_dead_losses
 from interp.core.errors import InputError
+from interp.models.model_graph import handles_of
 from interp.models.network import Network
 from interp.models.prepared import PreparedModel
 
@@ -40,7 +41,7 @@ class ModelState:
         self.statistics = [
             variable
             for variable in model.non_trainable_variables
-            if variable.name != _SEED and _is_moved(inside.get(id(variable.value.handle)))
+            if variable.name != _SEED and any(_is_moved(inside.get(id(handle))) for handle in handles_of(variable))
         ]
         outputs = (tensor for operation in graph.get_operations() for tensor in operation.outputs)
         self.is_half = any(tensor.dtype == tf.float16 for tensor in outputs)
