@@ -296,11 +296,12 @@ def kept(folder):
 
 
 @pytest.mark.slow
-def test_workers_find_what_one_process_finds(call, networks, tmp_path):
+@pytest.mark.parametrize("where", ["--workers=2", "--ray=local"])
+def test_workers_find_what_one_process_finds(call, networks, tmp_path, where):
     """Accuracies, radii and maps; what is kept already is not evaluated again."""
     arguments = options(networks, tmp_path, "--only", "pgd", "topk", "aai")
     assert call(main, arguments).returncode == 1
-    side_by_side = [*arguments, "--workers=2", f"--out={tmp_path / 'two'}"]
+    side_by_side = [*arguments, where, f"--out={tmp_path / 'two'}"]
     result = call(main, side_by_side)
     assert result.stderr.splitlines()[-1].startswith("missing, train.py makes them")
     alone, two = kept(tmp_path / "out"), kept(tmp_path / "two")

@@ -52,7 +52,7 @@ def main() -> None:
         )
         objective = find_objective({"small": "int", "smooth": "adv"}.get(architecture, "normal"))
         # Adam makes steps of rounding errors where a gradient is next to 0.
-        rate = {"smooth": 0.05, "small": None}.get(architecture, 1e-3)
+        rate = {"small": None, "smooth": 0.05, "simple_cnn": 1e-3, "preact_resnet18": 1e-4}[architecture]
         optimizer = None if rate is None else keras.optimizers.SGD(rate)
         train(network, objective, data.load("digits", "train").take(500), schedule, optimizer=optimizer)
     weights = [np.asarray(variable) for variable in network.variables]
