@@ -34,12 +34,12 @@ help:
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
-	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (3 GB more)'
+	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (6 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom, in interp/ and tools/'
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
-	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (3 GB more)'
+	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (6 GB more)'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md and the pages of networks/ from the records in docs/results'
 	@echo 'make docs       build the documentation into build/site (mkdocs)'
@@ -96,7 +96,7 @@ results: $(STAMP)
 	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt pyproject.toml
-	@echo 'Installing peers into $(PEERS): about 3 GB, a few minutes, once'
+	@echo 'Installing peers into $(PEERS): about 6 GB, a few minutes, once'
 	@rm -rf $(PEERS)
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -r $<
