@@ -43,25 +43,45 @@ class _Place:
         self.executor: ProcessPoolExecutor | None = None
 
     def run(self, job: _Job) -> None:
-        """Start a job, in a new process where there is none or it ended."""
-        if self.executor is None or not self.process.is_alive():
+        """Start a job, in a new process where there is none or the last one was lost."""
+        if self.executor is None:
+            self._open()
+        try:
+            self._submit(job)
+        except BrokenProcessPool:
+            # It ended after its last job.
             self.close()
-            context = multiprocessing.get_context("spawn")
-            self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_share_cores, initargs=(self.count,))
+            self._open()
+            try:
+                self._submit(job)
+            except BrokenProcessPool as error:
+                job.future = Future()
+                job.future.set_exception(error)
+        self.job, job.process = job, self.process
+
+    def free(self) -> None:
+        """Be ready for another job: a lost process does not count on."""
+        lost = self.job is not None and self.job.future is not None and self.job.future.exception()
+        if isinstance(lost, BrokenProcessPool):
+            self.close()
+            self.executor = None
+        self.job = None
+
+    def _open(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_share_cores, initargs=(self.count,))
+
+    def _submit(self, job: _Job) -> None:
+        assert self.executor is not None
         before = set(multiprocessing.active_children())
         # Here the process is started.
         os.environ[STARTER] = str(os.getpid())
         try:
             job.future = self.executor.submit(job.function, *job.arguments)
-        except BrokenProcessPool as error:
-            # It ended right now.
-            job.future = Future()
-            job.future.set_exception(error)
         finally:
             del os.environ[STARTER]
         for process in set(multiprocessing.active_children()) - before:
             self.process = process
-        self.job, job.process = job, self.process
 
     def close(self, *, wait_for_job: bool = False) -> None:
         """End the process, at once or after its job."""
@@ -94,7 +114,7 @@ class Processes(Workers):
         for future in well or done:
             place = running[future]
             jobs.append(place.job)
-            place.job = None
+            place.free()
         self._start()
         return jobs
 
