@@ -44,16 +44,14 @@ class _Place:
 
     def run(self, job: _Job) -> None:
         """Start a job, in a new process where there is none or the last one was lost."""
-        if self.executor is None:
-            self._open()
+        executor = self.executor or self._open()
         try:
-            self._submit(job)
+            self._submit(executor, job)
         except BrokenProcessPool:
             # It ended after its last job.
             self.close()
-            self._open()
             try:
-                self._submit(job)
+                self._submit(self._open(), job)
             except BrokenProcessPool as error:
                 job.future = Future()
                 job.future.set_exception(error)
@@ -67,17 +65,17 @@ class _Place:
             self.executor = None
         self.job = None
 
-    def _open(self) -> None:
+    def _open(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_share_cores, initargs=(self.count,))
+        return self.executor
 
-    def _submit(self, job: _Job) -> None:
-        assert self.executor is not None
+    def _submit(self, executor: ProcessPoolExecutor, job: _Job) -> None:
         before = set(multiprocessing.active_children())
         # Here the process is started.
         os.environ[STARTER] = str(os.getpid())
         try:
-            job.future = self.executor.submit(job.function, *job.arguments)
+            job.future = executor.submit(job.function, *job.arguments)
         finally:
             del os.environ[STARTER]
         for process in set(multiprocessing.active_children()) - before:
