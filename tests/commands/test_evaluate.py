@@ -319,6 +319,7 @@ def test_workers_find_what_one_process_finds(call, networks, tmp_path, where):
     assert places == [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_evaluated_fails_alone(call, networks, tmp_path):
     (networks / "digits_smallgap_int_1.safetensors").write_bytes(b"nothing")
     result = call(main, options(networks, tmp_path, "--only", "topk", "--workers=2"))
