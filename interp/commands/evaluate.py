@@ -160,10 +160,10 @@ def evaluate(asked: Asked) -> int:
         jobs, missing = _jobs(asked, data, settings, failed)
         with open_workers(options.workers or 1, options.ray) as workers:
             # Tasks that share their work among workers themselves run here, the others side by side.
-            for own, names in groupby(
-                asked.sections, lambda name: "--workers" in TASKS[asked.sections[name].task].flags
+            for has_all, names in groupby(
+                asked.sections, lambda name: TASKS[asked.sections[name].task].options.has_all_workers
             ):
-                here = own or isinstance(workers, ThisProcess)
+                here = has_all or isinstance(workers, ThisProcess)
                 group = {name: jobs[name] for name in names}
                 _evaluate_group(asked, group, ThisProcess() if here else workers, data if here else None, failed)
         sections = {name: section.help for name, section in SECTIONS[options.number].items()}

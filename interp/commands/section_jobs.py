@@ -92,7 +92,7 @@ def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> O
     said: tuple[str, ...] = ()
     try:
         if job.options.dataset is not None:
-            # A directory of somebody's own is known by its name from here on.
+            # From here on this process knows a directory of images by its name.
             job.options.find(job.options.dataset)
         data = data or _loaded(job.options.data_dir)
         run = open_run(job.section.task, job.task_options, job.network.file, data, quiet=True)

@@ -326,3 +326,16 @@ def test_a_network_that_cannot_be_evaluated_fails_alone(call, networks, tmp_path
     assert result.returncode == 1
     assert "failed: topk of digits_smallgap_int_1: " in result.stderr
     assert [path.stem for path in (tmp_path / "out" / "topk").glob("*.json")] == ["digits_smallgap_int_20"]
+
+
+@pytest.mark.slow
+def test_accuracies_are_measured_by_the_workers(call, networks, tmp_path, monkeypatch):
+    """Tasks that can share their work among workers run side by side all the same: what is broken here is whole there."""
+    monkeypatch.delattr("interp.commands.runner.open_run")
+    arguments = options(networks, tmp_path, "--only", "pgd", "--networks", "digits_smallgap_int_1", "--workers=2")
+    assert call(main, arguments).returncode == 0
+    assert (tmp_path / "out" / "pgd" / "digits_smallgap_int_1.json").is_file()
+
+
+def test_tasks_that_retrain_or_compare_methods_have_all_workers():
+    assert {name for name, task in TASKS.items() if task.options.has_all_workers} == {"faithfulness", "roar", "kar"}
