@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -135,7 +136,10 @@ class Processes(Workers):
 
 def _lost(process: Any) -> ComputationError | InputError:
     """What became of a process that ended."""
-    process.join(10)
+    end = time.monotonic() + 10
+    # The thread of the executor may be the one that hears how it ended, and says so a moment later.
+    while process.exitcode is None and time.monotonic() < end:
+        time.sleep(0.02)
     code = process.exitcode
     if code == NO_GUARD:
         return InputError(

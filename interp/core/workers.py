@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from interp.core.checks import check_instance
+
 
 class Workers(ABC):
     """A place to run jobs: `submit` gives a handle, `finished` the handles that are done, `result` what came out of one."""
@@ -41,3 +43,8 @@ class ThisProcess(Workers):
 
     def result(self, handle: Any) -> Any:
         return handle.result()
+
+
+def check_workers(workers: Any) -> None:
+    """Raise InputError unless these are workers."""
+    check_instance("workers", workers, Workers, "what `with open_workers(2) as workers` gives (interp.core.parallel)")

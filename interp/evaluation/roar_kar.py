@@ -19,7 +19,7 @@ from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
 from interp.core.parallel import run_jobs
-from interp.core.workers import Workers
+from interp.core.workers import Workers, check_workers
 from interp.data import SPLITS, Dataset
 from interp.evaluation.diff_roar import diff_roar
 from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, find_protocol, pixel_ranks
@@ -62,7 +62,7 @@ def roar_kar(
         raise InputError(
             f"train came as {kind_of(train)}, expected a function or an instance such as Retraining('small', schedule)"
         )
-    check_instance("workers", workers, Workers, "what `with open_workers(2) as workers` gives (interp.core.parallel)")
+    check_workers(workers)
     if folder is not None:
         check_instance("folder", folder, Path, "pathlib.Path('retrainings')")
     for what, values, example in (

@@ -7,7 +7,7 @@ Where the steps of plain PGD are too short for the radius, the attack is named a
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from interp.core.checks import are_probabilities, check_images, check_instance, 
 from interp.core.compiled import CompiledFunctions
 from interp.core.parallel import run_jobs
 from interp.core.sent_once import SentOnce
-from interp.core.workers import ThisProcess, Workers
+from interp.core.workers import ThisProcess, Workers, check_workers
 from interp.data.pixels import ScaledPixels
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
@@ -80,9 +80,7 @@ def validity(
     if folder is not None:
         check_instance("folder", folder, Path, "pathlib.Path('blocks')")
     if workers is not None:
-        check_instance(
-            "workers", workers, Workers, "what `with open_workers(2) as workers` gives (interp.core.parallel)"
-        )
+        check_workers(workers)
     check_number("seed", seed, minimum=0, whole=True)
     check_number("batch_size", batch_size, minimum=1, whole=True)
     radii = check_epsilons(epsilons, protocol.norm)
@@ -100,6 +98,8 @@ def validity(
     kept = KeptBlocks(folder if len(blocks) > 1 else None, model, radii, protocol, seed)
     places = {rows.start: rows for rows in blocks}
 
+    # It is asked for before the attack and, to be kept, after it.
+    @lru_cache(maxsize=1)
     def part(first: int) -> tuple[np.ndarray, np.ndarray]:
         """The block of images that starts at image `first`, and its labels."""
         return pixels[places[first]], truth[places[first]]

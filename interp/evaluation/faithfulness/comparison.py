@@ -15,7 +15,7 @@ from interp.core.checks import check_images, check_instance, check_labels, check
 from interp.core.errors import InputError
 from interp.core.names import FAITHFULNESS
 from interp.core.parallel import run_jobs
-from interp.core.workers import ThisProcess, Workers
+from interp.core.workers import ThisProcess, Workers, check_workers
 from interp.evaluation.faithfulness.explained import Explained, Subject
 from interp.evaluation.faithfulness.kept import KeptMeasures, identify_block
 from interp.evaluation.faithfulness.label_scores import LabelScores
@@ -81,7 +81,7 @@ def faithfulness(
     if folder is not None:
         check_instance("folder", folder, Path, "pathlib.Path('kept')")
     workers = ThisProcess() if workers is None else workers
-    check_instance("workers", workers, Workers, "what `with open_workers(2) as workers` gives (interp.core.parallel)")
+    check_workers(workers)
     comparison = _Comparison(
         pictures,
         truth,
