@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual, layer_names
+from interp.models.convolution import Convolution
 
 Activation = Callable[[Any], Any]
 
@@ -108,7 +109,7 @@ class _ResidualLayers:
 def _make(layer: Layer, name: str) -> Any:
     match layer:
         case Conv(filters, size, stride, bias):
-            return keras.layers.Conv2D(
+            return Convolution(
                 filters, size, stride, padding="same", data_format=LAYOUT, use_bias=bias, dtype=DTYPE, name=name
             )
         case Dense(units):

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.core.errors import ArgumentError
+from interp.models.convolution import convolve
 
 
 class Tail(ABC):
@@ -56,11 +57,11 @@ class LayeredTail(Tail):
         if self.convolution is None:
             return activations
         kernel, bias = self.convolution
-        return tf.nn.conv2d(activations, kernel, 1, "SAME") + bias
+        return convolve(activations, kernel) + bias
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
         head = tf.cast(self.head, activations.dtype)
-        return tf.nn.conv2d(self.features(activations), head[None, None], 1, "VALID")
+        return convolve(self.features(activations), head[None, None])
 
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         logits = tf.reduce_mean(self.features(activations), (1, 2)) @ tf.cast(self.head, activations.dtype)
@@ -96,7 +97,7 @@ class FoldedTail(Tail):
         return self.layers.features(activations)
 
     def maps(self, activations: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(activations, self.map_kernel, 1, "SAME") + self.map_bias
+        return convolve(activations, self.map_kernel) + self.map_bias
 
     def logits(self, activations: tf.Tensor) -> tf.Tensor:
         return tf.reshape(activations, (-1, self.logit_kernel.shape[0])) @ self.logit_kernel + self.map_bias

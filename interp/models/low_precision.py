@@ -10,6 +10,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.names import PRECISIONS
 from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, MaxPool, ReLU, Residual
 from interp.models.body import Body, pool_and_pad
+from interp.models.convolution import convolve
 
 Step = Callable[[tf.Tensor], tf.Tensor]
 
@@ -65,9 +66,9 @@ def _cast_layer(specification: Any, layer: Any, precision: tf.DType) -> Step:
 def _cast_convolution(layer: keras.layers.Conv2D, stride: int, precision: tf.DType) -> Step:
     kernel = tf.cast(layer.kernel, precision)
     if layer.bias is None:
-        return lambda inputs: tf.nn.conv2d(inputs, kernel, stride, "SAME")
+        return lambda inputs: convolve(inputs, kernel, stride)
     bias = tf.cast(layer.bias, precision)
-    return lambda inputs: tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, stride, "SAME"), bias)
+    return lambda inputs: tf.nn.bias_add(convolve(inputs, kernel, stride), bias)
 
 
 def _affine(layer: keras.layers.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 import tensorflow as tf
 
 from interp.models.architectures import Conv, Layer
+from interp.models.convolution import convolve
 
 
 class PixelLayout(ABC):
@@ -48,7 +49,7 @@ class PlainLayout(PixelLayout):
         return kernel
 
     def convolve(self, points: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(points, kernel, self.stride, "SAME")
+        return convolve(points, kernel, self.stride)
 
 
 class SpaceToDepthLayout(PixelLayout):
@@ -75,7 +76,7 @@ class SpaceToDepthLayout(PixelLayout):
         return tf.reshape(blocks, (height // 2, width // 2, 4 * channels, filters))
 
     def convolve(self, points: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(points, kernel, 1, "VALID")
+        return convolve(points, kernel, padding="VALID")
 
 
 def fastest_layout(first: Layer, sides: tuple[int, ...]) -> PixelLayout:
