@@ -50,26 +50,24 @@ def _margins(size: int, padding: str) -> tuple[int, int]:
 
 def _with_margins(margins: Margins) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A convolution of inputs with so many zeros before and behind rows and columns."""
-    paddings = [[0, 0], *map(list, margins), [0, 0]]
+    (above, below), (left, right) = margins
 
     @tf.custom_gradient
     def run(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-            opposite = tuple(
-                (size - 1 - before, size - 1 - after)
-                for size, (before, after) in zip(kernel.shape[:2], margins, strict=True)
-            )
+            rows, columns = kernel.shape[:2]
+            opposite = ((rows - 1 - above, rows - 1 - below), (columns - 1 - left, columns - 1 - right))
             of_kernel = tf.raw_ops.Conv2DBackpropFilter(
                 input=inputs,
                 filter_sizes=tf.shape(kernel),
                 out_backprop=upstream,
                 strides=[1, 1, 1, 1],
                 padding="EXPLICIT",
-                explicit_paddings=sum(paddings, []),
+                explicit_paddings=[0, 0, above, below, left, right, 0, 0],
             )
             return _with_margins(opposite)(upstream, turned), of_kernel
 
-        return tf.nn.conv2d(inputs, kernel, 1, paddings), gradients
+        return tf.nn.conv2d(inputs, kernel, 1, [[0, 0], [above, below], [left, right], [0, 0]]), gradients
 
     return run
