@@ -4,11 +4,26 @@ import logging
 import socket
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from interp.core.errors import ComputationError, InputError
 from interp.core.processes import Processes, check_guard
+from interp.core.sent_once import kept_by
 from interp.core.workers import ThisProcess, Workers
+
+
+@dataclass(frozen=True)
+class InStore:
+    """Bytes in the object store of a Ray cluster, which copies them to each machine once."""
+
+    reference: Any
+
+    def read(self) -> bytes:
+        import ray
+
+        content: bytes = ray.get(self.reference)
+        return content
 
 
 class RayTasks(Workers):
@@ -19,7 +34,11 @@ class RayTasks(Workers):
         self._ray = ray
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return self._ray.remote(num_cpus=1, max_retries=1)(_alone).remote(function, *arguments)
+        with kept_by(self._put):
+            return self._ray.remote(num_cpus=1, max_retries=1)(_alone).remote(function, *arguments)
+
+    def _put(self, content: bytes) -> InStore:
+        return InStore(self._ray.put(content))
 
     def finished(self, handles: list[Any]) -> list[Any]:
         done: list[Any] = self._ray.wait(handles, num_returns=1)[0]

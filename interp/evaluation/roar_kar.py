@@ -19,6 +19,7 @@ from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
 from interp.core.parallel import run_jobs
+from interp.core.sent_once import SentOnce
 from interp.core.workers import Workers, check_workers
 from interp.data import SPLITS, Dataset
 from interp.evaluation.diff_roar import diff_roar
@@ -115,8 +116,10 @@ def roar_kar(
             record.check_method(name, {**identify_method(method), "layer": layers[name]})
         ranks = _Ranks(methods, splits, chosen, ranking, folder, report)
 
+        shared = SentOnce(train, dict(splits), chosen, mean)
+
         def arguments(job: Retrained) -> tuple[Any, ...]:
-            return train, dict(splits), ranks.of(job.method) if job.method else None, job, chosen, mean
+            return shared, ranks.of(job.method), job
 
         report("retraining", len(finished), len(jobs))
         open_jobs = ((job, lambda job=job: arguments(job)) for job in jobs if job not in finished)
@@ -131,20 +134,18 @@ def roar_kar(
     return RoarKar(finished, *listed, chosen, ranking, layers, *images, diff_roar=differences)
 
 
-def retrain(
-    train: Train,
-    splits: dict[str, Dataset],
-    ranks: Mapping[str, np.ndarray] | None,
-    job: Retrained,
-    protocol: Protocol,
-    mean: np.ndarray,
-) -> float:
-    """Train on erased images and return the test accuracy: one job, wherever it runs."""
-    if ranks is not None:
-        splits = {
-            name: erase(data, ranks[name], job.metric, job.ratio, protocol, mean) if name in ranks else data
-            for name, data in splits.items()
-        }
+def retrain(shared: SentOnce, ranked: SentOnce, job: Retrained) -> float:
+    """Train on erased images and return the test accuracy: one job, wherever it runs.
+
+    `shared` are the training, the splits, the protocol and the mean image; `ranked` the ranks of the pixels, of none for images as they
+    are.
+    """
+    train, splits, protocol, mean = shared.parts
+    (ranks,) = ranked.parts
+    splits = {
+        name: erase(data, ranks[name], job.metric, job.ratio, protocol, mean) if name in ranks else data
+        for name, data in splits.items()
+    }
     model = train(splits["train"], splits["validation"], job.seed)
     outputs = predict(model, splits["test"].images)
     return float(is_right(outputs, splits["test"].labels).mean())
@@ -170,12 +171,12 @@ class _Ranks:
         self._methods, self._splits, self._protocol, self._ranking = methods, splits, protocol, ranking
         self._folder, self._report = folder, report
         # Those of one method at a time; jobs come method by method.
-        self._name, self._ranks = "", dict[str, np.ndarray]()
+        self._name, self._ranks = "", SentOnce({})
 
-    def of(self, name: str) -> dict[str, np.ndarray]:
-        """The ranks (n, height * width) of a method by split."""
+    def of(self, name: str) -> SentOnce:
+        """The ranks (n, height * width) of a method by split, of none before the first method."""
         if name != self._name:
-            self._name, self._ranks = name, self._compute(name)
+            self._name, self._ranks = name, SentOnce(self._compute(name))
         return self._ranks
 
     def _compute(self, name: str) -> dict[str, np.ndarray]:

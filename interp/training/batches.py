@@ -1,10 +1,41 @@
-"""The rows of a batch: drawn as a whole, and in parts for replicas and streams."""
+"""The rows of a batch: made while the batch before is computed with, drawn as a whole, and in parts for replicas and streams."""
 
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from interp.core.balls import find_ball
+from interp.data import Dataset
+from interp.training.augmentation import Augmentation
+
+
+def made_ahead(
+    data: Dataset, augmented: Augmentation, batch_size: int, seed: int, steps: range
+) -> Generator[tuple[np.ndarray, np.ndarray]]:
+    """Yield images and labels of the `steps` of a training, the next ones read and augmented in a thread of their own meanwhile.
+
+    Epoch e visits the images in the order RandomState(seed + e).permutation; an incomplete last batch is left out.
+    """
+    in_epoch, orders = len(data) // batch_size, dict[int, np.ndarray]()
+
+    def make(step: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, number = divmod(step, in_epoch)
+        if epoch not in orders:
+            orders.clear()
+            orders[epoch] = np.random.RandomState(seed + epoch).permutation(len(data))
+        rows = orders[epoch][number * batch_size : (number + 1) * batch_size]
+        return augmented(np.asarray(data.images[rows]), (seed, step)), data.labels[rows]
+
+    with ThreadPoolExecutor(1) as executor:
+        waiting = [executor.submit(make, step) for step in steps[:1]]
+        for step in steps:
+            batch = waiting.pop().result()
+            if step + 1 in steps:
+                waiting.append(executor.submit(make, step + 1))
+            yield batch
 
 
 class Batch(NamedTuple):

@@ -92,12 +92,12 @@ CPU = {
         epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 18), attack_steps=10
     ),
     ("cifar", "wresnet"): CpuSchedule(
-        epochs=30,
+        epochs=15,
         penalty_weights=IG_PENALTIES,
         learning_rate=3e-3,
         slower_from=0.4,
         cyclic=True,
-        ramp=(0, 3),
+        ramp=(0, 2),
         attack_steps=2,
         steps_of_objectives={"int": 1},
         reach=1.5,

@@ -18,6 +18,7 @@ from interp.data import Dataset, dataset_names
 from interp.data.user_spec import usual_radii
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
+from interp.training.batches import made_ahead
 from interp.training.description import describe, describe_choices, describe_model_and_data
 from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
@@ -175,19 +176,15 @@ def train(
         raise InputError("the checkpoint holds the measures of other epochs: use --no-resume to start anew")
     seconds_before, first_step = position.seconds, position.step
     began = saved_at = time.monotonic()
-    order, order_epoch = np.empty(0, int), -1
-    with contextlib.nullcontext(stop) if stop is not None else stop_requests() as stop:
+    batches = made_ahead(data, augmented, schedule.batch_size, seed, range(first_step, total))
+    with contextlib.closing(batches), contextlib.nullcontext(stop) if stop is not None else stop_requests() as stop:
         while position.step < total and not keeping.has_ended(position.history):
             step = position.step
             epoch, number = divmod(step, steps)
-            if epoch != order_epoch:
-                order, order_epoch = np.random.RandomState(seed + epoch).permutation(len(data)), epoch
-            rows = order[number * schedule.batch_size : (number + 1) * schedule.batch_size]
             rate = schedule.learning_rate(step)
             if not own_rate and (step == first_step or rate != schedule.learning_rate(step - 1)):
                 optimizer.learning_rate.assign(rate)
-            batch = augmented(np.asarray(data.images[rows]), (seed, step)), data.labels[rows]
-            measures, stopping = _run(run_step, batch, schedule.radius(step), (seed, step), bool(stop))
+            measures, stopping = _run(run_step, next(batches), schedule.radius(step), (seed, step), bool(stop))
             for name, value in measures.items():
                 position.sums[name] = position.sums.get(name, 0.0) + value
             position.step += 1

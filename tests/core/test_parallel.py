@@ -1,16 +1,20 @@
 """Jobs here, in processes, and on Ray."""
 
+import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from interp.core.errors import ComputationError, InputError
 from interp.core.parallel import open_workers, run_jobs
+from interp.core.sent_once import SentOnce
 
 
 def square(number):
@@ -160,6 +164,7 @@ def test_a_signal_that_ends_a_worker_is_named():
 SCRIPT = """
 import sys
 from interp.core.parallel import open_workers, run_jobs
+from interp.core.sent_once import SentOnce
 {before}
 {guard}
     with open_workers(2) as workers:
@@ -210,3 +215,48 @@ def test_on_ray():
         assert os.getpid() not in {process for _, process in found.values()}
         with pytest.raises(InputError, match="two is not to be had"):
             list(run_jobs(workers, refuse, jobs(4)))
+
+
+class Heavy(SentOnce):
+    """Tells where and how often it was unpickled."""
+
+    unpickled = 0
+
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        type(self).unpickled += 1
+
+
+def look_at(heavy, number):
+    return heavy.parts[0].sum() + number, os.getpid(), Heavy.unpickled
+
+
+def shared_jobs(heavy):
+    return ((number, lambda number=number: (heavy, number)) for number in range(6))
+
+
+def test_what_jobs_share_is_read_once_by_each_process_and_its_file_goes_with_it():
+    heavy = Heavy(np.ones(1000))
+    with open_workers(2) as workers:
+        found = dict(run_jobs(workers, look_at, shared_jobs(heavy)))
+    assert {number: total for number, (total, _, _) in found.items()} == {number: 1000 + number for number in range(6)}
+    assert all(times == 1 for _, _, times in found.values())
+    path = next(iter(heavy._places.values())).path
+    assert path.stat().st_size > 8000
+    # A job says where the bytes lie.
+    assert len(pickle.dumps(heavy)) < 500
+    del heavy, workers
+    gc.collect()
+    assert not path.exists()
+
+
+@pytest.mark.slow
+def test_what_jobs_share_lies_once_in_the_store_of_a_ray_cluster():
+    pytest.importorskip("ray")
+    heavy = Heavy(np.ones(1000))
+    with open_workers(1, "local") as workers:
+        found = dict(run_jobs(workers, look_at, shared_jobs(heavy)))
+    assert {number: total for number, (total, _, _) in found.items()} == {number: 1000 + number for number in range(6)}
+    for process in {process for _, process, _ in found.values()}:
+        assert max(times for _, each, times in found.values() if each == process) == 1
+    assert len(heavy._places) == 1
