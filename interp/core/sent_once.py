@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from typing import Any, Protocol, Self
 
 # So many are unpickled in a worker at a time, such as images and the ranks of their pixels.
@@ -43,6 +44,7 @@ class InFile:
         return self.path.read_bytes()
 
 
+_LOCK = RLock()
 _PUT: ContextVar[Callable[[bytes], Place]] = ContextVar("put", default=InFile.put)
 
 
@@ -55,8 +57,10 @@ class SentOnce:
 
     def __reduce__(self) -> tuple[Any, tuple[type[Self], Place]]:
         put = _PUT.get()
-        if put not in self._places:
-            self._places[put] = put(pickle.dumps(self.parts))
+        # Jobs are pickled in a thread for each process.
+        with _LOCK:
+            if put not in self._places:
+                self._places[put] = put(pickle.dumps(self.parts))
         return _received, (type(self), self._places[put])
 
 
