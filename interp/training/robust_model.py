@@ -16,7 +16,7 @@ from interp.training.inner_attack import attack_batch
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, check_explanation, find_objective, resolve_penalty, with_explanation
 from interp.training.schedule import Schedule, for_objective
-from interp.training.step import PairTraining, count_classes, count_correct, make_pair
+from interp.training.step import PairTraining, count_classes, make_pair
 from interp.training.update import is_finite, update_if
 
 # What Keras's compile takes and this model would not use, with what is there instead.
@@ -213,9 +213,9 @@ class RobustModel(keras.Model):
             losses *= tf.reshape(tf.cast(weights, losses.dtype), tf.shape(losses))
         loss = tf.add_n([tf.reduce_mean(losses), *(tf.reduce_sum(each) for each in pair.losses)])
         count = tf.cast(tf.shape(images)[0], tf.float32)
-        measured = {"loss": loss, "accuracy": count_correct(pair.clean, labels) / count}
+        measured = {"loss": loss, "accuracy": pair.clean.count_correct(labels) / count}
         if self.objective.attack is not None:
-            measured["robust_accuracy"] = count_correct(pair.attacked, labels) / count
+            measured["robust_accuracy"] = pair.attacked.count_correct(labels) / count
         for key, value in measured.items():
             self._means[key].update_state(value, sample_weight=count)
         return loss

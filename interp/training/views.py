@@ -4,6 +4,7 @@ from functools import cached_property
 
 import tensorflow as tf
 
+from interp.attacks.classification import margin
 from interp.attacks.searched_maps import flat
 from interp.attributions import CAM, Attribution
 from interp.core.errors import InputError
@@ -64,13 +65,16 @@ class View:
     def logits(self) -> tf.Tensor:
         return self.run()[1]
 
-    @property
-    def measured_logits(self) -> tf.Tensor:
-        """Logits for a measure: of the pass that the objective asked for, else of one in inference mode.
+    def count_correct(self, labels: tf.Tensor, sampled: int | None = None) -> tf.Tensor:
+        """How many images the network gets right, in the pass that the objective asked for.
 
-        A pass in training mode made for a measure would move the statistics of batch normalisation.
+        Where it asked for none, one is made in inference mode, as one in training mode would move the statistics of batch normalisation;
+        with `sampled`, of so many of the first images, which stand for all.
         """
-        return View(self.forward, self.points).logits if self._outputs is None else self.logits
+        count = tf.cast(tf.shape(labels)[0], tf.float32)
+        logits = View(self.forward, self.points[:sampled]).logits if self._outputs is None else self.logits
+        right = margin(logits, labels[: tf.shape(logits)[0]]) < 0
+        return count * tf.reduce_mean(tf.cast(right, tf.float32))
 
     @cached_property
     def maps(self) -> tf.Tensor:

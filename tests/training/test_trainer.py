@@ -10,7 +10,7 @@ import tensorflow as tf
 from interp import data
 from interp.core.errors import InputError
 from interp.models import build_network, prepare
-from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, train, trainer
+from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, step, train, trainer
 from interp.training.batches import Batch
 from interp.training.inner_attack import attack_batch
 from interp.training.step import make_step
@@ -265,3 +265,15 @@ def test_input_that_does_not_fit_is_refused(digits):
         train(keras.Sequential(), normal, digits["train"], SHORT)
     with pytest.raises(InputError, match="seed"):
         train(small(), normal, digits["train"], SHORT, seed=-1)
+
+
+@pytest.mark.parametrize("tag", ["adv", "trades"])
+def test_clean_accuracy_is_of_a_sample_where_the_loss_makes_no_pass_of_clean_images(digits, tag, monkeypatch):
+    monkeypatch.setattr(step, "count_streams", lambda: 1)
+    few, net, seen = digits["train"].take(50), small(), []
+    right = np.argmax(net(few.images), 1) == few.labels
+    schedule = dataclasses.replace(SHORT, epochs=1)
+    train(net, find_objective(tag), few, schedule, seed=3, report=lambda progress: seen.append(progress.measures))
+    order = np.random.RandomState(3).permutation(50)
+    sample = order[: step.SAMPLED] if tag == "adv" else order
+    assert seen[0]["accuracy"] == pytest.approx(right[sample].mean())
