@@ -12,7 +12,7 @@ from results_pages.cells import plus_minus, radius_text, words
 from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 from results_pages.leaderboard_tables import leaderboard
 from results_pages.network_tables import classes, networks, times
-from results_pages.saliency_tables import agreement, erasing, faithfulness, selectivity
+from results_pages.saliency_tables import agreement, erasing, faithfulness, retraining_agreement, selectivity
 
 WHO = ("method", "trained")
 # Losses of accuracy beyond this are listed in words under the table.
@@ -192,7 +192,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     table.__name__: table
     for table in (
         *(pgd, steps, strong, aai, explanations, topk, isa, bound, uar),
-        *(erasing, selectivity, faithfulness, agreement),
+        *(erasing, selectivity, faithfulness, agreement, retraining_agreement),
         *(networks, times, classes, leaderboard),
     )
 }

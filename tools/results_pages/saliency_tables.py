@@ -6,6 +6,8 @@ import numpy as np
 
 from interp.core.errors import InputError
 from interp.core.tables import NOTHING, Cell, markdown_table
+from interp.discrepancy.agreement import kendall_tau
+from interp.evaluation.roar_kar_result import RANDOM
 from results_pages.cells import plus_minus, words
 from results_pages.evidence import Sources, of_family, small_caption
 
@@ -71,6 +73,32 @@ def agreement(sources: Sources, family: str) -> list[str]:
     ]
     body = [(*row, *("" for _ in range(len(header) - len(row)))) for row in rows]
     return [*markdown_table(header, body), "", f"<small>{', '.join(one.label for one in found)}</small>"]
+
+
+def retraining_agreement(sources: Sources, family: str) -> list[str]:
+    """Kendall tau of the rankings by selectivity, ROAR and KAR with those by the measures that ask the model, over the methods of all."""
+    [asked], [erased] = of_family(sources, "faithfulness", family), of_family(sources, "selectivity", family)
+    # Higher is better in all of them.
+    rankings = {"selectivity": {method: -area for method, area in erased.values("method", "area")}}
+    for section, sign in (("roar", -1), ("kar", 1)):
+        [one] = of_family(sources, section, family)
+        for method, ratio, accuracy in one.values("method", "ratio", "accuracy"):
+            rankings.setdefault(f"{section.upper()} {ratio:g}", {})[method] = sign * accuracy
+    measures: dict[str, dict[str, float]] = {}
+    for method, measure, value, better in asked.values("method", "measure", "value", "better"):
+        measures.setdefault(measure, {})[method] = value if better == "higher" else -value
+    methods = [one for one in next(iter(measures.values())) if all(one in each for each in rankings.values())]
+    methods.remove(RANDOM)
+
+    def row(ranking: dict[str, float]) -> list[str]:
+        values = np.array([[each[one] for one in methods] for each in (ranking, *measures.values())])
+        return [
+            plus_minus(float(tau), digits=2) for tau in kendall_tau(np.tile(values[:1], (len(measures), 1)), values[1:])
+        ]
+
+    rows = [(name, *row(ranking)) for name, ranking in rankings.items()]
+    of_methods = f"<small>{asked.label}; methods: {', '.join(map(words, methods))}</small>"
+    return [*markdown_table(("", *map(words, measures)), rows), "", of_methods]
 
 
 def _or_last(value: Cell) -> float:
