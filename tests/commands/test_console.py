@@ -114,6 +114,6 @@ def test_tables_in_other_formats(call, tmp_path, format, suffix):
     common = ["--task=intr_topk", "--dataset=digits", "--num_image=2", f"--network={network}", f"--against={network}"]
     result = call(task, [*common, f"--output-dir={tmp_path}", f"--picture-dir={tmp_path}", f"--format={format}"])
     assert result.returncode == 0, result.stderr
-    text = (tmp_path / f"intr_topk_digits.{suffix}").read_text()
+    text = (tmp_path / f"intr_topk_digits_cam.{suffix}").read_text()
     assert "mine" in text
     assert "top-k overlap" in text
