@@ -1,5 +1,6 @@
 """What all tests share. Nothing here imports TensorFlow: tests that do not need it start at once."""
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "interp"))
+
+
+def pytest_collection_finish() -> None:
+    """What imports have made stays: no collection of garbage need look at it again."""
+    gc.freeze()
 
 
 def directory_from(variable: str) -> Path:

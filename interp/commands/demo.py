@@ -4,13 +4,12 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from interp.commands.evaluate import section_options
+from interp.commands.evaluate import Asked, ExperimentOptions, evaluate, section_options
 from interp.commands.experiments import Section
-from interp.commands.tasks.task_registry import TASKS
+from interp.commands.networks import NetworkOnDataset
 from interp.commands.train import TrainingOptions
 from interp.core.argument_types import radius, whole_number
 from interp.core.command_line import Parser, run
@@ -111,9 +110,8 @@ def demo(options: DemoOptions) -> int:
     """Train, evaluate, draw and write; return the exit code."""
     from interp.commands.training_jobs import train_networks
     from interp.core.files import check_writable, locked
+    from interp.data.loaded import LoadedDatasets
     from interp.evaluation import sample_images
-    from interp.report.experiment_page import write_page
-    from interp.report.records import RecordStore
     from interp.training.replicas import make_strategy
 
     began, out, measured = time.monotonic(), options.out, sections(options.epsilon)
@@ -126,29 +124,34 @@ def demo(options: DemoOptions) -> int:
         _begin(rows, options, splits)
         training = TrainingOptions(seed=options.seed, networks_dir=out, pictures_dir=out / "training")
         train_networks(rows, training, {rows[0].dataset: splits}, make_strategy("none", None))
-        store = RecordStore(out)
-        for name, section in measured.items():
-            _measure(name, section, rows, splits["test"], store, options)
-        page = write_page(
-            out / "report.html",
-            "interp: predictions and explanations under attack",
-            {name: section.help for name, section in measured.items()},
-            store,
-            [
-                f"Three networks of the architecture small, trained on {options.dataset} ({splits['train'].source}): Normal sees clean "
-                "images only, Adv trains on attacked ones (Madry et al. 2018), Int keeps its class activation maps where they are under "
-                f"attack (Boopathy et al. 2020). Adv and Int train against changes of at most {options.epsilon:g} per pixel. Gradient "
-                "attacks alone give an upper bound of robust accuracy."
-            ],
-        )
-    print(f"wrote {page} after {time.monotonic() - began:.0f} s: open it in a browser")
-    return 0
+    images = dict.fromkeys(measured, min(SHOWN_IMAGES, options.num_image)) | {"accuracy": options.num_image}
+    asked = Asked(
+        options=ExperimentOptions(number=1, seed=options.seed, data_dir=options.data_dir),
+        sections=measured,
+        given={name: {**section_options(each), "num_image": images[name]} for name, each in measured.items()},
+        named=[
+            NetworkOnDataset(NetworkFile(out / f"{row.name}.safetensors", row.name), options.dataset) for row in rows
+        ],
+        folder=out,
+        title="predictions and explanations under attack",
+        listed=measured,
+        introduction=[
+            f"Three networks of the architecture small, trained on {options.dataset} ({splits['train'].source}): Normal sees clean "
+            "images only, Adv trains on attacked ones (Madry et al. 2018), Int keeps its class activation maps where they are under "
+            f"attack (Boopathy et al. 2020). Adv and Int train against changes of at most {options.epsilon:g} per pixel. Gradient "
+            "attacks alone give an upper bound of robust accuracy."
+        ],
+    )
+    code = evaluate(asked, LoadedDatasets(options.data_dir, options.seed))
+    print(f"open it in a browser; this took {time.monotonic() - began:.0f} s")
+    return code
 
 
 def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset]) -> None:
     """Go on with what is there if it is of the same run; else remove its networks and records."""
     from interp import __version__
     from interp.core.files import write_text
+    from interp.report.records import SETTINGS
     from interp.training.training_job import RUNS
 
     asked = {name: getattr(options, name) for name in ("dataset", "epochs", "epsilon", "num_image", "seed")}
@@ -161,28 +164,8 @@ def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset])
             shutil.rmtree(options.out / RUNS / row.name, ignore_errors=True)
         for name in sections(options.epsilon):
             shutil.rmtree(options.out / name, ignore_errors=True)
+        (options.out / SETTINGS).unlink(missing_ok=True)
         write_text(path, text)
-
-
-def _measure(name: str, section: Section, rows: list[Recipe], test: Dataset, store: Any, options: DemoOptions) -> None:
-    """Run a section on the networks whose records are not there, and print its table."""
-    from interp.commands.runner import keep_section, open_run
-    from interp.data.loaded import LoadedDatasets
-    from interp.report.experiment_page import show_section
-
-    data, kind = LoadedDatasets(options.data_dir, options.seed), TASKS[section.task].options
-    count = options.num_image if name == "accuracy" else min(SHOWN_IMAGES, options.num_image)
-    for row in rows:
-        if row.objective in section.without:
-            continue
-        file = NetworkFile(store.folder / f"{row.name}.safetensors", row.name)
-        made_of = json.loads(json.dumps({"section": asdict(section), "images": count, "data": test.identity}))
-        if store.current(name, row.name, made_of, file.path.with_name) is None:
-            given: dict[str, Any] = {"dataset": options.dataset, "network": str(file.path), "num_image": count}
-            chosen = make(kind, {**section_options(section), **given, "seed": options.seed})
-            keep_section(store, name, open_run(section.task, chosen, file, data), section, made_of, asdict(options))
-    print(f"\n{section.help}")
-    show_section(name, store, "tsv")
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

@@ -7,22 +7,21 @@ from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from interp.commands.evaluate_network import parser as task_parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
 from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
 from interp.commands.section_jobs import SHARED, Outcome, SectionJob, evaluate_section
+from interp.commands.tasks.shared_options import EvaluationOptions, WorkersOptions
 from interp.commands.tasks.task_registry import TASKS, foreign_options
-from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, progress_bar, run
 from interp.core.errors import InputError, check_choice
-from interp.core.model_options import NETWORKS, ModelOptions
+from interp.core.model_options import NETWORKS
 from interp.core.options import add_options, flag, given_options, make, option
-from interp.core.tables import FORMATS
 from interp.core.workers import ThisProcess, Workers
 from interp.data import find_dataset
-from interp.data.image_options import CHOICES, OWN_IMAGES, ImageOptions
+from interp.data.image_options import CHOICES, OWN_IMAGES
 
 if TYPE_CHECKING:
     from interp.data.loaded import LoadedDatasets
@@ -43,8 +42,12 @@ OWN = (*SHARED, *OWN_IMAGES, "task", "dataset", "network", "output_dir", "pictur
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentOptions(ImageOptions, ModelOptions):
+class ExperimentOptions(WorkersOptions, EvaluationOptions):
     """Options of eval.py."""
+
+    title: ClassVar[str] = "what and where"
+    images: ClassVar[str] = "by the task"
+    usual_workers: ClassVar[str] = "1; one a core in roar and kar"
 
     number: int = option(
         MISSING, ", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()), parse=int, positional=True
@@ -53,29 +56,9 @@ class ExperimentOptions(ImageOptions, ModelOptions):
     networks: list[str] | None = option(
         None, f"each {NETWORKS}", many=True, usual="all networks of the training scripts"
     )
-    any_dataset: bool = option(
-        False,
-        "also evaluate networks that say they were trained on another dataset; the results are flagged",
-        parse=bool,
-    )
     dataset: str | None = option(None, f"only networks on this one: {CHOICES}")
-    num_image: int | None = option(None, "test images for each", parse=whole_number(1), usual="by the task")
-    seed: int = option(99, "of the sample and of random starts", parse=whole_number(0))
-    workers: int | None = option(
-        None,
-        "processes that evaluate networks, or retrain them",
-        parse=whole_number(1),
-        usual="1; one a core in roar and kar",
-    )
-    ray: str | None = option(
-        None, "address of a Ray cluster that does so, with the same files as here; local starts one here"
-    )
     task_options: str = option("", "further options of the tasks, as eval_cmd.py takes them, in quotes")
-    networks_dir: Path | None = option(
-        None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
-    )
     out: Path | None = option(None, "directory of results", parse=Path, usual="gen_images/eval_NUMBER")
-    format: str = option("tsv", "of the tables", choices=FORMATS)
 
     def check(self, given: frozenset[str]) -> None:
         if self.number not in SECTIONS:
@@ -92,13 +75,16 @@ class ExperimentOptions(ImageOptions, ModelOptions):
 
 @dataclass(frozen=True)
 class Asked:
-    """The sections of an experiment with the options given to their tasks, and the networks that were named."""
+    """The sections of an experiment with the options given to their tasks, the networks that were named, and what the page says."""
 
     options: ExperimentOptions
-    sections: dict[str, Section]
-    given: dict[str, dict[str, Any]]
+    sections: Mapping[str, Section]
+    given: Mapping[str, dict[str, Any]]
     named: list[NetworkOnDataset] | None
     folder: Path
+    title: str
+    listed: Mapping[str, Section]
+    introduction: Sequence[str] = ()
 
 
 def parser(prog: str = SCRIPT) -> Parser:
@@ -115,7 +101,8 @@ def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     sections = {name: with_options(listed[name], options.task_options) for name in options.only or listed}
     given = {name: section_options(section) for name, section in sections.items()}
     named = named_networks(options.networks or [], options.dataset, options.networks_dir, options.weights)
-    return Asked(options, sections, given, named or None, options.out or Path(f"gen_images/eval_{options.number}"))
+    folder, title = options.out or Path(f"gen_images/eval_{options.number}"), DESCRIPTIONS[options.number]
+    return Asked(options, sections, given, named or None, folder, title, listed)
 
 
 def with_options(section: Section, text: str) -> Section:
@@ -142,7 +129,7 @@ def section_options(section: Section) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in OWN}
 
 
-def evaluate(asked: Asked) -> int:
+def evaluate(asked: Asked, data: "LoadedDatasets | None" = None) -> int:
     """Evaluate what is there and not yet evaluated; return 0, or 1 if a network was missing or failed."""
     from interp.core.files import check_writable, locked
     from interp.core.parallel import open_workers
@@ -152,7 +139,7 @@ def evaluate(asked: Asked) -> int:
 
     options = asked.options
     check_writable(asked.folder)
-    data = LoadedDatasets(options.data_dir)
+    data = data or LoadedDatasets(options.data_dir)
     with locked(asked.folder / ".lock"):
         shared = {"number": options.number, "num_image": options.num_image, "seed": options.seed}
         store, settings = RecordStore(asked.folder), Settings(asked.folder, shared)
@@ -166,8 +153,8 @@ def evaluate(asked: Asked) -> int:
                 here = has_all or isinstance(workers, ThisProcess)
                 group = {name: jobs[name] for name in names}
                 _evaluate_group(asked, group, ThisProcess() if here else workers, data if here else None, failed)
-        sections = {name: section.help for name, section in SECTIONS[options.number].items()}
-        page = write_page(asked.folder / "report.html", f"interp: {DESCRIPTIONS[options.number]}", sections, store)
+        shown = {name: section.help for name, section in asked.listed.items()}
+        page = write_page(asked.folder / "report.html", f"interp: {asked.title}", shown, store, asked.introduction)
     print(f"\nwrote {page}")
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)

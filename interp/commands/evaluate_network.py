@@ -84,16 +84,17 @@ def evaluate(asked: Asked) -> int:
     from interp.core.files import check_writable, locked
     from interp.core.tables import Table
     from interp.data.loaded import LoadedDatasets
-    from interp.evaluation.older_records import with_present_names
+    from interp.evaluation.older_records import earlier_tables, with_present_names
     from interp.report.records import RecordStore, made_alike, remarks
     from interp.report.validity_files import write_leaderboard
 
     options, store = asked.options, RecordStore(asked.options.output_dir)
+    earlier = earlier_tables(asked.table, asked.task.name, options)
     data = LoadedDatasets(options.data_dir)
     opened = open_run(asked.task.name, options, asked.file, data)
     for folder in (options.output_dir, options.picture_dir):
         check_writable(folder)
-    _check_kept(asked, store, opened.name)
+    _check_kept(asked, store, earlier)
     for line in opened.opened.said:
         print(line, flush=True)
     splits = data.identities(options.dataset, options.splits)
@@ -106,11 +107,11 @@ def evaluate(asked: Asked) -> int:
     opened.files.check()
     shown = draw(opened, None, variants, lambda name: options.picture_dir / f"{asked.table}_{name}")
     with locked(options.output_dir / ".lock", wait=True):
-        _check_kept(asked, store, opened.name)
+        _check_kept(asked, store, earlier)
         own = {"file": str(asked.file.path.resolve()), "splits": splits, **shown}
         record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
         # Networks evaluated by other options, or on other images, keep to their records.
-        records = with_present_names(store.all(asked.table, _earlier(asked)), vars(options))
+        records = with_present_names(store.all(asked.table, earlier), vars(options))
         alike = {name: other for name, other in records.items() if made_alike(other, record, OWN)}
         tables = [store.write_table(asked.table, alike, options.format)]
         tables += write_leaderboard(store, asked.table, opened.name, alike)
@@ -131,22 +132,14 @@ def evaluate(asked: Asked) -> int:
     return 0
 
 
-def _check_kept(asked: Asked, store: Any, name: str) -> None:
+def _check_kept(asked: Asked, store: Any, earlier: list[str]) -> None:
     """Raise InputError if the record could not be kept: asked before long work rather than after it."""
-    kept = store.all(asked.table, _earlier(asked)).get(name)
-    if kept is not None and kept.get("file", str(asked.file.path.resolve())) != str(asked.file.path.resolve()):
+    name, file = asked.file.name, str(asked.file.path.resolve())
+    kept = store.all(asked.table, earlier).get(name)
+    if kept is not None and kept.get("file", file) != file:
         raise InputError(
             f"{store.path(asked.table, name)} is of another network named {name} ({kept['file']}): choose another --output-dir"
         )
-
-
-def _earlier(asked: Asked) -> list[str]:
-    """The files, without suffix, in which earlier versions kept records of these options."""
-    options, task = asked.options, asked.task.name
-    method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
-    norm, classes = getattr(options, "discrepancy_norm", "l1"), getattr(options, "num_class", "two_class")
-    told = f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}"
-    return [asked.table] if getattr(options, "norm", None) == "l2" else [told, asked.table]
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:

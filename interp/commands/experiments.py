@@ -1,10 +1,9 @@
 """The sections of `eval.py`, as data: a task of `eval_cmd.py`, its variants, and the training scripts whose networks it is for."""
 
 from dataclasses import dataclass
+from functools import partial
 
 MAIN, WHITEBOX = (1, 2, 3, 4, 5), (8,)
-# Scripts and datasets of the networks that unforeseen attacks are for.
-UAR_SCRIPTS, UAR_DATASETS = (1, 3, 4, 5), ("cifar", "restimagenet")
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,9 @@ class Section:
     datasets: tuple[str, ...] = ()
 
 
+# Unforeseen attacks are for the networks of these scripts and datasets.
+_unforeseen = partial(Section, task="uar_attack", scripts=(1, 3, 4, 5), datasets=("cifar", "restimagenet"))
+
 SECTIONS: dict[int, dict[str, Section]] = {
     1: {
         "pgd": Section(
@@ -36,30 +38,17 @@ SECTIONS: dict[int, dict[str, Section]] = {
         ),
         "explanations": Section("how far explanations can be moved, strong protocol", "explanation_attack"),
         "leaderboard": Section("rows of the leaderboard, by the strong protocols", "leaderboard"),
-        "uar": Section(
-            "accuracy under unforeseen attacks",
-            "uar_attack",
-            scripts=UAR_SCRIPTS,
-            datasets=UAR_DATASETS,
-            arguments=("--goal", "both"),
-        ),
-        "uar_budgets": Section(
-            "accuracy under unforeseen attacks over their budgets",
-            "uar_attack",
-            scripts=UAR_SCRIPTS,
-            datasets=UAR_DATASETS,
-            arguments=("--budgets", "all"),
+        "uar": _unforeseen("accuracy under unforeseen attacks", arguments=("--goal", "both")),
+        "uar_budgets": _unforeseen(
+            "accuracy under unforeseen attacks over their budgets", arguments=("--budgets", "all")
         ),
     },
     2: {
         "grid": Section("accuracy under PGD over penalty weights and training radii", "pgd_attack", scripts=(7,)),
-        "bound": Section("margin against discrepancy at the smallest radius", "min_pgd_attack", scripts=MAIN),
-        "isa": Section("discrepancy that sneaking attacks are left with", "isa_cam", scripts=MAIN),
+        "bound": Section("margin against discrepancy at the smallest radius", "min_pgd_attack"),
+        "isa": Section("discrepancy that sneaking attacks are left with", "isa_cam"),
         "isa_reference": Section(
-            "the same along the direction of the paper's code",
-            "isa_cam",
-            scripts=MAIN,
-            arguments=("--direction", "reference"),
+            "the same along the direction of the paper's code", "isa_cam", arguments=("--direction", "reference")
         ),
     },
     3: {

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from interp.commands.experiments import Section
-from interp.commands.tasks.shared_options import TaskOptions
+from interp.commands.tasks.chosen_methods import gap_notes
+from interp.commands.tasks.shared_options import MapOptions, TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.commands.tasks.task_registry import TASKS
 from interp.core.json_fields import to_values
@@ -54,10 +55,16 @@ def open_run(
 
 def run_variants(run: Run[Any], option: str | None, values: Sequence[Any]) -> Variants:
     """Run the task with each value of an option, or once without one."""
-    function = TASKS[run.task].function
     if option is None:
-        return [(None, function(run))]
-    return [(value, function(replace(run, options=replace(run.options, **{option: value})))) for value in values]
+        return [(None, _run_once(run))]
+    return [(value, _run_once(replace(run, options=replace(run.options, **{option: value})))) for value in values]
+
+
+def _run_once(run: Run[Any]) -> TaskResult:
+    """Run the task; where it looks at integrated gradients, note whether they are complete."""
+    result = TASKS[run.task].function(run)
+    looks_at_ig = isinstance(run.options, MapOptions) and run.options.method == "ig"
+    return replace(result, notes=[*gap_notes(run), *result.notes]) if looks_at_ig else result
 
 
 def keep_section(

@@ -1,20 +1,20 @@
 """Train the networks of a numbered script: the paper's (1 to 7), WhiteBox's (8), methods since 2020 (9, 10), or a model of your own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from interp.core.argument_types import distance, number, whole_number
+from interp.core.argument_types import whole_number
 from interp.core.checks import check_radius
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
-from interp.core.model_options import NETWORKS, ModelOptions
-from interp.core.names import BATCH_STATISTICS, KEEPS, OBJECTIVE_TAGS, PRECISIONS, THREAT_NORMS
-from interp.core.options import Options, add_options, flag, given_options, make, option
+from interp.core.names import PRECISIONS, THREAT_NORMS
+from interp.core.options import add_options, flag, given_options, make, option
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
-from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
+from interp.training.method_options import MethodOptions, OwnModelOptions
+from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile, with_terms
 from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 
 if TYPE_CHECKING:
@@ -29,65 +29,6 @@ EXAMPLES = (
 )
 # Options that are for numbered scripts alone.
 NUMBERED = ("number", "list", "only", "profile")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnModelOptions(ModelOptions):
-    """What is trained in place of the networks of a number."""
-
-    title: ClassVar[str] = "a model of your own, trained in place of the networks of a number"
-
-    model: str | None = option(
-        None, f"MODULE:FUNCTION, which builds a model by function() or function(image_shape, classes), or {NETWORKS}"
-    )
-    method: str | None = option(None, "how it is trained", choices=OBJECTIVE_TAGS)
-    epsilon: float | None = option(None, "radius of the inner attack", parse=distance, usual="by the dataset")
-    batch_size: int | None = option(None, "images in a step", parse=whole_number(1), usual="by their number")
-    learning_rate: float = option(1e-3, "of Adam, a tenth of it from 60%% of the steps on", parse=number(above=0))
-    augment: bool = option(False, "crop and flip the images at random", parse=bool)
-    batch_statistics: str = option(
-        "each",
-        "whose statistics batch normalisation keeps; fixed leaves them, for going on with a trained model on few images",
-        choices=BATCH_STATISTICS,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodOptions(Options):
-    """What the methods compare and weigh, and which weights are kept."""
-
-    title: ClassVar[str] = "the second term of the loss, and which weights are kept"
-
-    explanation: str | None = option(
-        None, "the maps that methods compare, such as grad_cam, gradient or ig", usual="those of the method"
-    )
-    softplus: float | None = option(
-        None,
-        "steepness of the softplus whose derivative stands in for ReLU's where the maps are gradients",
-        parse=number(above=0),
-        usual="20",
-    )
-    penalty_weight: float | None = option(
-        None,
-        "of the second term of the loss (lambda, beta of TRADES)",
-        parse=number(above=0),
-        usual="that of the method",
-    )
-    keep: str | None = option(
-        None,
-        "which weights the file gets: of the last epoch, or of the one that is best on attacked validation images",
-        choices=KEEPS,
-        usual="last, for 9 and 10 best",
-    )
-    patience: int | None = option(
-        None, "end after so many epochs without a better one", parse=whole_number(1), usual="all epochs"
-    )
-    average: float | None = option(
-        None,
-        "decay of an average of the weights over steps, which is kept in their place",
-        parse=number(above=0),
-        usual="none",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,17 +136,9 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
             changed = on_dataset(changed, options.find(options.dataset).prefix)
         if options.epochs is not None:
             changed = for_epochs(changed, options.epochs)
-        changed = _with_terms(changed, options)
+        changed = with_terms(changed, options.explanation, options.softplus, options.penalty_weight)
         pairs.append((row, with_norm(changed, options.norm)))
     return attacked_in(options.norm, choose(pairs, options.only))
-
-
-def _with_terms(row: Recipe, options: TrainingOptions) -> Recipe:
-    """The recipe with the explanation, its softplus and the penalty weight of the options, as far as they are given."""
-    if options.explanation not in (None, "cam"):
-        row = replace(row, explanation=options.explanation)
-    given = {name: getattr(options, name) for name in ("softplus", "penalty_weight")}
-    return replace(row, **{name: value for name, value in given.items() if value is not None})
 
 
 def _load(rows: list[Recipe], options: TrainingOptions) -> dict[str, dict[str, Dataset]]:

@@ -31,7 +31,7 @@ def option(
         default: its value where it is not given; MISSING where it has to be.
         text: what it is, for the help.
         parse: an argument type of argparse; bool makes a switch without a value, with a --no- where it is on by default.
-        choices: the values that it takes, whose nearest is suggested.
+        choices: the values that it takes, a list each of its own, whose nearest is suggested.
         usual: the default in words, where `default` does not say it; {task.images} is what the class says.
         names_file: whether results of different values stand in different files.
         positional: whether it is given without its name.
@@ -109,8 +109,10 @@ def _written(default: Any) -> str | None:
 def make(kind: type[T], given: dict[str, Any]) -> T:
     """The options of a class from those that were given. Raises InputError."""
     for each in fields(kind):
-        if each.metadata["choices"] and given.get(each.name) is not None:
-            check_choice(flag(each.name), given[each.name], each.metadata["choices"])
+        value, choices = given.get(each.name), each.metadata["choices"]
+        if choices and value is not None:
+            for one in value if isinstance(value, list) else [value]:
+                check_choice(flag(each.name), one, choices)
     options = kind(**given)
     options.check(frozenset(given))
     return options

@@ -151,6 +151,14 @@ def with_present_names(records: Mapping[str, dict[str, Any]], options: Collectio
     return found
 
 
+def earlier_tables(table: str, task: str, options: Any) -> list[str]:
+    """The files, without suffix, in which earlier versions kept the records of all networks of a task with these options."""
+    method, strong = getattr(options, "method", "cam"), getattr(options, "protocol", "") == "strong"
+    norm, classes = getattr(options, "discrepancy_norm", "l1"), getattr(options, "num_class", "two_class")
+    told = f"{norm}_{classes}_{task}{'_strong' * strong}_{options.in_files('dataset')}_{method}"
+    return [table] if getattr(options, "norm", None) == "l2" else [told, table]
+
+
 def recorded_columns(values: Values) -> dict[str, list[Any]]:
     """The columns of the table in a record, none where there is none, or where its cells are no cells."""
     header, rows = values.get("header"), values.get("rows")

@@ -145,6 +145,17 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     return replace(row, schedule=replace(schedule, norm=norm, epsilon=epsilon, attack_step_size=size))
 
 
+def with_terms(row: Recipe, explanation: str | None, softplus: float | None, penalty_weight: float | None) -> Recipe:
+    """The recipe with another explanation, steepness of its softplus and weight of the penalty, as far as they are given."""
+    if explanation not in (None, "cam"):
+        row = replace(row, explanation=explanation)
+    return replace(
+        row,
+        softplus=row.softplus if softplus is None else softplus,
+        penalty_weight=row.penalty_weight if penalty_weight is None else penalty_weight,
+    )
+
+
 def attacked_in(norm: str, rows: list[Recipe]) -> list[Recipe]:
     """Return the recipes, of which one at least is of this norm. Raises InputError where none has an inner attack in l2."""
     if norm not in [row.schedule.norm for row in rows]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from interp.core.checks import check_instance
 from interp.data import Dataset
+from interp.data.spec import DatasetSpec
 from interp.models.architectures import find_architecture
 from interp.models.initialisation import build_network, initialise
 from interp.models.network import Network
 from interp.training.model_state import ModelState
 from interp.training.own_architecture import OwnArchitecture, start_anew
-from interp.training.schedule import Schedule
+from interp.training.schedule import Schedule, plain_schedule
 from interp.training.signals import StopRequest
 from interp.training.step import make_step
 from interp.training.trainer import train
@@ -43,6 +44,34 @@ class Retraining:
         check_instance(
             "the schedule", self.schedule, Schedule, "plain_schedule(epochs=5, batch_size=50, learning_rate=1e-3)"
         )
+
+    @classmethod
+    def usual(
+        cls,
+        dataset: DatasetSpec,
+        model: keras.Model,
+        *,
+        architecture: str | None = None,
+        images: int | None = None,
+        epochs: int | None = None,
+    ) -> "Retraining":
+        """That of `model` on so many `images` as is usual for a dataset, where nothing else is given.
+
+        A model of somebody's own is retrained as it is built; a network of the package may have a faster one to stand for it. Raises
+        InputError.
+        """
+        spec = dataset.retraining
+        architecture = architecture or (spec.architecture if isinstance(model, Network) else None)
+        epochs = epochs or spec.epochs
+        steps = epochs * ((images or spec.images) // spec.batch_size)
+        # Short trainings at one rate end where the last batches threw them, most of all with batch normalisation.
+        schedule = plain_schedule(
+            epochs=epochs,
+            batch_size=spec.batch_size,
+            learning_rate=spec.learning_rate,
+            slower_from=max(1, 2 * steps // 3),
+        )
+        return cls(architecture or model, schedule)
 
     def __call__(self, data: Dataset, validation: Dataset, seed: int) -> keras.Model:
         """Train on `data`; the validation images are not used, as nothing is chosen by them. Raises InputError, TrainingDiverged."""

@@ -60,8 +60,9 @@ def test_results_keep_to_the_ball(attack, curved, toy, epsilon, seed):
 def test_a_linear_model_is_solved_exactly(linear, norm):
     images = np.array([0.9, 0.15], np.float32).reshape(1, 1, 2, 1)
     distance = {"linf": 0.2, "l2": 0.6 / 5**0.5}[norm]
+    whole = AutoAttack(epsilon=distance, norm=norm)
     for factor, left in ((1.01, 0), (0.99, 1)):
-        attack = AutoAttack(epsilon=factor * distance, norm=norm)
+        attack = dataclasses.replace(whole, epsilon=factor * distance)
         assert accuracy(linear, attack(linear, images, [0]), [0]) == left
 
 

@@ -143,7 +143,9 @@ def test_bad_settings_are_refused(change, message):
 PUBLISHED = {"normal": (100, 9.679, 11.300), "int": (9, None, None), "adv": (2, None, None)}
 
 
-@pytest.mark.parametrize("method", PUBLISHED)
+@pytest.mark.parametrize(
+    "method", [each if each == "normal" else pytest.param(each, marks=pytest.mark.slow) for each in PUBLISHED]
+)
 def test_published_figures_and_the_bound(reference_dir, data_dir, method):
     sample, targets = sample_images(data.load("mnist", "test", data_dir=data_dir), 100)
     net = load_model(reference_dir / "networks" / f"mnist_smallgap_{method}_100.pkl")

@@ -111,9 +111,9 @@ def test_records_of_an_earlier_version_share_the_table(call, tmp_path):
 @pytest.mark.parametrize(("format", "suffix"), [("csv", "csv"), ("markdown", "md"), ("html", "html")])
 def test_tables_in_other_formats(call, tmp_path, format, suffix):
     network = interp.save_model(build_network("small", (28, 28, 1), 10), tmp_path / "mine.safetensors")
-    common = ["--task=min_pgd_attack", "--dataset=digits", "--num_image=2", "--steps=1", f"--network={network}"]
+    common = ["--task=intr_topk", "--dataset=digits", "--num_image=2", f"--network={network}", f"--against={network}"]
     result = call(task, [*common, f"--output-dir={tmp_path}", f"--picture-dir={tmp_path}", f"--format={format}"])
     assert result.returncode == 0, result.stderr
-    text = (tmp_path / f"min_pgd_attack_digits_cam_l1_two_class.{suffix}").read_text()
+    text = (tmp_path / f"intr_topk_digits_cam.{suffix}").read_text()
     assert "mine" in text
-    assert "mean margin" in text
+    assert "top-k overlap" in text

@@ -29,7 +29,7 @@ def test_a_short_run_writes_everything(tmp_path):
     networks = {f"digits_smallgap_{method}_1.safetensors" for method in ("normal", "adv", "int")}
     sections = {"accuracy", "maps", "attributions", "selectivity"}
     tables = {f"{section}.tsv" for section in sections}
-    others = {"accuracy_digits_smallgap.png", "report.html", "run.json", "training"}
+    others = {"accuracy_digits_smallgap.png", "report.html", "run.json", "settings.json", "training"}
     assert written == networks | sections | tables | others
     for method in ("normal", "adv", "int"):
         kept = record(out, "accuracy", method, 1)

@@ -1,6 +1,7 @@
 """`eval.py`: what it evaluates, what it keeps, and what it says is missing."""
 
 import json
+import shutil
 
 import pytest
 
@@ -13,13 +14,18 @@ from interp.core.argument_types import numbers, ratios
 from interp.models import build_network
 
 
-@pytest.fixture
-def networks(tmp_path):
-    folder = tmp_path / "networks"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
     for seed, name in enumerate(("digits_smallgap_normal_1", "digits_smallgap_int_1", "digits_smallgap_int_20")):
         network = build_network("small", (28, 28, 1), 10, seed=seed)
         interp.save_model(network, folder / f"{name}.safetensors", metadata={})
     return folder
+
+
+@pytest.fixture
+def networks(built, tmp_path):
+    return shutil.copytree(built, tmp_path / "networks")
 
 
 def options(networks, tmp_path, *more):
@@ -27,8 +33,8 @@ def options(networks, tmp_path, *more):
 
 
 def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_path):
-    result = call(main, options(networks, tmp_path, "--only", "pgd", "topk"))
-    assert result.returncode == 1
+    result = call(main, options(networks, tmp_path, "--only", "pgd", "--task-options=--epsilons=0,0.05"))
+    assert result.returncode == 1, result.stderr
     last = result.stderr.splitlines()[-1]
     assert last.startswith("missing, train.py makes them: digits_smallgap_adv, ")
     assert "digits_smallgap_int," not in last
@@ -43,7 +49,8 @@ def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_pa
     assert record["versions"]["tensorflow"]
     assert (out / "pgd_digits_smallgap.png").stat().st_size > 10_000
     # The table of a program has a row for each figure.
-    assert len((out / "pgd.tsv").read_text().splitlines()) == 1 + 3 * 4 * 4
+    assert len((out / "pgd.tsv").read_text().splitlines()) == 1 + 3 * 4 * 2
+    assert call(main, options(networks, tmp_path, "--only", "topk")).returncode == 1
     # Without a Normal network of as many epochs, the only one there is the one to compare with.
     for name in ("digits_smallgap_int_1", "digits_smallgap_int_20"):
         overlap = json.loads((out / "topk" / f"{name}.json").read_text())
@@ -79,9 +86,9 @@ def test_results_name_no_folder_and_are_current_in_another(call, networks, tmp_p
 
 
 def test_a_network_whose_metadata_changed_is_the_same_network(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
     assert call(main, arguments).returncode == 0
-    file = tmp_path / "out" / "aai" / "digits_smallgap_int_1.json"
+    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
     before = file.read_bytes()
     path = networks / "digits_smallgap_int_1.safetensors"
     interp.save_model(interp.load_model(path), path, metadata={"said": "more"})
@@ -91,10 +98,10 @@ def test_a_network_whose_metadata_changed_is_the_same_network(call, networks, tm
 
 def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):
     arguments = options(
-        networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1", "digits_smallgap_normal_1"
+        networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1", "digits_smallgap_int_20"
     )
     assert call(main, arguments).returncode == 0
-    files = sorted((tmp_path / "out" / "aai").glob("*.json"))
+    files = sorted((tmp_path / "out" / "topk").glob("*.json"))
     before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
     files[0].unlink()
     assert call(main, arguments).returncode == 0
@@ -104,9 +111,9 @@ def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):
 
 
 def test_a_network_that_changed_is_evaluated_anew(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
     assert call(main, arguments).returncode == 0
-    file = tmp_path / "out" / "aai" / "digits_smallgap_int_1.json"
+    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
     before = json.loads(file.read_text())
     network = build_network("small", (28, 28, 1), 10, seed=77)
     interp.save_model(network, networks / "digits_smallgap_int_1.safetensors", metadata={})
@@ -130,11 +137,11 @@ def test_the_other_network_of_a_comparison_counts_too(call, networks, tmp_path):
 
 
 def test_another_dataset_is_another_result(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
     assert call(main, arguments).returncode == 0
     result = call(main, [*arguments, "--dataset=restimagenet", f"--data-dir={tmp_path}"])
     assert result.returncode == 1
-    assert "failed: aai of digits_smallgap_int_1" in result.stderr
+    assert "failed: topk of digits_smallgap_int_1" in result.stderr
 
 
 def test_two_networks_of_one_name_are_refused(call, networks, tmp_path):
@@ -151,8 +158,8 @@ def test_two_networks_of_one_name_are_refused(call, networks, tmp_path):
     "text", ["", "[]", "{}", "[" * 100_000, '{"made_of": 1e999}', '{"caption": "a", "header": ["b"], "rows": [5]}']
 )
 def test_damaged_results_are_named(call, networks, tmp_path, text):
-    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
-    folder = tmp_path / "out" / "aai"
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
+    folder = tmp_path / "out" / "topk"
     folder.mkdir(parents=True)
     (folder / "digits_smallgap_int_1.json").write_text(text)
     result = call(main, arguments)
@@ -162,7 +169,7 @@ def test_damaged_results_are_named(call, networks, tmp_path, text):
 
 
 def test_results_of_other_settings_are_not_mixed(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "aai", "--networks", "digits_smallgap_int_1")
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
     assert call(main, arguments).returncode == 0
     for change in (["--num-image=5"], ["--seed=1"]):
         result = call(main, [*arguments, *change])
@@ -243,12 +250,12 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, argu
 
 def test_further_options_reach_the_task_and_are_part_of_what_a_record_is_made_of(call, networks, tmp_path):
     arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, [*arguments, "--task-options", "--k 3 --inp_method ig"]).returncode == 0
+    assert call(main, [*arguments, "--task-options", "--k 3 --inp_method cam++"]).returncode == 0
     path = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
     record = json.loads(path.read_text())
-    assert "class's ig on" in record["caption"]
+    assert "class's cam++ on" in record["caption"]
     assert record["rows"][0][record["header"].index("k")] == 3
-    assert record["made_of"]["section"]["arguments"] == ["--k", "3", "--inp_method", "ig"]
+    assert record["made_of"]["section"]["arguments"] == ["--k", "3", "--inp_method", "cam++"]
     assert call(main, arguments).returncode == 0
     assert json.loads(path.read_text())["made_of"]["section"]["arguments"] == []
 

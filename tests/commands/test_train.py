@@ -31,7 +31,7 @@ def run(folder, *arguments):
     return subprocess.run(command(folder, *arguments), capture_output=True, text=True, check=False)
 
 
-def test_a_network_its_picture_and_its_logs(tmp_path):
+def test_a_network_its_picture_and_its_logs(tmp_path, call):
     result = run(tmp_path, *SMOKE, "--only", "mnist_smallgap_int", "cifar_smallgap_normal")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -42,9 +42,9 @@ def test_a_network_its_picture_and_its_logs(tmp_path):
     assert (tmp_path / "pictures" / "digits_smallgap_int_1.png").stat().st_size > 10_000
     log = (tmp_path / "networks" / ".runs" / "digits_smallgap_int_1" / "log.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["validation_robust_accuracy"] >= 0
-    again = run(tmp_path, *SMOKE, "--only", "mnist_smallgap_int")
-    assert "is there already" in again.stdout
-    other = run(tmp_path, *SMOKE, "--only", "mnist_smallgap_int", "--seed", "3")
+    arguments = [*SMOKE, "--only", "mnist_smallgap_int", *command(tmp_path)[2:]]
+    assert "is there already" in call(main, arguments).stdout
+    other = call(main, [*arguments, "--seed", "3"])
     assert other.returncode == 2
     assert "seed was 99 and is 3" in other.stderr
 

@@ -49,7 +49,7 @@ def test_a_table_the_score_curves_and_the_gallery(call, network, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"attacks": "frog"}, "unknown unforeseen attack 'frog': did you mean 'fog'?"),
+        ({"attacks": "frog"}, "unknown --attacks 'frog': did you mean 'fog'?"),
         ({"goal": "targeted"}, "unknown --goal 'targeted'"),
         ({"budgets": "most"}, "unknown --budgets 'most'"),
         ({"calibration": "nowhere.json"}, "the calibration nowhere.json cannot be read"),

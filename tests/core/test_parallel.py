@@ -130,6 +130,7 @@ def test_a_pool_that_broke_meanwhile_is_told():
         work()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_told_so():
     with pytest.raises(ComputationError, match="killed, perhaps for want of memory"), open_workers(2) as workers:
         list(run_jobs(workers, end_by, [(number, lambda: (signal.SIGKILL,)) for number in range(2)]))

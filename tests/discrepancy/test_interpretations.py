@@ -50,7 +50,7 @@ def test_sums_at_positions_are_those_of_the_maps(net, name):
     """And so are their gradients, however they are computed."""
     classes, positions = tf.constant([3, 0, 2]), tf.constant([[0, 5], [48, 7], [24, 30]])
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(images):
         prepared = prepare(net, rearrange=True)
         searched, points = (
@@ -91,7 +91,7 @@ def test_path_gradients_in_chunks_are_those_in_one_piece(chunk_size):
     ends = tf.constant(np.random.RandomState(0).rand(3, 6, 6, 1), tf.float32)
     positions, weights = (tf.constant(part) for part in quadrature("gauss_legendre", 4))
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(chunk):
         with tf.GradientTape() as tape:
             tape.watch(ends)

@@ -193,7 +193,9 @@ class OpenAtSomeStarts(keras.Model):
         return self.inner(is_open * images + (1 - is_open) * tf.stop_gradient(images), training=training)
 
 
-@pytest.mark.parametrize(("part", "flagged"), [((0.02, 0.05), True), ((0.0, 1.0), False)])
+@pytest.mark.parametrize(
+    ("part", "flagged"), [((0.02, 0.05), True), pytest.param((0.0, 1.0), False, marks=pytest.mark.slow)]
+)
 def test_restarts_that_gain(digits, part, flagged):
     """Of uniform starts within 0.1 that are clipped to [0, 1], 15% have a first pixel in [0.02, 0.05)."""
     network, images, labels = digits

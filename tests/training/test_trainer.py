@@ -53,6 +53,7 @@ LONG = (
     "igr",
     "art",
     "trades6",
+    "lga",
 )
 
 

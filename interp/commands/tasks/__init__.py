@@ -1,1 +1,1 @@
-"""The tasks of `eval_cmd.py`: what each needs is in `listing`, what it does in a file of its own kind."""
+"""The tasks of `eval_cmd.py`: `task_registry` lists them, and each is a file."""

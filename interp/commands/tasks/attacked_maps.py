@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.isa import smallest_radii, sneak
 from interp.commands.tasks.shared_options import ClassOptions, MapOptions, PenaltyOptions, RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
@@ -38,7 +37,7 @@ def vis_cam(run: Run[MapsOptions]) -> TaskResult:
         random_start=options.restarts > 0,
         restarts=max(options.restarts, 1),
     )
-    attacked = attack(run.model, run.images, run.labels, **run.attack_settings)
+    attacked = attack(*run.attacked, **run.attack_settings)
     clean, broken = (
         float(correct(run.model, images, run.labels, batch_size=run.batch_size).mean())
         for images in (run.images, attacked)
@@ -48,7 +47,7 @@ def vis_cam(run: Run[MapsOptions]) -> TaskResult:
     found = AttackedAccuracy(len(run.labels), epsilon, clean, broken, protocol)
     figure = class_maps_figure(run.model, run.sample, attacked, options.method)
     gallery = map_gallery(run.name, run.model, run.sample, attacked)
-    return TaskResult(found, gap_notes(run), flags=flags, pictures={"maps": figure}, gallery=gallery)
+    return TaskResult(found, flags=flags, pictures={"maps": figure}, gallery=gallery)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +80,4 @@ def attack_and_display(run: Run[DisplayOptions]) -> TaskResult:
     }
     explain = InterpretationMaps(name=options.method)
     maps = {name: explain(run.model, images, classes) for name, images in stages.items()}
-    return TaskResult(shown, gap_notes(run), pictures={"maps": targeted_maps_figure(stages, maps, classes, names)})
+    return TaskResult(shown, pictures={"maps": targeted_maps_figure(stages, maps, classes, names)})

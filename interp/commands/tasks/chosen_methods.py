@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from interp.commands.tasks.shared_options import AttributionOptions
 from interp.commands.tasks.task import Run
 from interp.core.errors import ArgumentError, InputError
 from interp.core.names import ENSEMBLES, USUAL_METHODS
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     Make = Callable[[keras.Model], Attribution]
 
 
-def make(name: str, options: AttributionOptions, model: "keras.Model") -> "Attribution":
-    """The method of this name, an ensemble over the gradient or, as ensemble:method, over another method. Raises InputError."""
+def make(name: str, options: Any, model: "keras.Model") -> "Attribution":
+    """The method of this name by the options of a task; ensemble:method is an ensemble over that method. Raises InputError."""
     from interp.attributions import configured
 
     settings = {
@@ -61,11 +60,9 @@ def chosen_methods(
 
 
 def gap_notes(run: Run[Any]) -> list[str]:
-    """A note where integrated gradients of the images do not add up to the change of the logit; none for other methods."""
+    """A note where integrated gradients of the images do not add up to the change of the logit."""
     from interp.evaluation import completeness_notes
 
-    if getattr(run.options, "method", "ig") != "ig":
-        return []
     points = getattr(run.options, "points", None)
-    notes = completeness_notes(run.model, run.images, run.labels, points=points or 32)
+    notes = completeness_notes(*run.attacked, points=points or 32)
     return [f"{note}: raise --points" for note in notes] if points else notes

@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from interp.commands.tasks.chosen_methods import chosen_methods, make
-from interp.commands.tasks.shared_options import RankingOptions
+from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
+from interp.core.attribution_options import RankingOptions
 from interp.core.names import ENSEMBLES, MANY_PASSES, METHODS
 from interp.data import find_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoherenceOptions(RankingOptions):
+class CoherenceOptions(RankingOptions, TaskOptions):
     """Options of coherence."""
 
     images: ClassVar[int] = 100

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.shared_options import BallOptions, MapOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import number, whole_number, words
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import InputError
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
 from interp.core.options import option
 
@@ -27,7 +26,7 @@ class ExplanationOptions(MapOptions, BallOptions):
     images: ClassVar[int] = 100
 
     measures: list[str] | None = option(
-        None, f"of {', '.join(MEASURES)}; the first one flags and draws", parse=words, usual="all"
+        None, "the first one flags and draws", parse=words, choices=MEASURES, usual="all"
     )
     k: float = option(8, "strongest positions, below 1 a share of all", parse=number(above=0))
     tolerance: int = option(0, "rows and columns by which strongest positions may differ", parse=whole_number(0))
@@ -44,8 +43,6 @@ class ExplanationOptions(MapOptions, BallOptions):
                 raise InputError(
                     f"--{name} is for the measure top_k_overlap: add it to --measures, or leave --{name} out"
                 )
-        for name in self.measures or ():
-            check_choice("measure of --measures", name, MEASURES)
 
 
 def explanation_attack(run: Run[ExplanationOptions]) -> TaskResult:
@@ -79,15 +76,15 @@ def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult
     steps = sum(replace(attack, epsilon=epsilon).parts for epsilon in radii)
     with run.progress(steps) as tick:
         found, last = validity_with_images(
-            run.model, run.images, run.labels, options.method, radii, attack, report=tick, **run.attack_settings
+            *run.attacked, options.method, radii, attack, report=tick, **run.attack_settings
         )
     if last is None or not max(radii):
-        return TaskResult(found, gap_notes(run))
+        return TaskResult(found)
     measure = attack.chosen[0]
     values = last.values[measure.title]
     shown = [place for place in np.argsort(-measure.loss(values), kind="stable") if np.isfinite(values[place])][:SHOWN]
     if not shown:
-        return TaskResult(found, gap_notes(run))
+        return TaskResult(found)
     chosen = np.asarray(run.images[np.array(found.places)])
     noise = find_ball(attack.norm).random_point(chosen, max(radii), (options.seed, NOISE_DRAWS)).numpy()
     sample = run.sample.take(np.array(found.places)[shown])
@@ -95,4 +92,4 @@ def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult
     figure, gallery = moved_maps(
         run.name, run.model, sample, points, options.method, max(radii), values[shown], measure.title
     )
-    return TaskResult(found, gap_notes(run), pictures={"moved_maps": figure}, gallery=gallery)
+    return TaskResult(found, pictures={"moved_maps": figure}, gallery=gallery)

@@ -1,22 +1,21 @@
 """faithfulness: attribution methods by several measures that ask the model, beside noise and the edges of the image."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import AttributionOptions, WorkersOptions
+from interp.commands.tasks.shared_options import TaskOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import words
+from interp.core.attribution_options import AttributionOptions
 from interp.core.command_line import stage_bars
-from interp.core.errors import check_choice
 from interp.core.names import FAITHFULNESS
 from interp.core.options import option
 from interp.data import find_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaithfulnessOptions(WorkersOptions, AttributionOptions):
+class FaithfulnessOptions(WorkersOptions, AttributionOptions, TaskOptions):
     """Options of faithfulness."""
 
     images: ClassVar[int] = 100
@@ -25,13 +24,8 @@ class FaithfulnessOptions(WorkersOptions, AttributionOptions):
     title: ClassVar[str] = "measures"
 
     measures: list[str] | None = option(
-        None, ", ".join(FAITHFULNESS), parse=words, usual="all; pointing_game where images are drawn on black"
+        None, "", parse=words, choices=FAITHFULNESS, usual="all; pointing_game where images are drawn on black"
     )
-
-    def check(self, given: frozenset[str]) -> None:
-        super().check(given)
-        for name in self.measures or ():
-            check_choice("measure of --measures", name, FAITHFULNESS)
 
 
 def faithfulness(run: Run[FaithfulnessOptions]) -> TaskResult:
@@ -45,14 +39,12 @@ def faithfulness(run: Run[FaithfulnessOptions]) -> TaskResult:
     methods, notes = chosen_methods(run)
     with open_workers(options.workers or 1, options.ray) as runners, stage_bars(f"{run.task} {run.name}") as report:
         found = measure(
-            run.model,
-            run.images,
-            run.labels,
+            *run.attacked,
             {name: factory(run.model) for name, factory in methods.items()},
             options.measures,
             masks=ink(run.images) if find_dataset(options.dataset).drawn_on_black else None,
             seed=options.seed,
-            folder=Path(options.output_dir) / "faithfulness_kept" / run.name,
+            folder=options.output_dir / "faithfulness_kept" / run.name,
             workers=runners,
             report=report,
         )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.shared_options import NOT_IG, ClassOptions, PenaltyOptions, seed_option
 from interp.commands.tasks.task import Run, TaskResult
 
@@ -36,7 +35,7 @@ def isa(run: Run[SneakingCamOptions | SneakingGradientOptions]) -> TaskResult:
 
     found = sneak(run, run.options.num_class)
     pictures = {"discrepancy": sneaking_figure({run.name: found})} if len(found.qualified) else {}
-    return TaskResult(found, gap_notes(run), pictures=pictures)
+    return TaskResult(found, pictures=pictures)
 
 
 def smallest_radii(run: Run[Any]) -> "MinimumEpsilonResult":
@@ -65,5 +64,5 @@ def sneak(
         protocol=options.protocol or "reference",
     )
     minimum = MinimumEpsilon(direction=options.direction, steps=options.rounds)
-    attacked = run.model, run.images, run.labels, run.targets
+    attacked = *run.attacked, run.targets
     return sneaking(*attacked, attack, minimum, options.penalties, smallest=smallest, **run.attack_settings)

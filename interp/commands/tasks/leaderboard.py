@@ -1,13 +1,13 @@
 """leaderboard: what the strong protocols leave of the predictions and of the explanations of a network, at one radius."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from interp.commands.tasks.chosen_methods import gap_notes
-from interp.commands.tasks.shared_options import MAPS, RadiusOptions, WorkersOptions, check_method
+from interp.commands.tasks.shared_options import MAPS, RadiusOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number, words
+from interp.core.attribution_options import check_method
 from interp.core.batches import attack_blocks
 from interp.core.errors import InputError
 from interp.core.options import option
@@ -58,7 +58,7 @@ def leaderboard(run: Run[LeaderboardOptions]) -> TaskResult:
     facts = network_facts(run.file, run.opened, options.dataset, options.trained_by)
     explanations, notes = leaderboard_explanations(run.model, sample.take(1).images, options.explanations)
     few = sample.take(min(options.explanation_images, len(sample)))
-    own, kept = run.attack_settings, Path(options.output_dir) / "blocks" / run.name
+    own, kept = run.attack_settings, options.output_dir / "blocks" / run.name
     with run.progress(len(attack_blocks(len(sample), sample.image_shape)) + len(explanations) * attack.parts) as tick:
         with open_workers(options.workers or 1, options.ray) as workers:
             settings = {**own, "folder": kept, "workers": workers, "report": tick}

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.shared_options import ClassOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.errors import InputError, check_choice
@@ -40,9 +39,7 @@ def min_pgd_attack(run: Run[MinimumOptions]) -> TaskResult:
 
     options = run.options
     found = bound_check(
-        run.model,
-        run.images,
-        run.labels,
+        *run.attacked,
         run.targets,
         MinimumEpsilon(direction=options.direction, steps=options.rounds, norm=options.norm or "linf"),
         interpretation=options.method,
@@ -51,4 +48,4 @@ def min_pgd_attack(run: Run[MinimumOptions]) -> TaskResult:
         **run.attack_settings,
     )
     pictures = {"bound": bound_figure({run.name: found})} if len(found.broken) else {}
-    return TaskResult(found, gap_notes(run), pictures=pictures)
+    return TaskResult(found, pictures=pictures)

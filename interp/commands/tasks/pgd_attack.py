@@ -1,7 +1,6 @@
 """pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from interp.commands.tasks.shared_options import RadiusOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
@@ -72,12 +71,10 @@ def _reference(run: Run[AccuracyOptions]) -> TaskResult:
     )
     precision = options.attack_precision
     if precision == "auto":
-        precision = faster_precision(attack, run.model, run.images, run.labels)
+        precision = faster_precision(attack, *run.attacked)
     with run.progress(len(options.radii)) as tick:
         curve = accuracy_curve(
-            run.model,
-            run.images,
-            run.labels,
+            *run.attacked,
             replace(attack, precision=precision),
             options.radii,
             carry=bool(options.restarts) or options.iterate != "last",
@@ -103,7 +100,7 @@ def _strong(run: Run[AccuracyOptions]) -> TaskResult:
     )
     blocks = attack_blocks(len(run.sample), run.sample.image_shape)
     # Many images take hours: what is finished is kept.
-    settings = {**run.attack_settings, "folder": Path(options.output_dir) / "blocks" / run.name}
+    settings = {**run.attack_settings, "folder": options.output_dir / "blocks" / run.name}
     with (
         open_workers(options.workers or 1, options.ray) as workers,
         run.progress(len(blocks) * len(options.radii)) as tick,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import RankingOptions, WorkersOptions
+from interp.commands.tasks.shared_options import TaskOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import ratios, whole_number
+from interp.core.attribution_options import RankingOptions
 from interp.core.command_line import stage_bars
 from interp.core.errors import InputError
 from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, USUAL_METHODS
@@ -26,7 +27,7 @@ VALIDATION_IMAGES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainingOptions(WorkersOptions, RankingOptions):
+class RetrainingOptions(WorkersOptions, RankingOptions, TaskOptions):
     """Options of roar and kar."""
 
     images: ClassVar[int] = 2000
@@ -52,11 +53,18 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
     from interp.evaluation import roar_kar
     from interp.evaluation.erasure import find_protocol
     from interp.report import retraining_figure
+    from interp.training import Retraining
 
     options = run.options
     # Methods whose maps would be the same as those of others here are left to --methods.
     default = tuple(name for name in (*USUAL_METHODS, *ENSEMBLES) if name != "cam")
-    training = _training(run)
+    training = Retraining.usual(
+        find_dataset(options.dataset),
+        run.model,
+        architecture=options.retrain_type,
+        images=options.train_image,
+        epochs=options.epochs,
+    )
     splits = _splits(run, training)
     methods, notes = chosen_methods(run, default)
     seeds = list(range(options.seed, options.seed + options.seeds))
@@ -87,26 +95,6 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
     return TaskResult(found, notes, record={"kept_in": str(folder)}, pictures=pictures)
 
 
-def _training(run: Run[RetrainingOptions]) -> "Retraining":
-    from interp.models import Network
-    from interp.training import Retraining, plain_schedule
-
-    options, usual = run.options, find_dataset(run.options.dataset).retraining
-    # A model of somebody's own is retrained as it is built; a network of the package may have a faster one to stand for it.
-    of_package = isinstance(run.model, Network)
-    architecture = options.retrain_type or (usual.architecture if of_package else None) or run.model
-    epochs = options.epochs or usual.epochs
-    steps = epochs * ((options.train_image or usual.images) // usual.batch_size)
-    # Short trainings at one rate end where the last batches threw them, most of all with batch normalisation.
-    schedule = plain_schedule(
-        epochs=epochs,
-        batch_size=usual.batch_size,
-        learning_rate=usual.learning_rate,
-        slower_from=max(1, 2 * steps // 3),
-    )
-    return Retraining(architecture, schedule)
-
-
 def _splits(run: Run[RetrainingOptions], training: "Retraining") -> dict[str, Dataset]:
     """The sample for testing, and as many training and validation images as are asked for."""
     options = run.options
@@ -134,4 +122,4 @@ def _folder(run: Run[RetrainingOptions], settings: dict[str, Any]) -> Path:
         **{name: getattr(options, name) for name in ("noise_level", "points", "layer", "ranking")},
     }
     digest = hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]
-    return Path(options.output_dir) / "retrainings" / f"{run.name}_{digest}"
+    return options.output_dir / "retrainings" / f"{run.name}_{digest}"

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import AttributionOptions
+from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
+from interp.core.attribution_options import AttributionOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaliencyOptions(AttributionOptions):
+class SaliencyOptions(AttributionOptions, TaskOptions):
     """Options of saliency."""
 
     images: ClassVar[int] = 8

@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import AttributionOptions
+from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
+from interp.core.attribution_options import AttributionOptions
 
 STAGES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class SanityCheckOptions(AttributionOptions):
+class SanityCheckOptions(AttributionOptions, TaskOptions):
     """Options of sanity_check."""
 
     images: ClassVar[int] = 50

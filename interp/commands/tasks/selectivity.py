@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from interp.commands.tasks.chosen_methods import chosen_methods
-from interp.commands.tasks.shared_options import RankingOptions
+from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number
+from interp.core.attribution_options import RankingOptions
 from interp.core.options import option
 
 SHOWN_IMAGES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectivityOptions(RankingOptions):
+class SelectivityOptions(RankingOptions, TaskOptions):
     """Options of selectivity."""
 
     images: ClassVar[int] = 50

@@ -1,11 +1,10 @@
 """Options that several tasks take; each class is a group of the help."""
 
-from collections.abc import Iterable
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from interp.core.argument_types import distance, number, numbers, whole_number, words
+from interp.core.argument_types import distance, numbers, whole_number
 from interp.core.checks import check_penalties, check_radius
 from interp.core.errors import InputError, check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
@@ -15,13 +14,11 @@ from interp.core.names import (
     MANY_PASSES,
     METHODS,
     NORMS,
-    RANKINGS,
     SEARCHES,
     SELECTIONS,
     THREAT_NORMS,
-    USUAL_METHODS,
 )
-from interp.core.options import option
+from interp.core.options import Options, option
 from interp.core.tables import FORMATS
 from interp.data import find_dataset
 from interp.data.image_options import CHOICES, ImageOptions
@@ -43,30 +40,12 @@ def seed_option(default: int = 99) -> int:
     return option(default, "of the sample and of random starts", parse=whole_number(0))
 
 
-def check_method(name: str, known: Iterable[str]) -> None:
-    """Raise InputError, with the nearest name, unless this is one of the `known` methods, an ensemble, or ensemble:method."""
-    ensemble, colon, base = name.partition(":")
-    if colon:
-        check_choice("ensemble", ensemble, ENSEMBLES)
-    check_choice("method", base if colon else name, {**dict.fromkeys(known), **({} if colon else ENSEMBLES)})
-
-
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions(ImageOptions, ModelOptions):
-    """What every task takes."""
+class EvaluationOptions(ImageOptions, ModelOptions):
+    """What eval.py and every task take."""
 
     title: ClassVar[str] = "what and where"
-    # Test images where no number is given, and the splits that a result is of.
-    images: ClassVar[int] = 200
-    splits: ClassVar[tuple[str, ...]] = ("test",)
-    # Whether eval.py gives it all workers; other tasks run side by side, each on one network.
-    has_all_workers: ClassVar[bool] = False
 
-    dataset: str = option(MISSING, CHOICES, names_file=True)
-    network: str = option(
-        MISSING,
-        f"{NETWORKS}; results of networks with the same task and options share a table",
-    )
     any_dataset: bool = option(
         False, "also evaluate a network that says it was trained on another dataset; the result is flagged", parse=bool
     )
@@ -75,9 +54,23 @@ class TaskOptions(ImageOptions, ModelOptions):
     networks_dir: Path | None = option(
         None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
     )
+    format: str = option("tsv", "of tables", choices=FORMATS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions(EvaluationOptions):
+    """What every task takes."""
+
+    # Test images where no number is given, and the splits that a result is of.
+    images: ClassVar[int] = 200
+    splits: ClassVar[tuple[str, ...]] = ("test",)
+    # Whether eval.py gives it all workers; other tasks run side by side, each on one network.
+    has_all_workers: ClassVar[bool] = False
+
+    dataset: str = option(MISSING, CHOICES, names_file=True)
+    network: str = option(MISSING, f"{NETWORKS}; results of networks with the same task and options share a table")
     output_dir: Path = option(Path("gen_images/tables"), "tables and records (JSON)", parse=Path)
     picture_dir: Path = option(Path("gen_images"), "pictures", parse=Path)
-    format: str = option("tsv", "of the table", choices=FORMATS)
 
     def check(self, given: frozenset[str]) -> None:
         self.find(self.dataset)
@@ -93,8 +86,8 @@ class BatchOptions(TaskOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkersOptions(TaskOptions):
-    """Who shares the work on one network."""
+class WorkersOptions(Options):
+    """Who shares the work."""
 
     title: ClassVar[str] = "workers"
     usual_workers: ClassVar[str] = "1"
@@ -102,7 +95,9 @@ class WorkersOptions(TaskOptions):
     workers: int | None = option(
         None, "processes that share the work", parse=whole_number(1), usual="{task.usual_workers}"
     )
-    ray: str | None = option(None, "address of a Ray cluster that does the work; local starts one here")
+    ray: str | None = option(
+        None, "address of a Ray cluster that does the work, with the same files as here; local starts one here"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,52 +225,3 @@ class ClassOptions(TargetedOptions):
     """Whose classes' maps are compared."""
 
     num_class: str = option("two_class", "classes whose maps count", choices=SELECTIONS, names_file=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttributionOptions(TaskOptions):
-    """Attribution methods and their settings."""
-
-    title: ClassVar[str] = "attributions"
-    usual_samples: ClassVar[int] = 50
-
-    methods: list[str] | None = option(
-        None,
-        f"{', '.join(METHODS)}; ensembles over the gradient: {', '.join(ENSEMBLES)}, over another smooth_grad:METHOD",
-        parse=words,
-        usual=f"all that the network allows of {', '.join(USUAL_METHODS)} and the ensembles",
-    )
-    layer: str | None = option(None, "of Grad-CAM and its kin", usual="the last with a spatial output")
-    points: int = option(32, "of integrated gradients", parse=whole_number(1))
-    samples: int | None = option(
-        None, "of ensembles and expected gradients", parse=whole_number(1), usual="{task.usual_samples}"
-    )
-    noise_level: float = option(0.15, "of ensembles, of the image's range", parse=number(above=0))
-
-    @property
-    def sample_count(self) -> int:
-        """Samples of ensembles."""
-        return self.samples or self.usual_samples
-
-    @property
-    def method_settings(self) -> str:
-        """The settings of the methods in words."""
-        told = f"{self.points} points of integrated gradients, {self.sample_count} samples"
-        return f"{told} of noise level {self.noise_level:g}"
-
-    def check(self, given: frozenset[str]) -> None:
-        super().check(given)
-        for name in self.methods or ():
-            check_method(name, METHODS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankingOptions(AttributionOptions):
-    """How methods are ranked."""
-
-    ranking: str = option("signed", "how pixels are ranked", choices=RANKINGS)
-
-    @property
-    def settings(self) -> str:
-        """The same, and how pixels are ranked."""
-        return f"{self.method_settings}, {self.ranking} ranking"

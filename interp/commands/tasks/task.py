@@ -76,8 +76,13 @@ class Run(Generic[O]):
         return np.unique(self.labels, return_index=True)[1][:SHOWN_CLASSES]
 
     @property
+    def attacked(self) -> tuple["keras.Model", np.ndarray, np.ndarray]:
+        """What attacks and measures take first: the network, the images and their labels."""
+        return self.model, self.images, self.labels
+
+    @property
     def attack_settings(self) -> dict[str, Any]:
-        """Model, images and labels are given to attacks together with these."""
+        """What attacks take by name besides."""
         return {"seed": self.options.seed, "batch_size": self.batch_size}
 
     @property

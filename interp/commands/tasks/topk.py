@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.explanation_attack import judge_explanations
 from interp.commands.tasks.shared_options import MapOptions, RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
@@ -59,17 +58,10 @@ def aai_topk(run: Run[AgreementOptions]) -> TaskResult:
         return judge_explanations(run, ExplanationAttack(epsilon=0.0, norm=options.ball, measures=measures))
     if options.protocol == "rar":
         with run.progress(len(options.map_radii)) as tick:
-            return TaskResult(
-                robust_attribution_protocol(
-                    run.model,
-                    run.images,
-                    run.labels,
-                    options.map_radii,
-                    report=tick,
-                    norm=options.ball,
-                    **run.attack_settings,
-                )
+            found = robust_attribution_protocol(
+                *run.attacked, options.map_radii, report=tick, norm=options.ball, **run.attack_settings
             )
+        return TaskResult(found)
     attack = TopKInterpretation(
         epsilon=0.0,
         step_size=options.step_size,
@@ -79,10 +71,7 @@ def aai_topk(run: Run[AgreementOptions]) -> TaskResult:
         interpretation=options.method,
     )
     with run.progress(len(options.map_radii)) as tick:
-        found = agreement_curve(
-            run.model, run.images, run.labels, attack, options.map_radii, report=tick, **run.attack_settings
-        )
-    return TaskResult(found, gap_notes(run))
+        return TaskResult(agreement_curve(*run.attacked, attack, options.map_radii, report=tick, **run.attack_settings))
 
 
 def intr_topk(run: Run[OverlapOptions]) -> TaskResult:
@@ -106,4 +95,4 @@ def intr_topk(run: Run[OverlapOptions]) -> TaskResult:
         run.model, opened.model, run.images, run.labels, interpretation=options.method, k=options.k
     )
     found = NetworkOverlap(other.name, options.k, mean, len(run.labels), options.method)
-    return TaskResult(found, gap_notes(run), flags=flags)
+    return TaskResult(found, flags=flags)

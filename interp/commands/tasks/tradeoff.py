@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.isa import smallest_radii, sneak
 from interp.commands.tasks.shared_options import NOT_IG, PenaltyOptions
 from interp.commands.tasks.task import Run, TaskResult
@@ -55,6 +54,4 @@ def tradeoff(run: Run[TradeoffCamOptions]) -> TaskResult:
     found = Tradeoff(curves, len(run.labels), f"{options.method}, {options.settings}")
     if not any(len(curve.qualified) for curve in curves.values()):
         return TaskResult(found, left_out)
-    return TaskResult(
-        found, [*gap_notes(run), *left_out], pictures={"tradeoff": tradeoff_figure(run.sample, run.targets, curves)}
-    )
+    return TaskResult(found, left_out, pictures={"tradeoff": tradeoff_figure(run.sample, run.targets, curves)})

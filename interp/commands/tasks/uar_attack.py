@@ -6,7 +6,7 @@ from pathlib import Path
 from interp.commands.tasks.shared_options import BatchOptions
 from interp.commands.tasks.task import Run, TaskResult
 from interp.core.argument_types import whole_number, words
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import InputError
 from interp.core.names import GOALS, SCORED, UNFORESEEN
 from interp.core.options import option
 
@@ -15,7 +15,7 @@ from interp.core.options import option
 class UnforeseenOptions(BatchOptions):
     """Options of uar_attack."""
 
-    attacks: list[str] | None = option(None, ", ".join(UNFORESEEN), parse=words, usual="all but elastic")
+    attacks: list[str] | None = option(None, "", parse=words, choices=UNFORESEEN, usual="all but elastic")
     budgets: str = option("default", "one of each attack, or all six", choices=("default", "all"))
     goal: str = option("random_target", "random_target is the published one", choices=(*GOALS, "both"))
     steps: int = option(200, "steps of the attack", parse=whole_number(1))
@@ -26,8 +26,6 @@ class UnforeseenOptions(BatchOptions):
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
-        for name in self.attacks or ():
-            check_choice("unforeseen attack", name, UNFORESEEN)
         if self.calibration and "budgets" in given:
             raise InputError("--calibration says at which budgets to evaluate: leave --budgets out")
 
@@ -48,9 +46,7 @@ def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
         budgets = usual_budgets(names, run.sample.image_shape, all_six=options.budgets == "all")
     with run.progress(len(goals) * sum(map(len, budgets.values()))) as tick:
         found = unforeseen_accuracy(
-            run.model,
-            run.images,
-            run.labels,
+            *run.attacked,
             budgets,
             goals=goals,
             steps=options.steps,

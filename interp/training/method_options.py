@@ -1,0 +1,68 @@
+"""The options of command lines that say what is trained in place of a recipe, and how a method is changed."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from interp.core.argument_types import distance, number, whole_number
+from interp.core.model_options import NETWORKS, ModelOptions
+from interp.core.names import BATCH_STATISTICS, KEEPS, OBJECTIVE_TAGS
+from interp.core.options import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnModelOptions(ModelOptions):
+    """What is trained in place of the networks of a number."""
+
+    title: ClassVar[str] = "a model of your own, trained in place of the networks of a number"
+
+    model: str | None = option(
+        None, f"MODULE:FUNCTION, which builds a model by function() or function(image_shape, classes), or {NETWORKS}"
+    )
+    method: str | None = option(None, "how it is trained", choices=OBJECTIVE_TAGS)
+    epsilon: float | None = option(None, "radius of the inner attack", parse=distance, usual="by the dataset")
+    batch_size: int | None = option(None, "images in a step", parse=whole_number(1), usual="by their number")
+    learning_rate: float = option(1e-3, "of Adam, a tenth of it from 60%% of the steps on", parse=number(above=0))
+    augment: bool = option(False, "crop and flip the images at random", parse=bool)
+    batch_statistics: str = option(
+        "each",
+        "whose statistics batch normalisation keeps; fixed leaves them, for going on with a trained model on few images",
+        choices=BATCH_STATISTICS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(Options):
+    """What the methods compare and weigh, and which weights are kept."""
+
+    title: ClassVar[str] = "the second term of the loss, and which weights are kept"
+
+    explanation: str | None = option(
+        None, "the maps that methods compare, such as grad_cam, gradient or ig", usual="those of the method"
+    )
+    softplus: float | None = option(
+        None,
+        "steepness of the softplus whose derivative stands in for ReLU's where the maps are gradients",
+        parse=number(above=0),
+        usual="20",
+    )
+    penalty_weight: float | None = option(
+        None,
+        "of the second term of the loss (lambda, beta of TRADES)",
+        parse=number(above=0),
+        usual="that of the method",
+    )
+    keep: str | None = option(
+        None,
+        "which weights the file gets: of the last epoch, or of the one that is best on attacked validation images",
+        choices=KEEPS,
+        usual="last, for 9 and 10 best",
+    )
+    patience: int | None = option(
+        None, "end after so many epochs without a better one", parse=whole_number(1), usual="all epochs"
+    )
+    average: float | None = option(
+        None,
+        "decay of an average of the weights over steps, which is kept in their place",
+        parse=number(above=0),
+        usual="none",
+    )
