@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from interp.report.leaderboard import leaderboard as leaderboard
     from interp.report.show_explanations import show as show
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
 # Functions and the modules that they are in.
