@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs clean
+.PHONY: help demo test test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs dist clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
@@ -43,6 +43,7 @@ help:
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md and the pages of networks/ from the records in docs/results'
 	@echo 'make docs       build the documentation into build/site (mkdocs)'
+	@echo 'make dist       build the wheels and sources of interp and interp-networks into dist/'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
 demo: $(STAMP)
@@ -92,6 +93,11 @@ $(VENV)/.docs: $(STAMP)
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[docs]'
 	@touch $@
 
+dist: $(STAMP)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) 'build>=1.2'
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m build --outdir dist networks
+
 results: $(STAMP)
 	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
@@ -120,5 +126,5 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis networks/build *.egg-info networks/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
