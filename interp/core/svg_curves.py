@@ -23,8 +23,11 @@ class Curve:
     errors: Sequence[float] = ()
 
 
-def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
-    """The SVG element of curves by name, y from 0 to 1, each with one standard error as a band; points take the keyboard's focus."""
+def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, *, of_networks: bool = False) -> str:
+    """The SVG element of curves by name, y from 0 to 1, each with one standard error as a band; points take the keyboard's focus.
+
+    Curves `of_networks` are marked with the names of those.
+    """
     last = max(max(curve.x) for curve in curves.values()) or 1.0
     total = max(HEIGHT, TOP + BOTTOM + ROW * len(curves))
     width, height = WIDTH - LEFT - RIGHT, total - TOP - BOTTOM
@@ -42,7 +45,8 @@ def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
         dashes = ' stroke-dasharray="6 3"' if index >= len(COLOURS) else ""
         points = [at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append('<g class="line">')
+        marked = f' data-network="{html.escape(name)}"' if of_networks else ""
+        parts.append(f'<g class="line"{marked}>')
         if curve.errors:
             edges = [at(x, y + error) for x, y, error in zip(curve.x, curve.y, curve.errors, strict=True)]
             edges += [at(x, y - error) for x, y, error in zip(curve.x, curve.y, curve.errors, strict=True)][::-1]
@@ -68,7 +72,7 @@ def _axes(at: Callable[[float, float], tuple[float, float]], last: float, x_labe
     for value in np.linspace(0, 1, 6):
         x, y = at(0, value)
         end, _ = at(last, value)
-        parts.append(f'<line x1="{x}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e4e4"/>')
+        parts.append(f'<line x1="{x}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         parts.append(f'<text x="{x - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.1f}</text>')
     for value in np.linspace(0, last, 5):
         x, y = at(value, 0)
