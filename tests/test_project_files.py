@@ -1,6 +1,8 @@
 """Files for people and tools around the package: they agree with it and with each other."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -73,3 +75,20 @@ def test_hooks_before_a_commit_are_the_tools_of_make_check():
     hooks = [hook for repository in read_yaml(".pre-commit-config.yaml")["repos"] for hook in repository["hooks"]]
     checks = re.findall(r"^\t\$\(BIN\)/(ruff check|ruff format --check|mypy)$", (ROOT / "Makefile").read_text(), re.M)
     assert [hook["entry"].removeprefix(".venv/bin/").removesuffix(" --force-exclude") for hook in hooks] == checks
+
+
+@pytest.mark.parametrize("apt", ["exit 1", "exit 0"], ids=["no packages", "installs nothing"])
+def test_ci_goes_on_without_a_browser(tmp_path, apt):
+    """The part of .ci/run that installs one, with an apt-get that cannot, and no browser on the PATH."""
+    script = (ROOT / ".ci/run").read_text()
+    part = script[script.index("has_browser()") : script.index("# pytest's last line")]
+    for name in ("bash", "timeout"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    (tmp_path / "apt-get").write_text(f"#!{shutil.which('sh')}\n{apt}\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    environment = {"PATH": str(tmp_path), "CI": "true"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", part], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "browser: none, its tests are skipped\n"
