@@ -156,7 +156,7 @@ def _html(table: Table) -> str:
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-_LATEX: dict[str, str | int | None] = {character: rf"\{character}" for character in "&%$#_{}"} | {
+_LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -168,7 +168,7 @@ def _latex(table: Table) -> str:
         return " & ".join(map(escaped, row)) + r" \\"
 
     def escaped(text: str) -> str:
-        return _one_line(text).translate(str.maketrans(_LATEX))
+        return _one_line(text).translate({ord(character): replaced for character, replaced in _LATEX.items()})
 
     columns = "".join("l" if left else "r" for left in table.of_words())
     caption = [rf"\caption{{{escaped(table.caption)}}}"] if table.caption else []

@@ -13,6 +13,7 @@ from interp.report.figures import accuracy_figure, history_figure, maps_figure, 
 from interp.report.leaderboard import Leaderboard
 from interp.report.leaderboard_figure import leaderboard_figure
 from interp.report.paper_style import paper_style
+from interp.report.robust_validation import RobustValidation
 from interp.report.robustness_figures import (
     bound_figure,
     panels_figure,
@@ -38,6 +39,7 @@ __all__ = [
     "GalleryEntry",
     "Leaderboard",
     "Page",
+    "RobustValidation",
     "Table",
     "accuracy_figure",
     "agreement_figure",
