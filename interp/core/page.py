@@ -183,5 +183,4 @@ def _smaller(png: bytes, caption: str, attributes: str = "") -> str:
 def _figure(picture: bytes, caption: str, *, kind: str = "png", attributes: str = "") -> str:
     data, escaped = base64.b64encode(picture).decode(), _escape(caption)
     opening = f"<figure {attributes}>" if attributes else "<figure>"
-    image = f'<img decoding="async" src="data:image/{kind};base64,{data}" alt="{escaped}">'
-    return f"{opening}{image}<figcaption>{escaped}</figcaption></figure>"
+    return f'{opening}<img src="data:image/{kind};base64,{data}" alt="{escaped}"><figcaption>{escaped}</figcaption></figure>'

@@ -8,10 +8,11 @@ import numpy as np
 
 from interp.core.drawing import COLOURS
 
-WIDTH, HEIGHT = 720, 340
-LEFT, RIGHT, TOP, BOTTOM = 52, 190, 14, 44
-# Of the list of names beside the curves.
-ROW = 17
+# Of the curves, and of what is around them.
+WIDTH, HEIGHT = 478, 340
+LEFT, TOP, BOTTOM = 52, 14, 44
+# Of the list of names beside the curves: a row, what stands before a name, and a letter.
+ROW, LINE, LETTER = 17, 44, 7
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, *, of_ne
     """
     last = max(max(curve.x) for curve in curves.values()) or 1.0
     total = max(HEIGHT, TOP + BOTTOM + ROW * len(curves))
-    width, height = WIDTH - LEFT - RIGHT, total - TOP - BOTTOM
+    height, end = total - TOP - BOTTOM, LEFT + WIDTH
+    names = LINE + LETTER * max(20, *map(len, curves))
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + width * x / last, TOP + height * (1 - min(max(y, 0.0), 1.0))
+        return LEFT + WIDTH * x / last, TOP + height * (1 - min(max(y, 0.0), 1.0))
 
     parts = [
-        f'<svg class="curves" viewBox="0 0 {WIDTH} {total}" role="group" '
+        f'<svg class="curves" viewBox="0 0 {end + names} {total}" role="group" '
         f'aria-label="{html.escape(y_label)} against {html.escape(x_label)}">'
     ]
     parts += _axes(at, last, x_label, y_label)
@@ -61,8 +63,8 @@ def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, *, of_ne
             )
         row = TOP + 8 + ROW * index
         parts.append(
-            f'<line x1="{WIDTH - RIGHT + 16}" x2="{WIDTH - RIGHT + 38}" y1="{row}" y2="{row}" stroke="{colour}" '
-            f'stroke-width="2.5"{dashes}/><text x="{WIDTH - RIGHT + 44}" y="{row + 4}">{html.escape(name)}</text></g>'
+            f'<line x1="{end + 16}" x2="{end + 38}" y1="{row}" y2="{row}" stroke="{colour}" '
+            f'stroke-width="2.5"{dashes}/><text x="{end + LINE}" y="{row + 4}">{html.escape(name)}</text></g>'
         )
     return "".join([*parts, "</svg>"])
 
