@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from interp.core.checks import check_instance, check_named, kind_of
 from interp.core.errors import InputError
@@ -31,7 +32,7 @@ _TOOLS = """<form class="tools" aria-label="Networks" hidden>
 <output class="choice" name="found" aria-live="polite"></output>
 </form>"""
 # Of pictures with many colours, such as maps; drawings are kept exactly where that takes little more room.
-_QUALITY, _EXACT, _ROOM = 80, 101, 1.5
+_LOSSY, _EXACT, _ROOM = {"quality": 80}, {"lossless": True, "method": 0}, 1.5
 CELLS = (str, int, float, np.floating, np.integer, type(None))
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -169,15 +170,20 @@ def _check_text(text: str) -> str:
 
 def _smaller(png: bytes, caption: str, attributes: str = "") -> str:
     """A figure of a PNG picture, as WebP, which takes a fraction of its bytes."""
-    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
+    try:
+        pixels = Image.open(io.BytesIO(png)).convert("RGB")
+        lossy, exact = (_webp(pixels, **kind) for kind in (_LOSSY, _EXACT))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # A damaged file is shown as it is, and one with a side of more than 16,383 pixels, which WebP cannot hold.
         return _figure(png, caption, attributes=attributes)
-    lossy, exact = (
-        cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
-        for quality in (_QUALITY, _EXACT)
-    )
     picture = exact if len(exact) <= _ROOM * len(lossy) else lossy
     return _figure(picture, caption, kind="webp", attributes=attributes)
+
+
+def _webp(pixels: Image.Image, **kind: Any) -> bytes:
+    buffer = io.BytesIO()
+    pixels.save(buffer, "WEBP", **kind)
+    return buffer.getvalue()
 
 
 def _figure(picture: bytes, caption: str, *, kind: str = "png", attributes: str = "") -> str:
