@@ -173,7 +173,7 @@ def _smaller(png: bytes, caption: str, attributes: str = "") -> str:
     try:
         pixels = Image.open(io.BytesIO(png)).convert("RGB")
         lossy, exact = (_webp(pixels, **kind) for kind in (_LOSSY, _EXACT))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # Pillow raises many kinds
         # A damaged file is shown as it is, and one with a side of more than 16,383 pixels, which WebP cannot hold.
         return _figure(png, caption, attributes=attributes)
     picture = exact if len(exact) <= _ROOM * len(lossy) else lossy
