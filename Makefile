@@ -17,6 +17,8 @@ Install one or run make PYTHON=/path/to/python3.12
 PIP_FLAGS      ?= -qq
 PYTEST_WORKERS ?= 2
 PYTEST_FLAGS   ?=
+NETWORKS       ?= networks
+REPRODUCE_FLAGS ?=
 
 # Errors and notes of TensorFlow's C++ side are not for a reader of our output. What TensorFlow 2.21 writes while it is being
 # imported comes before it reads this variable.
@@ -27,10 +29,11 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo test test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs clean
+.PHONY: help demo reproduce test test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs dist clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
+	@echo 'make reproduce  the paper'\''s tables and pictures from its published networks: make reproduce NETWORKS=folder'
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
 	@echo 'make test-slow  the long tests that `make test` leaves out'
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
@@ -43,7 +46,12 @@ help:
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md and the pages of networks/ from the records in docs/results'
 	@echo 'make docs       build the documentation into build/site (mkdocs)'
+	@echo 'make dist       build the wheels and sources of interp and interp-networks into dist/'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
+
+# make reproduce NETWORKS=folder_of_pickles REPRODUCE_FLAGS='--workers 2'
+reproduce: $(STAMP)
+	@$(BIN)/python -m interp reproduce $(NETWORKS) $(REPRODUCE_FLAGS)
 
 demo: $(STAMP)
 	@$(BIN)/python -m interp demo
@@ -92,6 +100,11 @@ $(VENV)/.docs: $(STAMP)
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[docs]'
 	@touch $@
 
+dist: $(STAMP)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) 'build>=1.2'
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m build --outdir dist networks
+
 results: $(STAMP)
 	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
@@ -120,5 +133,5 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis networks/build *.egg-info networks/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

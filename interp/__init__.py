@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from interp.models import save_model as save_model
     from interp.report.explanation_benchmark import benchmark_explanations as benchmark_explanations
     from interp.report.leaderboard import leaderboard as leaderboard
+    from interp.report.robust_validation import RobustValidation as RobustValidation
     from interp.report.show_explanations import show as show
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _MODULES = ("attacks", "attributions", "data", "discrepancy", "evaluation", "models", "report", "training")
 # Functions and the modules that they are in.
@@ -33,6 +34,7 @@ _FUNCTIONS = {
     **dict.fromkeys(("build_network", "load_model", "save_model"), "models"),
     "leaderboard": "report.leaderboard",
     "benchmark_explanations": "report.explanation_benchmark",
+    "RobustValidation": "report.robust_validation",
     "show": "report.show_explanations",
 }
 

@@ -20,6 +20,8 @@ from interp.core.balls import find_ball
 from interp.core.checks import check_images, check_labels, check_number, check_radius
 from interp.core.compiled import CompiledFunctions, like, run_in_batches
 from interp.core.errors import InputError, check_choice
+from interp.core.results import Tabular
+from interp.core.tables import NOTHING, Cell, cells_of
 from interp.models.model_check import check_model_once, run_for_logits
 
 # Calls whose gradients are averaged for a model that draws numbers in inference.
@@ -48,7 +50,7 @@ CARRIED = "carried"
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoAttackResult:
+class AutoAttackResult(Tabular):
     """What an ensemble found: for each image the most harmful points (n, height, width, channels), and what broke it first.
 
     `broken` (n,) are booleans; `broken_by` (n,) names the member, is "clean" where the image was misclassified as it came, "carried"
@@ -61,6 +63,14 @@ class AutoAttackResult:
     broken_by: np.ndarray
     members: tuple[str, ...]
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict, compare=False)
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row an image."""
+        return {
+            "image": cells_of(np.arange(len(self.broken))),
+            "broken": cells_of(self.broken),
+            "broken by": [name or NOTHING for name in self.broken_by],
+        }
 
     def standing(self) -> Mapping[str, np.ndarray]:
         """Which images (n,) no member up to this one, by name, and nothing before them had broken."""

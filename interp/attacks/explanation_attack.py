@@ -28,12 +28,14 @@ from interp.core.checks import (
 from interp.core.compiled import CompiledFunctions, like
 from interp.core.errors import InputError, check_choice
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
+from interp.core.results import Tabular
+from interp.core.tables import Cell, cells_of
 from interp.discrepancy.measures import MapMeasure, find_measure
 from interp.models.model_check import check_model_once
 
 
 @dataclasses.dataclass(frozen=True)
-class ManipulatedImages:
+class ManipulatedImages(Tabular):
     """Images (n, height, width, channels) whose maps come closest to given ones, and how close.
 
     `distances` (n,) are mean squared differences of the maps (n, height, width, channels), each brought to mean 0 and variance 1:
@@ -45,6 +47,14 @@ class ManipulatedImages:
     maps: np.ndarray
     distances: np.ndarray
     clean_distances: np.ndarray
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row an image."""
+        return {
+            "image": cells_of(np.arange(len(self.distances))),
+            "clean distance": cells_of(self.clean_distances),
+            "distance": cells_of(self.distances),
+        }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,8 @@ from interp.core.checks import MOST_STEPS, check_images, check_labels, check_num
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS, NORMS, SEARCHES, SELECTIONS
+from interp.core.results import Tabular
+from interp.core.tables import Cell, cells_of
 from interp.discrepancy.class_discrepancy import class_distances, select_classes
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
@@ -32,7 +34,7 @@ FIRST_WEIGHT = 5e-5
 
 
 @dataclasses.dataclass(frozen=True)
-class InterpretabilitySneakingResult:
+class InterpretabilitySneakingResult(Tabular):
     """What was found for each image: adversarial images (n, height, width, channels), and which of them succeeded, booleans (n,).
 
     An image for which no weight led to the target is returned as it came.
@@ -40,6 +42,10 @@ class InterpretabilitySneakingResult:
 
     adversarial: np.ndarray
     succeeded: np.ndarray
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row an image."""
+        return {"image": cells_of(np.arange(len(self.succeeded))), "succeeded": cells_of(self.succeeded)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

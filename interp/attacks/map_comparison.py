@@ -12,6 +12,8 @@ from interp.attacks.map_search import Searched, read_maps
 from interp.attributions import Attribution
 from interp.core.checks import check_finite
 from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.results import Tabular
+from interp.core.tables import Cell, cells_of
 from interp.discrepancy.measures import MapMeasure
 from interp.models.prepared import prepare
 
@@ -20,7 +22,7 @@ CLEAN = "clean"
 
 
 @dataclasses.dataclass(frozen=True)
-class ExplanationAttackResult:
+class ExplanationAttackResult(Tabular):
     """What was found for each of n images, by the titles of the measures.
 
     `adversarial` holds the images (n, height, width, channels) whose maps are furthest from the clean ones, `values` (n,) the measure there
@@ -34,6 +36,13 @@ class ExplanationAttackResult:
     found_by: Mapping[str, np.ndarray]
     by_search: Mapping[str, Mapping[str, np.ndarray]]
     constant: np.ndarray
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row an image: each measure in its worst case, and the search that found it."""
+        made = {"image": cells_of(np.arange(len(self.constant)))}
+        for title, values in self.values.items():
+            made |= {title: cells_of(values), f"{title}: search": cells_of(self.found_by[title])}
+        return made
 
 
 class _Best(NamedTuple):

@@ -19,6 +19,8 @@ from interp.core.checks import MOST_STEPS, check_images, check_labels, check_num
 from interp.core.compiled import CompiledFunctions, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS
+from interp.core.results import Tabular
+from interp.core.tables import Cell, cells_of
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
 
@@ -29,7 +31,7 @@ RESTART_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class MinimumEpsilonResult:
+class MinimumEpsilonResult(Tabular):
     """What was found for each image: adversarial images (n, height, width, channels), their radii (n,), and which were broken.
 
     Radii are in the attack's norm. An image that no radius broke has the radius NaN and is returned as it came.
@@ -38,6 +40,14 @@ class MinimumEpsilonResult:
     adversarial: np.ndarray
     epsilons: np.ndarray
     broken: np.ndarray
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """A row an image; one that no radius broke has none."""
+        return {
+            "image": cells_of(np.arange(len(self.broken))),
+            "broken": cells_of(self.broken),
+            "eps": cells_of(self.epsilons),
+        }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The console command `interp`: train, eval, task and demo, each the command line of a script."""
+"""The console command `interp`: train, eval, task, reproduce and demo, each the command line of a script."""
 
 import importlib
 import sys
@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("train", "train the networks of a numbered script (train.py)"),
     "eval": ("evaluate", "evaluate the networks of a numbered experiment (eval.py)"),
     "task": ("evaluate_network", "run one task on one network (eval_cmd.py)"),
+    "reproduce": ("reproduce", "write the tables and pictures of the paper that published networks allow"),
     "demo": ("demo", "train three small networks, attack them, explain them, in a few minutes"),
 }
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        lines = (f"  interp {name:6s} {text}" for name, (_, text) in COMMANDS.items())
+        lines = (f"  interp {name:9s} {text}" for name, (_, text) in COMMANDS.items())
         print("\n".join(["usage: interp COMMAND ...", "", *lines, "", "interp COMMAND --help shows its options."]))
         return 0 if words else 2
     if words[0] == "--version":

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
@@ -67,7 +68,15 @@ def names_of_classes(labels: Any, names: Sequence[str] | None, classes: int | No
 
 
 class ShownFigure(Figure):
-    """A figure that a notebook shows where it is the value of a cell, once, whether or not pyplot was imported."""
+    """A figure that a notebook shows where it is the value of a cell, once, whether or not pyplot was imported.
+
+    PDF files embed its fonts as TrueType, as publishers ask for.
+    """
+
+    def savefig(self, *arguments: Any, **options: Any) -> None:
+        """As Matplotlib's."""
+        with rc_context({"pdf.fonttype": 42}):
+            super().savefig(*arguments, **options)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

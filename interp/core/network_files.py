@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from interp.core.command_line import one_line
@@ -17,6 +19,8 @@ WHOLE, WEIGHTS = ".keras", ".weights.h5"
 OLDER = (".h5", ".hdf5")
 # Begins the name of an architecture whose weights are in a file of their own.
 APPLICATIONS = "keras.applications."
+# Entry points by which installed distributions, such as interp-networks, name a top-level package that holds files of networks.
+ENTRY_POINTS = "interp.networks"
 # With the task, the options and what a picture shows, still the name of a file.
 LONGEST = 120
 
@@ -59,7 +63,10 @@ def find_file(name: str, networks_dir: str | Path | None = None, weights: Path |
 
 
 def network_folders(networks_dir: str | Path | None = None) -> list[Path]:
-    """Directories in which names are looked up: the argument alone, else INTERP_NETWORKS_DIR, ./networks and the checkout's networks/."""
+    """Directories in which names are looked up.
+
+    They are the argument alone, else INTERP_NETWORKS_DIR, ./networks, the checkout's networks/ and those of installed distributions.
+    """
     if networks_dir is not None:
         return [Path(networks_dir)]
     named = os.environ.get("INTERP_NETWORKS_DIR")
@@ -67,8 +74,15 @@ def network_folders(networks_dir: str | Path | None = None) -> list[Path]:
     root = Path(__file__).resolve().parents[2]
     # Installed from a wheel, the package has no checkout around it.
     folders += [Path("networks"), *([root / "networks"] if (root / "train.py").is_file() else [])]
+    folders += _installed_folders()
     seen: dict[Path, Path] = {folder.resolve(): folder for folder in reversed(folders)}
     return [folder for folder in folders if seen.pop(folder.resolve(), None) is not None]
+
+
+def _installed_folders() -> list[Path]:
+    """The directories of installed distributions of networks; nothing of them is imported."""
+    found = (find_spec(each.value) for each in entry_points(group=ENTRY_POINTS))
+    return [Path(folder) for each in found if each is not None for folder in each.submodule_search_locations or ()]
 
 
 def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Path:
@@ -91,7 +105,8 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
     known = sorted({file.stem for folder in folders for file in visible_files(folder, SUFFIXES)})
     if not known:
         raise InputError(
-            f"no network {str(name)!r}: looked in {looked}, which hold none; train one, give a path, or set INTERP_NETWORKS_DIR"
+            f"no network {str(name)!r}: looked in {looked}, which hold none; pip install interp-networks, train one, give a path, or set "
+            "INTERP_NETWORKS_DIR"
         )
     check_choice(f"network (looked in {looked})", path.stem, known)
     raise InputError(f"no network {str(name)!r} in {looked}: give its name or its path")

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from interp.core.checks import check_instance, check_named, kind_of
 from interp.core.errors import InputError
@@ -20,6 +22,17 @@ from interp.core.files import write_text
 from interp.core.svg_curves import Curve, svg_curves
 from interp.core.tables import Cell, Table, render
 
+# Shown by the script, which makes it work.
+_TOOLS = """<form class="tools" aria-label="Networks" hidden>
+<label class="choice">find networks<input type="search" name="find" autocomplete="off"></label>
+<label class="choice">compare<select name="first"><option value="">none</option></select></label>
+<label class="choice">with<select name="second"><option value="">none</option></select></label>
+<button class="choice" type="reset">Show all</button>
+<button type="button" name="theme" aria-pressed="false">Dark</button>
+<output class="choice" name="found" aria-live="polite"></output>
+</form>"""
+# Of pictures with many colours, such as maps; drawings are kept exactly where that takes little more room.
+_LOSSY, _EXACT, _ROOM = {"quality": 80}, {"lossless": True, "method": 0}, 1.5
 CELLS = (str, int, float, np.floating, np.integer, type(None))
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -42,6 +55,7 @@ class Page:
         self.title = title
         self._parts: list[str] = []
         self._headings: dict[str, str] = {}
+        self._tables = 0
 
     def heading(self, text: str) -> None:
         """Start a section, which the list of contents names."""
@@ -65,15 +79,22 @@ class Page:
                     f"a row of a table came as {line!r:.80}, expected a list of texts, numbers and None, one for each of the "
                     f"{len(header)} columns"
                 )
-        table = render(Table(tuple(map(_check_text, header)), tuple(map(tuple, lines))), "html")
+        table = Table(tuple(map(_check_text, header)), tuple(map(tuple, lines)))
+        data = base64.b64encode(render(table, "csv").encode()).decode()
+        self._tables += 1
+        link = (
+            f'<a class="csv" download="table_{self._tables}.csv" href="data:text/csv;base64,{data}">Download as CSV</a>'
+        )
         self._parts.append(
-            f'<figure><div class="wide">{table}</div><figcaption>{_escape(caption)}</figcaption></figure>'
+            f'<figure><div class="wide">{render(table, "html")}</div><figcaption>{_escape(caption)} {link}</figcaption></figure>'
         )
 
-    def curves(self, curves: Mapping[str, Curve], x_label: str, y_label: str, caption: str) -> None:
-        """Add curves by name, y from 0 to 1, whose points say their values."""
+    def curves(
+        self, curves: Mapping[str, Curve], x_label: str, y_label: str, caption: str, *, of_networks: bool = False
+    ) -> None:
+        """Add curves by name, which may be those of networks, y from 0 to 1; their points say their values."""
         check_named("curves", curves, Curve, "Curve([0, 0.1], [1, 0.5])")
-        drawn = svg_curves(curves, x_label, y_label)
+        drawn = svg_curves(curves, x_label, y_label, of_networks=of_networks)
         self._parts.append(f"<figure>{drawn}<figcaption>{_escape(caption)}</figcaption></figure>")
 
     def gallery(self, entries: Sequence[GalleryEntry]) -> None:
@@ -103,16 +124,16 @@ class Page:
         check_instance("a figure", figure, Figure, "accuracy_figure(curves)")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=130)
-        self._parts.append(_figure(buffer.getvalue(), caption))
+        self._parts.append(_smaller(buffer.getvalue(), caption))
 
-    def picture(self, path: str | Path, caption: str) -> None:
-        """Add a PNG file. Raises InputError for one that cannot be read."""
+    def picture(self, path: str | Path, caption: str, network: str = "") -> None:
+        """Add a PNG file, of one `network` where it is named. Raises InputError for one that cannot be read."""
         check_instance("the path of a picture", path, (str, Path), "'gen_images/maps.png'")
         try:
             data = Path(path).read_bytes()
         except OSError as error:
             raise InputError(f"cannot read the picture {path}: {error.strerror}") from error
-        self._parts.append(_figure(data, caption))
+        self._parts.append(_smaller(data, caption, f'data-network="{_escape(network)}"' if network else ""))
 
     def details(self, summary: str, text: str) -> None:
         """Add text that opens on request."""
@@ -130,7 +151,8 @@ class Page:
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{style}</style>'
         links = "".join(f'<li><a href="#{anchor}">{_escape(text)}</a></li>' for anchor, text in self._headings.items())
         contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
-        body = "\n".join([f"<h1>{title}</h1>", contents, "<main>", *self._parts, "</main>"])
+        skip = '<a class="skip" href="#main">Skip to the results</a>'
+        body = "\n".join([skip, f"<h1>{title}</h1>", contents, _TOOLS, '<main id="main">', *self._parts, "</main>"])
         ending = f'<div id="tip" role="status" hidden></div>\n<script>{script}</script>'
         return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n{ending}\n</body></html>\n'
 
@@ -144,6 +166,24 @@ def _check_text(text: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"a text of a page came as {kind_of(text)}, expected a string")
     return text
+
+
+def _smaller(png: bytes, caption: str, attributes: str = "") -> str:
+    """A figure of a PNG picture, as WebP, which takes a fraction of its bytes."""
+    try:
+        pixels = Image.open(io.BytesIO(png)).convert("RGB")
+        lossy, exact = (_webp(pixels, **kind) for kind in (_LOSSY, _EXACT))
+    except Exception:  # Pillow raises many kinds
+        # A damaged file is shown as it is, and one with a side of more than 16,383 pixels, which WebP cannot hold.
+        return _figure(png, caption, attributes=attributes)
+    picture = exact if len(exact) <= _ROOM * len(lossy) else lossy
+    return _figure(picture, caption, kind="webp", attributes=attributes)
+
+
+def _webp(pixels: Image.Image, **kind: Any) -> bytes:
+    buffer = io.BytesIO()
+    pixels.save(buffer, "WEBP", **kind)
+    return buffer.getvalue()
 
 
 def _figure(picture: bytes, caption: str, *, kind: str = "png", attributes: str = "") -> str:

@@ -8,10 +8,11 @@ import numpy as np
 
 from interp.core.drawing import COLOURS
 
-WIDTH, HEIGHT = 720, 340
-LEFT, RIGHT, TOP, BOTTOM = 52, 190, 14, 44
-# Of the list of names beside the curves.
-ROW = 17
+# Of the curves, and of what is around them.
+WIDTH, HEIGHT = 478, 340
+LEFT, TOP, BOTTOM = 52, 14, 44
+# Of the list of names beside the curves: a row, what stands before a name, and a letter.
+ROW, LINE, LETTER = 17, 44, 7
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,21 @@ class Curve:
     errors: Sequence[float] = ()
 
 
-def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
-    """The SVG element of curves by name, y from 0 to 1, each with one standard error as a band; points take the keyboard's focus."""
+def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, *, of_networks: bool = False) -> str:
+    """The SVG element of curves by name, y from 0 to 1, each with one standard error as a band; points take the keyboard's focus.
+
+    Curves `of_networks` are marked with the names of those.
+    """
     last = max(max(curve.x) for curve in curves.values()) or 1.0
     total = max(HEIGHT, TOP + BOTTOM + ROW * len(curves))
-    width, height = WIDTH - LEFT - RIGHT, total - TOP - BOTTOM
+    height, end = total - TOP - BOTTOM, LEFT + WIDTH
+    names = LINE + LETTER * max(20, *map(len, curves))
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + width * x / last, TOP + height * (1 - min(max(y, 0.0), 1.0))
+        return LEFT + WIDTH * x / last, TOP + height * (1 - min(max(y, 0.0), 1.0))
 
     parts = [
-        f'<svg class="curves" viewBox="0 0 {WIDTH} {total}" role="group" '
+        f'<svg class="curves" viewBox="0 0 {end + names} {total}" role="group" '
         f'aria-label="{html.escape(y_label)} against {html.escape(x_label)}">'
     ]
     parts += _axes(at, last, x_label, y_label)
@@ -42,7 +47,8 @@ def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
         dashes = ' stroke-dasharray="6 3"' if index >= len(COLOURS) else ""
         points = [at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append('<g class="line">')
+        marked = f' data-network="{html.escape(name)}"' if of_networks else ""
+        parts.append(f'<g class="line"{marked}>')
         if curve.errors:
             edges = [at(x, y + error) for x, y, error in zip(curve.x, curve.y, curve.errors, strict=True)]
             edges += [at(x, y - error) for x, y, error in zip(curve.x, curve.y, curve.errors, strict=True)][::-1]
@@ -57,8 +63,8 @@ def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
             )
         row = TOP + 8 + ROW * index
         parts.append(
-            f'<line x1="{WIDTH - RIGHT + 16}" x2="{WIDTH - RIGHT + 38}" y1="{row}" y2="{row}" stroke="{colour}" '
-            f'stroke-width="2.5"{dashes}/><text x="{WIDTH - RIGHT + 44}" y="{row + 4}">{html.escape(name)}</text></g>'
+            f'<line x1="{end + 16}" x2="{end + 38}" y1="{row}" y2="{row}" stroke="{colour}" '
+            f'stroke-width="2.5"{dashes}/><text x="{end + LINE}" y="{row + 4}">{html.escape(name)}</text></g>'
         )
     return "".join([*parts, "</svg>"])
 
@@ -68,7 +74,7 @@ def _axes(at: Callable[[float, float], tuple[float, float]], last: float, x_labe
     for value in np.linspace(0, 1, 6):
         x, y = at(0, value)
         end, _ = at(last, value)
-        parts.append(f'<line x1="{x}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e4e4"/>')
+        parts.append(f'<line x1="{x}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         parts.append(f'<text x="{x - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.1f}</text>')
     for value in np.linspace(0, last, 5):
         x, y = at(value, 0)

@@ -5,11 +5,12 @@ import html
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from interp.core.errors import check_choice
+from interp.core.errors import InputError, check_choice
 
 Cell = str | int | float | None
 # For a cell that nothing belongs into; None is for a figure that should be there and is not defined.
@@ -28,11 +29,28 @@ class Table:
         """The cells as people read them."""
         return [tuple(map(cell_text, row)) for row in self.rows]
 
+    def to_dataframe(self) -> Any:
+        """Return a pandas.DataFrame of the columns; a cell that nothing belongs into is missing. Raises InputError without pandas."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise InputError("a data frame needs pandas, which is not here: pip install pandas") from error
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
+        return pandas.DataFrame(
+            {
+                name: [None if cell == NOTHING else cell for cell in cells]
+                for name, cells in zip(self.header, columns, strict=True)
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        return render(self, "html")
+
     def text(self) -> str:
         """The table in columns, numbers to the right, the caption above."""
         cells = [self.header, *self.texts()]
         widths = [max(len(line[column]) for line in cells) for column in range(len(self.header))]
-        words = [any(_is_word(row[column]) for row in self.rows) for column in range(len(self.header))]
+        words = self.of_words()
 
         def line(row: Sequence[str]) -> str:
             padded = (
@@ -44,14 +62,18 @@ class Table:
         rule = "  ".join("-" * width for width in widths)
         return "\n".join([*([self.caption] if self.caption else []), line(cells[0]), rule, *map(line, cells[1:])])
 
+    def of_words(self) -> list[bool]:
+        """Which columns hold words, so that they are aligned to the left."""
+        return [any(_is_word(row[column]) for row in self.rows) for column in range(len(self.header))]
+
 
 def render(table: Table, format: str) -> str:
     """Return the table in one format.
 
     Args:
         table: what is shown. Programs read numbers in full and an undefined figure as an empty cell (tsv, csv); people
-            read four digits, and words for an undefined figure (text, markdown, html).
-        format: one of FORMATS. tsv and csv leave the caption out and end with a newline.
+            read four digits, and words for an undefined figure (text, markdown, html, latex).
+        format: one of FORMATS. tsv and csv leave the caption out and end with a newline; latex is a table of the package booktabs.
 
     Returns:
         The text; of html a <table> whose texts are escaped.
@@ -60,6 +82,14 @@ def render(table: Table, format: str) -> str:
         InputError: for an unknown format.
     """
     return _RENDERERS[check_choice("format of a table", format, FORMATS)](table)
+
+
+def format_of(path: Path) -> str:
+    """The format of a table that the suffix of a file names. Raises InputError."""
+    named = {suffix: format for format, suffix in SUFFIXES.items()}
+    if path.suffix.lower() not in named:
+        raise InputError(f"{path.name} names no format of a table: expected a name that ends in {', '.join(named)}")
+    return named[path.suffix.lower()]
 
 
 def pivot(table: Table, column: str, value: str) -> Table:
@@ -90,6 +120,15 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> lis
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
+def cells_of(values: np.ndarray) -> list[Cell]:
+    """The cells of an array (n,): words for booleans, an undefined figure for NaN."""
+    if values.dtype == bool:
+        return ["yes" if value else "no" for value in values]
+    if values.dtype.kind == "f":
+        return [None if np.isnan(value) else float(value) for value in values]
+    return [int(value) if values.dtype.kind in "iu" else str(value) for value in values]
+
+
 def cell_text(value: Cell) -> str:
     """A cell as people read it: four digits of a number, words for a figure that is not defined."""
     if value is None:
@@ -117,14 +156,51 @@ def _html(table: Table) -> str:
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+_LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def _latex(table: Table) -> str:
+    def line(row: Sequence[str]) -> str:
+        return " & ".join(map(escaped, row)) + r" \\"
+
+    def escaped(text: str) -> str:
+        return _one_line(text).translate({ord(character): replaced for character, replaced in _LATEX.items()})
+
+    columns = "".join("l" if left else "r" for left in table.of_words())
+    caption = [rf"\caption{{{escaped(table.caption)}}}"] if table.caption else []
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            *caption,
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            line(table.header),
+            r"\midrule",
+            *map(line, table.texts()),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
 _RENDERERS: dict[str, Callable[[Table], str]] = {
     "text": Table.text,
     "tsv": lambda table: tab_separated(table.header, table.rows),
     "csv": _csv,
     "markdown": _markdown,
     "html": _html,
+    "latex": _latex,
 }
 FORMATS = tuple(_RENDERERS)
+# Of files, by the format.
+SUFFIXES = {"text": ".txt", "tsv": ".tsv", "csv": ".csv", "markdown": ".md", "html": ".html", "latex": ".tex"}
 
 
 def _in_full(value: Cell) -> str:

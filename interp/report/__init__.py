@@ -3,6 +3,7 @@
 import interp.core.keras_backend  # noqa: F401 - first, for its message
 from interp.core.map_strip import map_strip
 from interp.core.page import GalleryEntry, Page
+from interp.core.results import write_table
 from interp.core.svg_curves import Curve
 from interp.core.tables import NOTHING, Cell, Table, pivot, render, tab_separated
 from interp.report.class_maps import class_maps_figure, map_gallery, moved_maps, targeted_maps_figure
@@ -11,6 +12,8 @@ from interp.report.faithfulness_figures import faithfulness_curves_figure, faith
 from interp.report.figures import accuracy_figure, history_figure, maps_figure, note_source
 from interp.report.leaderboard import Leaderboard
 from interp.report.leaderboard_figure import leaderboard_figure
+from interp.report.paper_style import paper_style
+from interp.report.robust_validation import RobustValidation
 from interp.report.robustness_figures import (
     bound_figure,
     panels_figure,
@@ -36,6 +39,7 @@ __all__ = [
     "GalleryEntry",
     "Leaderboard",
     "Page",
+    "RobustValidation",
     "Table",
     "accuracy_figure",
     "agreement_figure",
@@ -57,6 +61,7 @@ __all__ = [
     "moved_maps",
     "note_source",
     "panels_figure",
+    "paper_style",
     "pivot",
     "render",
     "retraining_figure",
@@ -69,4 +74,5 @@ __all__ = [
     "unforeseen_figure",
     "validity_figure",
     "write_faithfulness_page",
+    "write_table",
 ]

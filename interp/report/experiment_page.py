@@ -119,7 +119,7 @@ def write_page(
             continue
         page.heading(f"{name}: {text}")
         table = shown_table(records)
-        page.table(table.header, table.texts(), "; ".join(captions(records)))
+        page.table(table.header, table.rows, "; ".join(captions(records)))
         for line in section_remarks(records):
             page.text(line)
         for family, group in families(records).items():
@@ -133,15 +133,18 @@ def write_page(
                     "eps",
                     "accuracy",
                     f"{name} of {family}; bands are one standard error; {sources(group)}",
+                    of_networks=True,
                 )
             elif name in PICTURES:
                 _add_picture(page, path.parent / f"{name}_{family}.png", f"{name} of {family}")
         for group in families(records).values():
             _add_gallery(page, path.parent / name, group)
         for network, record in records.items():
-            for picture in record.get("pictures", []):
+            # What curves above say of all networks is not drawn of each again.
+            drawn = PICTURES.get(name) is accuracies
+            for picture in [] if drawn else record.get("pictures", []):
                 shown = picture.removeprefix(f"{network}_").removesuffix(".png").replace("_", " ")
-                _add_picture(page, path.parent / name / picture, f"{name} of {network}: {shown}")
+                _add_picture(page, path.parent / name / picture, f"{name} of {network}: {shown}", network)
             told = ("arguments", "versions", "commit", "cores", "finished", "data", "files")
             made[f"{name} of {network}"] = {key: record[key] for key in told if key in record}
     page.heading("How this was made")
@@ -167,8 +170,8 @@ def _is_there(path: Path) -> bool:
     return path.is_file() and path.resolve().parent == path.parent.resolve()
 
 
-def _add_picture(page: Page, path: Path, caption: str) -> None:
+def _add_picture(page: Page, path: Path, caption: str, network: str = "") -> None:
     if _is_there(path):
-        page.picture(path, caption)
+        page.picture(path, caption, network)
     else:
         page.text(f"{caption}: {path.name} is gone; remove the result beside it and evaluate again")

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
-from interp.core.files import visible_files, write_json, write_text
+from interp.core.files import visible_files, write_json
 from interp.core.json_values import json_values
-from interp.core.tables import NOTHING, Cell, Table, render
+from interp.core.results import write_table
+from interp.core.tables import NOTHING, SUFFIXES, Cell, Table
 from interp.core.used_files import UsedFiles, fingerprint
 from interp.report.record_format import read_earlier_records, read_object, read_record
 
 Records = Mapping[str, dict[str, Any]]
 # What all results of eval.py in a directory share.
 SETTINGS = "settings.json"
-SUFFIXES = {"tsv": ".tsv", "csv": ".csv", "markdown": ".md", "html": ".html", "text": ".txt"}
 
 
 class OtherResults(InputError):
@@ -64,9 +64,7 @@ class RecordStore:
 
     def write_table(self, table: str, records: Records, kind: str) -> Path:
         """Write the table of records in one of the formats and return its file."""
-        path = self.folder / f"{table}{SUFFIXES[kind]}"
-        write_text(path, render(shared_table(records), kind))
-        return path
+        return write_table(shared_table(records), self.folder / f"{table}{SUFFIXES[kind]}")
 
 
 class Settings:

@@ -228,7 +228,7 @@ def test_published_names_are_found(reference_dir):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["4"], "no experiment 4"),
+        (["5"], "no experiment 5"),
         (["one"], "invalid"),
         (["1", "--only", "pdg"], "did you mean 'pgd'"),
         (["2", "--only", "pgd"], "section"),

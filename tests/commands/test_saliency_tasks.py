@@ -241,7 +241,7 @@ def test_the_experiment_with_its_report_on_a_model_of_ones_own(call, tmp_path):
     assert len(rows) == 9
     assert {row[1] for row in rows} == {"-", "conv2d"} or any(row[1].startswith("conv2d") for row in rows)
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/webp;base64,") == 1
     assert "saliency: attribution maps of every method" in page
     assert "completeness gap" in page
     assert (tmp_path / "out" / "saliency.tsv").is_file()

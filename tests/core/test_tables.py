@@ -93,7 +93,7 @@ def test_every_format_by_hand(format, expected):
 
 
 def test_the_formats_are_listed():
-    assert FORMATS == ("text", "tsv", "csv", "markdown", "html")
+    assert FORMATS == ("text", "tsv", "csv", "markdown", "html", "latex")
     with pytest.raises(InputError, match="unknown format of a table 'htm': did you mean 'html'"):
         render(SMALL, "htm")
     for format in FORMATS:

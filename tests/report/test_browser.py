@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from interp.core.map_strip import png_of_strips
 from interp.report import Curve, GalleryEntry, Page, map_strip
 
 CHROMIUM = next(
@@ -98,6 +99,99 @@ def test_tables_curves_and_gallery_work(page, tmp_path):
     assert seen["tip"] == [False, "Normal: 0.9 at eps 0"]
     assert seen["gone"]
     assert seen["labels"]
+
+
+@pytest.fixture
+def networks(tmp_path):
+    page = Page("Networks")
+    page.heading("Tables")
+    page.table(("network", "accuracy"), [("Normal", 0.12345678), ("Int", 0.5), ("Adv", None)], "how")
+    page.curves(
+        {"Normal": Curve((0, 0.1), (0.9, 0.25)), "Int": Curve((0, 0.1), (0.8, 0.5))},
+        "eps",
+        "accuracy",
+        "drawn",
+        of_networks=True,
+    )
+    strip = map_strip([(np.zeros((8, 8, 1)), None)])
+    chosen = [("1: two", "Normal", "CAM"), ("1: two", "Int", "CAM"), ("1: two", "Int", "IG")]
+    page.gallery([GalleryEntry(*names, strip, f"caption of {' '.join(names)}") for names in chosen])
+    (tmp_path / "adv.png").write_bytes(png_of_strips([[(np.zeros((8, 8, 1)), None)]]))
+    page.picture(tmp_path / "adv.png", "of Adv", "Adv")
+    return page
+
+
+CHOOSE = """
+<script>
+const seen = {};
+const form = document.querySelector(".tools").elements;
+const change = (name, value) => { form[name].value = value; form[name].dispatchEvent(new Event("input", { bubbles: true })); };
+const visible = (selector) => Array.from(document.querySelectorAll(selector)).filter((each) => getComputedStyle(each).display !== "none");
+const state = () => ({
+  rows: visible("tbody tr").map((row) => row.cells[0].textContent),
+  lines: visible("g.line").map((each) => each.dataset.network),
+  gallery: visible(".gallery figure").map((each) => each.innerText.trim()),
+  figures: visible("main > figure[data-network]").map((each) => each.dataset.network),
+  found: form.found.value,
+});
+seen.all = state();
+change("find", "nor"); seen.searched = state();
+change("find", "nothing"); seen.none = state();
+change("find", ""); change("first", "Normal"); change("second", "Int"); seen.pair = state();
+seen.side = getComputedStyle(document.querySelector(".gallery")).display;
+const [left, right] = visible(".gallery figure").map((each) => each.getBoundingClientRect());
+seen.beside = Math.abs(left.top - right.top) < 1 && left.right <= right.left;
+const background = () => getComputedStyle(document.body).backgroundColor;
+seen.light = background(); form.theme.click(); seen.dark = background(); seen.pressed = form.theme.getAttribute("aria-pressed");
+form.theme.click(); seen.again = background();
+const link = document.querySelector("a.csv"); seen.csv = [link.download, atob(link.href.split(",")[1])];
+document.querySelector("form.tools").reset();
+setTimeout(() => {
+  seen.reset = state();
+  const order = Array.from(document.querySelectorAll("a, button, input, select, [tabindex]")).filter((each) => each.tabIndex >= 0);
+  seen.first = order[0].className;
+  seen.unnamed = order.filter((each) => !(each.textContent.trim() || each.labels?.length || each.getAttribute("aria-label"))).length;
+  document.body.innerHTML = "<pre id=seen></pre>";
+  document.getElementById("seen").textContent = JSON.stringify(seen);
+}, 100);
+</script>
+"""
+
+
+def test_networks_are_found_compared_and_downloaded(networks, tmp_path):
+    probed = tmp_path / "probed.html"
+    probed.write_text(networks.to_html().replace("</body>", f"{CHOOSE}</body>"))
+    result = run(probed, tmp_path, "--dump-dom", "--virtual-time-budget=2000")
+    assert "CONSOLE" not in result.stderr, result.stderr
+    seen = json.loads(html.unescape(re.search(r'<pre id="seen">(.*?)</pre>', result.stdout, re.DOTALL)[1]))
+    everything = {
+        "rows": ["Normal", "Int", "Adv"],
+        "lines": ["Normal", "Int"],
+        "gallery": ["caption of 1: two Normal CAM"],
+        "figures": ["Adv"],
+        "found": "3 of 3 networks",
+    }
+    assert seen["all"] == seen["reset"] == everything
+    assert seen["searched"] == {
+        "rows": ["Normal"],
+        "lines": ["Normal"],
+        "gallery": ["caption of 1: two Normal CAM"],
+        "figures": [],
+        "found": "1 of 3 networks",
+    }
+    assert seen["none"] == {"rows": [], "lines": [], "gallery": [], "figures": [], "found": "0 of 3 networks"}
+    assert seen["pair"]["rows"] == seen["pair"]["lines"] == ["Normal", "Int"]
+    assert seen["pair"]["gallery"] == ["caption of 1: two Normal CAM", "caption of 1: two Int CAM"]
+    assert seen["beside"]
+    assert seen["side"] == "grid"
+    assert seen["light"] == seen["again"] == "rgb(255, 255, 255)"
+    assert seen["dark"] == "rgb(23, 25, 28)"
+    assert seen["pressed"] == "true"
+    # Numbers in full, as they were measured.
+    assert seen["csv"] == ["table_1.csv", "network,accuracy\r\nNormal,0.12345678\r\nInt,0.5\r\nAdv,\r\n"]
+    # What a keyboard reaches first leads past the tools, and everything that it reaches has a name.
+    assert seen["first"] == "skip"
+    assert seen["unnamed"] == 0
 
 
 def test_without_javascript_everything_is_there(page, tmp_path):

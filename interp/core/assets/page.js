@@ -52,24 +52,74 @@ function showValues(tip) {
   });
 }
 
-function pickable(gallery) {
+// `networks` says which of them are shown, and whether they are two that are compared; it calls `update` of each gallery.
+function pickable(gallery, networks) {
   const entries = Array.from(gallery.querySelectorAll("figure"));
   const selects = Array.from(gallery.querySelectorAll("select"));
-  const matches = (entry, upTo) => selects.slice(0, upTo).every((each) => entry.dataset[each.name] === each.value);
+  const byNetwork = selects.some((each) => each.name === "network");
+  const picks = (select, entry) => select.name === "network" && networks.pair ? true : entry.dataset[select.name] === select.value;
+  const shown = (entry) => !byNetwork || networks.shows(entry.dataset.network);
+  const matches = (entry, upTo) => shown(entry) && selects.slice(0, upTo).every((each) => picks(each, entry));
   const update = () => {
+    gallery.classList.toggle("pair", byNetwork && networks.pair);
     // Where a network has no such method, the next choice falls to the first one it has.
     selects.forEach((select, place) => {
       const possible = new Set(entries.filter((entry) => matches(entry, place)).map((entry) => entry.dataset[select.name]));
+      select.disabled = select.name === "network" && networks.pair;
       Array.from(select.options).forEach((option) => { option.disabled = !possible.has(option.value); });
-      if (!possible.has(select.value)) select.value = possible.values().next().value;
+      if (possible.size && !possible.has(select.value)) select.value = possible.values().next().value;
     });
     entries.forEach((entry) => { entry.hidden = !matches(entry, selects.length); });
   };
   selects.forEach((select) => select.addEventListener("change", update));
   gallery.querySelector(".picker").hidden = false;
+  networks.galleries.push(update);
   update();
 }
 
-document.querySelectorAll("table").forEach(sortable);
-showValues(document.getElementById("tip"));
-document.querySelectorAll(".gallery").forEach(pickable);
+// Rows, curves and pictures of the networks whose names hold all words that are looked for, or of the two that are compared.
+function choosable(tools) {
+  const rows = Array.from(document.querySelectorAll("table")).filter((table) => table.tHead.rows[0].cells[0].textContent === "network")
+    .flatMap((table) => Array.from(table.tBodies[0].rows)).map((row) => ({ element: row, name: row.cells[0].textContent }));
+  const others = Array.from(document.querySelectorAll("[data-network]")).map((element) => ({ element, name: element.dataset.network }));
+  const parts = [...rows, ...others.filter(({ element }) => !element.closest(".gallery"))];
+  const names = Array.from(new Set([...rows, ...others].map(({ name }) => name).filter(Boolean))).sort();
+  const [find, first, second, found] = ["find", "first", "second", "found"].map((name) => tools.elements[name]);
+  [first, second].forEach((select) => select.append(...names.map((name) => new Option(name))));
+  const networks = { pair: false, galleries: [], shows: () => true };
+  const update = () => {
+    const pair = [first.value, second.value].filter(Boolean);
+    const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+    networks.pair = pair.length === 2 && pair[0] !== pair[1];
+    networks.shows = (name) => pair.length ? pair.includes(name) : words.every((word) => name.toLowerCase().includes(word));
+    parts.forEach(({ element, name }) => element.classList.toggle("away", !networks.shows(name)));
+    networks.galleries.forEach((each) => each());
+    found.value = `${names.filter(networks.shows).length} of ${names.length} networks`;
+  };
+  tools.addEventListener("input", update);
+  tools.addEventListener("submit", (event) => event.preventDefault());
+  tools.addEventListener("reset", () => setTimeout(update));
+  tools.querySelectorAll(".choice").forEach((each) => { each.hidden = names.length < 2; });
+  tools.hidden = false;
+  update();
+  return networks;
+}
+
+function themed(button) {
+  const preferred = window.matchMedia("(prefers-color-scheme: dark)").matches;
+  const show = (dark) => {
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
+    button.setAttribute("aria-pressed", dark);
+  };
+  button.addEventListener("click", () => show(document.documentElement.dataset.theme !== "dark"));
+  show(preferred);
+}
+
+{
+  const tools = document.querySelector(".tools");
+  const networks = choosable(tools);
+  themed(tools.elements.theme);
+  document.querySelectorAll(".gallery").forEach((gallery) => pickable(gallery, networks));
+  document.querySelectorAll("table").forEach(sortable);
+  showValues(document.getElementById("tip"));
+}
