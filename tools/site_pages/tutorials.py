@@ -2,7 +2,8 @@
 
 A hook of mkdocs (`hooks:` in mkdocs.yml). Notebooks are stored without outputs, so a page cannot show what the present code does not
 compute. nbclient runs them, as mkdocs-jupyter would; pages are ordinary Markdown of the site, whose search, code blocks and dark mode
-apply, where mkdocs-jupyter's bring the styles of a notebook and load scripts from elsewhere.
+apply, where mkdocs-jupyter's bring the styles of a notebook and load scripts from elsewhere. With TUTORIALS=unrun in the environment
+pages show code alone, for work on other pages.
 """
 
 import base64
@@ -46,6 +47,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def executed(path: Path, kept: Path) -> Mapping[str, Any]:
     """Return a notebook with its outputs. Those of the same notebook and the same package are kept in a directory."""
     notebook = nbformat.read(path, as_version=4)
+    if os.environ.get("TUTORIALS") == "unrun":
+        return notebook
     digest = hashlib.sha256(path.read_bytes())
     for source in sorted((ROOT / "interp").rglob("*.py")):
         digest.update(source.read_bytes())
