@@ -10,7 +10,7 @@ from PIL import Image
 import interp
 
 PAGE = (Path(__file__).parents[1] / "docs" / "faq.md").read_text(encoding="utf-8")
-ENTRY = re.compile(r"^### `(.+)`\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+ENTRY = re.compile(r"^### `([^\n]+)`\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ENTRIES = dict(ENTRY.findall(PAGE))
 L = keras.layers
