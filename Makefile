@@ -45,7 +45,7 @@ help:
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (6 GB more)'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md and the pages of networks/ from the records in docs/results'
-	@echo 'make docs       build the documentation into build/site (mkdocs)'
+	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links'
 	@echo 'make dist       build the wheels and sources of interp and interp-networks into dist/'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
@@ -93,6 +93,7 @@ real-network: $(STAMP) $(PEERS)/.installed
 
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@$(BIN)/python tools/site_pages/built_links.py build/site
 	@echo 'wrote build/site/index.html'
 
 $(VENV)/.docs: $(STAMP)

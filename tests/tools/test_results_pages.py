@@ -69,6 +69,12 @@ def marks(page, *tables):
     page.write_text("".join(f"text\n<!-- table {table} -->\n<!-- end -->\n" for table in tables))
 
 
+def errors_of(made, name):
+    """The standard errors of the accuracies of 200 steps."""
+    rows = json.loads((made / "records" / "pgd" / f"{name}.json").read_text())["rows"]
+    return [row[3] for row in rows if row[0] == 200]
+
+
 def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     page = tmp_path / "page.md"
     marks(page, "pgd mnist_smallgap", "steps mnist_smallgap 0.1", "strong mnist_smallgap 0.1", "aai mnist_smallgap")
@@ -77,7 +83,11 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     record = json.loads((made / "records" / "pgd" / f"{NAMES[1]}.json").read_text())
     clean = next(row for row in record["rows"] if row[:2] == [200, 0.0])
     text = page.read_text()
-    assert f"| Int | here, 1 epochs | {clean[2]:.3f} ± {clean[3]:.3f} |" in text
+    assert f"| Int | here, 1 epochs | {clean[2]:.3f} |" in text
+    errors = [error for name in NAMES for error in errors_of(made, name)]
+    assert f"one standard error: at most {max(errors):.3f}; 6 images" in text
+    assert "*Share of images that are still classified right when every pixel may move by eps" in text
+    assert "at eps 0.1 by the number of attack steps" in text
     assert text.index("| Normal |") < text.index("| Int |")
     assert "2 images; PGD-200" in text
     assert record["data"] in text

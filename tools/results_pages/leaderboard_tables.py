@@ -23,14 +23,14 @@ def measured_rows(sources: Sources) -> Leaderboard:
 
 
 def leaderboard(sources: Sources, picture: str) -> list[str]:
-    """A table for each dataset and architecture, the best accuracy first; above them the `picture`, where it shows something."""
+    """Two tables for each dataset and architecture, the best accuracy first; above them the `picture`, where it shows something."""
     board = measured_rows(sources)
     if not board.rows:
         return [EMPTY]
     shown = f"![Kendall tau of maps against accuracy, both under the strong protocols]({picture})"
     lines = [shown, ""] if compared(board) else []
     for (dataset, architecture), rows in leaderboard_groups(board).items():
-        lines += [f"### {dataset}, {architecture}", "", *_table(rows), ""]
+        lines += [f"### {dataset}, {architecture}", "", *_tables(rows), ""]
         folders = dict.fromkeys(Path(row.record or "").parent.as_posix() for row in rows)
         told = [*dict.fromkeys(row.measured for row in rows), f"records: {', '.join(folders)}, a file a network"]
         lines += [f"<small>{' / '.join(told)}</small>", ""]
@@ -53,34 +53,30 @@ def draw_leaderboard(sources: Sources, path: Path) -> bool:
     return True
 
 
-def _table(rows: list[LeaderboardRow]) -> list[str]:
+def _tables(rows: list[LeaderboardRow]) -> list[str]:
+    """What counts, and in a second table noise and how each network was made: one table of both is too wide for a page."""
     names = list(dict.fromkeys(moved.explanation for row in rows for moved in row.explanations))
-    body = []
+    figures, facts = [], []
     for row in rows:
-        facts, moved = row.facts, {each.explanation: each for each in row.explanations}
-        body.append(
-            (
-                f"`{facts.name}`",
-                facts.method,
-                facts.trained_by,
-                plus_minus(*row.clean.cells),
-                plus_minus(*row.strong.cells),
-                *(cell for name in names for cell in _cells(moved.get(name))),
-                ", ".join(dict.fromkeys(flag.kind for flag in row.flags)) or NOTHING,
-                radius_text(row.epsilon),
-                f"{row.strong.count}",
-                NOTHING if facts.minutes is None else f"{facts.minutes:.1f}",
-                f"`{(row.weights or NOTHING)[:DIGITS]}`",
-            )
-        )
-    maps = (column for name in names for column in (name, f"{name}: noise"))
-    last = ("flagged", "eps", "images", "minutes", "weights")
-    return markdown_table(("network", "method", "trained by", "clean", "strong", *maps, *last), body)
+        name, moved = f"`{row.facts.name}`", {each.explanation: _cells(each) for each in row.explanations}
+        maps = [moved.get(name, (NOTHING, NOTHING)) for name in names]
+        accuracies = plus_minus(*row.clean.cells), plus_minus(*row.strong.cells)
+        flags = ", ".join(dict.fromkeys(flag.kind for flag in row.flags)) or NOTHING
+        figures.append((name, row.facts.method, *accuracies, *(attacked for attacked, _ in maps), flags))
+        minutes = NOTHING if row.facts.minutes is None else f"{row.facts.minutes:.1f}"
+        made = row.facts.trained_by, radius_text(row.epsilon), f"{row.strong.count}", minutes
+        facts.append((name, *(noise for _, noise in maps), *made, f"`{(row.weights or NOTHING)[:DIGITS]}`"))
+    noises = (f"{name}: noise" for name in names)
+    return [
+        *markdown_table(("network", "method", "clean", "strong", *names, "flagged"), figures),
+        "",
+        "*The same networks: Kendall tau under noise alone, in the ball and at its corners, and how each network was made.*",
+        "",
+        *markdown_table(("network", *noises, "trained by", "eps", "images", "minutes", "weights"), facts),
+    ]
 
 
-def _cells(moved: MovedExplanation | None) -> tuple[str, str]:
+def _cells(moved: MovedExplanation) -> tuple[str, str]:
     """Kendall tau under attack, and under noise in the ball and at its corners."""
-    if moved is None:
-        return NOTHING, NOTHING
     noise = f"{plus_minus(moved.noise.value)}, {plus_minus(moved.corner_noise.value)}"
     return plus_minus(*moved.worst_case.cells), noise

@@ -11,6 +11,7 @@ from interp.report.record_format import field
 from results_pages.cells import plus_minus, radius_text, words
 from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 from results_pages.leaderboard_tables import leaderboard
+from results_pages.meanings import meaning
 from results_pages.network_tables import classes, networks, times
 from results_pages.saliency_tables import agreement, erasing, faithfulness, retraining_agreement, selectivity
 
@@ -139,14 +140,14 @@ def uar(sources: Sources, family: str, goal: str) -> list[str]:
     rows = []
     for one in found:
         cells = {
-            f"{words(attack)} {budget:g}": plus_minus(accuracy, error)
+            f"{words(attack)} {budget:g}": (accuracy, error)
             for attack, towards, budget, accuracy, error in one.values(*columns)
             if towards == goal
         }
         if not cells:
             raise InputError(f"the record of {one.name} has no goal {goal!r}: correct the mark in the page")
         rows.append((one, cells))
-    return _across(found, rows, "")
+    return _narrow(found, rows, "")
 
 
 def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -> list[str]:
@@ -154,8 +155,18 @@ def _accuracies(found: list[Evaluated], across: str, fixed: str, value: float) -
     rows = []
     for one in found:
         columns = one.values(across, fixed, "accuracy", "standard error")
-        rows.append((one, {key: plus_minus(*figures) for key, other, *figures in columns if other == value}))
-    return _across(found, rows, across)
+        rows.append((one, {key: (figure, error) for key, other, figure, error in columns if other == value}))
+    return _narrow(found, rows, across)
+
+
+def _narrow(found: list[Evaluated], rows: list[tuple[Evaluated, dict[Any, tuple[Any, Any]]]], what: str) -> list[str]:
+    """As `_across`, of figures with their standard errors: the largest error is told below the table, which stays narrow."""
+    errors = [error for _, cells in rows for _, error in cells.values() if isinstance(error, (int, float))]
+    figures = [(one, {key: plus_minus(figure) for key, (figure, _) in cells.items()}) for one, cells in rows]
+    lines = _across(found, figures, what)
+    if errors:
+        lines[-1] = lines[-1].replace("<small>", f"<small>one standard error: at most {max(errors):.3f}; ", 1)
+    return lines
 
 
 def _radius(one: Evaluated, text: str) -> float:
@@ -205,4 +216,4 @@ def make_table(sources: Sources, mark: list[str]) -> list[str]:
     expected = [one for one in inspect.signature(table).parameters if one != "sources"]
     if len(arguments) != len(expected):
         raise InputError(f"the mark 'table {' '.join(mark)}' should be: table {name} {' '.join(expected).upper()}")
-    return table(sources, *arguments)
+    return [meaning(name, dict(zip(expected, arguments))), "", *table(sources, *arguments)]
