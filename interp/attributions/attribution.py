@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from interp.attributions.explanation import Explanation
 from interp.core.checks import check_images, check_labels, check_number, kind_of
-from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches
+from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches, shared_functions
 from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
@@ -49,7 +49,7 @@ class Attribution(ABC):
     model: keras.Model | None = field(default=None, repr=False)
     _: KW_ONLY
     chunk_size: int | None = field(default=None, repr=False)
-    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False)
+    _compiled: CompiledFunctions = field(default_factory=shared_functions, repr=False)
 
     def __post_init__(self) -> None:
         if self.model is not None and not isinstance(self.model, keras.Model):
@@ -163,7 +163,7 @@ class Attribution(ABC):
 
     def with_model(self, model: keras.Model | None) -> Self:
         """The same method for a model, or the description alone."""
-        return replace(self, model=model, _compiled=CompiledFunctions())
+        return replace(self, model=model, _compiled=shared_functions())
 
     def images_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Images of this shape (height, width, channels) that are explained together, in each of the streams that run side by side."""
