@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from interp.core.streams import count_streams, side_by_side
 
-
 # Graphs of one model that are shared at most; those that were asked for longest ago go first.
 MOST_SHARED = 64
 

@@ -13,8 +13,8 @@ from interp.core.errors import InputError, check_choice
 from interp.core.names import PRECISIONS
 from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, MaxPool, ReLU, Residual
 from interp.models.body import Body, pool_and_pad
+from interp.models.convolution import convolve, turn
 from interp.models.folding import affine_of_normalisation
-from interp.models.frozen_convolution import FrozenConvolution
 
 Step = Callable[[tf.Tensor], tf.Tensor]
 
@@ -79,8 +79,10 @@ def _cast_convolution(
     if behind is not None:
         scale, shift = affine_of_normalisation(behind)
         kernel, bias = kernel * scale, shift if bias is None else bias * scale + shift
-    convolution = FrozenConvolution(tf.cast(kernel, precision), stride, "SAME", tuple(layer.input.shape[1:3]))
+    kernel = tf.cast(kernel, precision)
+    # Once for all passes.
+    turned = turn(kernel) if stride == 1 else None
     if bias is None:
-        return convolution
+        return lambda inputs: convolve(inputs, kernel, stride, turned=turned)
     bias = tf.cast(bias, precision)
-    return lambda inputs: tf.nn.bias_add(convolution(inputs), bias)
+    return lambda inputs: tf.nn.bias_add(convolve(inputs, kernel, stride, turned=turned), bias)

@@ -58,7 +58,17 @@ CASES = {
         2,
         0,
     ),
-    "dense": (lambda: chain(L.GlobalAveragePooling2D(keepdims=True), L.Flatten(), L.Dense(6), L.BatchNormalization(), L.Reshape((1, 1, 6))), 1, 0),
+    "dense": (
+        lambda: chain(
+            L.GlobalAveragePooling2D(keepdims=True),
+            L.Flatten(),
+            L.Dense(6),
+            L.BatchNormalization(),
+            L.Reshape((1, 1, 6)),
+        ),
+        1,
+        0,
+    ),
     "after an activation": (lambda: chain(L.Conv2D(8, 3, activation="relu"), L.BatchNormalization()), 0, 0),
     "after an activation layer": (lambda: chain(L.Conv2D(8, 3), L.ReLU(), L.BatchNormalization()), 0, 0),
     "read twice": (read_twice, 0, 0),
