@@ -15,10 +15,10 @@ MOST_SHARED = 64
 
 
 class _Kept:
-    """What is kept for one model that has these variables."""
+    """What is kept for one model that has these parts."""
 
-    def __init__(self, variables: list[Any]) -> None:
-        self.variables, self.values, self.lock = variables, dict[Hashable, Any](), threading.RLock()
+    def __init__(self, parts: list[Any]) -> None:
+        self.parts, self.values, self.lock = parts, dict[Hashable, Any](), threading.RLock()
 
 
 # Weak references: a model that is no longer used is freed, and what was kept for it too.
@@ -64,10 +64,9 @@ class CompiledFunctions:
     def _kept_for(self, model: Any) -> _Kept:
         with _LOCK if self._shared else self._lock:
             known = _SHARED.get(model) if self._shared else self._kept if self._model is model else None
-            # Layers that were added or exchanged bring other variables; what has none, such as an activation, is not noticed.
-            variables = list(model.variables)
-            if known is None or list(map(id, variables)) != list(map(id, known.variables)):
-                known = _Kept(variables)
+            parts = parts_of(model)
+            if known is None or not are_same(parts, known.parts):
+                known = _Kept(parts)
                 if self._shared:
                     _SHARED[model] = known
                 else:
@@ -100,6 +99,21 @@ class CompiledFunctions:
 def shared_functions() -> CompiledFunctions:
     """Compiled functions that are shared by all who use one model."""
     return CompiledFunctions(shared=True)
+
+
+def parts_of(model: Any) -> list[Any]:
+    """What tells that layers of a model were added or exchanged: its variables, and the activations of its layers."""
+    return [*model.variables, *_activations(model)]
+
+
+def are_same(parts: list[Any], others: list[Any]) -> bool:
+    """Whether two lists hold the same objects."""
+    return list(map(id, parts)) == list(map(id, others))
+
+
+def _activations(layer: Any) -> list[Any]:
+    inner = getattr(layer, "layers", None) or ()
+    return [getattr(layer, "activation", None), *(each for one in inner for each in _activations(one))]
 
 
 def rows_like(arrays: Sequence[Any]) -> list[tf.TensorSpec]:

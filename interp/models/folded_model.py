@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.compiled import are_same, parts_of
 from interp.core.errors import InputError
 from interp.models.folding import Folded, FoldedLayers, find_folded
 from interp.models.recorded_model import LayerCall, RecordedModel, find_call
@@ -60,21 +61,20 @@ class FoldedPass:
         return self.recorded(images, stand_ins.pass_through())
 
 
-_FOUND: "weakref.WeakKeyDictionary[keras.Model, tuple[list[int], FoldedModel | None]]" = weakref.WeakKeyDictionary()
+_FOUND: "weakref.WeakKeyDictionary[keras.Model, tuple[list[Any], FoldedModel | None]]" = weakref.WeakKeyDictionary()
 _LOCK = threading.RLock()
 
 
 def find_folded_model(model: keras.Model) -> FoldedModel | None:
     """What of `model` can be folded; None where nothing can, or where its layers are not what it computes.
 
-    Looked for once, as long as the variables of the model are the same.
+    Looked for once, as long as the variables and activations of the model are the same.
     """
     with _LOCK:
-        variables = [id(variable) for variable in model.variables]
-        known = _FOUND.get(model)
-        if known is None or known[0] != variables:
+        parts, known = parts_of(model), _FOUND.get(model)
+        if known is None or not are_same(parts, known[0]):
             with tf.init_scope():
-                known = _FOUND[model] = variables, _find(model)
+                known = _FOUND[model] = parts, _find(model)
         return known[1]
 
 

@@ -150,6 +150,13 @@ def test_weights_are_the_present_ones():
     assert_near([after], [model(images)])
 
 
+def test_an_activation_that_was_exchanged_is_seen():
+    model = chain(*normalised())
+    assert_near(*outputs_and_gradients(model, images_for(model)[0]))
+    model.layers[0].activation = keras.activations.relu
+    assert_near(*outputs_and_gradients(model, images_for(model)[0]))
+
+
 class Doubled(keras.Sequential):
     """Computes something else than its layers say."""
 
