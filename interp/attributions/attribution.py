@@ -188,7 +188,9 @@ def _as_key(value: Any) -> Hashable:
         return value.graph_key()
     if isinstance(value, np.ndarray) or tf.is_tensor(value):
         return digest([np.asarray(value)])
-    return tuple(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    return tuple(map(_as_key, value)) if isinstance(value, (list, tuple)) else value
 
 
 def upsampled(maps: tf.Tensor, images: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """Convolutions with a gradient that is fast on a CPU, for tapes too.
 
-TensorFlow's gradient of a convolution by its inputs takes 1.3 to 10 times as long as a convolution of the same size. With stride 1 it is
+TensorFlow's gradient of a convolution by its inputs takes up to 10 times as long as a convolution of the same size. With stride 1 it is
 one: of the outputs' gradient, with the kernel turned around and its channels and filters exchanged. So it is computed as one here; with
 a larger stride as several small ones (interp.models.frozen_convolution).
 """
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interp.models.frozen_convolution import FEWEST_CHANNELS, Way, input_gradient, turned_kernels
+from interp.models.frozen_convolution import Way, fewest_channels, input_gradient, turned_kernels
 
 Margins = tuple[tuple[int, int], tuple[int, int]]
 Gradients = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
@@ -34,7 +34,7 @@ def convolve(
     """
     rows, columns, channels, _ = kernel.shape
     kernel = tf.convert_to_tensor(kernel)
-    if channels < FEWEST_CHANNELS or tf.config.get_visible_devices("GPU"):
+    if channels < fewest_channels(stride) or tf.config.get_visible_devices("GPU"):
         return tf.nn.conv2d(inputs, kernel, stride, padding)
     if stride == 1:
         whole = _with_margins((_margins(rows, padding), _margins(columns, padding)))

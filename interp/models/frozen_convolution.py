@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 # Fewer channels leave part of the registers idle that a convolution writes: TensorFlow's own gradient is faster there.
-FEWEST_CHANNELS = 8
+FEWEST_CHANNELS, FEWEST_WITH_STRIDE = 8, 128
 _NAME = "InterpFrozenConvolution"
 
 # A convolution of stride 1 of images and a kernel, with zeros around the images: a pair for each axis.
@@ -64,7 +64,14 @@ class FrozenConvolution:
         if None in self._sides or tf.config.get_visible_devices("GPU"):
             return False
         # With stride 1 TensorFlow's own gradient of a kernel for each channel is as fast as the convolution.
-        return self._how[0] > 1 and multiplier == 1 if self._by_channel else channels >= FEWEST_CHANNELS
+        if self._by_channel:
+            return self._how[0] > 1 and multiplier == 1
+        return channels >= fewest_channels(self._how[0])
+
+
+def fewest_channels(stride: int) -> int:
+    """From how many channels on a gradient computed here is the faster one."""
+    return FEWEST_CHANNELS if stride == 1 else FEWEST_WITH_STRIDE
 
 
 class Way(NamedTuple):
@@ -119,7 +126,7 @@ def turned_kernels(kernel: tf.Tensor, way: Way) -> list[tf.Tensor]:
         kernel = tf.transpose(kernel, (0, 1, 3, 2))
     down, right = _phases(way)
     return [
-        tf.gather(tf.gather(kernel, row.taps, axis=0), column.taps, axis=1)
+        kernel[row.taps[0] :: -way.stride, column.taps[0] :: -way.stride]
         for row in down
         for column in right
         if row.taps and column.taps
