@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
-from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.compiled import CompiledFunctions, like, run_in_batches, shared_functions
 from interp.core.errors import InputError
 from interp.models.model_check import check_model_once, run_for_logits
 from interp.models.prepared import prepare
@@ -79,7 +79,7 @@ class Attack(ABC):
     Settings are static or numbers, as their fields say. Variants made by dataclasses.replace share their compiled graphs.
     """
 
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
         """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor.

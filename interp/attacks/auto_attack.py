@@ -18,7 +18,7 @@ from interp.attacks.square import Square
 from interp.attacks.square_moves import draw_keys
 from interp.core.balls import find_ball
 from interp.core.checks import check_images, check_labels, check_number, check_radius
-from interp.core.compiled import CompiledFunctions, like, run_in_batches
+from interp.core.compiled import CompiledFunctions, like, run_in_batches, shared_functions
 from interp.core.errors import InputError, check_choice
 from interp.core.results import Tabular
 from interp.core.tables import NOTHING, Cell, cells_of
@@ -96,7 +96,7 @@ class AutoAttack:
     epsilon: float
     norm: str = "linf"
     version: str = "standard"
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         find_ball(self.norm)

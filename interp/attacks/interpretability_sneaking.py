@@ -21,7 +21,7 @@ from interp.attributions.cam import LAST_LAYER
 from interp.attributions.interpretation_maps import maps_batch
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
-from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.compiled import CompiledFunctions, run_in_batches, shared_functions
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS, NORMS, SEARCHES, SELECTIONS
 from interp.core.results import Tabular
@@ -71,7 +71,7 @@ class InterpretabilitySneaking:
     protocol: str = static("reference")
     search_steps: int = 200
     restarts: int = 1
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         attacked_method(self.interpretation)

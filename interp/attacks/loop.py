@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import tensorflow as tf
 
+from interp.core import gradients
 from interp.core.errors import InputError
 
 
@@ -168,15 +169,16 @@ def until_broken(
 
 def value_and_gradient(objective: Objective, points: tf.Tensor) -> tuple[tf.Tensor, Evaluation]:
     """Gradient of an objective's value at `points`, and what it says there. Raises InputError where there is no gradient."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(points)
-        evaluation = objective(points)
-    gradient = tape.gradient(evaluation.value, points)
+    _, gradient, evaluation = gradients.value_and_gradient(lambda points: _first(objective(points)), points)
     if gradient is None:
         raise InputError(
             "the model's logits do not depend on the images by any differentiable path, so it has no gradient to follow"
         )
     return gradient, evaluation
+
+
+def _first(evaluation: Evaluation) -> tuple[tf.Tensor, Evaluation]:
+    return evaluation.value, evaluation
 
 
 def mean_of_calls(call: Callable[[], AnyTensors], count: int) -> AnyTensors:

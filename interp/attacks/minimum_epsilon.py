@@ -16,7 +16,7 @@ from interp.attacks.loop import Evaluation, ascend_until_broken
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
 from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
-from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.compiled import CompiledFunctions, run_in_batches, shared_functions
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS
 from interp.core.results import Tabular
@@ -66,7 +66,7 @@ class MinimumEpsilon:
     restarts: int = 5
     direction: str = static("sign")
     norm: str = static("linf")
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
+    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)

@@ -1,6 +1,7 @@
 """What all explanation methods share: a description, one differentiable function from points to maps, and maps for people."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from interp.attributions.explanation import Explanation
 from interp.core.checks import check_images, check_labels, check_number, kind_of
-from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches
+from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches, shared_functions
 from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
@@ -49,7 +50,7 @@ class Attribution(ABC):
     model: keras.Model | None = field(default=None, repr=False)
     _: KW_ONLY
     chunk_size: int | None = field(default=None, repr=False)
-    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False)
+    _compiled: CompiledFunctions = field(default_factory=shared_functions, repr=False)
 
     def __post_init__(self) -> None:
         if self.model is not None and not isinstance(self.model, keras.Model):
@@ -83,7 +84,7 @@ class Attribution(ABC):
         batch = check_images(images)
         shape = tuple(batch.shape[1:])
         chosen = check_labels(labels, batch, check_model_once(self._compiled, self.model, batch))
-        key = self.describe(), shape
+        key = self.graph_key(), shape
         layer = self._compiled.keep(self.model, ("layer", *key), lambda: self.find_layer(self.model, batch[:2]))
 
         def run(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -161,9 +162,14 @@ class Attribution(ABC):
                 told.append(f"{name.lstrip('_')}={digest([value]) if array else value}")
         return f"{type(self).__name__}({', '.join(told)})"
 
+    def graph_key(self) -> Hashable:
+        """All that shapes the graph of the maps, which methods that agree on it share: the kind of method and all of its settings."""
+        settings = (each.name for each in fields(self) if each.name not in ("model", "_compiled"))
+        return type(self), *((name, _as_key(getattr(self, name))) for name in settings)
+
     def with_model(self, model: keras.Model | None) -> Self:
         """The same method for a model, or the description alone."""
-        return replace(self, model=model, _compiled=CompiledFunctions())
+        return replace(self, model=model, _compiled=shared_functions())
 
     def images_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Images of this shape (height, width, channels) that are explained together, in each of the streams that run side by side."""
@@ -175,6 +181,16 @@ class Attribution(ABC):
             return max(1, VALUES // int(np.prod(shape)))
         # What a caller asked for holds for all streams together.
         return max(1, self.chunk_size // count_streams())
+
+
+def _as_key(value: Any) -> Hashable:
+    if isinstance(value, Attribution):
+        return value.graph_key()
+    if isinstance(value, np.ndarray) or tf.is_tensor(value):
+        return digest([np.asarray(value)])
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    return tuple(map(_as_key, value)) if isinstance(value, (list, tuple)) else value
 
 
 def upsampled(maps: tf.Tensor, images: tf.Tensor) -> tf.Tensor:

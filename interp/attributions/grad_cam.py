@@ -10,7 +10,6 @@ from interp.attributions.gradients import OfGradients, gradient_of, of_labels
 from interp.attributions.one_layer import OfOneLayer
 from interp.attributions.relu_rules import relu_gradient
 from interp.models.prepared import PreparedModel
-from interp.models.recorded_model import find_call
 
 # From a layer's outputs A (n, h, w, d) and their gradients to maps (n, h, w).
 OfLayer = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -23,8 +22,7 @@ class OfLayerGradients(OfOneLayer, OfGradients):
     def layer_map(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, combine: OfLayer) -> Maps:
         """The maps (n, h, w) that `combine` makes of the layer's outputs and their gradients, and the logits. Raises InputError."""
         with relu_gradient(model.model, "gradient", points, softplus=self.softplus):
-            logits, calls = model.recorded_logits(points)
-            call = find_call(calls, self.layer)
+            logits, call = model.logits_and_call(points, self.layer)
             gradient = gradient_of(of_labels(logits, labels), call.output)
         outputs, gradient = (tf.cast(self.as_maps(call, each), points.dtype) for each in (call.output, gradient))
         return Maps(combine(outputs, gradient), logits)

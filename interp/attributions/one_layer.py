@@ -46,8 +46,7 @@ class OfOneLayer(OfOneClass):
 
     def layer_outputs(self, model: PreparedModel, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The layer's outputs (n, h, w, d), and the logits. Raises InputError."""
-        logits, calls = model.recorded_logits(points)
-        call = find_call(calls, self.layer)
+        logits, call = model.logits_and_call(points, self.layer)
         return tf.cast(self.as_maps(call, call.output), points.dtype), logits
 
     def as_maps(self, call: LayerCall, tensor: tf.Tensor) -> tf.Tensor:

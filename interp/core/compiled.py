@@ -1,6 +1,7 @@
 """Compiled functions that outlive one call, and batches run through them."""
 
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -9,19 +10,35 @@ import tensorflow as tf
 
 from interp.core.streams import count_streams, side_by_side
 
+# Graphs of one model that are shared at most; those that were asked for longest ago go first.
+MOST_SHARED = 64
+
+
+class _Kept:
+    """What is kept for one model that has these parts."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        self.parts, self.values, self.lock = parts, dict[Hashable, Any](), threading.RLock()
+
+
+# Weak references: a model that is no longer used is freed, and what was kept for it too.
+_SHARED: "weakref.WeakKeyDictionary[Any, _Kept]" = weakref.WeakKeyDictionary()
+_LOCK = threading.RLock()
+
 
 class CompiledFunctions:
     """Compiled functions of one attack and its variants, for the model used last.
 
     Compiling takes longer than running a short attack. Variants that differ in numbers only share one object of this class and,
     because numbers are arguments of the compiled function, one graph. A new model replaces the old one, which may then be freed.
+    Objects that are `shared` share what is kept for a model as long as the model lives: keys must then say all that shapes a graph,
+    and what is kept must not hold the model.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, *, shared: bool = False) -> None:
+        self._shared, self._lock = shared, threading.RLock()
         self._model: Any = None
-        self._variables: list[Any] = []
-        self._kept: dict[Hashable, Any] = {}
+        self._kept = _Kept([])
 
     def get(self, model: Any, key: Hashable, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Any:
         """Return what is kept for `model`, `key` and `signature`, or the `function` compiled; its first argument are images."""
@@ -36,14 +53,25 @@ class CompiledFunctions:
 
     def keep(self, model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what is kept for `model` and `key`, made by `make` when there is nothing."""
-        with self._lock:
-            # Layers that were added or exchanged bring other variables; what has none, such as an activation, is not noticed.
-            variables = list(model.variables)
-            if self._model is not model or list(map(id, variables)) != list(map(id, self._variables)):
-                self._model, self._variables, self._kept = model, variables, {}
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]
+        kept = self._kept_for(model)
+        with kept.lock:
+            # The one that was asked for last stands last.
+            kept.values[key] = value = kept.values.pop(key) if key in kept.values else make()
+            while self._shared and len(kept.values) > MOST_SHARED:
+                del kept.values[next(iter(kept.values))]
+            return value
+
+    def _kept_for(self, model: Any) -> _Kept:
+        with _LOCK if self._shared else self._lock:
+            known = _SHARED.get(model) if self._shared else self._kept if self._model is model else None
+            parts = parts_of(model)
+            if known is None or not are_same(parts, known.parts):
+                known = _Kept(parts)
+                if self._shared:
+                    _SHARED[model] = known
+                else:
+                    self._model, self._kept = model, known
+            return known
 
     def bind(
         self,
@@ -63,9 +91,29 @@ class CompiledFunctions:
         compiled = self.get(model, key, run, signature)
         return lambda *rows: compiled(*rows, *scalars)
 
-    def __reduce__(self) -> tuple[type["CompiledFunctions"], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], "CompiledFunctions"], tuple[()]]:
         """Copies and pickles start empty: graphs stay where they were made."""
-        return CompiledFunctions, ()
+        return shared_functions if self._shared else CompiledFunctions, ()
+
+
+def shared_functions() -> CompiledFunctions:
+    """Compiled functions that are shared by all who use one model."""
+    return CompiledFunctions(shared=True)
+
+
+def parts_of(model: Any) -> list[Any]:
+    """What tells that layers of a model were added or exchanged: its variables, and the activations of its layers."""
+    return [*model.variables, *_activations(model)]
+
+
+def are_same(parts: list[Any], others: list[Any]) -> bool:
+    """Whether two lists hold the same objects."""
+    return list(map(id, parts)) == list(map(id, others))
+
+
+def _activations(layer: Any) -> list[Any]:
+    inner = getattr(layer, "layers", None) or ()
+    return [getattr(layer, "activation", None), *(each for one in inner for each in _activations(one))]
 
 
 def rows_like(arrays: Sequence[Any]) -> list[tf.TensorSpec]:

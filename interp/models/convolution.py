@@ -1,7 +1,8 @@
-"""Convolutions with a gradient that is fast on a CPU.
+"""Convolutions with a gradient that is fast on a CPU, for tapes too.
 
-TensorFlow's gradient of a convolution by its inputs takes 1.3 to 3 times as long as a convolution of the same size. With stride 1 it is
-one: of the outputs' gradient, with the kernel turned around and its channels and filters exchanged. So it is computed as one here.
+TensorFlow's gradient of a convolution by its inputs takes up to 10 times as long as a convolution of the same size. With stride 1 it is
+one: of the outputs' gradient, with the kernel turned around and its channels and filters exchanged. So it is computed as one here; with
+a larger stride as several small ones (interp.models.frozen_convolution).
 """
 
 from collections.abc import Callable
@@ -10,14 +11,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interp.models.frozen_convolution import Way, fewest_channels, input_gradient, turned_kernels
+
 Margins = tuple[tuple[int, int], tuple[int, int]]
-Gradients = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-
-# Fewer channels leave part of the registers idle that a convolution writes: TensorFlow's own gradient is faster there.
-FEWEST_CHANNELS = 8
+Gradients = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
 
 
-def convolve(inputs: tf.Tensor, kernel: tf.Tensor, stride: int = 1, padding: str = "SAME") -> tf.Tensor:
+def convolve(
+    inputs: tf.Tensor, kernel: tf.Tensor, stride: int = 1, padding: str = "SAME", turned: tf.Tensor | None = None
+) -> tf.Tensor:
     """Return what `tf.nn.conv2d` does; its gradients are the same to rounding.
 
     Args:
@@ -25,14 +27,26 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, stride: int = 1, padding: str
         kernel: (rows, columns, channels, filters).
         stride: of both sides.
         padding: "SAME" or "VALID".
+        turned: what `turn` makes of the kernel, where it was made once for many passes; for stride 1.
 
     Returns:
         (n, height', width', filters).
     """
     rows, columns, channels, _ = kernel.shape
-    if stride != 1 or channels < FEWEST_CHANNELS or tf.config.get_visible_devices("GPU"):
+    kernel = tf.convert_to_tensor(kernel)
+    if channels < fewest_channels(stride) or tf.config.get_visible_devices("GPU"):
         return tf.nn.conv2d(inputs, kernel, stride, padding)
-    return _with_margins((_margins(rows, padding), _margins(columns, padding)))(inputs, tf.convert_to_tensor(kernel))
+    if stride == 1:
+        whole = _with_margins((_margins(rows, padding), _margins(columns, padding)))
+        return whole(inputs, kernel) if turned is None else whole(inputs, kernel, turned)
+    if None in inputs.shape[1:3]:
+        return tf.nn.conv2d(inputs, kernel, stride, padding)
+    return _with_stride(stride, padding)(inputs, kernel)
+
+
+def turn(kernel: tf.Tensor) -> tf.Tensor:
+    """The kernel of the gradient by the inputs."""
+    return tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
 
 
 @keras.saving.register_keras_serializable(package="interp")
@@ -48,14 +62,13 @@ def _margins(size: int, padding: str) -> tuple[int, int]:
     return before, size - 1 - before if padding == "SAME" else 0
 
 
-def _with_margins(margins: Margins) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A convolution of inputs with so many zeros before and behind rows and columns."""
+def _with_margins(margins: Margins) -> Callable[..., tf.Tensor]:
+    """A convolution of inputs with so many zeros before and behind rows and columns; it may be given its turned kernel too."""
     (above, below), (left, right) = margins
 
     @tf.custom_gradient
-    def run(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
-        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+    def run(inputs: tf.Tensor, kernel: tf.Tensor, *turned: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
             rows, columns = kernel.shape[:2]
             opposite = ((rows - 1 - above, rows - 1 - below), (columns - 1 - left, columns - 1 - right))
             of_kernel = tf.raw_ops.Conv2DBackpropFilter(
@@ -66,8 +79,35 @@ def _with_margins(margins: Margins) -> Callable[[tf.Tensor, tf.Tensor], tf.Tenso
                 padding="EXPLICIT",
                 explicit_paddings=[0, 0, above, below, left, right, 0, 0],
             )
-            return _with_margins(opposite)(upstream, turned), of_kernel
+            # Turned twice a kernel is itself. It is the gradient of what was turned that leads back to the kernel.
+            of_inputs = _with_margins(opposite)(upstream, turned[0] if turned else turn(kernel), kernel)
+            return of_inputs, of_kernel, *(None for _ in turned)
 
         return tf.nn.conv2d(inputs, kernel, 1, [[0, 0], [above, below], [left, right], [0, 0]]), gradients
 
     return run
+
+
+def _with_stride(stride: int, padding: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    @tf.custom_gradient
+    def run(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+            sides = tuple(inputs.shape[1:3])
+            way = Way(stride, padding, tuple(kernel.shape[:2]), sides, _of_part)
+            of_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=inputs,
+                filter_sizes=tf.shape(kernel),
+                out_backprop=upstream,
+                strides=[1, stride, stride, 1],
+                padding=padding,
+            )
+            return input_gradient(upstream, turned_kernels(kernel, way), way), of_kernel
+
+        return tf.nn.conv2d(inputs, kernel, stride, padding), gradients
+
+    return run
+
+
+def _of_part(upstream: tf.Tensor, kernel: tf.Tensor, margins: list[list[int]]) -> tf.Tensor:
+    _, (above, below), (left, right), _ = margins
+    return _with_margins(((above, below), (left, right)))(upstream, kernel)

@@ -8,13 +8,14 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError
+from interp.models.folded_model import FoldedPass, find_folded_model
 from interp.models.linear_tail import LayeredTail, LogitsTail, Tail
 from interp.models.low_precision import check_precision
 from interp.models.model_check import find_facts
 from interp.models.model_graph import find_logits, find_pooled_end
 from interp.models.network import Network
 from interp.models.pixel_layout import PixelLayout, PlainLayout
-from interp.models.recorded_model import LayerCall, RecordedModel, StandIn
+from interp.models.recorded_model import LayerCall, RecordedModel, StandIn, find_call
 
 Pass = Callable[[tf.Tensor], tf.Tensor]
 # Activations, None where they are not known, and the logits (n, K), None where the tail makes them.
@@ -35,6 +36,7 @@ class PreparedModel:
     first: Pass
     rest: Callable[[tf.Tensor, bool], Outputs]
     tail: Tail
+    folded: FoldedPass | None = None
 
     def enter(self, images: tf.Tensor) -> tf.Tensor:
         """Images (n, height, width, channels) as points."""
@@ -92,6 +94,15 @@ class PreparedModel:
         outputs, calls = self._recorded(self.leave(points))
         return tf.cast(find_logits(outputs)[0], points.dtype), calls
 
+    def logits_and_call(self, points: tf.Tensor, layer: str | None) -> tuple[tf.Tensor, LayerCall]:
+        """Logits (n, K) of points, and the call of the layer that `find_call` finds. Raises InputError as that does."""
+        if self.folded is None or tf.executing_eagerly():
+            logits, calls = self.recorded_logits(points)
+        else:
+            outputs, calls = self.folded.with_calls(self.leave(points), layer)
+            logits = tf.cast(find_logits(outputs)[0], points.dtype)
+        return logits, find_call(calls, layer)
+
     def logits_with(self, images: tf.Tensor, stand_in: StandIn) -> tf.Tensor:
         """Logits (n, K) where `stand_in` computes what each layer gives. Raises InputError for models whose layers are not known."""
         return tf.cast(find_logits(self._recorded.with_stand_ins(images, stand_in))[0], images.dtype)
@@ -117,7 +128,8 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
             f"precision came as {precision} for {type(model).__name__}, which computes in the precision it was built with: use float32, "
             "or a network of this package"
         )
-    facts = find_facts(model)
+    facts, known = find_facts(model), find_folded_model(model)
+    folded = None if known is None else known.prepare(model)
     tail: Tail = LogitsTail()
     if facts.kernel is not None:
         weights = tf.convert_to_tensor(model.variables[facts.kernel])
@@ -132,14 +144,15 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
     def rest(points: tf.Tensor, training: bool) -> Outputs:
         if tf.executing_eagerly():
             return tf.function(lambda points: rest(points, training), autograph=False)(points)
-        logits, _ = find_logits(model(points, training=training))
+        outputs = model(points, training=training) if training or folded is None else folded(points)
+        logits, _ = find_logits(outputs)
         end = None if facts.kernel is None else find_pooled_end(logits, training=training)
         if not training:
             return logits if end is None else end.features, None
         known = logits if facts.kernel is None else None
         return known if end is None else end.features, logits
 
-    return PreparedModel(model=model, layout=PlainLayout(1), first=tf.identity, rest=rest, tail=tail)
+    return PreparedModel(model=model, layout=PlainLayout(1), first=tf.identity, rest=rest, tail=tail, folded=folded)
 
 
 def _prepare_network(network: Network, *, rearrange: bool, precision: str) -> PreparedModel:
@@ -149,11 +162,11 @@ def _prepare_network(network: Network, *, rearrange: bool, precision: str) -> Pr
     kernel = tf.cast(layout.kernel(tf.convert_to_tensor(network.first_layer.kernel)), dtype)
     biased = network.first_layer.bias is not None
     bias = tf.cast(tf.convert_to_tensor(network.first_layer.bias), dtype) if biased else tf.zeros((), dtype)
-    cast = None if dtype == tf.float32 else network.cast_after_first(dtype)
+    cast = network.cast_after_first(dtype)
 
     def rest(lifted: tf.Tensor, training: bool) -> Outputs:
-        if cast is None:
-            return network.activations_after_first(lifted, training=training), None
+        if training:
+            return network.activations_after_first(lifted, training=True), None
         return cast(tf.cast(lifted, dtype)), None
 
     return PreparedModel(

@@ -75,10 +75,18 @@ class RecordedModel:
         self._stand_in: StandIn | None = None
         self._run = self._follow(model, "")
 
-    def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, list[LayerCall]]:
-        """Return the model's output for images, in inference mode, and the calls of its layers in order."""
+    def __call__(
+        self, images: tf.Tensor, stand_in: StandIn | None = None, *, around: bool = False
+    ) -> tuple[tf.Tensor, list[LayerCall]]:
+        """Return the model's output for images, in inference mode, and the calls of its layers in order.
+
+        `stand_in` computes what layers give, as in `with_stand_ins`. With `around` the layers that were put around a user's model are
+        among the calls.
+        """
         self._calls.clear()
-        outputs = self._run(images)
+        outputs = self._run(images) if stand_in is None else self.with_stand_ins(images, stand_in)
+        if not around:
+            self._calls = [call for call in self._calls if not isinstance(call.layer, _AROUND)]
         counts, seen = Counter(call.name for call in self._calls), Counter[str]()
         named, axes = [], dict[int, int | None]()
         for call in self._calls:
@@ -128,7 +136,7 @@ class RecordedModel:
         # A functional model of the same graph, without the class and the compilation of the user's.
         plain = keras.Model(model.input, model.output)
         steps_by_name = keras.models.clone_model(
-            plain, clone_function=lambda layer: _Step(self._step(layer, path, model), layer.name)
+            plain, clone_function=lambda layer: _Step(self._step(layer, path, model), layer)
         )
         return lambda inputs, **_: steps_by_name(inputs, training=False)
 
@@ -138,31 +146,37 @@ class RecordedModel:
             return self._follow(layer, path if isinstance(owner, AdaptedModel) else f"{path}{layer.name}/")
 
         def run(*inputs: Any, **arguments: Any) -> Any:
-            if self._stand_in is not None and not isinstance(layer, LogitsHead):
-                return self._stand_in(layer, inputs, arguments)
-            if isinstance(layer, keras.layers.Layer):
-                # Inference mode, also where the graph says otherwise, as Keras does for the model as a whole.
-                arguments = {**arguments, "training": False}
-            # Some names of layers may not stand at the root of a graph.
-            with tf.name_scope("recorded"):
-                output = layer(*inputs, **arguments)
-            # What was put around a user's model is no layer of it.
-            if not isinstance(layer, _AROUND):
-                self._calls.append(LayerCall(f"{path}{layer.name}", layer, inputs, output))
+            replaced = self._stand_in is not None and not isinstance(layer, LogitsHead)
+            output = (self._stand_in if replaced else call_layer)(layer, inputs, arguments)
+            self._calls.append(LayerCall(f"{path}{layer.name}", layer, inputs, output))
             return output
 
         return run
 
 
+def call_layer(layer: Any, inputs: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
+    """What a layer gives in inference mode."""
+    if isinstance(layer, keras.layers.Layer):
+        # Also where the graph says otherwise, as Keras does for the model as a whole.
+        arguments = {**arguments, "training": False}
+    # Some names of layers may not stand at the root of a graph.
+    with tf.name_scope("recorded"):
+        return layer(*inputs, **arguments)
+
+
 class _Step(keras.Operation):
     """Stands for a layer in a functional model; the layer itself is not connected to anything new."""
 
-    def __init__(self, run: Callable[..., Any], name: str) -> None:
-        super().__init__(name=name)
-        self._run = run
+    def __init__(self, run: Callable[..., Any], layer: Any) -> None:
+        super().__init__(name=layer.name)
+        self._run, self._layer = run, layer
 
     def call(self, *inputs: Any, **arguments: Any) -> Any:
         return self._run(*inputs, **arguments)
+
+    def compute_output_spec(self, *inputs: Any, **arguments: Any) -> Any:
+        # Most layers know the shape of their output, which running them would take seconds to find.
+        return self._layer.compute_output_spec(*inputs, **arguments)
 
 
 def _layers_of(model: keras.Model) -> list[Any]:

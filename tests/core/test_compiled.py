@@ -1,0 +1,114 @@
+"""What is compiled for a model is shared, and freed with it."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+
+from interp.attacks import ProjectedGradientDescent
+from interp.attributions import GradCAM, IntegratedGradients, SmoothGrad, VanillaGradient
+from interp.core import compiled
+from interp.core.compiled import CompiledFunctions, shared_functions
+
+L = keras.layers
+IMAGES, LABELS = np.random.RandomState(0).rand(3, 8, 8, 3).astype(np.float32), np.arange(3)
+
+
+def make_model():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            L.Conv2D(8, 3, name="first"),
+            L.BatchNormalization(),
+            L.ReLU(),
+            L.Conv2D(8, 3, name="last"),
+            L.GlobalAveragePooling2D(),
+            L.Dense(4),
+        ]
+    )
+
+
+@pytest.fixture
+def count_compilations(monkeypatch):
+    """A list that grows with every graph that is compiled and kept."""
+    seen = []
+    monkeypatch.setattr(compiled, "drop_dead_losses", lambda *_: seen.append(None))
+    return seen
+
+
+def test_methods_of_the_same_settings_share_a_graph_and_others_do_not(count_compilations):
+    model = make_model()
+    first = GradCAM(model)(IMAGES, LABELS)
+    np.testing.assert_array_equal(GradCAM(model)(IMAGES, LABELS), first)
+    assert len(count_compilations) == 1
+    other = GradCAM(model, layer="first")(IMAGES, LABELS)
+    assert len(count_compilations) == 2
+    assert np.abs(other - first).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (IntegratedGradients(), IntegratedGradients(chunk_size=3)),
+        (IntegratedGradients(baseline=np.zeros((2, 2, 1))), IntegratedGradients(baseline=np.ones((2, 2, 1)))),
+        (SmoothGrad(VanillaGradient()), SmoothGrad(VanillaGradient(chunk_size=3))),
+        (SmoothGrad(VanillaGradient()), SmoothGrad(VanillaGradient()).for_training()),
+        (VanillaGradient(), GradCAM()),
+    ],
+)
+def test_all_that_shapes_a_graph_is_in_its_key(one, other):
+    assert one.graph_key() == one.with_model(make_model()).graph_key()
+    assert one.graph_key() != other.graph_key()
+
+
+def test_attacks_of_other_numbers_share_a_graph_and_weights_are_the_present_ones(count_compilations):
+    model = make_model()
+    before = ProjectedGradientDescent(epsilon=0.1, step_size=0.05, steps=2)(model, IMAGES, LABELS)
+    for variable in model.trainable_variables:
+        variable.assign(-variable)
+    after = ProjectedGradientDescent(epsilon=0.1, step_size=0.05, steps=3)(model, IMAGES, LABELS)
+    assert len(count_compilations) == 1
+    assert np.abs(after - before).max() > 0.01
+
+
+def test_a_model_that_is_no_longer_used_is_freed():
+    model = make_model()
+    GradCAM(model)(IMAGES, LABELS)
+    ProjectedGradientDescent(epsilon=0.1, step_size=0.05, steps=2)(model, IMAGES, LABELS)
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+
+
+def test_what_is_shared_is_bounded_and_what_was_asked_for_last_stays(monkeypatch):
+    monkeypatch.setattr(compiled, "MOST_SHARED", 2)
+    model, made = make_model(), []
+
+    def ask(key):
+        return shared_functions().keep(model, key, lambda: made.append(key) or key)
+
+    assert [ask(key) for key in "abab"] == list("abab")
+    ask("c")
+    ask("b")
+    assert made == list("abc")
+    ask("a")
+    assert made == list("abca")
+
+
+def test_functions_that_are_not_shared_are_kept_by_each_object():
+    model = make_model()
+    ones = [CompiledFunctions(), CompiledFunctions()]
+    assert [each.keep(model, "key", lambda place=place: place) for place, each in enumerate(ones)] == [0, 1]
+
+
+def test_other_variables_and_activations_make_everything_anew():
+    model, functions = make_model(), shared_functions()
+    functions.keep(model, "key", lambda: 0)
+    model.add(L.Dense(2))
+    assert functions.keep(model, "key", lambda: 1) == 1
+    model.layers[-1].activation = keras.activations.relu
+    assert functions.keep(model, "key", lambda: 2) == 2
+    assert functions.keep(model, "key", lambda: 3) == 2
