@@ -22,17 +22,16 @@ from interp.core.files import write_text
 from interp.core.svg_curves import Curve, svg_curves
 from interp.core.tables import Cell, Table, render
 
-# Shown by the script, which makes it work.
-_TOOLS = """<form class="tools" aria-label="Networks" hidden>
-<label class="choice">find networks<input type="search" name="find" autocomplete="off"></label>
-<label class="choice">compare<select name="first"><option value="">none</option></select></label>
-<label class="choice">with<select name="second"><option value="">none</option></select></label>
-<button class="choice" type="reset">Show all</button>
-<button type="button" name="theme" aria-pressed="false">Dark</button>
-<output class="choice" name="found" aria-live="polite"></output>
-</form>"""
-# Of pictures with many colours, such as maps; drawings are kept exactly where that takes little more room.
-_LOSSY, _EXACT, _ROOM = {"quality": 80}, {"lossless": True, "method": 0}, 1.5
+# Shown by the script, which makes them work; the first is for pages with networks.
+_CHOICE = """<label>find networks<input type="search" name="find" autocomplete="off"></label>
+<label>compare<select name="first"><option value="">none</option></select></label>
+<label>with<select name="second"><option value="">none</option></select></label>
+<button type="reset">Show all</button>
+<output name="found" aria-live="polite"></output>
+"""
+_THEME = '<button type="button" name="theme" aria-pressed="false">Dark</button>'
+# Of pictures as WebP: what is drawn takes least when it is kept exactly, photographs when they are not.
+_EXACT, _LOSSY = {"lossless": True, "method": 3}, {"quality": 80}
 CELLS = (str, int, float, np.floating, np.integer, type(None))
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -56,6 +55,7 @@ class Page:
         self._parts: list[str] = []
         self._headings: dict[str, str] = {}
         self._tables = 0
+        self._has_networks = False
 
     def heading(self, text: str) -> None:
         """Start a section, which the list of contents names."""
@@ -82,6 +82,7 @@ class Page:
         table = Table(tuple(map(_check_text, header)), tuple(map(tuple, lines)))
         data = base64.b64encode(render(table, "csv").encode()).decode()
         self._tables += 1
+        self._has_networks |= table.header[:1] == ("network",)
         link = (
             f'<a class="csv" download="table_{self._tables}.csv" href="data:text/csv;base64,{data}">Download as CSV</a>'
         )
@@ -94,6 +95,7 @@ class Page:
     ) -> None:
         """Add curves by name, which may be those of networks, y from 0 to 1; their points say their values."""
         check_named("curves", curves, Curve, "Curve([0, 0.1], [1, 0.5])")
+        self._has_networks |= of_networks
         drawn = svg_curves(curves, x_label, y_label, of_networks=of_networks)
         self._parts.append(f"<figure>{drawn}<figcaption>{_escape(caption)}</figcaption></figure>")
 
@@ -103,6 +105,7 @@ class Page:
             check_instance(
                 "an entry of a gallery", entry, GalleryEntry, "GalleryEntry(image, network, method, picture, caption)"
             )
+        self._has_networks |= any(entry.network for entry in entries)
         names = ("image", "network", "method")
         chosen = []
         for name in names:
@@ -133,6 +136,7 @@ class Page:
             data = Path(path).read_bytes()
         except OSError as error:
             raise InputError(f"cannot read the picture {path}: {error.strerror}") from error
+        self._has_networks |= bool(network)
         self._parts.append(_smaller(data, caption, f'data-network="{_escape(network)}"' if network else ""))
 
     def details(self, summary: str, text: str) -> None:
@@ -151,8 +155,10 @@ class Page:
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{style}</style>'
         links = "".join(f'<li><a href="#{anchor}">{_escape(text)}</a></li>' for anchor, text in self._headings.items())
         contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
-        skip = '<a class="skip" href="#main">Skip to the results</a>'
-        body = "\n".join([skip, f"<h1>{title}</h1>", contents, _TOOLS, '<main id="main">', *self._parts, "</main>"])
+        skip = '<a class="skip" href="#main">Skip to the results</a>' if links else ""
+        choice = _CHOICE if self._has_networks else ""
+        tools = f'<form class="tools" aria-label="What is shown" hidden>{choice}{_THEME}</form>'
+        body = "\n".join([skip, f"<h1>{title}</h1>", contents, tools, '<main id="main">', *self._parts, "</main>"])
         ending = f'<div id="tip" role="status" hidden></div>\n<script>{script}</script>'
         return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n{ending}\n</body></html>\n'
 
@@ -172,12 +178,11 @@ def _smaller(png: bytes, caption: str, attributes: str = "") -> str:
     """A figure of a PNG picture, as WebP, which takes a fraction of its bytes."""
     try:
         pixels = Image.open(io.BytesIO(png)).convert("RGB")
-        lossy, exact = (_webp(pixels, **kind) for kind in (_LOSSY, _EXACT))
+        exact, lossy = (_webp(pixels, **kind) for kind in (_EXACT, _LOSSY))
     except Exception:  # Pillow raises many kinds
         # A damaged file is shown as it is, and one with a side of more than 16,383 pixels, which WebP cannot hold.
         return _figure(png, caption, attributes=attributes)
-    picture = exact if len(exact) <= _ROOM * len(lossy) else lossy
-    return _figure(picture, caption, kind="webp", attributes=attributes)
+    return _figure(min(exact, lossy, key=len), caption, kind="webp", attributes=attributes)
 
 
 def _webp(pixels: Image.Image, **kind: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
@@ -61,8 +62,12 @@ def paper_style(
             text.set_fontsize(font_size)
         for spine in axes.spines.values():
             spine.set_linewidth(0.6)
-        for line in axes.get_lines():
+        legend = axes.get_legend()
+        for line in (*axes.get_lines(), *(legend.get_lines() if legend else ())):
             _thin(line)
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        # Places that were found for other letters do not fit these.
+        figure.set_layout_engine("constrained")
     return figure
 
 

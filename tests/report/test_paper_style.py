@@ -5,9 +5,10 @@ import io
 import pytest
 from matplotlib.text import Text
 
+from interp import leaderboard
 from interp.core.errors import InputError
 from interp.evaluation import AccuracyCurve
-from interp.report import accuracy_figure, paper_style
+from interp.report import accuracy_figure, leaderboard_figure, paper_style
 
 
 @pytest.fixture
@@ -31,6 +32,23 @@ def test_all_letters_are_those_of_the_paper_also_those_drawn_last(figure):
     assert len(texts) > 10
     assert {text.get_fontsize() for text in texts} == {9, 8}
     assert {text.get_fontfamily()[0] for text in texts} == {"STIXGeneral"}
+
+
+def test_what_was_placed_for_other_letters_is_placed_anew():
+    """The leaderboard's picture keeps its places once its labels have found room; names of axes must not leave the picture."""
+    figure = paper_style(leaderboard_figure(leaderboard()), "page")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            box = text.get_window_extent()
+            assert min(box.x0, box.y0) >= 0
+            assert box.x1 <= figure.bbox.x1
+            assert box.y1 <= figure.bbox.y1
+
+
+def test_lines_of_a_legend_are_as_thin_as_the_curves(figure):
+    axes = paper_style(figure).axes[0]
+    assert {line.get_linewidth() for line in (*axes.get_lines(), *axes.get_legend().get_lines())} == {1.0}
 
 
 def test_fonts_of_a_pdf_are_truetype(figure):

@@ -79,6 +79,9 @@ function pickable(gallery, networks) {
 
 // Rows, curves and pictures of the networks whose names hold all words that are looked for, or of the two that are compared.
 function choosable(tools) {
+  const networks = { pair: false, galleries: [], shows: () => true };
+  tools.hidden = false;
+  if (!tools.elements.find) return networks;
   const rows = Array.from(document.querySelectorAll("table")).filter((table) => table.tHead.rows[0].cells[0].textContent === "network")
     .flatMap((table) => Array.from(table.tBodies[0].rows)).map((row) => ({ element: row, name: row.cells[0].textContent }));
   const others = Array.from(document.querySelectorAll("[data-network]")).map((element) => ({ element, name: element.dataset.network }));
@@ -86,7 +89,6 @@ function choosable(tools) {
   const names = Array.from(new Set([...rows, ...others].map(({ name }) => name).filter(Boolean))).sort();
   const [find, first, second, found] = ["find", "first", "second", "found"].map((name) => tools.elements[name]);
   [first, second].forEach((select) => select.append(...names.map((name) => new Option(name))));
-  const networks = { pair: false, galleries: [], shows: () => true };
   const update = () => {
     const pair = [first.value, second.value].filter(Boolean);
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -99,8 +101,6 @@ function choosable(tools) {
   tools.addEventListener("input", update);
   tools.addEventListener("submit", (event) => event.preventDefault());
   tools.addEventListener("reset", () => setTimeout(update));
-  tools.querySelectorAll(".choice").forEach((each) => { each.hidden = names.length < 2; });
-  tools.hidden = false;
   update();
   return networks;
 }
