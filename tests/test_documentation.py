@@ -138,3 +138,6 @@ def test_every_file_that_the_built_site_loads_or_points_at_is_there(tmp_path):
     assert len(list(tmp_path.rglob("*.html"))) > 20
     assert (tmp_path / "search" / "search_index.js").exists()  # search without a server
     assert not broken_links(tmp_path)
+    reference = (tmp_path / "api" / "attacks.html").read_text(encoding="utf-8")
+    of_class = reference.partition('id="interp.attacks.ProjectedGradientDescent"')[2].partition("doc-contents")[0]
+    assert "step_size" in of_class  # the signature of the constructor
