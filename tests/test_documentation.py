@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
 from site_pages.built_links import broken_links
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +126,9 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
 def test_a_link_of_the_built_site_that_leads_nowhere_is_found(tmp_path):
     (tmp_path / "there.html").write_text('<h2 id="part">A part</h2><a href="there.html#part">here</a>')
     page = '<a href="there.html#part"></a><a href="gone.html"></a><a href="there.html#gone"></a><a href="https://nowhere.invalid"></a>'
-    (tmp_path / "page.html").write_text(f'{page}<img src="gone.png"><script src="https://nowhere.invalid/a.js"></script>')
+    (tmp_path / "page.html").write_text(
+        f'{page}<img src="gone.png"><script src="https://nowhere.invalid/a.js"></script>'
+    )
     wrong = ["gone.html", "there.html#gone", "gone.png", "https://nowhere.invalid/a.js"]
     assert broken_links(tmp_path) == [f"page.html: {target}" for target in wrong]
 
@@ -138,3 +141,6 @@ def test_every_file_that_the_built_site_loads_or_points_at_is_there(tmp_path):
     assert len(list(tmp_path.rglob("*.html"))) > 20
     assert (tmp_path / "search" / "search_index.js").exists()  # search without a server
     assert not broken_links(tmp_path)
+    reference = (tmp_path / "api" / "attacks.html").read_text(encoding="utf-8")
+    of_class = reference.partition('id="interp.attacks.ProjectedGradientDescent"')[2].partition("doc-contents")[0]
+    assert "step_size" in of_class  # the signature of the constructor

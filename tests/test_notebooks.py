@@ -97,7 +97,7 @@ def test_a_notebook_runs_and_finds_what_it_says(name, tmp_path, monkeypatch):
 def test_notebooks_store_no_outputs_and_are_on_the_site():
     site = (FOLDER.parents[1] / "mkdocs.yml").read_text(encoding="utf-8")
     listed = (FOLDER.parent / "tutorials.md").read_text(encoding="utf-8")
-    assert NOTEBOOKS == sorted(FINDINGS)
+    assert sorted(FINDINGS) == NOTEBOOKS
     for name in NOTEBOOKS:
         notebook = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))
         code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]

@@ -68,7 +68,14 @@ def own(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "heading"),
-    [("README.md", "Your images, your model"), ("docs/your_own.md", None), ("docs/explaining.md", "Pictures")],
+    [
+        ("README.md", "Your images, your model"),
+        ("docs/index.md", "Three starts"),
+        ("docs/install.md", "Check it"),
+        ("docs/first_model.md", None),
+        ("docs/your_own.md", None),
+        ("docs/explaining.md", "Pictures"),
+    ],
 )
 def test_every_block_runs(page, heading, own):
     test = data.load("photos", "test", image_size=64)

@@ -56,7 +56,8 @@ def draw_leaderboard(sources: Sources, path: Path) -> bool:
 def _tables(rows: list[LeaderboardRow]) -> list[str]:
     """What counts, and in a second table noise and how each network was made: one table of both is too wide for a page."""
     names = list(dict.fromkeys(moved.explanation for row in rows for moved in row.explanations))
-    figures, facts = [], []
+    figures: list[tuple[str, ...]] = []
+    facts: list[tuple[str, ...]] = []
     for row in rows:
         name, moved = f"`{row.facts.name}`", {each.explanation: _cells(each) for each in row.explanations}
         maps = [moved.get(name, (NOTHING, NOTHING)) for name in names]

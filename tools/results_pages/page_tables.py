@@ -216,4 +216,6 @@ def make_table(sources: Sources, mark: list[str]) -> list[str]:
     expected = [one for one in inspect.signature(table).parameters if one != "sources"]
     if len(arguments) != len(expected):
         raise InputError(f"the mark 'table {' '.join(mark)}' should be: table {name} {' '.join(expected).upper()}")
-    return [meaning(name, dict(zip(expected, arguments))), "", *table(sources, *arguments)]
+    lines = table(sources, *arguments)
+    says = [meaning(name, dict(zip(expected, arguments))), ""] if any(line.startswith("|") for line in lines) else []
+    return [*says, *lines]

@@ -70,7 +70,8 @@ def executed(path: Path, kept: Path) -> Mapping[str, Any]:
 
 def page(notebook: Mapping[str, Any], name: str) -> tuple[str, dict[str, bytes]]:
     """Return the Markdown of a notebook that was run, and the pictures that it shows by their names."""
-    parts, pictures = [], {}
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             parts.append(cell["source"])
