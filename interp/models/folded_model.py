@@ -52,7 +52,7 @@ class FoldedPass:
     def with_calls(self, images: tf.Tensor, layer: str | None) -> tuple[tf.Tensor, list[LayerCall]]:
         """The same, and the calls of the layers, of which the one that `layer` names has its own outputs; None is that of the last maps."""
         if layer is None:
-            whole = {self.model.last}
+            whole = set() if self.model.last is None else {self.model.last}
         else:
             whole = {
                 place for place, name in enumerate(self.model.names) if name == layer or name.endswith(f"/{layer}")

@@ -119,7 +119,7 @@ def _compute(layer: Any, sides: tuple[int | None, int | None], scaling: Any, nor
     return step
 
 
-def affine_of_normalisation(layer: L.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:
+def affine_of_normalisation(layer: keras.layers.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:
     """Scale and shift of batch normalisation in inference mode."""
     mean, variance = (tf.convert_to_tensor(each) for each in (layer.moving_mean, layer.moving_variance))
     scale = tf.math.rsqrt(variance + layer.epsilon)

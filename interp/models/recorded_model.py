@@ -146,8 +146,8 @@ class RecordedModel:
             return self._follow(layer, path if isinstance(owner, AdaptedModel) else f"{path}{layer.name}/")
 
         def run(*inputs: Any, **arguments: Any) -> Any:
-            replaced = self._stand_in is not None and not isinstance(layer, LogitsHead)
-            output = (self._stand_in if replaced else call_layer)(layer, inputs, arguments)
+            stand_in = None if isinstance(layer, LogitsHead) else self._stand_in
+            output = (stand_in or call_layer)(layer, inputs, arguments)
             self._calls.append(LayerCall(f"{path}{layer.name}", layer, inputs, output))
             return output
 
