@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from interp.models.architectures import BatchNorm, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Residual, layer_names
-from interp.models.convolution import Convolution
+from interp.models.convolution import apply_convolution
 
 Activation = Callable[[Any], Any]
 
@@ -62,6 +62,8 @@ class Body:
         outputs = inputs
         for specification, layer in list(zip(self.specification, self.layers, strict=True))[first:last]:
             match specification:
+                case Conv() if not isinstance(outputs, keras.KerasTensor):
+                    outputs = apply_convolution(layer, outputs)
                 case ReLU():
                     outputs = layer(outputs) if activation is None else activation(outputs)
                 case BatchNorm():
@@ -109,7 +111,7 @@ class _ResidualLayers:
 def _make(layer: Layer, name: str) -> Any:
     match layer:
         case Conv(filters, size, stride, bias):
-            return Convolution(
+            return keras.layers.Conv2D(
                 filters, size, stride, padding="same", data_format=LAYOUT, use_bias=bias, dtype=DTYPE, name=name
             )
         case Dense(units):

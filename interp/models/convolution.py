@@ -6,7 +6,6 @@ a larger stride as several small ones (interp.models.frozen_convolution).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -32,8 +31,8 @@ def convolve(
     Returns:
         (n, height', width', filters).
     """
-    rows, columns, channels, _ = kernel.shape
     kernel = tf.convert_to_tensor(kernel)
+    rows, columns, channels, _ = kernel.shape
     if channels < fewest_channels(stride) or tf.config.get_visible_devices("GPU"):
         return tf.nn.conv2d(inputs, kernel, stride, padding)
     if stride == 1:
@@ -49,12 +48,10 @@ def turn(kernel: tf.Tensor) -> tf.Tensor:
     return tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
 
 
-@keras.saving.register_keras_serializable(package="interp")
-class Convolution(keras.layers.Conv2D):
-    """Keras's layer for images of the shape (n, height, width, channels), computed by `convolve`."""
-
-    def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
-        return convolve(inputs, tf.convert_to_tensor(kernel), self.strides[0], self.padding.upper())
+def apply_convolution(layer: keras.layers.Conv2D, inputs: tf.Tensor) -> tf.Tensor:
+    """What a layer without an activation of its own gives for images (n, height, width, channels)."""
+    outputs = convolve(inputs, layer.kernel, layer.strides[0], layer.padding.upper())
+    return outputs if layer.bias is None else tf.nn.bias_add(outputs, tf.convert_to_tensor(layer.bias))
 
 
 def _margins(size: int, padding: str) -> tuple[int, int]:

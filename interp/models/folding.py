@@ -13,13 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.models.convolution import Convolution
 from interp.models.frozen_convolution import FrozenConvolution
 from interp.models.image_scale import ImageScale
 from interp.models.recorded_model import LayerCall, call_layer
 
 L = keras.layers
-_CONVOLUTIONS, _PLAIN = (L.Conv2D, Convolution, L.DepthwiseConv2D), ("float32", "float32")
+_CONVOLUTIONS, _PLAIN = (L.Conv2D, L.DepthwiseConv2D), ("float32", "float32")
 # Computes what a layer gives from what it reads.
 Step = Callable[[tf.Tensor], tf.Tensor]
 

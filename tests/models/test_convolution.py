@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.models.convolution import Convolution, convolve
+from interp.models.convolution import apply_convolution, convolve
 from interp.models.frozen_convolution import FEWEST_CHANNELS
 
 SHAPES = [(3, 3, 16, 8), (4, 4, 8, 5), (2, 2, 8, 8), (1, 1, 12, 3), (5, 2, 8, 4), (7, 7, 9, 10), (3, 3, 3, 8)]
@@ -58,12 +58,8 @@ def test_few_channels_are_left_to_tensorflow_and_more_are_not():
     assert "Conv2DBackpropInput" not in operations(FEWEST_CHANNELS)
 
 
-def test_the_layer_is_keras_own_and_comes_back_from_its_description():
-    layer = Convolution(4, 3, padding="same")
+def test_a_layer_is_computed_as_keras_does_it():
+    layer = keras.layers.Conv2D(4, 3, 2, padding="same")
     inputs = tf.random.stateless_normal([2, 6, 6, 8], (0, 1))
-    outputs = layer(inputs)
-    usual = keras.layers.Conv2D(4, 3, padding="same")
-    usual.build(inputs.shape)
-    usual.set_weights(layer.get_weights())
-    np.testing.assert_allclose(outputs, usual(inputs), rtol=1e-5, atol=1e-5)
-    assert isinstance(keras.layers.deserialize(keras.layers.serialize(layer)), Convolution)
+    expected = layer(inputs)
+    np.testing.assert_allclose(apply_convolution(layer, inputs), expected, rtol=1e-5, atol=1e-5)

@@ -23,6 +23,7 @@ MEANINGS = {
     "the method names them.",
     "faithfulness": "Each method by the measures that ask the model; bold figures beat both controls, noise and edges.",
     "agreement": "Kendall tau of the rankings that two measures give the methods: near 1 one of the two would have done.",
+    "retraining_agreement": "Kendall tau of the rankings by selectivity, ROAR and KAR with those by the measures that ask the model.",
     "networks": "Every network of this directory, with its accuracy on clean and attacked test images and how it was trained.",
     "times": "Minutes of training by method, and in brackets seconds an epoch.",
     "classes": "Accuracy on the test images of each class.",
