@@ -10,7 +10,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 CPU_SECONDS = 240  # two minutes of two cores, whatever else the machine does
-QUICK = "manipulate_an_explanation"
+QUICK = "train_a_robust_model_on_your_photos"
 
 
 def cells(name, kind):
