@@ -106,5 +106,8 @@ def _with_stride(stride: int, padding: str) -> Callable[[tf.Tensor, tf.Tensor], 
 
 
 def _of_part(upstream: tf.Tensor, kernel: tf.Tensor, margins: list[list[int]]) -> tf.Tensor:
-    _, (above, below), (left, right), _ = margins
-    return _with_margins(((above, below), (left, right)))(upstream, kernel)
+    _, rows, columns, _ = margins
+    if any(margin >= size for size, sides in zip(kernel.shape[:2], (rows, columns), strict=True) for margin in sides):
+        # Outputs that see nothing but margins: the convolution that leads back would have to cut, so TensorFlow's own gradient is taken.
+        return tf.nn.conv2d(upstream, kernel, 1, margins)
+    return _with_margins(((rows[0], rows[1]), (columns[0], columns[1])))(upstream, kernel)

@@ -34,7 +34,9 @@ def images(net):
 def test_the_layers_of_a_body_as_functions_are_the_layers(net):
     first = net.first_layer(images(net))
     expected = net.activations_after_first(first)
-    np.testing.assert_allclose(net.cast_after_first(tf.float32)(first), expected, atol=1e-5)
+    # Normalisation is folded into kernels, so sums are rounded elsewhere: a hundred-thousandth of the largest value.
+    atol = 1e-5 * max(1.0, float(tf.reduce_max(tf.abs(expected))))
+    np.testing.assert_allclose(net.cast_after_first(tf.float32)(first), expected, atol=atol)
 
 
 def test_bfloat16_is_near_float32_and_its_gradient_too(net):
