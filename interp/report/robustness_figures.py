@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from interp.core.checks import check_named
 from interp.core.drawing import COLOURS, ShownFigure, plain_text
+from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
 
@@ -107,8 +108,13 @@ def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
 
 
 def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, Sneaking]) -> Figure:
-    """A panel an image: its picture, and discrepancy against eps, one curve for each class selection."""
+    """A panel an image: its picture, and discrepancy against eps, one curve for each class selection.
+
+    Raises InputError where no attack succeeded on any image.
+    """
     images = sorted({int(image) for found in curves.values() for image in found.qualified})
+    if not images:
+        raise InputError("no attack of the curves reached its target on any image: search longer, with more steps or rounds")
     figure = ShownFigure(figsize=(6, 2.2 * len(images)), layout="constrained")
     grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 2.6))
     for (picture, axes), image in zip(grid, images, strict=True):
