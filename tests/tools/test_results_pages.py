@@ -40,7 +40,7 @@ def made(tmp_path_factory):
         network = build_network("small", (28, 28, 1), 10, seed=seed)
         interp.save_model(network, folder / "networks" / f"{name}.safetensors", metadata)
     networks = [f"--networks-dir={folder / 'networks'}", "--networks", *NAMES]
-    common = ["--dataset=digits", "--num-image=2", f"--out={folder / 'records'}", *networks]
+    common = ["--dataset=digits", "--num-image=6", f"--out={folder / 'records'}", *networks]
     evaluate(["1", "--only", "pgd", "--task-options=--epsilons=0,0.1", *common])
     evaluate(["1", "--only", "aai", "topk", *common])
     # Kept beside it, since it takes long: what the strong protocol would say.
@@ -89,7 +89,7 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     assert "*Share of images that are still classified right when every pixel may move by eps" in text
     assert "at eps 0.1 by the number of attack steps" in text
     assert text.index("| Normal |") < text.index("| Int |")
-    assert "2 images; PGD-200" in text
+    assert "6 images; PGD-200" in text
     assert record["data"] in text
     assert "| Int | here, 1 epochs | 0.900 | 0.800 | 0.450 ± 0.100 | 0.450 | - |" in text
     assert "Int (here, 1 epochs) 0.900 -> 0.450" in text
