@@ -194,7 +194,8 @@ def test_fast_adv_takes_one_step_of_five_quarters_of_the_radius(profile):
 
 def test_the_cpu_profile_of_wresnet_has_a_cyclic_rate():
     fast = with_profile(recipes(10)[1], "cpu").schedule
-    rates = [fast.learning_rate(step) for step in range(0, fast.learning_rates[-1][0] + 1, 100)]
+    end = fast.learning_rates[-1][0]
+    rates = [fast.learning_rate(step) for step in (*range(0, end, 100), end)]
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
