@@ -114,7 +114,9 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
     """
     images = sorted({int(image) for found in curves.values() for image in found.qualified})
     if not images:
-        raise InputError("no attack of the curves reached its target on any image: search longer, with more steps or rounds")
+        raise InputError(
+            "no attack of the curves reached its target on any image: search longer, with more steps or rounds"
+        )
     figure = ShownFigure(figsize=(6, 2.2 * len(images)), layout="constrained")
     grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 2.6))
     for (picture, axes), image in zip(grid, images, strict=True):
