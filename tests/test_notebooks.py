@@ -51,7 +51,7 @@ def _attacked(found):
 
 
 def _moved(found):
-    taus = {name: result.values(0.05, "Kendall tau").mean() for name, result in found["found"].items()}
+    taus = {name: result.values(0.15, "Kendall tau").mean() for name, result in found["found"].items()}
     assert taus["adv"] > taus["normal"] + 0.1
 
 
@@ -71,9 +71,8 @@ def _retrained(found):
 
 
 def _manipulated(found):
-    distances = {name: result.distances.mean() for name, (_, result) in found["results"].items()}
-    assert distances["normal"] < distances["adv"]
-    assert distances["normal"] < found["results"]["normal"][1].clean_distances.mean() - 0.5
+    for _, result in found["results"].values():
+        assert result.distances.mean() < result.clean_distances.mean() - 0.3
 
 
 FINDINGS = {
