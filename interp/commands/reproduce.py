@@ -36,7 +36,11 @@ class ReproduceOptions(Options):
     format: str = option("tsv", "of the tables", choices=FORMATS)
 
     def check(self, given: frozenset[str]) -> None:
-        if self.networks_dir.is_dir() and not visible_files(self.networks_dir, SUFFIXES):
+        if not self.networks_dir.is_dir():
+            raise InputError(
+                f"{self.networks_dir} is no directory: give that of the paper's pickles, or of .safetensors files"
+            )
+        if not visible_files(self.networks_dir, SUFFIXES):
             raise InputError(
                 f"{self.networks_dir} holds no networks: give the directory of the paper's pickles, or of .safetensors files"
             )

@@ -1,4 +1,4 @@
-"""What `train.py` trains, as jobs: the networks of recipes, and a model of somebody's own."""
+"""What `train.py` trains, as jobs: the networks of recipes, and a model of your own."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence

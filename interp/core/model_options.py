@@ -1,4 +1,4 @@
-"""The options of command lines that say what a model of somebody's own is."""
+"""The options of command lines that say what a model of your own is."""
 
 import argparse
 import re

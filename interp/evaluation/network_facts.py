@@ -82,7 +82,7 @@ def network_facts(
 
 
 def _written_beside(path: Path) -> Mapping[str, Any]:
-    """The metadata that train.py wrote beside a model of somebody's own; nothing where there is no such file."""
+    """The metadata that train.py wrote beside a model that is not of this package; nothing where there is no such file."""
     try:
         found = parse_json(path.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ only where nothing is padded.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -107,7 +108,7 @@ def _compute(layer: Any, sides: tuple[int | None, int | None], scaling: Any, nor
         kernel *= tf.reshape(scale, kernel.shape[2:]) if by_channel else scale
         bias = shift if bias is None else bias * scale + shift
     if kernel.shape.rank == 2:
-        product: Step = lambda inputs: tf.matmul(inputs, kernel)  # noqa: E731
+        product: Step = partial(_product, kernel)
     else:
         product = FrozenConvolution(kernel, layer.strides[0], layer.padding.upper(), sides, by_channel=by_channel)
 
@@ -116,6 +117,10 @@ def _compute(layer: Any, sides: tuple[int | None, int | None], scaling: Any, nor
         return layer.activation(outputs if bias is None else tf.nn.bias_add(outputs, bias))
 
     return step
+
+
+def _product(kernel: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(inputs, kernel)
 
 
 def affine_of_normalisation(layer: keras.layers.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:

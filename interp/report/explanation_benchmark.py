@@ -125,7 +125,7 @@ def write_faithfulness_page(found: Faithfulness, path: str | Path, title: str = 
 def _images(data: Any) -> tuple[Any, Any, np.ndarray | None]:
     """Images, labels, and the masks that are known. Raises InputError."""
     if isinstance(data, Dataset):
-        # A set of somebody's own is not known.
+        # A set of your own is not known.
         on_black = data.name in DATASETS and DATASETS[data.name].drawn_on_black
         images = np.asarray(data.images)
         return images, data.labels, ink(images) if on_black else None

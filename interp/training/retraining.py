@@ -57,7 +57,7 @@ class Retraining:
     ) -> "Retraining":
         """That of `model` on so many `images` as is usual for a dataset, where nothing else is given.
 
-        A model of somebody's own is retrained as it is built; a network of the package may have a faster one to stand for it. Raises
+        Your own model is retrained as it is built; a network of the package may have a faster one to stand for it. Raises
         InputError.
         """
         spec = dataset.retraining

@@ -106,7 +106,7 @@ def usual_schedule(
     attack_steps: int = 10,
     norm: str = "linf",
 ) -> Schedule:
-    """A schedule for a set of somebody's own.
+    """A schedule for a set of your own.
 
     Batches of 32 images for up to 5,000, of 64 for up to 20,000, else of 128; epochs that see 300,000 images, from 10 to 60; Adam's rate a
     tenth from 60% of the steps on; the radius grows over the first 30% of them; the inner attack's steps reach 2.5 times the radius.

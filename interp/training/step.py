@@ -127,7 +127,7 @@ def make_step(
 
 
 def count_classes(model: keras.Model, image_shape: tuple[int, int, int]) -> int:
-    """The number of classes of a model, checked on noise if it is somebody's own. Raises InputError."""
+    """The number of classes of a model, checked on noise if it is not of this package. Raises InputError."""
     if type(model) is Network:
         return model.classes
     return check_model(model, tf.random.stateless_uniform([2, *image_shape], (0, 0)))

@@ -58,7 +58,7 @@ def test_tables_pictures_and_a_page_of_what_is_there(call, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["{}/nothing"], "no directory"),
+        (["{}/nothing"], "nothing is no directory: give that of the paper"),
         (["{}"], "holds no networks"),
     ],
 )

@@ -97,8 +97,12 @@ def outputs_and_gradients(model, images):
         weights = tf.random.stateless_normal([logits.shape[-1]], (0, 1))
         return logits, tf.gradients(tf.reduce_sum(tf.tanh(logits) * weights), images)[0]
 
-    own = lambda images: find_logits(model(images, training=False))[0]  # noqa: E731
-    ours = lambda images: prepare(model, rearrange=False).classify(images)  # noqa: E731
+    def own(images):
+        return find_logits(model(images, training=False))[0]
+
+    def ours(images):
+        return prepare(model, rearrange=False).classify(images)
+
     return [tf.function(run, autograph=False)(each, tf.constant(images)) for each in (ours, own)]
 
 
