@@ -10,7 +10,7 @@ from interp.models import Network, build_network
 from interp.training.schedule import Schedule
 
 
-def pgd(network: Network, images: tf.Tensor, labels: Any, epsilon: float, size: float, steps: int) -> Callable[[], Any]:
+def pgd(network: Any, images: tf.Tensor, labels: Any, epsilon: float, size: float, steps: int) -> Callable[[], Any]:
     """PGD from the images themselves."""
     labels, model = tf.constant(labels), _unfolded(network)
 
@@ -21,7 +21,7 @@ def pgd(network: Network, images: tf.Tensor, labels: Any, epsilon: float, size: 
     return lambda: attack(images)
 
 
-def training_step(network: Network, images: tf.Tensor, labels: tf.Tensor, schedule: Schedule) -> Callable[[], Any]:
+def training_step(network: Any, images: tf.Tensor, labels: tf.Tensor, schedule: Schedule) -> Callable[[], Any]:
     """A step of Madry's training."""
     model, optimizer = _unfolded(network), keras.optimizers.Adam(1e-4)
     optimizer.build(model.trainable_variables)
@@ -48,7 +48,7 @@ def _accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def _climb(
-    model: Network, images: tf.Tensor, points: tf.Tensor, labels: tf.Tensor, epsilon: float, size: float, steps: int
+    model: Any, images: tf.Tensor, points: tf.Tensor, labels: tf.Tensor, epsilon: float, size: float, steps: int
 ) -> tf.Tensor:
     for _ in tf.range(steps):
         with tf.GradientTape() as tape:
@@ -59,7 +59,9 @@ def _climb(
     return points
 
 
-def _unfolded(network: Network) -> Network:
+def _unfolded(network: Any) -> Any:
+    if not isinstance(network, Network):
+        return network
     model = build_network(network.architecture, network.image_shape, network.classes, fold_tail=False)
     model.set_weights(network.get_weights())
     return model

@@ -36,6 +36,28 @@ def _explain(
     return lambda works: works.attribution(partial(make, works.attributions), 200, network, passes)
 
 
+def _explain_larger(make: Callable[[Any, Any], Any]) -> Callable[[str, str, int], Callable[[Any], "Prepared"]]:
+    return lambda kind, architecture, count: (
+        lambda works: works.attribution(partial(make, works.attributions), count, kind=kind, architecture=architecture)
+    )
+
+
+# The same works for larger networks.
+LARGER: dict[str, Callable[[str, str, int], Callable[[Any], "Prepared"]]] = {
+    "training step, adv, 2 inner steps": lambda kind, architecture, count: _work(
+        "step_of", "adv", kind, architecture, 2, count
+    ),
+    "PGD, 10 steps": lambda kind, architecture, count: _work("pgd", kind, architecture, count, 10),
+    "AutoPGD, 10 steps": lambda kind, architecture, count: _work("auto_pgd", kind, architecture, count, 10),
+    "Grad-CAM": _explain_larger(lambda methods, model: methods.GradCAM(model)),
+    "integrated gradients, 16 points": _explain_larger(
+        lambda methods, model: methods.IntegratedGradients(model, steps=16)
+    ),
+    "SmoothGrad, 16 samples": _explain_larger(
+        lambda methods, model: methods.SmoothGrad(methods.VanillaGradient(model), samples=16)
+    ),
+}
+
 LIMITS = {"adv": 7, "int2": 7, "int": 11, "intadv": 11, "trades": 7, "ig": 40}
 UNFORESEEN = ("fog", "snow", "gabor", "jpeg_linf", "jpeg_l2", "jpeg_l1", "elastic")
 
@@ -126,6 +148,16 @@ ROWS = (
     ),
     *(Row(f"{name}, 20 steps, Adv", _work("area", name, ADV), ADV) for name in ("deletion", "insertion")),
     Row("Grad-CAM", _explain(lambda methods, model: methods.GradCAM(model))),
+    *(
+        Row(f"{name}, {count} {title}", make(kind, architecture, count))
+        for title, kind, architecture, count in (
+            ("images, CIFAR preact_resnet18", "cifar", "preact_resnet18", 20),
+            ("photographs, EfficientNet-Lite0", "photographs", "efficientnet_lite0", 8),
+        )
+        for name, make in LARGER.items()
+    ),
+    Row("strong protocol, 100 images, Adv", _work("strong", ADV, 100), ADV),
+    Row("strong protocol of explanations, 50 images, Adv", _work("strong_explanations", ADV, 50), ADV),
     *(Row(f"{name}, 200 images, 50 steps, CIFAR small", _work("unforeseen", name, 50)) for name in UNFORESEEN),
     Row("ROAR retraining, an epoch of 10,000 images, small", _work("retraining_epoch", "small", 10_000)),
     Row("ROAR retraining, an epoch of 1,000 images, simple_cnn", _work("retraining_epoch", "simple_cnn", 1_000)),

@@ -55,6 +55,11 @@ COMPARISONS = (
     Comparison("RISE, 500 masks, Adv", {"xplique_rise": 3}),
     Comparison("deletion, 20 steps, Adv", {"xplique_deletion": 3}),
     Comparison("insertion, 20 steps, Adv", {"xplique_insertion": 3}),
+    # Needs what `make real-network` writes.
+    Comparison(
+        "PGD, 10 steps, 8 photographs, EfficientNet-Lite0",
+        {"foolbox_pgd_photographs_tensorflow": 5, "foolbox_pgd_photographs": 8},
+    ),
 )
 
 

@@ -28,8 +28,8 @@ def main() -> None:
 
 
 def _bench(record: dict[str, Any], limits: dict[str, float | None]) -> Iterator[str]:
-    yield "| work | U | range | limit | seconds | naive / ours | of peak | GiB |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| work | U | range | limit | seconds | first call | naive / ours | of peak | GiB |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, row in record["rows"].items():
         if "skipped" in row:
             continue
@@ -37,7 +37,9 @@ def _bench(record: dict[str, Any], limits: dict[str, float | None]) -> Iterator[
         share = f"{row['useful_gflops'] / row['matrix_peak_gflops']:.0%}" if "useful_gflops" in row else ""
         limit = "" if limits.get(name) is None else f"{limits[name]:g}"
         cells = (name, _three(row["units"]), f"{_three(row['lowest'])} to {_three(row['highest'])}", limit)
-        yield _line(*cells, _three(row["seconds"]), naive, share, f"{row['peak_gib']:.2f}")
+        # Rows measured before it was asked have none.
+        first = _three(row["first_seconds"]) if "first_seconds" in row else ""
+        yield _line(*cells, _three(row["seconds"]), first, naive, share, f"{row['peak_gib']:.2f}")
 
 
 def _peers(record: dict[str, Any]) -> Iterator[str]:

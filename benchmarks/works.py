@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import keras
 import naive
 import numpy as np
 import tensorflow as tf
+from real_network.blocks import SCALE
 from timing import Work
 
 from interp import attributions, data
@@ -21,14 +23,28 @@ from interp.attacks import (
     accuracy,
 )
 from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
-from interp.evaluation import Deletion, Insertion, accuracy_curve, sample_images
-from interp.models import Network, build_network, load_model
+from interp.core.errors import InputError
+from interp.evaluation import (
+    Deletion,
+    Insertion,
+    StrongProtocol,
+    accuracy_curve,
+    explanation_validity,
+    sample_images,
+    validity,
+)
+from interp.models import Network, adapt, build_network, load_model
 from interp.models.linear_tail import FoldedTail
 from interp.training import PAPER, Retraining, find_objective, plain_schedule
 from interp.training.step import make_step
 
 EPSILONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4)
 PENALTIES = (1.25, 1.5, 1.75, 2.0)
+# Where `make real-network` writes, and the kind and the name of that setting.
+REAL_NETWORK = Path(__file__).resolve().parents[1] / "build" / "real_network"
+PHOTOGRAPHS, EFFICIENTNET = "photographs", "efficientnet_lite0"
+# Radius and step of attacks on each kind of images.
+RADII = {"mnist": (0.3, 0.01), "cifar": (8 / 255, 2 / 255), PHOTOGRAPHS: (1 / 255, 0.25 / 255)}
 
 
 @dataclass(frozen=True)
@@ -45,14 +61,24 @@ class Prepared:
 class Setting:
     """Network and images of a row: the named network and real MNIST images where there are any, else random ones."""
 
-    network: Network
+    network: Any
     images: np.ndarray
     labels: np.ndarray
     targets: np.ndarray
 
 
 def setting(architecture: str, kind: str, count: int, network: str | None = None) -> Setting:
-    """Random weights and images of mnist or cifar; or real ones, for a row that looks at what it finds."""
+    """Random weights and images of mnist or cifar; or real ones, for a row that looks at what it finds.
+
+    A network of photographs is a plain Keras model, adapted. Raises InputError where it was not made.
+    """
+    if kind == PHOTOGRAPHS:
+        file = REAL_NETWORK / f"{architecture}.keras"
+        if not file.exists():
+            raise InputError(f"{file.name} is missing: make it with `make real-network`")
+        sample = data.load(REAL_NETWORK / "photographs.npz", "test").take(count)
+        labels = np.asarray(sample.labels)
+        return Setting(adapt(load_model(file), scale=SCALE), np.asarray(sample.images), labels, (labels + 1) % 1000)
     if network is not None:
         sample, targets = sample_images(data.load("mnist", "test"), count)
         return Setting(load_model(network), np.asarray(sample.images), sample.labels, targets)
@@ -62,8 +88,13 @@ def setting(architecture: str, kind: str, count: int, network: str | None = None
     return Setting(build_network(architecture, shape, 10), images, labels, (labels + 1) % 10)
 
 
-def flops_of_pass(network: Network) -> float:
-    """Floating-point operations of one forward pass and one gradient with respect to the image, an image, its tail folded."""
+def flops_of_pass(network: Any) -> float | None:
+    """Floating-point operations of one forward pass and one gradient with respect to the image, an image, its tail folded.
+
+    None of models that are not the package's own.
+    """
+    if not isinstance(network, Network):
+        return None
     *body, tail, head = network.kernel_layers()
     folds = isinstance(network.tail(), FoldedTail)
     total = sum(_products(layer) for layer in (body if folds else [*body, tail]))
@@ -77,11 +108,20 @@ def _products(layer: Any) -> int:
     return positions * int(np.prod(layer.kernel.shape))
 
 
-def step_of(tag: str, kind: str, architecture: str, inner: int | None = None) -> Prepared:
-    """One training step, batch and inner steps of the paper, or `inner` steps."""
-    schedule = PAPER[kind]
+def times(flops: float | None, passes: float) -> float | None:
+    """So many passes."""
+    return None if flops is None else flops * passes
+
+
+def step_of(tag: str, kind: str, architecture: str, inner: int | None = None, batch: int | None = None) -> Prepared:
+    """One training step, batch and inner steps of the paper, or `inner` steps on `batch` images."""
+    epsilon, size = RADII[kind]
+    schedule = PAPER["mnist" if kind == "mnist" else "cifar"]
     if inner is not None:
         schedule = replace(schedule, attack_steps=inner)
+    if kind == PHOTOGRAPHS:
+        schedule = replace(schedule, epsilon=epsilon, attack_step_size=size)
+    schedule = replace(schedule, batch_size=batch or schedule.batch_size)
     objective = find_objective(tag)
     place = setting(architecture, kind, schedule.batch_size)
     step = make_step(
@@ -95,27 +135,27 @@ def step_of(tag: str, kind: str, architecture: str, inner: int | None = None) ->
     numbers = tf.constant(schedule.epsilon), tf.constant([99, 0], tf.int64), tf.constant(0.0)
     passes = schedule.batch_size * (schedule.attack_steps if objective.attack else 0)
     # The update's gradient with respect to weights costs about as much again as a pass.
-    flops = flops_of_pass(place.network) * (passes + 1.5 * schedule.batch_size) if tag in ("normal", "adv") else None
+    plainly = tag in ("normal", "adv")
+    flops = times(flops_of_pass(place.network), passes + 1.5 * schedule.batch_size) if plainly else None
     plain = naive.training_step(place.network, images, labels, schedule) if tag == "adv" else None
     return Prepared(lambda: step(images, labels, *numbers), plain, flops)
 
 
 def pgd(kind: str, architecture: str, count: int, steps: int, **changes: Any) -> Prepared:
-    """PGD within 0.3 (MNIST) or 8/255 (CIFAR)."""
+    """PGD within 0.3 (MNIST), 8/255 (CIFAR) or 1/255 (photographs)."""
     name = changes.pop("network", None)
     place = setting(architecture, kind, count, name)
-    epsilon, size = (0.3, 0.01) if kind == "mnist" else (8 / 255, 2 / 255)
+    epsilon, size = RADII[kind]
     attack = ProjectedGradientDescent(epsilon=epsilon, step_size=size, steps=steps, **changes)
     images = tf.constant(place.images)
 
     def found() -> dict[str, Any]:
         return {"robust accuracy": accuracy(place.network, attack(place.network, images, place.labels), place.labels)}
 
-    flops = flops_of_pass(place.network) * count * steps if attack.iterate == "last" else None
+    flops = times(flops_of_pass(place.network), count * steps) if attack.iterate == "last" else None
     plain = naive.pgd(place.network, images, place.labels, epsilon, size, steps) if attack.iterate == "last" else None
-    return Prepared(
-        lambda: attack(place.network, images, place.labels), plain, flops, found if name is not None else dict
-    )
+    judged = name is not None or kind == PHOTOGRAPHS
+    return Prepared(lambda: attack(place.network, images, place.labels), plain, flops, found if judged else dict)
 
 
 def curve(network: str, iterate: str) -> Prepared:
@@ -127,8 +167,35 @@ def curve(network: str, iterate: str) -> Prepared:
         return accuracy_curve(place.network, place.images, place.labels, attack, EPSILONS, carry=iterate == "first")
 
     passes = 200 * 200 * (len(EPSILONS) - 1)
-    flops = flops_of_pass(place.network) * passes if iterate == "last" else None
+    flops = times(flops_of_pass(place.network), passes) if iterate == "last" else None
     return Prepared(work, None, flops, lambda: {"accuracies": " ".join(f"{value:.3f}" for value in work().accuracies)})
+
+
+def auto_pgd(kind: str, architecture: str, count: int, steps: int) -> Prepared:
+    """AutoPGD on random weights or photographs."""
+    place, attack = setting(architecture, kind, count), AutoPGD(epsilon=RADII[kind][0], steps=steps)
+    return Prepared(lambda: attack(place.network, place.images, place.labels))
+
+
+def strong(network: str, count: int) -> Prepared:
+    """The strong protocol at three radii, with everything that it compiles."""
+    place = setting("small", "mnist", count, network)
+    protocol = StrongProtocol(steps=100, step_size=0.01)
+
+    def work() -> Any:
+        return validity(place.network, place.images, place.labels, [0.0, 0.1, 0.3], protocol)
+
+    return Prepared(work, found=lambda: {"worst case": " ".join(f"{row.worst_case:.3f}" for row in work().rows)})
+
+
+def strong_explanations(network: str, count: int) -> Prepared:
+    """The strong protocol for class activation maps at two radii."""
+    place = setting("small", "mnist", count, network)
+
+    def work() -> Any:
+        return explanation_validity(place.network, place.images, place.labels, "cam", [0.1, 0.3])
+
+    return Prepared(work)
 
 
 def attack_row(attack: Any, count: int, network: str | None) -> Prepared:
@@ -168,11 +235,19 @@ def sneaking(direction: str, steps: int, network: str) -> Prepared:
     return Prepared(work, found=lambda: {"succeeded": int(work().succeeded.sum())})
 
 
-def attribution(make: Callable[[Any], Any], count: int, network: str | None, passes: int | None = None) -> Prepared:
+def attribution(
+    make: Callable[[Any], Any],
+    count: int,
+    network: str | None = None,
+    passes: int | None = None,
+    *,
+    kind: str = "mnist",
+    architecture: str = "small",
+) -> Prepared:
     """An attribution of `count` images."""
-    place = setting("small", "mnist", count, network)
+    place = setting(architecture, kind, count, network)
     method = make(place.network)
-    flops = None if passes is None else flops_of_pass(place.network) * passes * count
+    flops = None if passes is None else times(flops_of_pass(place.network), passes * count)
 
     def found() -> dict[str, Any]:
         values = method.explain(place.images, place.labels).values

@@ -1,6 +1,7 @@
 """What each peer does on the exported network and images: a work, and what is to be said of its result."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ EPSILON, SIZE, STEPS = 0.3, 0.01, 40
 POINTS, SAMPLES, NOISE = 100, 50, 0.15
 # As our rows have them; squares of so many pixels a side, moved by half of that.
 WINDOW, STRIDE, MASKS, GRID, SHARES = 4, 2, 500, 7, 20
+
+# Of the photographs, in a radius of one grey level.
+PHOTO_STEP, PHOTO_STEPS = 0.25 / 255, 10
+REAL_NETWORK = Path(__file__).resolve().parents[2] / "build" / "real_network"
 
 Made = tuple[Callable[[], Any], Callable[[Any], dict[str, float]]]
 
@@ -50,6 +55,41 @@ def foolbox_pgd_tensorflow(arrays: Arrays) -> Made:
     return (
         lambda: attack(model, images, labels, epsilons=EPSILON)[1],
         lambda found: _accuracy(arrays, network(found).numpy()),
+    )
+
+
+def foolbox_pgd_photographs(_: Arrays) -> Made:
+    import foolbox
+    import torch
+    from blocks import SCALE
+    from torch_model import build_torch_model, read_state, torch_images
+
+    photographs = _photographs()
+    network = build_torch_model(read_state(), SCALE)
+    images, labels = torch_images(photographs["images"]), torch.tensor(photographs["labels"])
+    model = foolbox.PyTorchModel(network, bounds=(0, 1))
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=PHOTO_STEP, steps=PHOTO_STEPS, random_start=False)
+    return (
+        lambda: attack(model, images, labels, epsilons=4 * PHOTO_STEP)[1],
+        lambda found: _accuracy(photographs, network(found).numpy()),
+    )
+
+
+def foolbox_pgd_photographs_tensorflow(_: Arrays) -> Made:
+    import foolbox
+    import keras
+    import tensorflow as tf
+    from blocks import SCALE
+
+    photographs = _photographs()
+    network = keras.models.load_model(REAL_NETWORK / "efficientnet_lite0.keras")
+    mean, std = (np.full(3, part, np.float32) for part in SCALE)
+    model = foolbox.TensorFlowModel(network, bounds=(0, 1), device="/CPU:0", preprocessing={"mean": mean, "std": std})
+    images, labels = tf.constant(photographs["images"]), tf.constant(photographs["labels"])
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=PHOTO_STEP, steps=PHOTO_STEPS, random_start=False)
+    return (
+        lambda: attack(model, images, labels, epsilons=4 * PHOTO_STEP)[1],
+        lambda found: _accuracy(photographs, model(found).numpy()),
     )
 
 
@@ -243,6 +283,13 @@ def _xplique_area(arrays: Arrays, name: str, baseline: Any) -> Made:
         activation="softmax",
     )
     return lambda: measure(arrays["gradient"]), lambda found: {"area": float(found)}
+
+
+def _photographs() -> Arrays:
+    """The first 8 photographs that port.py wrote, in [0, 1]."""
+    with np.load(REAL_NETWORK / "photographs.npz") as stored:
+        images, labels = (next(stored[key] for key in stored if key.startswith(kind)) for kind in ("x", "y"))
+    return {"images": images[:8].astype(np.float32) / 255, "labels": labels[:8].astype(np.int64)}
 
 
 def _art(arrays: Arrays, make: Callable[[Any], Any]) -> Made:

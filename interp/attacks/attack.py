@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius
-from interp.core.compiled import CompiledFunctions, like, run_in_batches, shared_functions
+from interp.core.compiled import bind_for, keep_for, like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.model_check import check_model_once, run_for_logits
 from interp.models.prepared import prepare
@@ -79,8 +79,6 @@ class Attack(ABC):
     Settings are static or numbers, as their fields say. Variants made by dataclasses.replace share their compiled graphs.
     """
 
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
-
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
         """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor.
 
@@ -91,11 +89,9 @@ class Attack(ABC):
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        count = check_model_once(self._compiled, model, originals)
+        count = check_model_once(model, originals)
         truth = check_labels(labels, originals, count)
-        self._compiled.keep(
-            model, ("checked", structure(self), tuple(originals.shape[1:])), lambda: self._check(model, originals)
-        )
+        keep_for(model, ("checked", structure(self), tuple(originals.shape[1:])), lambda: self._check(model, originals))
         clean = cache(lambda: run_in_batches(lambda rows: (run_for_logits(model, rows),), (originals,), batch_size)[0])
         first = self._goal.targets(truth, count, seed, 0, clean)
         starts = (
@@ -134,7 +130,7 @@ class Attack(ABC):
             harm = self._goal.harm(prepare(model, rearrange=True).classify(found), classes)
             return (found, harm) if several is None else _worst_direction(found, harm, several)
 
-        compiled = self._compiled.bind(model, structure(self), run, arrays, numbers(self))
+        compiled = bind_for(model, structure(self), run, arrays, numbers(self))
         directions = arrays[2].shape[1] if arrays[2].shape.rank > 1 else 1
         found, harm = run_in_batches(compiled, arrays, max(1, batch_size // directions))
         _check_finite(found, harm)

@@ -18,7 +18,7 @@ from interp.attacks.square import Square
 from interp.attacks.square_moves import draw_keys
 from interp.core.balls import find_ball
 from interp.core.checks import check_images, check_labels, check_number, check_radius
-from interp.core.compiled import CompiledFunctions, like, run_in_batches, shared_functions
+from interp.core.compiled import like, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.results import Tabular
 from interp.core.tables import NOTHING, Cell, cells_of
@@ -96,7 +96,6 @@ class AutoAttack:
     epsilon: float
     norm: str = "linf"
     version: str = "standard"
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         find_ball(self.norm)
@@ -141,7 +140,7 @@ class AutoAttack:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        count = check_model_once(self._compiled, model, originals)
+        count = check_model_once(model, originals)
         truth = check_labels(labels, originals, count)
         state = _State(model, originals, truth, batch_size)
         state.take("clean", np.arange(len(originals)), originals, state.harm_of(originals))
@@ -156,15 +155,14 @@ class AutoAttack:
     def _ensemble(self, state: "_State", seed: int) -> Iterator[str]:
         """Run the members one after the other, and name each before it."""
         budget = BUDGETS[self.version]
-        random = AutoPGD(epsilon=self.epsilon, norm=self.norm, _compiled=self._compiled)
-        square = Square(epsilon=self.epsilon, steps=budget.queries, norm=self.norm, _compiled=self._compiled)
+        random = AutoPGD(epsilon=self.epsilon, norm=self.norm)
+        square = Square(epsilon=self.epsilon, steps=budget.queries, norm=self.norm)
         towards = dataclasses.replace(random, loss="margin", goal=Likeliest(TOGETHER))
         boundary = FastAdaptiveBoundary(
             epsilon=self.epsilon,
             norm=self.norm,
             steps=budget.boundary_steps,
             targets=TOGETHER,
-            _compiled=self._compiled,
         )
         ranked = likeliest(state.logits, state.labels, state.logits.shape[-1])
         chunks = [ranked[:, first : first + TOGETHER] for first in range(0, ranked.shape[1], TOGETHER)]
@@ -186,9 +184,7 @@ class AutoAttack:
     def _expected(self, state: "_State", seed: int) -> Iterator[str]:
         for name, loss in (("APGD-CE", "ce"), ("APGD-DLR", "dlr" if state.logits.shape[-1] > 2 else "margin")):
             yield name
-            attack = AutoPGD(
-                epsilon=self.epsilon, norm=self.norm, loss=loss, expectation=DRAWS, _compiled=self._compiled
-            )
+            attack = AutoPGD(epsilon=self.epsilon, norm=self.norm, loss=loss, expectation=DRAWS)
             state.attack(name, attack, state.labels, next(attack._starts(state.images, seed)))
 
     def _carried(self, state: "_State", starts: Any) -> tuple[tf.Tensor, tf.Tensor]:

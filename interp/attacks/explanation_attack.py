@@ -25,7 +25,7 @@ from interp.core.checks import (
     check_number,
     check_radius,
 )
-from interp.core.compiled import CompiledFunctions, like
+from interp.core.compiled import keep_for, like
 from interp.core.errors import InputError, check_choice
 from interp.core.names import MEASURES, PREDICTIONS, RANKINGS
 from interp.core.results import Tabular
@@ -96,7 +96,6 @@ class ExplanationAttack:
     steps: int = 100
     restarts: int = 3
     queries: int = 200
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         find_ball(self.norm)
@@ -217,10 +216,10 @@ class ExplanationAttack:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         batch = check_images(images)
-        count = check_model_once(self._compiled, model, batch)
+        count = check_model_once(model, batch)
         method = attacked_method(self.explanation)
-        self._compiled.keep(
-            model, ("layer", method.describe(), tuple(batch.shape[1:])), lambda: method.find_layer(model, batch[:2])
+        keep_for(
+            model, ("layer", method.graph_key(), tuple(batch.shape[1:])), lambda: method.find_layer(model, batch[:2])
         )
         truth = check_labels(labels, batch, count)
         if classes is not None and self.prediction == "free":
@@ -239,7 +238,6 @@ class ExplanationAttack:
             held,
             magnitude=self.ranking == "magnitude",
             batch_size=batch_size,
-            compiled=self._compiled,
         )
         for measure in state.measures:
             measure.check(state.clean.shape[1:])

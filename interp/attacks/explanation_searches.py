@@ -89,5 +89,4 @@ def _settings(attack: "ExplanationAttack", state: MapComparison) -> dict[str, An
         "explanation": attack.explanation,
         "magnitude": attack.ranking == "magnitude",
         "k": counted[0].count(positions) if counted else min(USUAL_K, positions),
-        "_compiled": attack._compiled,
     }

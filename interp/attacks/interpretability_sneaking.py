@@ -21,7 +21,7 @@ from interp.attributions.cam import LAST_LAYER
 from interp.attributions.interpretation_maps import maps_batch
 from interp.core.balls import LinfBall
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
-from interp.core.compiled import CompiledFunctions, run_in_batches, shared_functions
+from interp.core.compiled import bind_for, keep_for, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS, NORMS, SEARCHES, SELECTIONS
 from interp.core.results import Tabular
@@ -71,7 +71,6 @@ class InterpretabilitySneaking:
     protocol: str = static("reference")
     search_steps: int = 200
     restarts: int = 1
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         attacked_method(self.interpretation)
@@ -105,8 +104,8 @@ class InterpretabilitySneaking:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        count = check_model_once(self._compiled, model, originals)
-        self._compiled.keep(
+        count = check_model_once(model, originals)
+        keep_for(
             model,
             ("checked", self.method.describe(), tuple(originals.shape[1:])),
             lambda: check_maps(self.method, model, originals),
@@ -133,7 +132,7 @@ class InterpretabilitySneaking:
             arrays = *chosen, tf.constant(radii[places])
             scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(originals), "seed": np.int64(seed)}
             search = partial(self._search, model, count)
-            attack = self._compiled.bind(model, structure(self), search, arrays, scalars)
+            attack = bind_for(model, structure(self), search, arrays, scalars)
             looked_at = count if self.classes == "all_class" else 2
             together = maps_batch(self.method, looked_at, tuple(originals.shape[1:]), batch_size)
             found, least = (part.numpy() for part in run_in_batches(attack, arrays, together))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from interp.attacks.map_search import Searched, read_maps
 from interp.attributions import Attribution
 from interp.core.checks import check_finite
-from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.compiled import bind_for, run_in_batches
 from interp.core.results import Tabular
 from interp.core.tables import Cell, cells_of
 from interp.discrepancy.measures import MapMeasure
@@ -65,11 +65,10 @@ class MapComparison:
         *,
         magnitude: bool,
         batch_size: int,
-        compiled: CompiledFunctions,
     ) -> None:
         self.model, self.images, self.labels, self.batch_size = model, images, labels, batch_size
         self.measures = measures
-        self._method, self._held, self._magnitude, self._compiled = method, held, magnitude, compiled
+        self._method, self._held, self._magnitude = method, held, magnitude
         self.clean = self.maps_at(images)[0]
         self._best = {
             measure.title: _Best(
@@ -100,8 +99,8 @@ class MapComparison:
             return read_maps(maps[:, 0], magnitude), (held < 0) | (tf.argmax(logits, -1) == held)
 
         arrays = tf.convert_to_tensor(points), self.labels, self._held, tf.range(len(self.images))
-        key = "maps", method.describe(), magnitude
-        compiled = self._compiled.bind(self.model, key, lambda *rows: run(*rows[:-1]), arrays, {})
+        key = "maps", method.graph_key(), magnitude
+        compiled = bind_for(self.model, key, lambda *rows: run(*rows[:-1]), arrays, {})
         maps, valid = run_in_batches(compiled, arrays, self.batch_size)
         return check_finite("maps of the explanation", maps.numpy()), valid.numpy()
 

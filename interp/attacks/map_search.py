@@ -1,7 +1,7 @@
 """Searches for points whose explanation is another one while the prediction stays: along a gradient, and by squares without one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
@@ -17,7 +17,7 @@ from interp.attacks.square_moves import MovedMass, Squares, Surroundings
 from interp.attributions import Attribution
 from interp.attributions.registry import find_attribution
 from interp.core.balls import find_ball
-from interp.core.compiled import CompiledFunctions, run_in_batches
+from interp.core.compiled import bind_for, run_in_batches
 from interp.models.prepared import PreparedModel, prepare
 
 # Steps are a quarter of the radius at first and fall to nothing along a cosine; each keeps so much of the direction before it.
@@ -56,7 +56,6 @@ class MapSearch:
     explanation: str | Attribution = static("cam", key=description)
     magnitude: bool = static(False)
     k: int = static(8)
-    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     def _call(
         self, search: Any, model: keras.Model, name: str, rows: Searched, arrays: tuple[tf.Tensor, ...], batch_size: int
@@ -67,7 +66,7 @@ class MapSearch:
             *tensors, scalars = arguments
             return search(model, Searched(*tensors[: len(rows)]), tensors[len(rows) :], scalars)
 
-        compiled = self._compiled.bind(model, (name, structure(self)), run, given, numbers(self))
+        compiled = bind_for(model, (name, structure(self)), run, given, numbers(self))
         return [points.numpy() for points in run_in_batches(compiled, given, batch_size)]
 
 

@@ -16,7 +16,7 @@ from interp.attacks.loop import Evaluation, ascend_until_broken
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
 from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number
-from interp.core.compiled import CompiledFunctions, run_in_batches, shared_functions
+from interp.core.compiled import bind_for, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS
 from interp.core.results import Tabular
@@ -66,7 +66,6 @@ class MinimumEpsilon:
     restarts: int = 5
     direction: str = static("sign")
     norm: str = static("linf")
-    _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
@@ -87,7 +86,7 @@ class MinimumEpsilon:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        wanted = check_labels(targets, originals, check_model_once(self._compiled, model, originals))
+        wanted = check_labels(targets, originals, check_model_once(model, originals))
         offsets = find_ball(self.norm).random(tf.shape(originals), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
         found, radii = self._run(model, originals, wanted, offsets, batch_size)
         rows = np.flatnonzero(np.isinf(radii))
@@ -117,7 +116,7 @@ class MinimumEpsilon:
     ) -> tuple[np.ndarray, np.ndarray]:
         arrays = images, targets, draws
         scalars = {**numbers(self), "scale": REFERENCE_SCALE / len(images), "restart": restart}
-        compiled = self._compiled.bind(model, structure(self), partial(self._search, model), arrays, scalars)
+        compiled = bind_for(model, structure(self), partial(self._search, model), arrays, scalars)
         found, radii = run_in_batches(compiled, arrays, batch_size)
         return found.numpy(), radii.numpy()
 

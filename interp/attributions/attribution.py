@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from interp.attributions.explanation import Explanation
 from interp.core.checks import check_images, check_labels, check_number, kind_of
-from interp.core.compiled import CompiledFunctions, like, rows_like, run_in_batches, shared_functions
+from interp.core.compiled import compile_for, keep_for, like, rows_like, run_in_batches
 from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.streams import count_streams
@@ -50,7 +50,6 @@ class Attribution(ABC):
     model: keras.Model | None = field(default=None, repr=False)
     _: KW_ONLY
     chunk_size: int | None = field(default=None, repr=False)
-    _compiled: CompiledFunctions = field(default_factory=shared_functions, repr=False)
 
     def __post_init__(self) -> None:
         if self.model is not None and not isinstance(self.model, keras.Model):
@@ -83,9 +82,9 @@ class Attribution(ABC):
             raise InputError(f"{self.name} has no model to explain: make it with one, {type(self).__name__}(model)")
         batch = check_images(images)
         shape = tuple(batch.shape[1:])
-        chosen = check_labels(labels, batch, check_model_once(self._compiled, self.model, batch))
+        chosen = check_labels(labels, batch, check_model_once(self.model, batch))
         key = self.graph_key(), shape
-        layer = self._compiled.keep(self.model, ("layer", *key), lambda: self.find_layer(self.model, batch[:2]))
+        layer = keep_for(self.model, ("layer", *key), lambda: self.find_layer(self.model, batch[:2]))
 
         def run(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
             prepared = prepare(self.model, rearrange=True)
@@ -94,7 +93,7 @@ class Attribution(ABC):
 
         arrays = batch, chosen, tf.range(first, first + len(batch))
         try:
-            compiled = self._compiled.get(self.model, key, run, rows_like(arrays))
+            compiled = compile_for(self.model, key, run, rows_like(arrays))
         except InputError:
             raise
         except Exception as error:
@@ -164,12 +163,12 @@ class Attribution(ABC):
 
     def graph_key(self) -> Hashable:
         """All that shapes the graph of the maps, which methods that agree on it share: the kind of method and all of its settings."""
-        settings = (each.name for each in fields(self) if each.name not in ("model", "_compiled"))
+        settings = (each.name for each in fields(self) if each.name != "model")
         return type(self), *((name, _as_key(getattr(self, name))) for name in settings)
 
     def with_model(self, model: keras.Model | None) -> Self:
         """The same method for a model, or the description alone."""
-        return replace(self, model=model, _compiled=shared_functions())
+        return replace(self, model=model)
 
     def images_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Images of this shape (height, width, channels) that are explained together, in each of the streams that run side by side."""

@@ -1,6 +1,6 @@
 """Maps of several classes at once, for figures and measures."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,7 +12,7 @@ from interp.attributions.cam import CAM, LAST_LAYER, Representation
 from interp.attributions.registry import find_attribution
 from interp.core.batches import attack_batch, forward_batch
 from interp.core.checks import check_images, check_labels, check_number
-from interp.core.compiled import CompiledFunctions, rows_like, run_in_batches
+from interp.core.compiled import compile_for, keep_for, rows_like, run_in_batches
 from interp.core.errors import ArgumentError, InputError
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
@@ -31,7 +31,6 @@ class InterpretationMaps:
 
     name: str | Attribution
     layer: int = LAST_LAYER
-    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, repr=False, compare=False)
 
     @property
     def method(self) -> Attribution:
@@ -47,7 +46,7 @@ class InterpretationMaps:
         if batch_size is not None:
             check_number("batch_size", batch_size, minimum=1, whole=True)
         batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
-        count = check_model_once(self._compiled, model, batch)
+        count = check_model_once(model, batch)
         if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
             raise InputError(
                 f"classes came with shape {tuple(chosen.shape)}, expected ({batch.shape[0]}, classes per image)"
@@ -61,14 +60,16 @@ class InterpretationMaps:
             prepared = prepare(model, rearrange=True)
             return (method.maps(prepared, prepared.enter(images), classes, rows).maps,)
 
-        compiled = self._compiled.get(model, method.describe(), run, rows_like(arrays))
+        compiled = compile_for(model, ("maps of classes", method.graph_key()), run, rows_like(arrays))
         return run_in_batches(compiled, arrays, together)[0].numpy()
 
     def check(self, model: keras.Model, images: Any) -> None:
         """Raise InputError where the model has no such maps of the images: before a search, not after it."""
         batch, method = check_images(images), self.method
-        self._compiled.keep(
-            model, ("layer", method.describe(), tuple(batch.shape[1:])), lambda: check_maps(method, model, batch)
+        keep_for(
+            model,
+            ("checked maps", method.graph_key(), tuple(batch.shape[1:])),
+            lambda: check_maps(method, model, batch),
         )
 
     def flat(self, model: keras.Model, images: Any, classes: Any) -> np.ndarray:

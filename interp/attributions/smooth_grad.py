@@ -14,7 +14,6 @@ from interp.attributions.chunks import in_chunks
 from interp.attributions.gradients import OfOneClass, VanillaGradient, gradient_of, of_labels
 from interp.attributions.relu_rules import relu_gradient
 from interp.core.checks import check_instance, check_number
-from interp.core.compiled import shared_functions
 from interp.models.prepared import PreparedModel
 
 # While an attack searches: so many samples at most, the first of them. What it finds is measured with all.
@@ -56,7 +55,7 @@ class NoiseEnsemble(OfOneClass):
         return replace(self, attribution=self.attribution.for_training(), at_once=True)
 
     def with_model(self, model: keras.Model | None) -> Self:
-        return replace(self, attribution=self.attribution.with_model(model), _compiled=shared_functions())
+        return replace(self, attribution=self.attribution.with_model(model))
 
     def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
         return self.attribution.find_layer(model, few)

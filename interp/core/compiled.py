@@ -26,79 +26,59 @@ _SHARED: "weakref.WeakKeyDictionary[Any, _Kept]" = weakref.WeakKeyDictionary()
 _LOCK = threading.RLock()
 
 
-class CompiledFunctions:
-    """Compiled functions of one attack and its variants, for the model used last.
+def keep_for(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
+    """Return what is kept for `model` and `key`, made by `make` when there is nothing.
 
-    Compiling takes longer than running a short attack. Variants that differ in numbers only share one object of this class and,
-    because numbers are arguments of the compiled function, one graph. A new model replaces the old one, which may then be freed.
-    Objects that are `shared` share what is kept for a model as long as the model lives: keys must then say all that shapes a graph,
-    and what is kept must not hold the model.
+    All that use one model share it as long as the model lives and its layers stay the same: keys say all that shapes what is made, and
+    what is made must not hold the model.
+    """
+    kept = _kept_for(model)
+    with kept.lock:
+        # The one that was asked for last stands last.
+        kept.values[key] = value = kept.values.pop(key) if key in kept.values else make()
+        while len(kept.values) > MOST_SHARED:
+            del kept.values[next(iter(kept.values))]
+        return value
+
+
+def compile_for(model: Any, key: Hashable, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Any:
+    """Return what is kept for `model`, `key` and `signature`, or the `function` compiled; its first argument are images.
+
+    Compiling takes longer than running a short attack.
     """
 
-    def __init__(self, *, shared: bool = False) -> None:
-        self._shared, self._lock = shared, threading.RLock()
-        self._model: Any = None
-        self._kept = _Kept([])
+    def compile_function() -> Any:
+        # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
+        compiled = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+        drop_dead_losses(model, signature[0])
+        return compiled
 
-    def get(self, model: Any, key: Hashable, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Any:
-        """Return what is kept for `model`, `key` and `signature`, or the `function` compiled; its first argument are images."""
-
-        def compile_function() -> Any:
-            # A concrete function skips TensorFlow's dispatch, and its warning that many alike functions were traced.
-            compiled = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
-            drop_dead_losses(model, signature[0])
-            return compiled
-
-        return self.keep(model, (key, *signature), compile_function)
-
-    def keep(self, model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return what is kept for `model` and `key`, made by `make` when there is nothing."""
-        kept = self._kept_for(model)
-        with kept.lock:
-            # The one that was asked for last stands last.
-            kept.values[key] = value = kept.values.pop(key) if key in kept.values else make()
-            while self._shared and len(kept.values) > MOST_SHARED:
-                del kept.values[next(iter(kept.values))]
-            return value
-
-    def _kept_for(self, model: Any) -> _Kept:
-        with _LOCK if self._shared else self._lock:
-            known = _SHARED.get(model) if self._shared else self._kept if self._model is model else None
-            parts = parts_of(model)
-            if known is None or not are_same(parts, known.parts):
-                known = _Kept(parts)
-                if self._shared:
-                    _SHARED[model] = known
-                else:
-                    self._model, self._kept = model, known
-            return known
-
-    def bind(
-        self,
-        model: Any,
-        key: Hashable,
-        function: Callable[..., Any],
-        arrays: Sequence[Any],
-        numbers: Mapping[str, Any],
-    ) -> Any:
-        """Return a function of rows like those of the `arrays` alone: `function` compiled for rows and the `numbers` by name."""
-        scalars = [tf.constant(number) for number in numbers.values()]
-        signature = [*rows_like(arrays), *(tf.TensorSpec([], scalar.dtype) for scalar in scalars)]
-
-        def run(*arguments: tf.Tensor) -> Any:
-            return function(*arguments[: len(arrays)], dict(zip(numbers, arguments[len(arrays) :], strict=True)))
-
-        compiled = self.get(model, key, run, signature)
-        return lambda *rows: compiled(*rows, *scalars)
-
-    def __reduce__(self) -> tuple[Callable[[], "CompiledFunctions"], tuple[()]]:
-        """Copies and pickles start empty: graphs stay where they were made."""
-        return shared_functions if self._shared else CompiledFunctions, ()
+    return keep_for(model, (key, *signature), compile_function)
 
 
-def shared_functions() -> CompiledFunctions:
-    """Compiled functions that are shared by all who use one model."""
-    return CompiledFunctions(shared=True)
+def bind_for(
+    model: Any, key: Hashable, function: Callable[..., Any], arrays: Sequence[Any], numbers: Mapping[str, Any]
+) -> Any:
+    """Return a function of rows like those of the `arrays` alone: `function` compiled for rows and the `numbers` by name.
+
+    Numbers are arguments of the compiled function, so that variants which differ in numbers only share it.
+    """
+    scalars = [tf.constant(number) for number in numbers.values()]
+    signature = [*rows_like(arrays), *(tf.TensorSpec([], scalar.dtype) for scalar in scalars)]
+
+    def run(*arguments: tf.Tensor) -> Any:
+        return function(*arguments[: len(arrays)], dict(zip(numbers, arguments[len(arrays) :], strict=True)))
+
+    compiled = compile_for(model, key, run, signature)
+    return lambda *rows: compiled(*rows, *scalars)
+
+
+def _kept_for(model: Any) -> _Kept:
+    with _LOCK:
+        known, parts = _SHARED.get(model), parts_of(model)
+        if known is None or not are_same(parts, known.parts):
+            known = _SHARED[model] = _Kept(parts)
+        return known
 
 
 def parts_of(model: Any) -> list[Any]:

@@ -1,13 +1,12 @@
 """The attacks of the strong protocol, and its short form."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from interp.attacks import AutoAttack, AutoPGD, ProjectedGradientDescent, Square
 from interp.attacks.attack import Attack
 from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_number, check_radius
-from interp.core.compiled import CompiledFunctions
 from interp.core.errors import check_choice
 from interp.core.names import STRENGTHS
 
@@ -27,8 +26,6 @@ class StrongProtocol:
     queries: int = 1000
     norm: str = "linf"
     strength: str = "strong"
-    # Shared by all attacks, so that another radius, or other images, compile nothing.
-    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         find_ball(self.norm)
@@ -51,7 +48,7 @@ class StrongProtocol:
 
     def attacks(self, epsilon: float, classes: int) -> dict[str, Attack]:
         """The attacks that compare, by the names that tables give them, plain PGD first."""
-        shared: dict[str, Any] = {"epsilon": epsilon, "norm": self.norm, "_compiled": self._compiled}
+        shared: dict[str, Any] = {"epsilon": epsilon, "norm": self.norm}
         plain = ProjectedGradientDescent(step_size=self.step_size, steps=self.steps, **shared)
         start = replace(plain, random_start=True, iterate="first")
         return {
@@ -71,4 +68,4 @@ class StrongProtocol:
         if self.strength == "quick":
             return None
         version = "rand" if draws else "standard"
-        return AutoAttack(epsilon=epsilon, norm=self.norm, version=version, _compiled=self._compiled)
+        return AutoAttack(epsilon=epsilon, norm=self.norm, version=version)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from interp.attacks import correct
 from interp.attacks.attack import Attack
 from interp.attacks.classification import log_odds_against
-from interp.core.compiled import CompiledFunctions, rows_like, run_in_batches
+from interp.core.compiled import compile_for, rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes
 from interp.evaluation.predictions import predict
@@ -27,7 +27,6 @@ def attack_block(
     *,
     seed: int,
     batch_size: int,
-    compiled: CompiledFunctions,
     report: Callable[[], None],
 ) -> Outcomes:
     """Attack checked `images` (n, height, width, channels) at `radii` in rising order; `report` is called after each.
@@ -38,7 +37,7 @@ def attack_block(
     clean = correct(model, images, labels, batch_size=batch_size)
     change, draws = _difference(model, tf.constant(images[:batch_size]))
     vanished = np.zeros(len(images), bool)
-    vanished[clean] = _without_gradient(model, images[clean], labels[clean], batch_size, compiled)
+    vanished[clean] = _without_gradient(model, images[clean], labels[clean], batch_size)
     block = _Block(model, images, labels, clean, protocol, logits.shape[-1], draws, seed, batch_size)
     found = []
     for epsilon in radii:
@@ -143,9 +142,7 @@ def _difference(model: keras.Model, images: tf.Tensor) -> tuple[float, bool]:
     return change, change > 1e-4 * max(size, 1.0)
 
 
-def _without_gradient(
-    model: keras.Model, images: np.ndarray, labels: np.ndarray, batch_size: int, compiled: CompiledFunctions
-) -> np.ndarray:
+def _without_gradient(model: keras.Model, images: np.ndarray, labels: np.ndarray, batch_size: int) -> np.ndarray:
     """Whether the loss has no gradient at all, (n,)."""
     if not len(images):
         return np.zeros(0, bool)
@@ -160,5 +157,5 @@ def _without_gradient(
         return (tf.reduce_max(tf.abs(gradient), (1, 2, 3)),)
 
     arrays = tf.constant(images), tf.constant(labels)
-    function = compiled.get(model, "largest gradient", largest, rows_like(arrays))
+    function = compile_for(model, "largest gradient", largest, rows_like(arrays))
     return run_in_batches(function, arrays, batch_size)[0].numpy() == 0

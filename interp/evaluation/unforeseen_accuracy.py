@@ -111,11 +111,8 @@ def unforeseen_accuracy(
     found = []
     for name, radii in budgets.items():
         for goal in goals:
-            shared = make_unforeseen(name, radii[0], steps=steps, restarts=restarts, goal=goal)
             for epsilon in radii:
-                attack = make_unforeseen(
-                    name, epsilon, steps=steps, restarts=restarts, goal=goal, _compiled=shared._compiled
-                )
+                attack = make_unforeseen(name, epsilon, steps=steps, restarts=restarts, goal=goal)
                 pictures = attack(model, images, labels, seed=seed, batch_size=batch_size)
                 right = accuracy(model, pictures, labels, batch_size=batch_size)
                 found.append(UnforeseenAccuracy(name, float(epsilon), goal, right, len(labels)))

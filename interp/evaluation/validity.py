@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from interp.core.batches import attack_blocks
 from interp.core.checks import are_probabilities, check_images, check_instance, check_labels, check_number
-from interp.core.compiled import CompiledFunctions
 from interp.core.parallel import run_jobs
 from interp.core.sent_once import SentOnce
 from interp.core.workers import ThisProcess, Workers, check_workers
@@ -130,7 +129,6 @@ class _Attacked(SentOnce):
         self, model: keras.Model, radii: Sequence[float], protocol: StrongProtocol, seed: int, batch_size: int
     ) -> None:
         super().__init__(model, radii, protocol, seed, batch_size)
-        self.compiled = CompiledFunctions()
 
 
 def _attack(
@@ -150,7 +148,6 @@ def _attack(
         protocol,
         seed=_block_seed(seed, first),
         batch_size=batch_size,
-        compiled=attacked.compiled,
         report=report,
     )
 

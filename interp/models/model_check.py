@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.core.checks import check_logits, kind_of
-from interp.core.compiled import CompiledFunctions, drop_dead_losses
+from interp.core.compiled import drop_dead_losses, keep_for
 from interp.core.errors import InputError
 from interp.models.model_graph import LOGITS, find_logits, find_pooled_end, find_scaled, handles_of, variable_of
 from interp.models.network import Network
@@ -82,11 +82,11 @@ def check_model(model: Any, images: tf.Tensor) -> int:
     return int(outputs.shape[-1])
 
 
-def check_model_once(compiled: CompiledFunctions, model: Any, images: tf.Tensor) -> int:
-    """`check_model`, asked once of a model and a shape of images, as long as `compiled` keeps anything for that model."""
+def check_model_once(model: Any, images: tf.Tensor) -> int:
+    """`check_model`, asked once of a model and a shape of images."""
     if not isinstance(model, keras.Model):
         return check_model(model, images)
-    return int(compiled.keep(model, ("classes", tuple(images.shape[1:])), lambda: check_model(model, images)))
+    return int(keep_for(model, ("classes", tuple(images.shape[1:])), lambda: check_model(model, images)))
 
 
 def run_model(model: Any, images: tf.Tensor) -> Any:

@@ -41,10 +41,9 @@ def attacks_gallery(model: keras.Model, sample: Dataset, names: Sequence[str], *
     check_listed("the attacks", names, "['fog', 'snow']")
     columns = {}
     for name in names:
-        shared = make_unforeseen(name, 1.0, steps=_STEPS)
         for part in _PARTS:
             epsilon = part * UNFORESEEN[name].default(max(sample.image_shape[:2]))
-            attack = make_unforeseen(name, epsilon, steps=_STEPS, _compiled=shared._compiled)
+            attack = make_unforeseen(name, epsilon, steps=_STEPS)
             columns[f"{name}\n{epsilon:g}"] = attack(model, sample.images, sample.labels, seed=seed)
     return gallery_figure(np.asarray(sample.images), columns, [sample.class_names[label] for label in sample.labels])
 

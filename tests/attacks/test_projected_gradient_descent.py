@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from interp import data
 from interp.attacks import ProjectedGradientDescent, accuracy, correct
 from interp.attacks.classification import margin
-from interp.core.compiled import CompiledFunctions
 from interp.core.errors import InputError
 from interp.evaluation import accuracy_curve, sample_images
 from interp.models import load_model
@@ -179,7 +178,7 @@ def test_logits_that_become_nan_after_the_first_images_are_reported(linear):
 def test_threads_may_share_an_attack(linear):
     opposite = keras.models.clone_model(linear)
     opposite.set_weights([-weights for weights in linear.get_weights()])
-    attack = dataclasses.replace(PGD, steps=1, _compiled=CompiledFunctions())
+    attack = dataclasses.replace(PGD, steps=1)
     moves = {}
 
     def work(name, model):

@@ -10,7 +10,7 @@ import pytest
 from interp.attacks import ProjectedGradientDescent
 from interp.attributions import GradCAM, IntegratedGradients, SmoothGrad, VanillaGradient
 from interp.core import compiled
-from interp.core.compiled import CompiledFunctions, shared_functions
+from interp.core.compiled import keep_for
 
 L = keras.layers
 IMAGES, LABELS = np.random.RandomState(0).rand(3, 8, 8, 3).astype(np.float32), np.arange(3)
@@ -88,7 +88,7 @@ def test_what_is_shared_is_bounded_and_what_was_asked_for_last_stays(monkeypatch
     model, made = make_model(), []
 
     def ask(key):
-        return shared_functions().keep(model, key, lambda: made.append(key) or key)
+        return keep_for(model, key, lambda: made.append(key) or key)
 
     assert [ask(key) for key in "abab"] == list("abab")
     ask("c")
@@ -98,17 +98,16 @@ def test_what_is_shared_is_bounded_and_what_was_asked_for_last_stays(monkeypatch
     assert made == list("abca")
 
 
-def test_functions_that_are_not_shared_are_kept_by_each_object():
-    model = make_model()
-    ones = [CompiledFunctions(), CompiledFunctions()]
-    assert [each.keep(model, "key", lambda place=place: place) for place, each in enumerate(ones)] == [0, 1]
+def test_models_share_nothing():
+    models = [make_model(), make_model()]
+    assert [keep_for(model, "key", lambda place=place: place) for place, model in enumerate(models)] == [0, 1]
 
 
 def test_other_variables_and_activations_make_everything_anew():
-    model, functions = make_model(), shared_functions()
-    functions.keep(model, "key", lambda: 0)
+    model = make_model()
+    keep_for(model, "key", lambda: 0)
     model.add(L.Dense(2))
-    assert functions.keep(model, "key", lambda: 1) == 1
+    assert keep_for(model, "key", lambda: 1) == 1
     model.layers[-1].activation = keras.activations.relu
-    assert functions.keep(model, "key", lambda: 2) == 2
-    assert functions.keep(model, "key", lambda: 3) == 2
+    assert keep_for(model, "key", lambda: 2) == 2
+    assert keep_for(model, "key", lambda: 3) == 2

@@ -15,7 +15,6 @@ import pytest
 
 from interp.core import batches
 from interp.core.batches import attack_blocks
-from interp.core.compiled import CompiledFunctions
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.data.pixels import ScaledPixels
@@ -112,7 +111,6 @@ def test_blocks_are_those_of_calls_of_their_own(toy, blocks_of_four):
             PROTOCOL,
             seed=_block_seed(7, first),
             batch_size=2,
-            compiled=CompiledFunctions(),
             report=list,
         )
         for first in (0, 4, 8)

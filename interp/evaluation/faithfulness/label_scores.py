@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from interp.attributions.gradients import of_labels
 from interp.core.batches import forward_batch
-from interp.core.compiled import CompiledFunctions, rows_like, run_in_batches
+from interp.core.compiled import compile_for, rows_like, run_in_batches
 from interp.core.errors import InputError
 from interp.models.prepared import prepare
 
@@ -18,16 +18,10 @@ BATCHES = 8
 
 
 class LabelScores:
-    """Logits and probabilities of labels under one model, at most `batch_size` images at a time (default: by their size).
+    """Logits and probabilities of labels under one model, at most `batch_size` images at a time (default: by their size)."""
 
-    Graphs are kept in `compiled` where it is given, so that they outlive this object.
-    """
-
-    def __init__(
-        self, model: keras.Model, batch_size: int | None = None, compiled: CompiledFunctions | None = None
-    ) -> None:
+    def __init__(self, model: keras.Model, batch_size: int | None = None) -> None:
         self.model, self._batch_size = model, batch_size
-        self._compiled = CompiledFunctions() if compiled is None else compiled
 
     def __call__(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The logit and the probability (n,) of each image's label, float64. Raises InputError for a NaN."""
@@ -37,7 +31,7 @@ class LabelScores:
             return of_labels(logits, labels), of_labels(tf.nn.softmax(logits), labels)
 
         arrays = tf.constant(images, tf.float32), tf.constant(labels, tf.int64)
-        compiled = self._compiled.get(self.model, "label scores", run, rows_like(arrays))
+        compiled = compile_for(self.model, "label scores", run, rows_like(arrays))
         logits, probabilities = (
             np.asarray(each, np.float64) for each in run_in_batches(compiled, arrays, self._batch(images))
         )

@@ -1,7 +1,7 @@
 """What all measures of explanations share: a description, and one function from images with their maps to a value each."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import keras
@@ -10,7 +10,6 @@ import numpy as np
 from interp.attributions import Attribution
 from interp.core.batches import attack_blocks
 from interp.core.checks import check_finite, check_images, check_labels, check_number
-from interp.core.compiled import CompiledFunctions
 from interp.core.errors import InputError
 from interp.evaluation.faithfulness.explained import Explained, Subject
 from interp.evaluation.faithfulness.label_scores import LabelScores
@@ -36,7 +35,6 @@ class Measure(ABC):
     needs_method: ClassVar[bool] = False
 
     # Graphs of the model that was measured last, so that another call of the same measure compiles nothing.
-    _compiled: CompiledFunctions = field(default_factory=CompiledFunctions, init=False, repr=False, compare=False)
 
     @abstractmethod
     def measure(self, explained: Explained) -> Measured:
@@ -80,7 +78,7 @@ class Measure(ABC):
             values = Deletion(fill="blur")(model, images, labels, GradCAM())
         """
         batch = check_images(images)
-        truth = check_labels(labels, batch, check_model_once(self._compiled, model, batch)).numpy()
+        truth = check_labels(labels, batch, check_model_once(model, batch)).numpy()
         pictures = batch.numpy()
         check_number("seed", seed, minimum=0, whole=True)
         if batch_size is not None:
@@ -94,7 +92,7 @@ class Measure(ABC):
         objects = check_masks(masks, pictures)
         if objects is None and self.needs_masks:
             raise InputError(f"{type(self).__name__} needs to know where the object is: give masks (n, height, width)")
-        subject = Subject(LabelScores(model, batch_size, self._compiled), method)
+        subject = Subject(LabelScores(model, batch_size), method)
         found = []
         for block in attack_blocks(len(pictures), pictures.shape[1:]):
             here, of = pictures[block], truth[block]
