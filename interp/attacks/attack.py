@@ -82,11 +82,23 @@ class Attack(ABC):
     _compiled: CompiledFunctions = dataclasses.field(default_factory=shared_functions, repr=False, compare=False)
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
-        """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor.
+        """Return adversarial images.
 
-        `model` is any Keras model that returns logits; `labels` (n,) are the true classes. Randomness depends on `seed` and
-        the position of an image among `images`, not on `batch_size`, which bounds memory. A model that draws numbers of its own in
-        inference gives no result twice. No gradient flows through the result. Raises InputError.
+        A model that draws numbers of its own in inference gives no result twice.
+
+        Args:
+            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
+            images: (n, height, width, channels), float32 in [0, 1].
+            labels: The true classes, integers (n,).
+            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
+            batch_size: Images that are attacked together, at most; it bounds memory.
+
+        Returns:
+            Adversarial images (n, height, width, channels), float32 in [0, 1]: an array for an array, else a tensor. No
+            gradient flows through them.
+
+        Raises:
+            InputError: For bad input, and where the model's gradient or logits are NaN or infinite under attack.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

@@ -73,9 +73,21 @@ def _strongest(logits: tf.Tensor, count: int, kind: str = "") -> tf.Tensor:
 
 
 def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> np.ndarray:
-    """Return which images (n, height, width, channels) `model` classifies as `labels` (n,), booleans (n,). Raises InputError.
+    """Return which images `model` classifies as `labels`.
 
     A label that ties with another class for the largest logit counts as wrong: no attack may hide in a tie.
+
+    Args:
+        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
+        images: (n, height, width, channels), float32 in [0, 1].
+        labels: The true classes, integers (n,).
+        batch_size: Images that the model looks at together, at most; it bounds memory.
+
+    Returns:
+        Booleans (n,).
+
+    Raises:
+        InputError: For bad input, and where the logits are NaN or infinite.
     """
     check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
@@ -93,5 +105,18 @@ def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 2
 
 
 def accuracy(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> float:
-    """Return the share of images that `model` classifies as `labels`, in [0, 1]. Raises InputError."""
+    """Return the share of images that `model` classifies as `labels`.
+
+    Args:
+        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
+        images: (n, height, width, channels), float32 in [0, 1].
+        labels: The true classes, integers (n,).
+        batch_size: Images that the model looks at together, at most; it bounds memory.
+
+    Returns:
+        The share, in [0, 1]; a label that ties with another class counts as wrong.
+
+    Raises:
+        InputError: For bad input, and where the logits are NaN or infinite.
+    """
     return float(correct(model, images, labels, batch_size=batch_size).mean())
