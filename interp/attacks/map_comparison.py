@@ -28,8 +28,8 @@ class ExplanationAttackResult(Tabular):
     NaN stands where a measure is not defined, or the class was predicted nowhere.
 
     Attributes:
-        adversarial: For each measure the images whose maps are furthest from the clean ones, (n, height, width,
-            channels).
+        adversarial: For each measure the images whose maps are furthest from the clean ones,
+            (n, height, width, channels).
         values: For each measure its value there, (n,).
         found_by: For each measure the search that found them, texts (n,); "clean" where nothing moved the map.
         by_search: For each search by its name, and each measure, the value of what it found alone, (n,).

@@ -11,7 +11,18 @@ from interp.models.prepared import PreparedModel
 
 @dataclass(frozen=True, eq=False)
 class EdgeMap(OfOneClass):
-    """Sobel magnitude of the image, mean over its channels, (n, height, width, 1): no weight of the model and no label plays a part."""
+    """Sobel magnitude of the image, mean over its channels, (n, height, width, 1): what a method has to beat.
+
+    No weight of the model and no label plays a part.
+
+    Args:
+        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
+            default, makes a description alone.
+        chunk_size: Images in memory at a time, at most (default: by their size).
+
+    Raises:
+        InputError: For settings that cannot be used.
+    """
 
     differentiable = False
     obstacle = "shows edges of the image and nothing of the model"

@@ -12,7 +12,17 @@ from interp.models.prepared import PreparedModel
 
 @dataclass(frozen=True, eq=False)
 class RandomBaseline(OfOneClass):
-    """Uniform noise in [0, 1) that depends on `seed` and the place of an image among the images, (n, height, width, 1)."""
+    """Uniform noise in [0, 1), (n, height, width, 1): what every method has to beat.
+
+    Args:
+        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
+            default, makes a description alone.
+        chunk_size: Images in memory at a time, at most (default: by their size).
+        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+
+    Raises:
+        InputError: For settings that cannot be used.
+    """
 
     differentiable = False
 

@@ -171,7 +171,22 @@ class NoiseEnsemble(OfOneClass):
 
 @dataclass(frozen=True, eq=False)
 class SmoothGrad(NoiseEnsemble):
-    """Mean of the maps of noisy copies (Smilkov et al. 2017)."""
+    """Mean of the maps of noisy copies of each image (Smilkov et al. 2017).
+
+    The noise is Gaussian and not clipped. Attacks search with four samples at most.
+
+    Args:
+        attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
+            (default: VanillaGradient()).
+        chunk_size: Images in memory at a time, at most (default: that of the attribution).
+        samples: Number of noisy copies of each image, at least 1.
+        noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
+        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        at_once: Whether all samples are in memory at once: for training.
+
+    Raises:
+        InputError: For settings that cannot be used.
+    """
 
     sums_gradients = True
 
@@ -181,7 +196,22 @@ class SmoothGrad(NoiseEnsemble):
 
 @dataclass(frozen=True, eq=False)
 class SmoothGradSquared(NoiseEnsemble):
-    """Mean of the squared maps of noisy copies (Hooker et al. 2019)."""
+    """Mean of the squared maps of noisy copies of each image (Hooker et al. 2019).
+
+    The noise is Gaussian and not clipped. Attacks search with four samples at most.
+
+    Args:
+        attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
+            (default: VanillaGradient()).
+        chunk_size: Images in memory at a time, at most (default: that of the attribution).
+        samples: Number of noisy copies of each image, at least 1.
+        noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
+        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        at_once: Whether all samples are in memory at once: for training.
+
+    Raises:
+        InputError: For settings that cannot be used.
+    """
 
     def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         return mean_square
@@ -189,7 +219,22 @@ class SmoothGradSquared(NoiseEnsemble):
 
 @dataclass(frozen=True, eq=False)
 class SmoothGradVar(NoiseEnsemble):
-    """Variance of the maps of noisy copies, VarGrad (Adebayo et al. 2018)."""
+    """Variance of the maps of noisy copies of each image, VarGrad (Adebayo et al. 2018).
+
+    The noise is Gaussian and not clipped. Attacks search with four samples at most.
+
+    Args:
+        attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
+            (default: VanillaGradient()).
+        chunk_size: Images in memory at a time, at most (default: that of the attribution).
+        samples: Number of noisy copies of each image, at least 1.
+        noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
+        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        at_once: Whether all samples are in memory at once: for training.
+
+    Raises:
+        InputError: For settings that cannot be used.
+    """
 
     # Measured from the map without noise, small variances of large maps do not drown in rounding.
     centred = True
