@@ -87,18 +87,18 @@ class Attack(ABC):
         A model that draws numbers of its own in inference gives no result twice.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The true classes, integers (n,).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
-            Adversarial images (n, height, width, channels), float32 in [0, 1]: an array for an array, else a tensor. No
+            Adversarial images, float32 (n, height, width, channels) in [0, 1]: an array for an array, else a tensor. No
             gradient flows through them.
 
         Raises:
-            InputError: For bad input, and where the model's gradient or logits are NaN or infinite under attack.
+            InputError: An argument cannot be used, or the model's gradient or logits are NaN or infinite under attack.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

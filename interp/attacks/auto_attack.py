@@ -54,9 +54,9 @@ class AutoAttackResult(Tabular):
     """What an ensemble found of n images: the most harmful points of each, and what broke it first.
 
     Attributes:
-        adversarial: The most harmful points, (n, height, width, channels), float32 in [0, 1].
-        broken: Which images are misclassified there, booleans (n,).
-        broken_by: What broke each image first, texts (n,): the name of a member, "clean" where it was misclassified as
+        adversarial: The most harmful points, float32 (n, height, width, channels) in [0, 1].
+        broken: Booleans (n,), which images are misclassified there.
+        broken_by: Texts (n,), what broke each image first: the name of a member, "clean" where it was misclassified as
             it came, "carried" where a given start broke it, "" where nothing did.
         members: Names of the members, in the order in which they were first run.
         seconds: Seconds that each member took, by its name, compiling included.
@@ -95,13 +95,13 @@ class AutoAttack:
     squares got to, where training had flattened them around the image, and the other way round.
 
     Args:
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
         version: "standard" spends 3,000 queries of Square and follows 9 classes; "plus" takes more of everything;
             "rand" is for models that draw numbers in inference: APGD on two losses, each gradient the mean of 20 calls.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     epsilon: float
@@ -118,17 +118,17 @@ class AutoAttack:
         """Return adversarial images: those of `run`.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The true classes, integers (n,).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
-            Adversarial images (n, height, width, channels), float32 in [0, 1]: an array for an array, else a tensor.
+            Adversarial images, float32 (n, height, width, channels) in [0, 1]: an array for an array, else a tensor.
 
         Raises:
-            InputError: For bad input, and where the model's gradient or logits are NaN or infinite under attack.
+            InputError: An argument cannot be used, or the model's gradient or logits are NaN or infinite under attack.
         """
         found = self.run(model, images, labels, seed=seed, batch_size=batch_size)
         return like(images, tf.constant(found.adversarial))
@@ -146,20 +146,20 @@ class AutoAttack:
         """Attack and say what broke each image.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The true classes, integers (n,).
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
             starts: Points in the ball that members may start at, shape of the images, such as the `adversarial` of a
                 smaller radius (default: none).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
             An AutoAttackResult.
 
         Raises:
-            InputError: For bad input, for starts outside of the ball, and where the model's gradient or logits are NaN
-                or infinite under attack.
+            InputError: An argument cannot be used, starts are outside of the ball, or the model's gradient or logits
+                are NaN or infinite under attack.
 
         Example:
             found = AutoAttack(epsilon=8 / 255).run(model, images, labels)

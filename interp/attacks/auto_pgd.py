@@ -32,17 +32,17 @@ class AutoPGD(PredictionAttack):
     Args:
         goal: What is to be reached: Untargeted() (any class but the label), Targeted(classes), RandomTarget() or
             Likeliest().
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
         steps: Number of steps, at least 1.
         loss: "ce" (cross-entropy), "dlr" (difference of logits ratio, which needs 3 classes, towards a class 4) or
             "margin" (the difference of logits alone).
         restarts: Number of random starts, at least 1; the worst result of each image is returned.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
         expectation: Calls of the model whose mean each gradient is; more than 1 for models that draw numbers in
             inference.
 
     Raises:
-        InputError: For settings that cannot be used, and when called with "dlr" for a model of too few classes.
+        InputError: A setting is out of its range or unknown; when called, the model has too few classes for "dlr".
     """
 
     epsilon: float

@@ -78,16 +78,16 @@ def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 2
     A label that ties with another class for the largest logit counts as wrong: no attack may hide in a tie.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-        images: (n, height, width, channels), float32 in [0, 1].
-        labels: The true classes, integers (n,).
-        batch_size: Images that the model looks at together, at most; it bounds memory.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        batch_size: Number of images processed at a time.
 
     Returns:
         Booleans (n,).
 
     Raises:
-        InputError: For bad input, and where the logits are NaN or infinite.
+        InputError: An argument cannot be used, or logits are NaN or infinite.
     """
     check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
@@ -108,15 +108,15 @@ def accuracy(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 
     """Return the share of images that `model` classifies as `labels`.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-        images: (n, height, width, channels), float32 in [0, 1].
-        labels: The true classes, integers (n,).
-        batch_size: Images that the model looks at together, at most; it bounds memory.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        batch_size: Number of images processed at a time.
 
     Returns:
         The share, in [0, 1]; a label that ties with another class counts as wrong.
 
     Raises:
-        InputError: For bad input, and where the logits are NaN or infinite.
+        InputError: An argument cannot be used, or logits are NaN or infinite.
     """
     return float(correct(model, images, labels, batch_size=batch_size).mean())

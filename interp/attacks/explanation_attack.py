@@ -42,7 +42,7 @@ class ManipulatedImages(Tabular):
     same, 2 where they have nothing in common, 4 where they are opposite.
 
     Attributes:
-        adversarial: The images, (n, height, width, channels), float32 in [0, 1].
+        adversarial: The images, float32 (n, height, width, channels) in [0, 1].
         maps: Their maps, (n, height, width, channels), at the size of the explanation's own.
         distances: Distances of these maps from the given ones, (n,); NaN where the class was predicted nowhere.
         clean_distances: Distances of the maps of the clean images from the given ones, (n,).
@@ -74,20 +74,20 @@ class ExplanationAttack:
     image has an answer.
 
     Args:
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
         explanation: Explanation method that a gradient can follow, by name or as an object, such as "cam", "gradient"
             or GradCAM(layer="conv").
         measures: How maps are compared, the most important first: names of interp.discrepancy.MEASURES, or objects such
             as TopKOverlap(k=0.1), each kind once.
-        ranking: "signed" reads maps as they are, "magnitude" as sums of magnitudes over the channels.
+        ranking: "signed" reads maps as they are, "magnitude" as the sums of their magnitudes over the channels.
         prediction: "kept" keeps the class that is given, by default the label; "free" lets it change.
         steps: Number of steps of each gradient search, at least 1.
         restarts: Number of random starts of the search for the first measure, and of draws of noise; at least 1.
         queries: Number of queries for each image in the search without gradients; 0 leaves it out.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
 
     Example:
         found = ExplanationAttack(epsilon=0.1, explanation="grad_cam").run(model, images, labels)
@@ -134,17 +134,17 @@ class ExplanationAttack:
         """Return the images that move the maps furthest by the first measure: those of `run`.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The classes whose maps are moved, integers (n,).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes whose maps are moved.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
-            Adversarial images (n, height, width, channels), float32 in [0, 1]: an array for an array, else a tensor.
+            Adversarial images, float32 (n, height, width, channels) in [0, 1]: an array for an array, else a tensor.
 
         Raises:
-            InputError: For bad input, and where the model has no such maps.
+            InputError: An argument cannot be used, or the model does not have such maps.
         """
         found = self.run(model, images, labels, seed=seed, batch_size=batch_size)
         return like(images, tf.constant(found.adversarial[self.chosen[0].title]))
@@ -164,20 +164,20 @@ class ExplanationAttack:
         """Attack the maps of the labels.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The classes whose maps are moved, integers (n,).
-            classes: The classes that must be predicted at the points found, integers (n,) (default: the labels).
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes whose maps are moved.
+            classes: Integers (n,), the classes that must be predicted at the points found (default: the labels).
             carried: What was found in a smaller ball of the same images, which counts here, too (default: nothing).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
-            report: Is called after each part of the searches; there are as many as `parts` says.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+            report: Called after each part of the searches; there are as many as `parts` says.
 
         Returns:
             An ExplanationAttackResult.
 
         Raises:
-            InputError: For bad input, and where the model has no such maps.
+            InputError: An argument cannot be used, or the model does not have such maps.
         """
         state = self._state(model, images, labels, classes, seed, batch_size)
         state.take(CLEAN, state.images.numpy())
@@ -202,19 +202,19 @@ class ExplanationAttack:
         The target-map attack of Dombrowski et al. 2019, from each of the random starts.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The classes whose maps are moved, integers (n,).
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes whose maps are moved.
             target_maps: (n, height, width) or (n, height, width, channels), at the size of the explanation's own maps.
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
             ManipulatedImages.
 
         Raises:
-            InputError: For bad input, for targets of another shape than the maps, and for one that has one value
-                everywhere.
+            InputError: An argument cannot be used, the model does not have such maps, or a target map has another shape
+                than they or one value everywhere.
         """
         targets = check_finite("target maps", target_maps).astype(np.float32)
         targets = targets[..., None] if targets.ndim == 3 else targets

@@ -28,14 +28,14 @@ class FastAdaptiveBoundary(Attack):
     is left once a point beyond one of them is within `epsilon`. It does not depend on how logits are scaled.
 
     Args:
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
         steps: Number of steps, at least 1.
         targets: How many of the likeliest other classes are followed, at least 1.
         restarts: Number of starts, at least 1: the first at the image, others at random within half of the radius.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     epsilon: float

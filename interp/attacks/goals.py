@@ -96,11 +96,11 @@ class Targeted(Towards):
     """The given classes are predicted.
 
     Args:
-        classes: The class of each image of a call, integers (n,), never its label.
+        classes: Integers (n,), a class for each image of a call, never its label.
 
     Raises:
-        InputError: For classes that are no integers (n,), and when called with another number of images, for a class
-            that the model has not, and for one that is the label of its image.
+        InputError: The classes are no integers (n,); when called, there are more or fewer images, or a class is unknown
+            to the model or the label of its image.
     """
 
     classes: Any
@@ -141,10 +141,10 @@ class RandomTarget(Towards):
     the paper's sample, which its images are drawn before, are those of `evaluation.sample_images`.
 
     Args:
-        seed: Whole number of at least 0. The draw depends on it and the place of an image, not on the seed of the call.
+        seed: Seed of the draw, which depends on it and the place of an image, not on the seed of the call.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     seed: int = 99
@@ -170,7 +170,7 @@ class Likeliest(Towards):
         most: Number of directions, at least 1; a model of fewer classes has fewer.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     most: int = 9

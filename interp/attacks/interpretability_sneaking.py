@@ -40,8 +40,8 @@ class InterpretabilitySneakingResult(Tabular):
     With p radii an image both have a first axis of p.
 
     Attributes:
-        adversarial: The images, (n, height, width, channels), float32 in [0, 1].
-        succeeded: For which of them the target is predicted, booleans (n,).
+        adversarial: The images, float32 (n, height, width, channels) in [0, 1].
+        succeeded: Booleans (n,), for which of them the target is predicted.
     """
 
     adversarial: np.ndarray
@@ -78,7 +78,7 @@ class InterpretabilitySneaking:
         restarts: Number of random starts of the strong search beside what the bisection found, 0 or more.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     interpretation: str | Attribution = static("cam", key=description)
@@ -119,22 +119,22 @@ class InterpretabilitySneaking:
         """Attack each image within its radius.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The true classes, integers (n,).
-            targets: The classes to be predicted, integers (n,), never the label.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            targets: Integers (n,), the target classes, never the label of the image.
             epsilons: The radius of each image in linf, (n,), from 0 to 1; an image whose radius is NaN is not attacked.
                 Several radii an image, (p, n), are attacked in one go.
             start: Adversarial images of smaller radii, shape of the images (default: the images).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
             An InterpretabilitySneakingResult.
 
         Raises:
-            InputError: For bad input, where the model has no such maps, and where logits, maps or gradients are NaN or
-                infinite.
+            InputError: An argument cannot be used, the model does not have such maps, or logits, maps or gradients are
+                NaN or infinite under attack.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

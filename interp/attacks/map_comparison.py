@@ -33,7 +33,7 @@ class ExplanationAttackResult(Tabular):
         values: For each measure its value there, (n,).
         found_by: For each measure the search that found them, texts (n,); "clean" where nothing moved the map.
         by_search: For each search by its name, and each measure, the value of what it found alone, (n,).
-        constant: Which clean maps have one value everywhere, booleans (n,).
+        constant: Booleans (n,), which clean maps have one value everywhere.
     """
 
     adversarial: Mapping[str, np.ndarray]

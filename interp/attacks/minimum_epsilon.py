@@ -35,9 +35,9 @@ class MinimumEpsilonResult(Tabular):
     """What was found for each of n images; one that no radius broke is returned as it came.
 
     Attributes:
-        adversarial: The images, (n, height, width, channels), float32 in [0, 1].
-        epsilons: The smallest radius that was found, in the attack's norm, (n,); NaN where none was.
-        broken: For which of them the target is predicted, booleans (n,).
+        adversarial: The images, float32 (n, height, width, channels) in [0, 1].
+        epsilons: Smallest radius found (n,), in the attack's norm; NaN where none was.
+        broken: Booleans (n,), for which of them the target is predicted.
     """
 
     adversarial: np.ndarray
@@ -71,7 +71,7 @@ class MinimumEpsilon:
         norm: Norm of the radii: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     rounds: int = 10
@@ -99,17 +99,17 @@ class MinimumEpsilon:
         """Search the smallest radius of each image.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            targets: The classes to be predicted, integers (n,).
-            seed: Whole number of at least 0. The same seed gives the same result, whatever the batch size.
-            batch_size: Images that are attacked together, at most; it bounds memory.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            targets: Integers (n,), the target classes.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
             A MinimumEpsilonResult.
 
         Raises:
-            InputError: For bad input, and where the model's gradient or logits are NaN or infinite under attack.
+            InputError: An argument cannot be used, or the model's gradient or logits are NaN or infinite under attack.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

@@ -36,10 +36,10 @@ class ProjectedGradientDescent(PredictionAttack):
     Args:
         goal: What is to be reached: Untargeted() (any class but the label), Targeted(classes), RandomTarget() or
             Likeliest().
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
-        step_size: Length of a step in the `norm`, for pixels in [0, 1]; above 0, in linf at most 1.
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        step_size: Size of a step in the norm, for images in [0, 1]; above 0, in linf at most 1.
         steps: Number of steps, at least 1.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
         random_start: Whether steps start at random in the ball, else at the image.
         restarts: Number of random starts, at least 1; the worst result of each image is returned. More than 1 need
             `random_start`.
@@ -49,7 +49,8 @@ class ProjectedGradientDescent(PredictionAttack):
             goal is reached is then decided with room for rounding; what is found is judged in float32.
 
     Raises:
-        InputError: For settings that cannot be used, and when called with "bfloat16" for a model of another package.
+        InputError: A setting is out of its range or unknown; when called, "bfloat16" came for a model that is no
+            network of this package.
     """
 
     epsilon: float
@@ -126,16 +127,16 @@ def faster_precision(attack: ProjectedGradientDescent, model: keras.Model, image
 
     Args:
         attack: The attack that is to be run; five of its steps are timed, three times in each precision.
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. Models that are
-            not of this package keep their own precision.
-        images: (n, height, width, channels), float32 in [0, 1]. The first 100 are used.
-        labels: The true classes, integers (n,).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid. One that is no network of this
+            package keeps its own precision.
+        images: float32 (n, height, width, channels) in [0, 1], of which the first 100 are used.
+        labels: Integers (n,), the true classes.
 
     Returns:
         "bfloat16" where it takes less than 0.85 of the time, else "float32".
 
     Raises:
-        InputError: For bad input.
+        InputError: An argument cannot be used.
     """
     check_instance(
         "the attack",

@@ -26,13 +26,13 @@ class Square(PredictionAttack):
     Args:
         goal: What is to be reached: Untargeted() (any class but the label), Targeted(classes), RandomTarget() or
             Likeliest().
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
         steps: Number of queries for each image, at least 1; fewer are asked once the goal is reached.
         share: Share of the pixels that the first squares cover: above 0, at most 1.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     epsilon: float

@@ -30,19 +30,19 @@ class TopKInterpretation(Attack):
     Gradients of ReLU networks are searched with softplus's derivative.
 
     Args:
-        epsilon: Radius of the ball in the `norm`, for pixels in [0, 1]; in linf at most 1.
-        step_size: Length of a step in the `norm`, for pixels in [0, 1]; above 0, in linf at most 1.
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        step_size: Size of a step in the norm, for images in [0, 1]; above 0, in linf at most 1.
         steps: Number of steps, at least 1.
-        norm: Norm of the ball: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
         k: Number of strongest positions, at least 1 and at most those of the map.
         interpretation: Explanation method that a gradient can follow, by name or as an object, such as "cam",
             "gradient" or GradCAM(layer="conv").
         keep_prediction: Whether a change of the prediction costs; then of the iterates with the clean prediction, the
             clean image among them, that of the lowest sum is returned.
-        ranking: "signed" reads maps as they are, "magnitude" as sums of magnitudes over the channels.
+        ranking: "signed" reads maps as they are, "magnitude" as the sums of their magnitudes over the channels.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a method that the model has not or that does
+        InputError: A setting is out of its range or unknown; when called, the model does not have such maps, or they do
             not change with the image.
     """
 

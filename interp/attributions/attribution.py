@@ -44,12 +44,12 @@ class Attribution(ABC):
     it is, and its weights are read at every call.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     # Names of the further values of the maps.
@@ -82,15 +82,15 @@ class Attribution(ABC):
         """Return maps of the labels.
 
         Args:
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The classes that are explained, integers (n,).
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes that are explained.
 
         Returns:
-            Maps, float32: (n, height, width, channels), or (n, height, width, 1) of methods with one value a pixel. An
-            array for an array, else a tensor, through which no gradient flows.
+            float32 (n, height, width, channels), or (n, height, width, 1) of methods with one value a pixel. An array
+            for an array, else a tensor, through which no gradient flows.
 
         Raises:
-            InputError: For bad input, without a model, and where the model has no such maps or they are NaN or
+            InputError: An argument cannot be used, there is no model, or it does not have such maps, or they are NaN or
                 infinite.
         """
         return self.explain(images, labels).maps
@@ -99,8 +99,8 @@ class Attribution(ABC):
         """Return the same maps with what belongs to them: method, layer, and values such as the completeness gap.
 
         Args:
-            images: (n, height, width, channels), float32 in [0, 1].
-            labels: The classes that are explained, integers (n,).
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes that are explained.
             first: Place of the first image among images that are explained by several calls, which random draws depend
                 on.
 
@@ -108,7 +108,7 @@ class Attribution(ABC):
             An Explanation.
 
         Raises:
-            InputError: For bad input, without a model, and where the model has no such maps or they are NaN or
+            InputError: An argument cannot be used, there is no model, or it does not have such maps, or they are NaN or
                 infinite.
         """
         check_number("first", first, minimum=0, whole=True)
@@ -161,14 +161,14 @@ class Attribution(ABC):
         Args:
             model: The prepared model.
             points: The images as its points.
-            classes: The classes that are explained, integers (n, m).
-            rows: Places of the images among all images, integers (n,), which random draws depend on.
+            classes: Integers (n, m), the classes that are explained.
+            rows: Integers (n,), the places of the images among all images, which random draws depend on.
 
         Returns:
             Maps of the classes, and the logits beside them.
 
         Raises:
-            InputError: Where the model has no such maps.
+            InputError: The model does not have such maps.
         """
 
     def for_search(self) -> "Attribution":

@@ -17,13 +17,13 @@ class CAM(Attribution):
     It needs a model that ends in average pooling and one dense layer.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         rectified: Whether the positive part of W is taken alone: Grad-CAM++ in its closed form for average pooling.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a model without that end.
+        InputError: A setting is out of its range or unknown; when called, the model does not have that end.
     """
 
     at_layer = True
@@ -50,14 +50,14 @@ class Representation(Attribution):
     Maps (n, 1, height, width, channels) have more channels than a picture shows.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         index: Number of the layer that is looked at, from 0, or from -2 backwards; -1 is the last feature maps before
             average pooling.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a layer that does not exist or has no maps.
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has no maps.
     """
 
     index: int = field(default=LAST_LAYER, kw_only=True)

@@ -27,20 +27,20 @@ class ExpectedGradients(OfGradients):
     f(baseline), up to the error of the draws. Attacks search with four samples at most.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
         baselines: Images (k, height, width, channels) to draw from, such as some of the training set, or a value in
             [0, 1], an image (height, width, channels), "mean" (of each image and channel) or "blur" (each image after a
             Gaussian blur).
         samples: Number of samples that are drawn for each image, at least 1.
-        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
         at_once: Whether all samples are in memory at once: for training.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for images of another shape than the baselines.
+        InputError: A setting is out of its range or unknown; when called, images and baselines differ in shape.
 
     Example:
         `ExpectedGradients(model, baselines=train_images[:100], samples=200)(images, labels)`

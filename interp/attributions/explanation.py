@@ -30,10 +30,10 @@ class Explanation:
     Attributes:
         maps: The maps, (n, height, width, channels), or (n, height, width, 1) of methods with one value a pixel.
         method: Name of the method.
-        layer: Name of the layer that the method looked at, None where it looks at none.
+        layer: Name of the layer that the method looked at; None for methods that look at none.
         values: Further values by name, (n,) each, such as the completeness gap.
         images: The images, (n, height, width, channels), or None.
-        labels: The classes that were explained, integers (n,), or None.
+        labels: Integers (n,), the classes that are explained, or None.
     """
 
     maps: Any
@@ -56,7 +56,7 @@ class Explanation:
             The text of the page.
 
         Raises:
-            InputError: For a path that cannot be written, and for names that are no texts or too few.
+            InputError: The path cannot be written, or names are no texts or too few.
         """
         names = self._names(class_names)
         tiles = self._tiles(len(names))

@@ -36,9 +36,9 @@ class GradCAM(OfLayerGradients):
     the class token of a transformer is read after a layer, g is 0 elsewhere: look at a layer before the last attention.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
         layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
@@ -46,8 +46,8 @@ class GradCAM(OfLayerGradients):
             square). A class token before them is left out.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a layer that does not exist or has neither
-            maps nor tokens; the message lists those that have.
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True
@@ -70,9 +70,9 @@ class GradCAMPlusPlus(OfLayerGradients):
     it gives maps upsampled to (n, height, width, 1). CAM with `rectified` is its closed form for average pooling.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
         layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
@@ -80,8 +80,8 @@ class GradCAMPlusPlus(OfLayerGradients):
             square). A class token before them is left out.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a layer that does not exist or has neither
-            maps nor tokens; the message lists those that have.
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True
@@ -105,9 +105,9 @@ class LayerCAM(OfLayerGradients):
     has weights of its own, so that maps of early layers are worth looking at.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
         layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
@@ -115,8 +115,8 @@ class LayerCAM(OfLayerGradients):
             square). A class token before them is left out.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a layer that does not exist or has neither
-            maps nor tokens; the message lists those that have.
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True
@@ -136,9 +136,9 @@ class GuidedGradCAM(OfLayerGradients):
     Defined for ReLU alone, and known to fail the sanity check of Adebayo et al. (2018), as guided backpropagation is.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
         layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
@@ -146,8 +146,8 @@ class GuidedGradCAM(OfLayerGradients):
             square). A class token before them is left out.
 
     Raises:
-        InputError: For settings that cannot be used, when called for a layer that does not exist or has neither maps
-            nor tokens, and for a model with another activation than ReLU, which is named.
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens, or the model has another activation than ReLU, which is named.
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:

@@ -70,14 +70,14 @@ class VanillaGradient(OfGradients):
     """Gradient of the label's logit by the image (Simonyan et al. 2014), shape of the images.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
@@ -89,14 +89,14 @@ class InputXGradient(OfGradients):
     """Image times the gradient of the label's logit (Shrikumar et al. 2016), shape of the images.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
@@ -111,13 +111,13 @@ class DeconvNet(OfGradients):
     Defined for ReLU alone.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Has no effect here: by this rule ReLU has no step.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a model with another activation than ReLU,
+        InputError: A setting is out of its range or unknown; when called, the model has another activation than ReLU,
             which is named.
     """
 
@@ -133,14 +133,14 @@ class GuidedBackprop(OfGradients):
     (2018): its maps hardly depend on the upper weights.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a model with another activation than ReLU,
+        InputError: A setting is out of its range or unknown; when called, the model has another activation than ReLU,
             which is named.
     """
 

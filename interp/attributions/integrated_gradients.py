@@ -35,13 +35,13 @@ class IntegratedGradients(OfGradients):
     search with five points of the right rule, as the paper's training does.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
             none; attacks search with 20).
         steps: Number of points, at least 1; at most 2,048 of Gauss-Legendre and 100,000 of another rule.
-        rule: Rule of quadrature: "gauss_legendre", "midpoint", "right" or "left".
+        rule: Quadrature rule: "gauss_legendre", "midpoint", "right" or "left".
         baseline: A value in [0, 1], an image (height, width, channels), "mean" (of each image and channel), "blur"
             (each image after a Gaussian blur), or several images (k, height, width, channels), over which maps are
             averaged.
@@ -50,7 +50,7 @@ class IntegratedGradients(OfGradients):
         at_once: Whether all points are in memory at once: for training.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for images of another shape than the baseline.
+        InputError: A setting is out of its range or unknown; when called, images and baseline differ in shape.
     """
 
     values = ("gap", "points")

@@ -48,16 +48,17 @@ class InterpretationMaps:
         """Return maps of the classes.
 
         Args:
-            model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-            images: (n, height, width, channels), float32 in [0, 1].
-            classes: The classes that are explained, integers (n, m).
-            batch_size: Images in memory at a time, at most (default: by their size and the number of classes).
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            classes: Integers (n, m), the classes that are explained.
+            batch_size: Number of images processed at a time, at most (default: by their size and the number of
+                classes).
 
         Returns:
-            Maps, float32 (n, m, height, width, ...).
+            float32 (n, m, height, width, ...).
 
         Raises:
-            InputError: For bad input, for a name that no method has, and where the model has no such maps.
+            InputError: An argument cannot be used, the name is unknown, or the model does not have such maps.
         """
         if batch_size is not None:
             check_number("batch_size", batch_size, minimum=1, whole=True)
@@ -115,14 +116,14 @@ def check_maps(method: Attribution, model: keras.Model, images: tf.Tensor) -> st
 
     Args:
         method: An explanation method as an object.
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut.
-        images: (n, height, width, channels), float32 in [0, 1], a tensor.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: A float32 tensor (n, height, width, channels) in [0, 1].
 
     Returns:
         Name of the layer that the method looks at, "" where it looks at none.
 
     Raises:
-        InputError: Where the model has no such maps.
+        InputError: The model does not have such maps.
     """
 
     def run(images: tf.Tensor) -> tf.Tensor:

@@ -40,17 +40,17 @@ class LRP(OfOneClass):
     - logit|: what was lost to epsilon, and where zplus found nothing positive.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         rules: "epsilon" or "zplus" for all dense and convolutional layers, or a dictionary from names or kinds of
             layers to a rule, such as {"Conv2D": "zplus", "conv1": "epsilon"}; names go before kinds, and layers that it
             leaves out have "epsilon".
         epsilon: What sums are moved away from 0 by; above 0.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a model that is neither functional nor
-            Sequential, that lacks a layer of `rules`, or that has a layer without a rule, which is named.
+        InputError: A setting is out of its range or unknown; when called, the model is neither functional nor
+            Sequential, lacks a layer of `rules`, or has a layer without a rule, which is named.
 
     Example:
         `LRP(model, rules={"Conv2D": "zplus", "Dense": "epsilon"})(images, labels)`

@@ -24,9 +24,9 @@ class Occlusion(OfHiddenPixels):
     one, where it may be cut; the value of a pixel is the mean fall over the windows that cover it, as in Captum.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         score: What is asked of the label: "logit" or "probability".
         fill: What a hidden pixel shows: a value in [0, 1], an image (height, width, channels), "mean" (of each image
             and channel) or "blur" (each image after a Gaussian blur).
@@ -35,7 +35,7 @@ class Occlusion(OfHiddenPixels):
         stride: Steps (down, right) in pixels, at most a window each, or one number for both (default: half a window).
 
     Raises:
-        InputError: For settings that cannot be used, and when called for images that are smaller than the window.
+        InputError: A setting is out of its range or unknown; when called, images are smaller than the window.
 
     Example:
         `Occlusion(model, window=15, stride=8)(images, labels)`

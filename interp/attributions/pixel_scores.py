@@ -14,14 +14,14 @@ def pixel_scores(maps: Any, ranking: str = "signed") -> np.ndarray:
 
     Args:
         maps: (n, height, width, channels).
-        ranking: "signed" sums the channels, so what speaks for the class comes first and what speaks against it last;
-            "magnitude" sums their magnitudes, so both come first.
+        ranking: How pixels are ranked: "signed", by the sum over the channels, so what speaks for the class comes first
+            and what speaks against it last, or "magnitude", by that of magnitudes, so both come first.
 
     Returns:
-        Scores (n, height, width), float32.
+        float32 (n, height, width).
 
     Raises:
-        InputError: For maps of another shape or that are not finite, and for another ranking.
+        InputError: The maps are not finite numbers of such a shape, or the ranking is unknown.
     """
     check_choice("ranking", ranking, RANKINGS)
     array = check_finite("maps", maps).astype(np.float32)

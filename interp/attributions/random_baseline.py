@@ -15,13 +15,13 @@ class RandomBaseline(OfOneClass):
     """Uniform noise in [0, 1), (n, height, width, 1): what every method has to beat.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
-        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     differentiable = False

@@ -34,7 +34,7 @@ def find_attribution(method: str | Attribution) -> Attribution:
         An Attribution without a model.
 
     Raises:
-        InputError: For another name, and for what is neither a name nor a method.
+        InputError: The name is unknown, or it is neither a name nor a method.
     """
     if isinstance(method, Attribution):
         return method.with_model(None)
@@ -63,7 +63,7 @@ def configured(method: str | Attribution, settings: Mapping[str, Any]) -> Attrib
         An Attribution without a model.
 
     Raises:
-        InputError: For another name, and for settings that cannot be used.
+        InputError: The name is unknown, or a setting is out of its range or unknown.
     """
     found = find_attribution(method)
     has = {each.name for each in fields(found)}

@@ -21,9 +21,9 @@ class RISE(OfHiddenPixels):
     moved by a random part of a cell, as in the code of the paper (Petsiuk et al. 2018). All images see the same masks.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         score: What is asked of the label: "logit" or "probability".
         fill: What a hidden pixel shows: a value in [0, 1], an image (height, width, channels), "mean" (of each image
             and channel) or "blur" (each image after a Gaussian blur).
@@ -32,10 +32,10 @@ class RISE(OfHiddenPixels):
         probability: Probability that a cell is shown, above 0 and at most 1.
         masks: Instead of drawn ones, masks (k, height, width) in [0, 1], 1 where a pixel is shown; the share is their
             mean then (default: none).
-        seed: Whole number of at least 0, which the masks depend on.
+        seed: Seed of the masks.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for images of other sides than `masks`.
+        InputError: A setting is out of its range or unknown; when called, images and `masks` differ in their sides.
 
     Example:
         `RISE(model, mask_count=4000, grid=7)(images, labels)`

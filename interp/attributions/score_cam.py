@@ -21,17 +21,17 @@ class ScoreCAM(OfOneLayer):
     channel.
 
     Args:
-        model: Any Keras model that returns logits (n, classes); a softmax or sigmoid at its end is cut. None, the
-            default, makes a description alone.
-        chunk_size: Images in memory at a time, at most (default: by their size).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
         layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
         grid: (height, width) of a transformer's tokens (n, tokens, channels), or one number for both (default: a
             square). A class token before them is left out.
         score: What is asked of the label: "logit" or "probability".
 
     Raises:
-        InputError: For settings that cannot be used, and when called for a layer that does not exist or has neither
-            maps nor tokens; the message lists those that have.
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True

@@ -178,14 +178,14 @@ class SmoothGrad(NoiseEnsemble):
     Args:
         attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
             (default: VanillaGradient()).
-        chunk_size: Images in memory at a time, at most (default: that of the attribution).
+        chunk_size: Number of images in memory at a time (default: that of the attribution).
         samples: Number of noisy copies of each image, at least 1.
         noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
-        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
         at_once: Whether all samples are in memory at once: for training.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     sums_gradients = True
@@ -203,14 +203,14 @@ class SmoothGradSquared(NoiseEnsemble):
     Args:
         attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
             (default: VanillaGradient()).
-        chunk_size: Images in memory at a time, at most (default: that of the attribution).
+        chunk_size: Number of images in memory at a time (default: that of the attribution).
         samples: Number of noisy copies of each image, at least 1.
         noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
-        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
         at_once: Whether all samples are in memory at once: for training.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
@@ -226,14 +226,14 @@ class SmoothGradVar(NoiseEnsemble):
     Args:
         attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
             (default: VanillaGradient()).
-        chunk_size: Images in memory at a time, at most (default: that of the attribution).
+        chunk_size: Number of images in memory at a time (default: that of the attribution).
         samples: Number of noisy copies of each image, at least 1.
         noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
-        seed: Whole number of at least 0. Draws depend on it and the place of an image among the images.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
         at_once: Whether all samples are in memory at once: for training.
 
     Raises:
-        InputError: For settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
     """
 
     # Measured from the map without noise, small variances of large maps do not drown in rounding.

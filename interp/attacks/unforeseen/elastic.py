@@ -27,7 +27,7 @@ class Elastic(UnforeseenAttack):
         step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
 
     Raises:
-        InputError: For settings that cannot be used, and when called for images of other than 1 or 3 channels.
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
     """
 
     epsilon: float = 1.0

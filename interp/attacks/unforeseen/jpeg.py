@@ -63,7 +63,7 @@ class JPEG(UnforeseenAttack):
             spent.
 
     Raises:
-        InputError: For settings that cannot be used, and when called for images of other than 1 or 3 channels.
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
     """
 
     epsilon: float = 0.25
