@@ -132,7 +132,7 @@ class TopKOverlap(MapMeasure):
     Args:
         k: Number of strongest positions that are compared, or, below 1, a share of all positions.
         radius: Tolerance in rows and columns, at least 0: a strongest position of the moved map counts as shared where
-            one of the clean map's lies within it, as in LENS (Kamath et al. 2024).
+            one of the clean map's lies within it, as in LENS (Kamath et al. 2024, arXiv 2210.04527).
 
     Raises:
         InputError: A setting is out of its range or unknown.

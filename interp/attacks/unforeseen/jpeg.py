@@ -58,9 +58,9 @@ class JPEG(UnforeseenAttack):
             one.
         restarts: Number of random starts, at least 1; the worst result of each image is returned.
         step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
-        norm: "linf" moves by signs; "l2" by normalised steps, each shift within 2; "l1" by Frank-Wolfe, at first from
-            no shift and without a step size: the coefficients of the largest gradient go to 2 until the budget is
-            spent.
+        norm: Norm of the shifts: "linf" moves by signs; "l2" by normalised steps, each shift within 2; "l1" by
+            Frank-Wolfe, at first from no shift and without a step size: the coefficients of the largest gradient go to
+            2 until the budget is spent.
 
     Raises:
         InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
