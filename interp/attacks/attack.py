@@ -80,11 +80,23 @@ class Attack(ABC):
     """
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
-        """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor.
+        """Return adversarial images.
 
-        `model` is any Keras model that returns logits; `labels` (n,) are the true classes. Randomness depends on `seed` and
-        the position of an image among `images`, not on `batch_size`, which bounds memory. A model that draws numbers of its own in
-        inference gives no result twice. No gradient flows through the result. Raises InputError.
+        A model that draws numbers of its own in inference gives no result twice.
+
+        Args:
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+
+        Returns:
+            Adversarial images, float32 (n, height, width, channels) in [0, 1]: an array for an array, else a tensor. No
+            gradient flows through them.
+
+        Raises:
+            InputError: An argument cannot be used, or the model's gradient or logits are NaN or infinite under attack.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

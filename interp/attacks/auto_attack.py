@@ -51,11 +51,15 @@ CARRIED = "carried"
 
 @dataclasses.dataclass(frozen=True)
 class AutoAttackResult(Tabular):
-    """What an ensemble found: for each image the most harmful points (n, height, width, channels), and what broke it first.
+    """What an ensemble found of n images: the most harmful points of each, and what broke it first.
 
-    `broken` (n,) are booleans; `broken_by` (n,) names the member, is "clean" where the image was misclassified as it came, "carried"
-    where a given start broke it, and "" where nothing did. `members` are in the order in which they were first run, and `seconds` are
-    those each took, compiling included.
+    Attributes:
+        adversarial: The most harmful points, float32 (n, height, width, channels) in [0, 1].
+        broken: Booleans (n,), which images are misclassified there.
+        broken_by: Texts (n,), what broke each image first: the name of a member, "clean" where it was misclassified as
+            it came, "carried" where a given start broke it, "" where nothing did.
+        members: Names of the members, in the order in which they were first run.
+        seconds: Seconds that each member took, by its name, compiling included.
     """
 
     adversarial: np.ndarray
@@ -84,13 +88,20 @@ class AutoAttackResult(Tabular):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AutoAttack:
-    """APGD-CE, Square, APGD-T and FAB-T on what the others left standing, in the ball of radius `epsilon` in the `norm` linf or l2.
+    """APGD-CE, Square, APGD-T and FAB-T on what the others left standing, after AutoAttack (Croce and Hein 2020).
 
-    `attack(model, images, labels)` gives adversarial images as any attack does, `attack.run(...)` also what each member broke. Members
-    take turns and start at the most harmful points so far: gradients lead on from where squares got to, where training had
-    flattened them around the image, and the other way round. The `version` standard spends 3,000 queries of Square and follows 9
-    classes; plus takes more of everything. rand is for models that draw numbers in inference: APGD on two losses, each gradient the
-    mean of 20 calls. Raises InputError.
+    `attack(model, images, labels)` returns adversarial images as any attack does, `attack.run(...)` also what each
+    member broke. Square and APGD-T take turns and start at the most harmful points so far: gradients lead on from where
+    squares got to, where training had flattened them around the image, and the other way round.
+
+    Args:
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+        version: "standard" spends 3,000 queries of Square and follows 9 classes; "plus" takes more of everything;
+            "rand" is for models that draw numbers in inference: APGD on two losses, each gradient the mean of 20 calls.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     epsilon: float
@@ -103,7 +114,21 @@ class AutoAttack:
         check_choice("version", self.version, VERSIONS)
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
-        """Return adversarial images (n, height, width, channels) in [0, 1], an array for an array, a tensor for a tensor."""
+        """Return adversarial images: those of `run`.
+
+        Args:
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+
+        Returns:
+            Adversarial images, float32 (n, height, width, channels) in [0, 1]: an array for an array, else a tensor.
+
+        Raises:
+            InputError: An argument cannot be used, or the model's gradient or logits are NaN or infinite under attack.
+        """
         found = self.run(model, images, labels, seed=seed, batch_size=batch_size)
         return like(images, tf.constant(found.adversarial))
 
@@ -120,18 +145,20 @@ class AutoAttack:
         """Attack and say what broke each image.
 
         Args:
-            model: any Keras model that returns logits.
-            images: (n, height, width, channels) in [0, 1].
-            labels: (n,), the true classes.
-            starts: points in the ball that members may start at, shape of the images: the `adversarial` of a smaller radius, say.
-            seed: the same seed gives the same result, whatever the batch size.
-            batch_size: bounds memory.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            starts: Points in the ball that members may start at, shape of the images, such as the `adversarial` of a
+                smaller radius (default: none).
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
-            an AutoAttackResult.
+            An AutoAttackResult.
 
         Raises:
-            InputError: for bad input, and starts outside of the ball.
+            InputError: An argument cannot be used, starts are outside of the ball, or the model's gradient or logits
+                are NaN or infinite under attack.
 
         Example:
             found = AutoAttack(epsilon=8 / 255).run(model, images, labels)

@@ -23,13 +23,26 @@ MOMENTUM, SUCCESS_SHARE = 0.75, 0.75
 
 @dataclass(frozen=True, kw_only=True)
 class AutoPGD(PredictionAttack):
-    """APGD in the ball of radius `epsilon` in the `norm` linf or l2, on the `loss` ce (cross-entropy), dlr (difference of logits ratio) or
-    margin (the difference alone).
+    """APGD, projected gradient descent that finds its own step size (Croce and Hein 2020).
 
-    The ratio needs K >= 3 classes, towards a class K >= 4. With `goal=Likeliest(9)` it is APGD-T: each image is led to its likeliest other
-    classes side by side. Step sizes start at 2 eps and halve, per image, where the loss stops to rise, going back to the best point so
-    far. Each of `restarts` starts at random in the ball; an image is left at its first iterate that reaches the goal. For models that draw
-    numbers in inference each gradient is the mean of `expectation` calls. Raises InputError.
+    Step sizes start at 2 `epsilon` and halve, per image, where the loss stops to rise, going back to the best point so
+    far. An image is left at its first iterate that reaches the goal. With `goal=Likeliest(9)` it is APGD-T: each image
+    is led to its likeliest other classes side by side.
+
+    Args:
+        goal: What is to be reached: Untargeted() (any class but the label), Targeted(classes), RandomTarget() or
+            Likeliest().
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        steps: Number of steps, at least 1.
+        loss: "ce" (cross-entropy), "dlr" (difference of logits ratio, which needs 3 classes, towards a class 4) or
+            "margin" (the difference of logits alone).
+        restarts: Number of random starts, at least 1; the worst result of each image is returned.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+        expectation: Calls of the model whose mean each gradient is; more than 1 for models that draw numbers in
+            inference.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the model has too few classes for "dlr".
     """
 
     epsilon: float

@@ -73,9 +73,21 @@ def _strongest(logits: tf.Tensor, count: int, kind: str = "") -> tf.Tensor:
 
 
 def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> np.ndarray:
-    """Return which images (n, height, width, channels) `model` classifies as `labels` (n,), booleans (n,). Raises InputError.
+    """Return which images `model` classifies as `labels`.
 
     A label that ties with another class for the largest logit counts as wrong: no attack may hide in a tie.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        batch_size: Number of images processed at a time.
+
+    Returns:
+        Booleans (n,).
+
+    Raises:
+        InputError: An argument cannot be used, or logits are NaN or infinite.
     """
     check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
@@ -93,5 +105,18 @@ def correct(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 2
 
 
 def accuracy(model: keras.Model, images: Any, labels: Any, *, batch_size: int = 250) -> float:
-    """Return the share of images that `model` classifies as `labels`, in [0, 1]. Raises InputError."""
+    """Return the share of images that `model` classifies as `labels`.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        batch_size: Number of images processed at a time.
+
+    Returns:
+        The share, in [0, 1]; a label that ties with another class counts as wrong.
+
+    Raises:
+        InputError: An argument cannot be used, or logits are NaN or infinite.
+    """
     return float(correct(model, images, labels, batch_size=batch_size).mean())

@@ -36,11 +36,16 @@ from interp.models.model_check import check_model_once
 
 @dataclasses.dataclass(frozen=True)
 class ManipulatedImages(Tabular):
-    """Images (n, height, width, channels) whose maps come closest to given ones, and how close.
+    """Images whose maps come closest to given ones, and how close.
 
-    `distances` (n,) are mean squared differences of the maps (n, height, width, channels), each brought to mean 0 and variance 1:
-    0 where they are the same, 2 where they have nothing in common, 4 where they are opposite, NaN where the class was predicted nowhere;
-    `clean_distances` are those of the clean images.
+    Distances are mean squared differences of the maps, each brought to mean 0 and variance 1: 0 where they are the
+    same, 2 where they have nothing in common, 4 where they are opposite.
+
+    Attributes:
+        adversarial: The images, float32 (n, height, width, channels) in [0, 1].
+        maps: Their maps, (n, height, width, channels), at the size of the explanation's own.
+        distances: Distances of these maps from the given ones, (n,); NaN where the class was predicted nowhere.
+        clean_distances: Distances of the maps of the clean images from the given ones, (n,).
     """
 
     adversarial: np.ndarray
@@ -59,28 +64,30 @@ class ManipulatedImages(Tabular):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplanationAttack:
-    """Moves the map of each image's label as far as it goes in the ball of radius `epsilon`, while the prediction stays.
+    """Moves the map of each image's label as far as it goes in a ball, while the prediction stays.
 
-    Gradient searches of `steps` raise differentiable stand-ins for the measures: pairs in reversed order, minus correlation, strongest
-    positions that lose their place, the centre of mass, minus the share at the strongest positions (Ghorbani et al. 2019), and the way to
-    the mirrored map (Dombrowski et al. 2019). That of the first measure is raised from `restarts` random starts, the others from one. As
-    many draws of noise, and `queries` of a search without gradients, are compared with them. Of all points the worst is returned for
-    each measure by itself, the clean image among them, so every image has an answer.
+    Gradient searches raise differentiable stand-ins for the measures: pairs in reversed order, minus correlation,
+    strongest positions that lose their place, the centre of mass, minus the share at the strongest positions (Ghorbani
+    et al. 2019), and the way to the mirrored map (Dombrowski et al. 2019). That of the first measure is raised from
+    `restarts` random starts, the others from one. As many draws of noise, and a search without gradients, are compared
+    with them. Of all points the worst is returned for each measure by itself, the clean image among them, so every
+    image has an answer.
 
     Args:
-        epsilon: radius of the ball, images in [0, 1].
-        norm: of the ball, linf or l2.
-        explanation: an explanation method that depends on the image, by name or as an object.
-        measures: how maps are compared, the most important first: names of interp.discrepancy.MEASURES, or objects such as
-            TopKOverlap(k=0.1).
-        ranking: signed compares maps as they are, magnitude the sums of their magnitudes over the channels.
-        prediction: kept keeps the class that is given, by default the label; free lets it change.
-        steps: of each gradient search.
-        restarts: random starts of the search for the first measure, and draws of noise.
-        queries: of the search without gradients; 0 leaves it out.
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+        explanation: Explanation method that a gradient can follow, by name or as an object, such as "cam", "gradient"
+            or GradCAM(layer="conv").
+        measures: How maps are compared, the most important first: names of interp.discrepancy.MEASURES, or objects such
+            as TopKOverlap(k=0.1), each kind once.
+        ranking: "signed" reads maps as they are, "magnitude" as the sums of their magnitudes over the channels.
+        prediction: "kept" keeps the class that is given, by default the label; "free" lets it change.
+        steps: Number of steps of each gradient search, at least 1.
+        restarts: Number of random starts of the search for the first measure, and of draws of noise; at least 1.
+        queries: Number of queries for each image in the search without gradients; 0 leaves it out.
 
     Raises:
-        InputError: for settings that cannot be used.
+        InputError: A setting is out of its range or unknown.
 
     Example:
         found = ExplanationAttack(epsilon=0.1, explanation="grad_cam").run(model, images, labels)
@@ -123,7 +130,21 @@ class ExplanationAttack:
         return dict(Counter(objective for objective, _ in plan(self)))
 
     def __call__(self, model: keras.Model, images: Any, labels: Any, *, seed: int = 0, batch_size: int = 250) -> Any:
-        """Return the images (n, height, width, channels) that move the maps furthest by the first measure."""
+        """Return the images that move the maps furthest by the first measure: those of `run`.
+
+        Args:
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes whose maps are moved.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+
+        Returns:
+            Adversarial images, float32 (n, height, width, channels) in [0, 1]: an array for an array, else a tensor.
+
+        Raises:
+            InputError: An argument cannot be used, or the model does not have such maps.
+        """
         found = self.run(model, images, labels, seed=seed, batch_size=batch_size)
         return like(images, tf.constant(found.adversarial[self.chosen[0].title]))
 
@@ -142,20 +163,20 @@ class ExplanationAttack:
         """Attack the maps of the labels.
 
         Args:
-            model: any Keras model that returns logits and has the explanation.
-            images: (n, height, width, channels) in [0, 1].
-            labels: (n,), the classes whose maps are moved.
-            classes: (n,), the classes that must be predicted at the points found (default: the labels).
-            carried: what was found in a smaller ball of the same images, which counts here, too.
-            seed: the same seed gives the same result.
-            batch_size: bounds memory.
-            report: is called after each part of the searches; there are as many as `parts` says.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes whose maps are moved.
+            classes: Integers (n,), the classes that must be predicted at the points found (default: the labels).
+            carried: What was found in a smaller ball of the same images, which counts here, too (default: nothing).
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+            report: Called after each part of the searches; there are as many as `parts` says.
 
         Returns:
-            an ExplanationAttackResult.
+            An ExplanationAttackResult.
 
         Raises:
-            InputError: for bad input, and where the model has no such maps.
+            InputError: An argument cannot be used, or the model does not have such maps.
         """
         state = self._state(model, images, labels, classes, seed, batch_size)
         state.take(CLEAN, state.images.numpy())
@@ -175,21 +196,24 @@ class ExplanationAttack:
     def manipulate(
         self, model: keras.Model, images: Any, labels: Any, target_maps: Any, *, seed: int = 0, batch_size: int = 250
     ) -> ManipulatedImages:
-        """Make the explanations of the images show given maps (Dombrowski et al. 2019), while the prediction stays as `prediction` says.
+        """Make the explanations of the images show given maps, while the prediction stays as `prediction` says.
+
+        The target-map attack of Dombrowski et al. 2019, from each of the random starts.
 
         Args:
-            model: any Keras model that returns logits and has the explanation.
-            images: (n, height, width, channels) in [0, 1].
-            labels: (n,), the classes whose maps are moved.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes whose maps are moved.
             target_maps: (n, height, width) or (n, height, width, channels), at the size of the explanation's own maps.
-            seed: the same seed gives the same result.
-            batch_size: bounds memory.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
 
         Returns:
             ManipulatedImages.
 
         Raises:
-            InputError: for bad input, and targets of another shape than the maps.
+            InputError: An argument cannot be used, the model does not have such maps, or a target map has another shape
+                than they or one value everywhere.
         """
         targets = check_finite("target maps", target_maps).astype(np.float32)
         targets = targets[..., None] if targets.ndim == 3 else targets

@@ -22,11 +22,20 @@ HALVINGS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class FastAdaptiveBoundary(Attack):
-    """FAB: steps onto the linearised boundary to a class, drawn towards the image, so the nearest point beyond it is found.
+    """FAB: steps onto the linearised boundary to a class, drawn towards the image (Croce and Hein 2020).
 
-    The boundaries to the `targets` likeliest other classes are searched side by side; an image is left once a point beyond one of them is
-    within `epsilon` in the `norm` linf or l2. The first of `restarts` starts at the image, others at random within half of the
-    radius. It does not depend on how logits are scaled. Raises InputError.
+    So the nearest point beyond the boundary is found. Boundaries to several classes are searched side by side; an image
+    is left once a point beyond one of them is within `epsilon`. It does not depend on how logits are scaled.
+
+    Args:
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        steps: Number of steps, at least 1.
+        targets: How many of the likeliest other classes are followed, at least 1.
+        restarts: Number of starts, at least 1: the first at the image, others at random within half of the radius.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     epsilon: float

@@ -93,7 +93,15 @@ class Towards(Goal):
 
 @dataclass(frozen=True)
 class Targeted(Towards):
-    """The given `classes` (n,), one for each image of a call and never its label, are predicted. Raises InputError."""
+    """The given classes are predicted.
+
+    Args:
+        classes: Integers (n,), a class for each image of a call, never its label.
+
+    Raises:
+        InputError: The classes are no integers (n,); when called, there are more or fewer images, or a class is unknown
+            to the model or the label of its image.
+    """
 
     classes: Any
 
@@ -127,10 +135,16 @@ class Targeted(Towards):
 
 @dataclass(frozen=True)
 class RandomTarget(Towards):
-    """A class drawn for each image, never its label, is predicted: (label + 1 + r) mod K, r of RandomState(seed).randint(K - 1).
+    """A class drawn for each image, never its label, is predicted.
 
-    The rule of Boopathy et al. 2020. The draw depends on `seed` and the place of an image, not on the seed of the call. The targets of
-    the paper's sample, which its images are drawn before, are those of `evaluation.sample_images`. Raises InputError.
+    It is (label + 1 + r) mod K, r of RandomState(seed).randint(K - 1), the rule of Boopathy et al. 2020. The targets of
+    the paper's sample, which its images are drawn before, are those of `evaluation.sample_images`.
+
+    Args:
+        seed: Seed of the draw, which depends on it and the place of an image, not on the seed of the call.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     seed: int = 99
@@ -148,10 +162,15 @@ class RandomTarget(Towards):
 
 @dataclass(frozen=True)
 class Likeliest(Towards):
-    """Any class but the label, looked for in the direction of each of the `most` likeliest other classes (Croce and Hein 2020).
+    """Any class but the label, looked for in the directions of the likeliest other classes (Croce and Hein 2020).
 
-    All directions of an image are followed side by side, and its first success ends them all; of fewer classes there are fewer
-    directions. Raises InputError.
+    All directions of an image are followed side by side, and its first success ends them all.
+
+    Args:
+        most: Number of directions, at least 1; a model of fewer classes has fewer.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     most: int = 9

@@ -35,9 +35,13 @@ FIRST_WEIGHT = 5e-5
 
 @dataclasses.dataclass(frozen=True)
 class InterpretabilitySneakingResult(Tabular):
-    """What was found for each image: adversarial images (n, height, width, channels), and which of them succeeded, booleans (n,).
+    """What was found for each of n images; one for which no weight led to the target is returned as it came.
 
-    An image for which no weight led to the target is returned as it came.
+    With p radii an image both have a first axis of p.
+
+    Attributes:
+        adversarial: The images, float32 (n, height, width, channels) in [0, 1].
+        succeeded: Booleans (n,), for which of them the target is predicted.
     """
 
     adversarial: np.ndarray
@@ -50,15 +54,31 @@ class InterpretabilitySneakingResult(Tabular):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterpretabilitySneaking:
-    """Lower target margin + weight * discrepancy in a ball: `attack(model, images, labels, targets, epsilons)`.
+    """ISA: fool the prediction and leave the interpretation (Boopathy et al. 2020, section 3).
 
-    It gives an InterpretabilitySneakingResult. The weight of the discrepancy is bisected per image in [0, 1] over `rounds`: the largest
-    with which the target is still reached. `interpretation` is any explanation method, by name or as an object (representation is of a
-    `layer`), `classes` one_class, two_class or all_class, `discrepancy_norm` l1 or l2 (squared). `direction` as in MinimumEpsilon, whose
-    radii in linf are this attack's natural `epsilons`; by sign, every other round starts at `start`, and the iterate of least
-    discrepancy counts of those at the target. The `protocol` strong goes on from what the bisection found, for `search_steps` steps each
-    from there and from as many random starts as `restarts`, towards the least discrepancy as figures report it (divided by the range of
-    the clean map), see StrongSneaking: it is never above that of the protocol reference. Raises InputError.
+    `attack(model, images, labels, targets, epsilons)` lowers target margin + weight * discrepancy in a linf ball. The
+    weight is bisected per image in [0, 1], towards the largest with which the target is still reached; of all weights
+    the least discrepancy at the target is returned. The radii that MinimumEpsilon finds in linf are natural `epsilons`.
+    By sign, every other weight starts at `start`, and the iterate of least discrepancy counts of those at the target.
+
+    Args:
+        interpretation: Explanation method that a gradient can follow, by name or as an object, such as "cam",
+            "gradient" or GradCAM(layer="conv").
+        classes: Whose maps are compared: "one_class" (the true one), "two_class" (true and target) or "all_class".
+        discrepancy_norm: "l1" or "l2" of the difference of two maps; the bisection squares l2.
+        rounds: Number of weights that are tried for each image, at least 1.
+        steps: Number of steps with each weight, at least 1.
+        direction: "sign" steps along the gradient's sign; "reference" steps as the paper's code does, by the clipped
+            gradient.
+        layer: Number of the layer that "representation" looks at, from 0, or from -2 backwards; -1 is the last feature
+            maps before average pooling.
+        protocol: "reference" is the bisection alone. "strong" goes on from what it found, towards the least discrepancy
+            as figures report it (divided by the range of the clean map), and is never above it.
+        search_steps: Number of steps of the strong search from each start, at least 1.
+        restarts: Number of random starts of the strong search beside what the bisection found, 0 or more.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     interpretation: str | Attribution = static("cam", key=description)
@@ -95,11 +115,25 @@ class InterpretabilitySneaking:
         seed: int = 0,
         batch_size: int = 250,
     ) -> InterpretabilitySneakingResult:
-        """Attack each image (n, height, width, channels) in [0, 1] within its radius of `epsilons` (n,); not where that is NaN.
+        """Attack each image within its radius.
 
-        `labels` and `targets` (n,) are the true classes and the wanted ones, `start` adversarial images of smaller radii. Random starts
-        depend on `seed` and the position of an image.
-        Several radii an image, `epsilons` (p, n), are attacked in one go and give adversarial (p, n, height, width, channels).
+        Args:
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the true classes.
+            targets: Integers (n,), the target classes, never the label of the image.
+            epsilons: The radius of each image in linf, (n,), from 0 to 1; an image whose radius is NaN is not attacked.
+                Several radii an image, (p, n), are attacked in one go.
+            start: Adversarial images of smaller radii, shape of the images (default: the images).
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+
+        Returns:
+            An InterpretabilitySneakingResult.
+
+        Raises:
+            InputError: An argument cannot be used, the model does not have such maps, or logits, maps or gradients are
+                NaN or infinite under attack.
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

@@ -25,10 +25,15 @@ CLEAN = "clean"
 class ExplanationAttackResult(Tabular):
     """What was found for each of n images, by the titles of the measures.
 
-    `adversarial` holds the images (n, height, width, channels) whose maps are furthest from the clean ones, `values` (n,) the measure there
-    and `found_by` (n,) the search that found them, "clean" where nothing moved the map. `by_search` holds, by the names of searches, the
-    values (n,) of what each found alone. NaN stands where the measure is not defined, or the class was predicted nowhere. `constant` (n,)
-    says which clean maps have one value everywhere.
+    NaN stands where a measure is not defined, or the class was predicted nowhere.
+
+    Attributes:
+        adversarial: For each measure the images whose maps are furthest from the clean ones,
+            (n, height, width, channels).
+        values: For each measure its value there, (n,).
+        found_by: For each measure the search that found them, texts (n,); "clean" where nothing moved the map.
+        by_search: For each search by its name, and each measure, the value of what it found alone, (n,).
+        constant: Booleans (n,), which clean maps have one value everywhere.
     """
 
     adversarial: Mapping[str, np.ndarray]

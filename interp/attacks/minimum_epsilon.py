@@ -32,9 +32,12 @@ RESTART_SHARE = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class MinimumEpsilonResult(Tabular):
-    """What was found for each image: adversarial images (n, height, width, channels), their radii (n,), and which were broken.
+    """What was found for each of n images; one that no radius broke is returned as it came.
 
-    Radii are in the attack's norm. An image that no radius broke has the radius NaN and is returned as it came.
+    Attributes:
+        adversarial: The images, float32 (n, height, width, channels) in [0, 1].
+        epsilons: Smallest radius found (n,), in the attack's norm; NaN where none was.
+        broken: Booleans (n,), for which of them the target is predicted.
     """
 
     adversarial: np.ndarray
@@ -52,13 +55,23 @@ class MinimumEpsilonResult(Tabular):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MinimumEpsilon:
-    """Bisection of the radius per image, all inside one compiled graph; `attack(model, images, targets)` gives a MinimumEpsilonResult.
+    """The smallest radius at which a targeted attack succeeds, bisected per image (Boopathy et al. 2020, section 6).
 
-    Radii are in the `norm` linf, from 0.05 on and up to 1, or l2, from 0.5 on and up to the diagonal of the cube of images,
-    sqrt(height * width * channels). Each of `rounds` radii is tried by `steps` steps that start in turn at the image and at random.
-    Images that no radius broke are searched again from `restarts` random shades of grey: away from all images, where gradients that
-    training flattened around them are of use again. `direction="reference"` starts at the image only and steps as the paper's code
-    does (with 10 steps, in linf), see TargetedSteps. Raises InputError.
+    `attack(model, images, targets)` returns a MinimumEpsilonResult. Radii in linf begin at 0.05 and go up to 1, in l2
+    they begin at 0.5 and go up to the diagonal of the cube of images, sqrt(height * width * channels). Steps start in
+    turn at the image and at random.
+
+    Args:
+        rounds: Number of radii that are tried for each image, at least 1.
+        steps: Number of steps at each radius, at least 1.
+        restarts: Number of random shades of grey from which images that no radius broke are searched again by sign, 0
+            or more: away from all images, gradients that training flattened around them are of use again.
+        direction: "sign" steps along the steepest direction, in linf the gradient's sign; "reference" starts at the
+            image only and steps as the paper's code does (with 10 steps), in linf alone.
+        norm: Norm of the radii: "linf" (the largest change of a pixel) or "l2" (over all pixels and channels).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     rounds: int = 10
@@ -82,7 +95,21 @@ class MinimumEpsilon:
     def __call__(
         self, model: keras.Model, images: Any, targets: Any, *, seed: int = 0, batch_size: int = 250
     ) -> MinimumEpsilonResult:
-        """Search for each image (n, height, width, channels) in [0, 1] the smallest radius that makes the model see `targets` (n,)."""
+        """Search the smallest radius of each image.
+
+        Args:
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            targets: Integers (n,), the target classes.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time; random draws do not depend on it.
+
+        Returns:
+            A MinimumEpsilonResult.
+
+        Raises:
+            InputError: An argument cannot be used, or the model's gradient or logits are NaN or infinite under attack.
+        """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)

@@ -28,13 +28,29 @@ TIMED_IMAGES, TIMED_STEPS, ROUNDS, ENOUGH = 100, 5, 3, 0.85
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectedGradientDescent(PredictionAttack):
-    """Steps of size `step_size` that raise the cross-entropy, by its log odds, within `epsilon` of the image in the `norm` linf or l2.
+    """PGD: steps that raise the cross-entropy, by its log odds, within a ball around the image (Madry et al. 2018).
 
-    With a target as `goal`, Targeted(classes) or RandomTarget(), they lower that of the target. Without `random_start` the attack starts
-    at the image, and `iterate="last"` returns where it ends: the protocol of Boopathy et al. 2020. `restarts` random starts keep each
-    image's worst result; `iterate="worst"` its worst iterate; `iterate="first"` the first that reaches the goal, after which nothing
-    more is spent on the image. With the `precision` bfloat16 gradients are computed in it, on the package's networks; whether the goal
-    is reached is decided with room for its rounding, and in the end in float32. Raises InputError.
+    With a target as `goal` they lower the cross-entropy of the target. Without a random start, and with the last
+    iterate, it is the protocol of Boopathy et al. 2020.
+
+    Args:
+        goal: What is to be reached: Untargeted() (any class but the label), Targeted(classes), RandomTarget() or
+            Likeliest().
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        step_size: Size of a step in the norm, for images in [0, 1]; above 0, in linf at most 1.
+        steps: Number of steps, at least 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+        random_start: Whether steps start at random in the ball, else at the image.
+        restarts: Number of random starts, at least 1; the worst result of each image is returned. More than 1 need
+            `random_start`.
+        iterate: "last" returns where the steps end, "worst" the most harmful iterate of each image, "first" the first
+            that reaches the goal, after which nothing more is spent on the image.
+        precision: "float32", or "bfloat16" for gradients, on the package's networks. With the first iterate whether the
+            goal is reached is then decided with room for rounding; what is found is judged in float32.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, "bfloat16" came for a model that is no
+            network of this package.
     """
 
     epsilon: float
@@ -107,9 +123,20 @@ class _Facts(NamedTuple):
 
 
 def faster_precision(attack: ProjectedGradientDescent, model: keras.Model, images: Any, labels: Any) -> str:
-    """Time a short attack in float32 and in bfloat16 and return "bfloat16" where it takes less than 0.85 of the time, else "float32".
+    """Time a short attack in float32 and in bfloat16, and return the faster precision on this machine.
 
-    Models that are not of this package keep their own precision: "float32". Raises InputError.
+    Args:
+        attack: The attack that is to be run; five of its steps are timed, three times in each precision.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid. One that is no network of this
+            package keeps its own precision.
+        images: float32 (n, height, width, channels) in [0, 1], of which the first 100 are used.
+        labels: Integers (n,), the true classes.
+
+    Returns:
+        "bfloat16" where it takes less than 0.85 of the time, else "float32".
+
+    Raises:
+        InputError: An argument cannot be used.
     """
     check_instance(
         "the attack",

@@ -18,11 +18,21 @@ from interp.models.prepared import prepare
 
 @dataclass(frozen=True, kw_only=True)
 class Square(PredictionAttack):
-    """Random squares kept where they raise the margin towards the `goal`: black box, in the ball of `epsilon` in the `norm` linf or l2.
+    """Random squares, kept where they raise the margin towards the goal: a black box (Andriushchenko et al. 2020).
 
-    In l_inf squares are of +-eps per channel, in l2 the mass of one window moves to another. It starts at a random pattern of size eps
-    and asks for `steps` logits an image, fewer once the goal is reached; `share` of the pixels are in the first squares. What
-    gradients miss because they are masked, this finds. Raises InputError.
+    In linf squares are of +-`epsilon` per channel, in l2 the mass of one window moves to another. It starts at a random
+    pattern of size `epsilon`. What gradients miss because they are masked, this finds.
+
+    Args:
+        goal: What is to be reached: Untargeted() (any class but the label), Targeted(classes), RandomTarget() or
+            Likeliest().
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        steps: Number of queries for each image, at least 1; fewer are asked once the goal is reached.
+        share: Share of the pixels that the first squares cover: above 0, at most 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     epsilon: float

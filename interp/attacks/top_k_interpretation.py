@@ -23,15 +23,27 @@ PENALTY, LEAD = 10.0, 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class TopKInterpretation(Attack):
-    """Steps that lower the label's map at the `k` strongest positions it has on the clean image.
+    """Steps that lower the label's map at the strongest positions it has on the clean image (Ghorbani et al. 2019).
 
-    Starts uniformly in the ball of radius `epsilon` in the `norm` linf or l2, steps along the steepest direction, in linf the gradient's
-    sign, and returns the last iterate, whose prediction may be another one: what is reported of it is over images whose prediction
-    stayed. With `keep_prediction` a change costs, and of the iterates with the clean prediction, the clean image among them, that of the
-    lowest sum counts. `interpretation` is any explanation method, by name or as an object: cam, grad_cam, gradient,
-    GradCAM(layer="conv"); with the `ranking` magnitude its maps are read as sums of magnitudes over the channels. Gradients of ReLU
-    networks are searched with softplus's derivative. Raises InputError, naming the method, for one that the model has not or that does
-    not change with the image.
+    It starts uniformly in the ball, steps along the steepest direction, in linf the gradient's sign, and returns the
+    last iterate, whose prediction may be another one: what is reported of it is over images whose prediction stayed.
+    Gradients of ReLU networks are searched with softplus's derivative.
+
+    Args:
+        epsilon: Radius of the ball, for images in [0, 1]; in linf at most 1.
+        step_size: Size of a step in the norm, for images in [0, 1]; above 0, in linf at most 1.
+        steps: Number of steps, at least 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
+        k: Number of strongest positions, at least 1 and at most those of the map.
+        interpretation: Explanation method that a gradient can follow, by name or as an object, such as "cam",
+            "gradient" or GradCAM(layer="conv").
+        keep_prediction: Whether a change of the prediction costs; then of the iterates with the clean prediction, the
+            clean image among them, that of the lowest sum is returned.
+        ranking: "signed" reads maps as they are, "magnitude" as the sums of their magnitudes over the channels.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the model does not have such maps, or they do
+            not change with the image.
     """
 
     epsilon: float

@@ -23,7 +23,13 @@ VALUES = 512 * 28 * 28
 
 
 class Maps(NamedTuple):
-    """Maps (n, m, height, width, ...) of m classes of each image, the logits (n, K) beside them, and further values (n, m)."""
+    """What a method computes inside a graph for m classes of each of n images.
+
+    Attributes:
+        maps: The maps, (n, m, height, width, ...).
+        logits: The logits beside them, (n, classes).
+        values: Further values, (n, m) each, in the order of the method's `values`.
+    """
 
     maps: tf.Tensor
     logits: tf.Tensor
@@ -32,11 +38,18 @@ class Maps(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Attribution(ABC):
-    """An explanation method: its settings, and `attribution(images, labels)` for people where it has a model.
+    """An explanation method: its settings, and `attribution(images, labels)` where it has a model.
 
-    Without a model it is a description, which attacks, discrepancies and training objectives take. `model` is any Keras model that returns
-    logits (n, K), or what a softmax or sigmoid at its end makes of them, which is cut; it stays as it is, and its weights are read at
-    every call. At most `chunk_size` images are in memory at a time (default: by their size). Raises InputError.
+    Without a model it is a description, which attacks, discrepancies and training objectives take. The model stays as
+    it is, and its weights are read at every call.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     # Names of the further values of the maps.
@@ -65,17 +78,37 @@ class Attribution(ABC):
         return hash(self.describe())
 
     def __call__(self, images: Any, labels: Any) -> Any:
-        """Return maps of the `labels` (n,): (n, height, width, channels), or (n, height, width, 1) of methods that look at a layer.
+        """Return maps of the labels.
 
-        `images` are float32 (n, height, width, channels) in [0, 1]; an array gives an array, a tensor a tensor, through which no gradient
-        flows. Raises InputError.
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes that are explained.
+
+        Returns:
+            float32 (n, height, width, channels), or (n, height, width, 1) of methods with one value a pixel. An array
+            for an array, else a tensor, through which no gradient flows.
+
+        Raises:
+            InputError: An argument cannot be used, there is no model, or it does not have such maps, or they are NaN or
+                infinite.
         """
         return self.explain(images, labels).maps
 
     def explain(self, images: Any, labels: Any, *, first: int = 0) -> Explanation:
-        """The same maps with what belongs to them: method, layer, and values such as the completeness gap. Raises InputError.
+        """Return the same maps with what belongs to them: method, layer, and values such as the completeness gap.
 
-        `first` is the place of the first image among images explained by several calls, which random draws depend on.
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes that are explained.
+            first: Place of the first image among images that are explained by several calls, which random draws depend
+                on.
+
+        Returns:
+            An Explanation.
+
+        Raises:
+            InputError: An argument cannot be used, there is no model, or it does not have such maps, or they are NaN or
+                infinite.
         """
         check_number("first", first, minimum=0, whole=True)
         if self.model is None:
@@ -122,10 +155,19 @@ class Attribution(ABC):
 
     @abstractmethod
     def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
-        """Maps of the `classes` (n, m) at `points`, which may be differentiated; for use inside a compiled function.
+        """Return maps that may be differentiated; for use inside a compiled function.
 
-        `rows` (n,) are the places of the images among all images, which random draws depend on. Raises InputError where the model has
-        no such maps.
+        Args:
+            model: The prepared model.
+            points: The images as its points.
+            classes: Integers (n, m), the classes that are explained.
+            rows: Integers (n,), the places of the images among all images, which random draws depend on.
+
+        Returns:
+            Maps of the classes, and the logits beside them.
+
+        Raises:
+            InputError: The model does not have such maps.
         """
 
     def for_search(self) -> "Attribution":

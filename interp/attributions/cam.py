@@ -12,11 +12,18 @@ LAST_LAYER = -1
 
 @dataclass(frozen=True, eq=False)
 class CAM(Attribution):
-    """Class activation map sum_c W_ck A_c (Zhou et al. 2016) of a model that ends in average pooling and a dense layer, for people
-    upsampled: (n, height, width, 1).
+    """Class activation map sum_c W_ck A_c (Zhou et al. 2016), upsampled to (n, height, width, 1) when it is called.
 
-    `rectified` takes the positive part of W: Grad-CAM++ in its closed form for average pooling. Raises InputError when called for a
-    model without that end.
+    It needs a model that ends in average pooling and one dense layer.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        rectified: Whether the positive part of W is taken alone: Grad-CAM++ in its closed form for average pooling.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the model does not have that end.
     """
 
     at_layer = True
@@ -38,9 +45,19 @@ class CAM(Attribution):
 
 @dataclass(frozen=True, eq=False)
 class Representation(Attribution):
-    """Outputs of the layer `index`, -1 for the last feature maps before average pooling; the same for all classes.
+    """The outputs of one layer, the same for all classes: for discrepancies and attacks.
 
-    For discrepancies and attacks: maps (n, 1, height, width, channels) have more channels than a picture shows. Raises InputError.
+    Maps (n, 1, height, width, channels) have more channels than a picture shows.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        index: Number of the layer that is looked at, from 0, or from -2 backwards; -1 is the last feature maps before
+            average pooling.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has no maps.
     """
 
     index: int = field(default=LAST_LAYER, kw_only=True)

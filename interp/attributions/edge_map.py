@@ -11,7 +11,18 @@ from interp.models.prepared import PreparedModel
 
 @dataclass(frozen=True, eq=False)
 class EdgeMap(OfOneClass):
-    """Sobel magnitude of the image, mean over its channels, (n, height, width, 1): no weight of the model and no label plays a part."""
+    """Sobel magnitude of the image, mean over its channels, (n, height, width, 1): what a method has to beat.
+
+    No weight of the model and no label plays a part.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     differentiable = False
     obstacle = "shows edges of the image and nothing of the model"

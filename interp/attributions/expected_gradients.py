@@ -20,20 +20,27 @@ STREAM = 2**20
 
 @dataclass(frozen=True, eq=False)
 class ExpectedGradients(OfGradients):
-    """Mean of (image - baseline) times the gradient at a random place between them (Erion et al. 2021), shape of the images.
+    """Mean of (image - baseline) times the gradient at a random place between them (Erion et al. 2021).
 
-    Each of the samples draws one of the baselines and a place on the straight way from it to the image, by `seed` and the place of the
-    image among the images. The sum of a map is f(image) minus the mean f(baseline), up to the error of the draws. Attacks search with
-    four samples at most.
+    Maps have the shape of the images; the method is also called GradientSHAP. Each of the samples draws one of the
+    baselines and a place on the straight way from it to the image. The sum of a map is f(image) minus the mean
+    f(baseline), up to the error of the draws. Attacks search with four samples at most.
 
     Args:
-        baselines: Images (k, height, width, channels) to draw from, such as some of the training set, or what IntegratedGradients takes:
-            a number, an image, "mean" or "blur".
-        samples: How many are drawn for each image.
-        seed: Of the draws.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+        baselines: Images (k, height, width, channels) to draw from, such as some of the training set, or a value in
+            [0, 1], an image (height, width, channels), "mean" (of each image and channel) or "blur" (each image after a
+            Gaussian blur).
+        samples: Number of samples that are drawn for each image, at least 1.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
+        at_once: Whether all samples are in memory at once: for training.
 
     Raises:
-        InputError: For settings that are none, and when called for images of another shape than the baselines.
+        InputError: A setting is out of its range or unknown; when called, images and baselines differ in shape.
 
     Example:
         `ExpectedGradients(model, baselines=train_images[:100], samples=200)(images, labels)`

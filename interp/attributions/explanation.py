@@ -23,10 +23,17 @@ _LARGEST = 448
 
 @dataclass(frozen=True)
 class Explanation:
-    """Maps (n, height, width, channels or 1) with the name of the method, the layer it looked at, and further values (n,).
+    """What a method explained of n images.
 
-    `images` (n, height, width, channels) and the explained `labels` (n,) are what pictures show; of an explanation without them
-    pictures show the maps alone.
+    Without images, pictures of it show the maps alone.
+
+    Attributes:
+        maps: The maps, (n, height, width, channels), or (n, height, width, 1) of methods with one value a pixel.
+        method: Name of the method.
+        layer: Name of the layer that the method looked at; None for methods that look at none.
+        values: Further values by name, (n,) each, such as the completeness gap.
+        images: The images, (n, height, width, channels), or None.
+        labels: Integers (n,), the classes that are explained, or None.
     """
 
     maps: Any
@@ -37,17 +44,19 @@ class Explanation:
     labels: Any = field(default=None, repr=False)
 
     def to_html(self, path: str | Path | None = None, *, class_names: Sequence[str] | None = None) -> str:
-        """One HTML page to pick an image on: the image, its map over it, and the further values; nothing is loaded from elsewhere.
+        """Return one HTML page to pick an image on: the image, its map over it, and the further values.
+
+        Nothing is loaded from elsewhere.
 
         Args:
-            path: where the page is written, completely or not at all (default: nowhere).
-            class_names: texts (classes,) for the labels (default: "class 3").
+            path: File that the page is written to, completely or not at all (default: none).
+            class_names: Names of the classes, texts (classes,) (default: "class 3").
 
         Returns:
-            the text of the page.
+            The text of the page.
 
         Raises:
-            InputError: for a path that cannot be written, and for names that are no texts or too few.
+            InputError: The path cannot be written, or names are no texts or too few.
         """
         names = self._names(class_names)
         tiles = self._tiles(len(names))

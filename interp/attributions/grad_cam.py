@@ -30,12 +30,24 @@ class OfLayerGradients(OfOneLayer, OfGradients):
 
 @dataclass(frozen=True, eq=False)
 class GradCAM(OfLayerGradients):
-    """Grad-CAM relu(sum_c mean(g_c) A_c) of one layer (Selvaraju et al. 2017), for people upsampled: (n, height, width, 1).
+    """Grad-CAM relu(sum_c mean(g_c) A_c) of one layer (Selvaraju et al. 2017).
 
-    A are the outputs of `layer`, by default the last with a spatial output, g their gradient. Of a transformer's tokens (n, tokens,
-    channels) `grid` is their (height, width), by default a square; a class token before them is left out. Where only the class token
-    is read after a layer, g is 0 elsewhere: look at a layer before the last attention. Raises InputError when called for a layer that
-    does not exist or has neither maps nor tokens; the message lists those that have.
+    A are the layer's outputs, g their gradient; called, it gives maps upsampled to (n, height, width, 1). Where only
+    the class token of a transformer is read after a layer, g is 0 elsewhere: look at a layer before the last attention.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+        layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
+        grid: (height, width) of a transformer's tokens (n, tokens, channels), or one number for both (default: a
+            square). A class token before them is left out.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True
@@ -52,10 +64,24 @@ def weigh_by_gradient(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True, eq=False)
 class GradCAMPlusPlus(OfLayerGradients):
-    """Grad-CAM++ of one layer (Chattopadhay et al. 2018) with score exp(logit), for people upsampled: (n, height, width, 1).
+    """Grad-CAM++ relu(sum_c w_c A_c) of one layer, with score exp(logit) (Chattopadhay et al. 2018).
 
-    alpha = g^2 / (2 g^2 + sum(A) g^3), weights sum(alpha relu(g)), map relu(sum_c w_c A_c). `layer` and `grid` as in GradCAM. CAM with
-    `rectified` is its closed form for average pooling.
+    A are the layer's outputs, g their gradient, alpha = g^2 / (2 g^2 + sum(A) g^3), and w = sum(alpha relu(g)); called,
+    it gives maps upsampled to (n, height, width, 1). CAM with `rectified` is its closed form for average pooling.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+        layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
+        grid: (height, width) of a transformer's tokens (n, tokens, channels), or one number for both (default: a
+            square). A class token before them is left out.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True
@@ -73,9 +99,24 @@ def _weigh(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True, eq=False)
 class LayerCAM(OfLayerGradients):
-    """LayerCAM relu(sum_c relu(g_c) A_c) of one layer (Jiang et al. 2021), for people upsampled: (n, height, width, 1).
+    """LayerCAM relu(sum_c relu(g_c) A_c) of one layer (Jiang et al. 2021).
 
-    Each place has weights of its own, so that maps of early layers are worth looking at. `layer` and `grid` as in GradCAM.
+    A are the layer's outputs, g their gradient; called, it gives maps upsampled to (n, height, width, 1). Each place
+    has weights of its own, so that maps of early layers are worth looking at.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+        layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
+        grid: (height, width) of a transformer's tokens (n, tokens, channels), or one number for both (default: a
+            square). A class token before them is left out.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True
@@ -92,7 +133,21 @@ def _weigh_each_place(outputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 class GuidedGradCAM(OfLayerGradients):
     """Upsampled Grad-CAM times guided backpropagation (Selvaraju et al. 2017), shape of the images.
 
-    `layer` and `grid` as in GradCAM, activations as in GuidedBackprop, and like that known to fail the sanity check (Adebayo et al. 2018).
+    Defined for ReLU alone, and known to fail the sanity check of Adebayo et al. (2018), as guided backpropagation is.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+        layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
+        grid: (height, width) of a transformer's tokens (n, tokens, channels), or one number for both (default: a
+            square). A class token before them is left out.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens, or the model has another activation than ReLU, which is named.
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:

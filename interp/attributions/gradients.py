@@ -67,7 +67,18 @@ class OfGradients(OfOneClass):
 
 @dataclass(frozen=True, eq=False)
 class VanillaGradient(OfGradients):
-    """Gradient of the label's logit by the image (Simonyan et al. 2014), shape of the images."""
+    """Gradient of the label's logit by the image (Simonyan et al. 2014), shape of the images.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         return Maps(*self.label_gradient(model, points, labels))
@@ -75,7 +86,18 @@ class VanillaGradient(OfGradients):
 
 @dataclass(frozen=True, eq=False)
 class InputXGradient(OfGradients):
-    """Image times the gradient of the label's logit (Shrikumar et al. 2016), shape of the images."""
+    """Image times the gradient of the label's logit (Shrikumar et al. 2016), shape of the images.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         gradient, logits = self.label_gradient(model, points, labels)
@@ -86,7 +108,17 @@ class InputXGradient(OfGradients):
 class DeconvNet(OfGradients):
     """Gradient in which each ReLU passes back what is positive of it (Zeiler and Fergus 2014), shape of the images.
 
-    Defined for ReLU alone: a model with another activation is refused by name.
+    Defined for ReLU alone.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Has no effect here: by this rule ReLU has no step.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the model has another activation than ReLU,
+            which is named.
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
@@ -95,10 +127,21 @@ class DeconvNet(OfGradients):
 
 @dataclass(frozen=True, eq=False)
 class GuidedBackprop(OfGradients):
-    """Gradient in which each ReLU that was active passes back what is positive of it (Springenberg et al. 2015), shape of the images.
+    """Gradient in which each active ReLU passes back what is positive of it (Springenberg et al. 2015).
 
-    Defined for ReLU alone: a model with another activation is refused by name. Known to fail the sanity check of Adebayo et al.
+    Maps have the shape of the images. Defined for ReLU alone, and known to fail the sanity check of Adebayo et al.
     (2018): its maps hardly depend on the upper weights.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the model has another activation than ReLU,
+            which is named.
     """
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:

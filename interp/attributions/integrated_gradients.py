@@ -27,15 +27,30 @@ SMALL_IMAGE = 1024
 
 @dataclass(frozen=True, eq=False)
 class IntegratedGradients(OfGradients):
-    """Image minus baseline times the gradient averaged on the straight way between them (Sundararajan et al. 2017), shape of the images.
+    """Image minus baseline times the mean gradient on the straight way between them (Sundararajan et al. 2017).
 
-    `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left). `baseline` is a value in [0, 1], an image (height,
-    width, channels), "mean" (of each image and channel), "blur" (each image after a Gaussian blur), or several images (k, height, width,
-    channels), over which maps are averaged. With `tolerance` the number of points starts at 8 and doubles, for the images that need it and
-    up to `steps`, until the completeness gap |sum of the map - (f(image) - f(baseline))| is at most that many logits; with several
-    baselines f(baseline) is their mean. `explain` returns the gap and the number of points of each image, and with a tolerance which
-    images `missed` it, of which a warning tells.
-    Attacks search with five points of the right rule, as the paper's training does.
+    Maps have the shape of the images. `explain(...).values` has `gap`, the completeness gap: how many logits the sum of
+    the map is away from f(image) minus f(baseline), of several baselines their mean. It also has `points`, the number
+    of points of each image, and with a tolerance `missed`, which images missed it, of which a warning tells. Attacks
+    search with five points of the right rule, as the paper's training does.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        softplus: Steepness, above 0, of the softplus whose derivative ReLU passes back in place of its step (default:
+            none; attacks search with 20).
+        steps: Number of points, at least 1; at most 2,048 of Gauss-Legendre and 100,000 of another rule.
+        rule: Quadrature rule: "gauss_legendre", "midpoint", "right" or "left".
+        baseline: A value in [0, 1], an image (height, width, channels), "mean" (of each image and channel), "blur"
+            (each image after a Gaussian blur), or several images (k, height, width, channels), over which maps are
+            averaged.
+        tolerance: Completeness gap, in logits and above 0, that is wanted at most: the number of points starts at 8 and
+            doubles for the images that need it, up to `steps` (default: none, all images have `steps` points).
+        at_once: Whether all points are in memory at once: for training.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, images and baseline differ in shape.
     """
 
     values = ("gap", "points")

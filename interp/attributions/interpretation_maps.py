@@ -23,10 +23,15 @@ USUAL_BATCH = 50
 
 @dataclass(frozen=True, kw_only=True)
 class InterpretationMaps:
-    """Maps of a model for people and figures: `maps(model, images, classes)`; compiled once for a model.
+    """Maps of several classes at once, for figures and measures: `maps(model, images, classes)`.
 
-    `name` is an explanation method by name or as an object, such as cam, cam++, ig, grad_cam or GradCAM(layer="conv"); `layer` is the
-    one of representation. Maps that look at a layer have its sides. Raises InputError.
+    Compiled once for a model. Maps that look at a layer have its sides.
+
+    Args:
+        name: An explanation method, by name or as an object, such as "cam", "cam++", "ig", "grad_cam" or
+            GradCAM(layer="conv").
+        layer: Number of the layer that "representation" looks at, from 0, or from -2 backwards; -1 is the last feature
+            maps before average pooling.
     """
 
     name: str | Attribution
@@ -39,9 +44,20 @@ class InterpretationMaps:
         return Representation(index=self.layer) if isinstance(method, Representation) else method
 
     def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int | None = None) -> np.ndarray:
-        """Return maps (n, m, height, width, ...) of the `classes` (n, m) of `images` (n, height, width, channels). Raises InputError.
+        """Return maps of the classes.
 
-        At most `batch_size` images are in memory at a time (default: by the size of the images and the number of classes).
+        Args:
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+            images: float32 (n, height, width, channels) in [0, 1].
+            classes: Integers (n, m), the classes that are explained.
+            batch_size: Number of images processed at a time, at most (default: by their size and the number of
+                classes).
+
+        Returns:
+            float32 (n, m, height, width, ...).
+
+        Raises:
+            InputError: An argument cannot be used, the name is unknown, or the model does not have such maps.
         """
         if batch_size is not None:
             check_number("batch_size", batch_size, minimum=1, whole=True)
@@ -97,7 +113,19 @@ def maps_batch(method: Attribution, classes: int, image_shape: tuple[int, int, i
 
 
 def check_maps(method: Attribution, model: keras.Model, images: tf.Tensor) -> str:
-    """Raise InputError where `model` has no maps by the method; return the layer that it looks at, "" where it looks at none."""
+    """Check that a model has maps by a method: before long work.
+
+    Args:
+        method: An explanation method as an object.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: A float32 tensor (n, height, width, channels) in [0, 1].
+
+    Returns:
+        Name of the layer that the method looks at, "" where it looks at none.
+
+    Raises:
+        InputError: The model does not have such maps.
+    """
 
     def run(images: tf.Tensor) -> tf.Tensor:
         prepared = prepare(model, rearrange=True)

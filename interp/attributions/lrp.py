@@ -30,21 +30,27 @@ from interp.models.recorded_model import LayerCall
 
 @dataclass(frozen=True, eq=False)
 class LRP(OfOneClass):
-    """Relevance of each pixel for the label's logit, passed back layer by layer (Montavon et al. 2019), shape of the images.
+    """Layer-wise relevance propagation (Bach et al. 2015), its rules by layer as in Montavon et al. (2019).
 
-    The rule "epsilon" shares the relevance of z = sum_i w_i x_i + b out by w_i x_i / (z + epsilon sign z), "zplus" by the positive w_i x_i
-    alone. ReLU, dropout and scaling of pixels pass it on, batch normalisation is folded into the layer before it, sums share out by their
-    terms, average pooling by what it averages, and in maximum pooling the winner takes all. `explain(...).values` has `bias`, what the
-    biases took, and `conservation`, |sum of the map + bias - logit|: what was lost to epsilon, and where zplus found nothing positive.
+    The relevance of each pixel for the label's logit, passed back layer by layer; maps have the shape of the images.
+    The rule "epsilon" shares the relevance of z = sum_i w_i x_i + b out by w_i x_i / (z + epsilon sign z), "zplus" by
+    the positive w_i x_i alone. ReLU, dropout and scaling of pixels pass it on, batch normalisation is folded into the
+    layer before it, sums share out by their terms, average pooling by what it averages, and in maximum pooling the
+    winner takes all. `explain(...).values` has `bias`, what the biases took, and `conservation`, |sum of the map + bias
+    - logit|: what was lost to epsilon, and where zplus found nothing positive.
 
     Args:
-        rules: "epsilon" or "zplus" for all dense and convolutional layers, or a dictionary from names or kinds of layers to a rule, such
-            as {"Conv2D": "zplus", "conv1": "epsilon"}; names go before kinds, and layers that it leaves out have "epsilon".
-        epsilon: What sums are moved away from 0 by.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        rules: "epsilon" or "zplus" for all dense and convolutional layers, or a dictionary from names or kinds of
+            layers to a rule, such as {"Conv2D": "zplus", "conv1": "epsilon"}; names go before kinds, and layers that it
+            leaves out have "epsilon".
+        epsilon: What sums are moved away from 0 by; above 0.
 
     Raises:
-        InputError: For settings that are none, and when called for a model that is neither functional nor Sequential, that lacks a layer
-            of `rules`, or that has a layer without a rule, which is named.
+        InputError: A setting is out of its range or unknown; when called, the model is neither functional nor
+            Sequential, lacks a layer of `rules`, or has a layer without a rule, which is named.
 
     Example:
         `LRP(model, rules={"Conv2D": "zplus", "Dense": "epsilon"})(images, labels)`

@@ -20,18 +20,22 @@ SHARE, LEAST = 15, 4
 class Occlusion(OfHiddenPixels):
     """How much the label's score falls where a window hides the pixel (Zeiler and Fergus 2014): (n, height, width, 1).
 
-    The window moves over the image in steps of `stride`, from the upper left corner until it reaches the lower right one, where it
-    may be cut; the value of a pixel is the mean fall over the windows that cover it, as in Captum.
+    The window moves over the image in steps of `stride`, from the upper left corner until it reaches the lower right
+    one, where it may be cut; the value of a pixel is the mean fall over the windows that cover it, as in Captum.
 
     Args:
-        window: Height and width in pixels, or one number for both (default: a fifteenth of each side, at least 4 pixels).
-        stride: Steps down and to the right in pixels, at most a window each, or one number for both (default: half a window).
-        fill: What a hidden pixel shows: a value in [0, 1], an image (height, width, channels), "mean" of each image and channel, or
-            "blur", each image after a Gaussian blur.
-        score: "logit" or "probability" of the label.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        score: What is asked of the label: "logit" or "probability".
+        fill: What a hidden pixel shows: a value in [0, 1], an image (height, width, channels), "mean" (of each image
+            and channel) or "blur" (each image after a Gaussian blur).
+        window: (height, width) in pixels, or one number for both (default: a fifteenth of each side, at least 4
+            pixels).
+        stride: Steps (down, right) in pixels, at most a window each, or one number for both (default: half a window).
 
     Raises:
-        InputError: For settings that are none, and when called for images that are smaller than the window.
+        InputError: A setting is out of its range or unknown; when called, images are smaller than the window.
 
     Example:
         `Occlusion(model, window=15, stride=8)(images, labels)`

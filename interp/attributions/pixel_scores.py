@@ -10,9 +10,18 @@ from interp.core.names import RANKINGS
 
 
 def pixel_scores(maps: Any, ranking: str = "signed") -> np.ndarray:
-    """Scores (n, height, width) of maps (n, height, width, channels), float32: the sum over the channels, or of magnitudes.
+    """Return one score a pixel, by which maps are ranked.
 
-    `signed` ranks what speaks for the class first and what speaks against it last, `magnitude` ranks both first. Raises InputError.
+    Args:
+        maps: (n, height, width, channels).
+        ranking: How pixels are ranked: "signed", by the sum over the channels, so what speaks for the class comes first
+            and what speaks against it last, or "magnitude", by that of magnitudes, so both come first.
+
+    Returns:
+        float32 (n, height, width).
+
+    Raises:
+        InputError: The maps are not finite numbers of such a shape, or the ranking is unknown.
     """
     check_choice("ranking", ranking, RANKINGS)
     array = check_finite("maps", maps).astype(np.float32)

@@ -12,7 +12,17 @@ from interp.models.prepared import PreparedModel
 
 @dataclass(frozen=True, eq=False)
 class RandomBaseline(OfOneClass):
-    """Uniform noise in [0, 1) that depends on `seed` and the place of an image among the images, (n, height, width, 1)."""
+    """Uniform noise in [0, 1), (n, height, width, 1): what every method has to beat.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     differentiable = False
 

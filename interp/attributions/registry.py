@@ -25,8 +25,16 @@ INTERPRETATIONS: dict[str, Attribution] = {
 def find_attribution(method: str | Attribution) -> Attribution:
     """Return the description of a method: of an object its settings, of a name the method's usual ones.
 
-    Names are those of interp.core.names and INTERPRETATIONS; smooth_grad and its sisters stand for ensembles over the gradient,
-    smooth_grad:METHOD over another one. Raises InputError.
+    Args:
+        method: An Attribution, with a model or without, or a name: one of interp.core.names.METHODS and
+            INTERPRETATIONS; "smooth_grad", "smooth_grad_squared" and "smooth_grad_var" are ensembles over the gradient,
+            "smooth_grad:METHOD" is one over another method.
+
+    Returns:
+        An Attribution without a model.
+
+    Raises:
+        InputError: The name is unknown, or it is neither a name nor a method.
     """
     if isinstance(method, Attribution):
         return method.with_model(None)
@@ -44,7 +52,19 @@ def find_attribution(method: str | Attribution) -> Attribution:
 
 
 def configured(method: str | Attribution, settings: Mapping[str, Any]) -> Attribution:
-    """The method with those of the `settings` that it has, and what an ensemble is over likewise. Raises InputError."""
+    """Return a method with other settings.
+
+    Args:
+        method: An explanation method, by name or as an object, such as "grad_cam" or GradCAM(layer="conv").
+        settings: Values by name; those of names that the method has not are passed over. What an ensemble is over takes
+            them likewise.
+
+    Returns:
+        An Attribution without a model.
+
+    Raises:
+        InputError: The name is unknown, or a setting is out of its range or unknown.
+    """
     found = find_attribution(method)
     has = {each.name for each in fields(found)}
     chosen = {name: value for name, value in settings.items() if name in has}
@@ -54,7 +74,14 @@ def configured(method: str | Attribution, settings: Mapping[str, Any]) -> Attrib
 
 
 def name_of(method: Attribution) -> str | None:
-    """The name by which `find_attribution` finds a method of these settings, None where it has none."""
+    """Return the name by which `find_attribution` finds a method of these settings.
+
+    Args:
+        method: An explanation method as an object.
+
+    Returns:
+        The name, None where the method has none.
+    """
     named = {**{name: _class(place)() for name, place in METHODS.items()}, **INTERPRETATIONS}
     return next((name for name, known in named.items() if known == method), None)
 

@@ -15,22 +15,27 @@ from interp.models.prepared import PreparedModel
 
 @dataclass(frozen=True, eq=False)
 class RISE(OfHiddenPixels):
-    """Mean of random masks weighted by the label's score behind each, divided by the share that they show: (n, height, width, 1).
+    """Mean of random masks weighted by the label's score behind each, divided by the share that they show.
 
-    A mask is a grid of cells, each shown with a probability, upsampled bilinearly and moved by a random part of a cell, as in the
-    code of the paper (Petsiuk et al. 2018). All images see the same masks.
+    Maps are (n, height, width, 1). A mask is a grid of cells, each shown with a probability, upsampled bilinearly and
+    moved by a random part of a cell, as in the code of the paper (Petsiuk et al. 2018). All images see the same masks.
 
     Args:
-        mask_count: How many masks are drawn.
-        grid: Cells of the grid along each side.
-        probability: That a cell is shown.
-        masks: Instead of drawn ones, masks (k, height, width) in [0, 1], 1 where a pixel is shown; the share is their mean then.
-        score: "probability" or "logit" of the label.
-        fill: What hidden pixels show, as in Occlusion.
-        seed: Of the masks.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        score: What is asked of the label: "logit" or "probability".
+        fill: What a hidden pixel shows: a value in [0, 1], an image (height, width, channels), "mean" (of each image
+            and channel) or "blur" (each image after a Gaussian blur).
+        mask_count: Number of masks that are drawn, at least 1.
+        grid: Number of cells along each side, at least 2.
+        probability: Probability that a cell is shown, above 0 and at most 1.
+        masks: Instead of drawn ones, masks (k, height, width) in [0, 1], 1 where a pixel is shown; the share is their
+            mean then (default: none).
+        seed: Seed of the masks.
 
     Raises:
-        InputError: For settings that are none, and when called for images of other sides than `masks`.
+        InputError: A setting is out of its range or unknown; when called, images and `masks` differ in their sides.
 
     Example:
         `RISE(model, mask_count=4000, grid=7)(images, labels)`

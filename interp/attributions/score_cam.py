@@ -13,12 +13,25 @@ from interp.models.prepared import PreparedModel
 
 @dataclass(frozen=True, eq=False)
 class ScoreCAM(OfOneLayer):
-    """Score-CAM relu(sum_c w_c A_c) of one layer (Wang et al. 2020), for people upsampled: (n, height, width, 1).
+    """Score-CAM relu(sum_c w_c A_c) of one layer (Wang et al. 2020).
 
-    A are the outputs of `layer`, which, with `grid`, is as in GradCAM. Each channel is upsampled and scaled to [0, 1], by least and
-    largest value of the image's map; the image times that mask has a `score` of the label, "logit" or "probability", and w is the
-    softmax of the scores over the channels, as in the paper's algorithm. It takes one pass of the model for each channel. Raises
-    InputError.
+    A are the layer's outputs; called, it gives maps upsampled to (n, height, width, 1). Each channel is upsampled and
+    scaled to [0, 1], by least and largest value of the image's map; the image times that mask has a score, and w is the
+    softmax of the scores over the channels, as in the paper's algorithm. It takes one pass of the model for each
+    channel.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid (default: none, a description
+            alone).
+        chunk_size: Number of images in memory at a time (default: by their size).
+        layer: Name of the layer whose outputs are looked at (default: the last with a spatial output).
+        grid: (height, width) of a transformer's tokens (n, tokens, channels), or one number for both (default: a
+            square). A class token before them is left out.
+        score: What is asked of the label: "logit" or "probability".
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, the layer does not exist or has neither maps
+            nor tokens. The message lists those that have.
     """
 
     at_layer = True

@@ -170,7 +170,22 @@ class NoiseEnsemble(OfOneClass):
 
 @dataclass(frozen=True, eq=False)
 class SmoothGrad(NoiseEnsemble):
-    """Mean of the maps of noisy copies (Smilkov et al. 2017)."""
+    """Mean of the maps of noisy copies of each image (Smilkov et al. 2017).
+
+    The noise is Gaussian and not clipped. Attacks search with four samples at most.
+
+    Args:
+        attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
+            (default: VanillaGradient()).
+        chunk_size: Number of images in memory at a time (default: that of the attribution).
+        samples: Number of noisy copies of each image, at least 1.
+        noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
+        at_once: Whether all samples are in memory at once: for training.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     sums_gradients = True
 
@@ -180,7 +195,22 @@ class SmoothGrad(NoiseEnsemble):
 
 @dataclass(frozen=True, eq=False)
 class SmoothGradSquared(NoiseEnsemble):
-    """Mean of the squared maps of noisy copies (Hooker et al. 2019)."""
+    """Mean of the squared maps of noisy copies of each image (Hooker et al. 2019).
+
+    The noise is Gaussian and not clipped. Attacks search with four samples at most.
+
+    Args:
+        attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
+            (default: VanillaGradient()).
+        chunk_size: Number of images in memory at a time (default: that of the attribution).
+        samples: Number of noisy copies of each image, at least 1.
+        noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
+        at_once: Whether all samples are in memory at once: for training.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     def statistic(self, mean: tf.Tensor, mean_square: tf.Tensor) -> tf.Tensor:
         return mean_square
@@ -188,7 +218,22 @@ class SmoothGradSquared(NoiseEnsemble):
 
 @dataclass(frozen=True, eq=False)
 class SmoothGradVar(NoiseEnsemble):
-    """Variance of the maps of noisy copies, VarGrad (Adebayo et al. 2018)."""
+    """Variance of the maps of noisy copies of each image, VarGrad (Adebayo et al. 2018).
+
+    The noise is Gaussian and not clipped. Attacks search with four samples at most.
+
+    Args:
+        attribution: The method whose maps are taken, with its model; without one the ensemble is a description alone
+            (default: VanillaGradient()).
+        chunk_size: Number of images in memory at a time (default: that of the attribution).
+        samples: Number of noisy copies of each image, at least 1.
+        noise_level: Standard deviation of the noise, in shares of (maximum - minimum of the image); at least 0.
+        seed: Seed of all random draws, which depend on the place of an image among the images, too.
+        at_once: Whether all samples are in memory at once: for training.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     # Measured from the map without noise, small variances of large maps do not drown in rounding.
     centred = True

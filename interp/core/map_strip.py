@@ -19,10 +19,21 @@ QUALITY = 80
 
 
 def map_strip(tiles: Sequence[Tile], *, shared_scale: bool = True, largest: int | None = None) -> bytes:
-    """A WebP picture of tiles beside each other, each an image with a map over it, or None.
+    """Return a small picture of images beside each other, with maps over them: for a gallery of many.
 
-    Red speaks for the class, blue against it. All maps of a strip share their scale; with `shared_scale=False` each has its own,
-    for maps of different methods. No side of a tile has more than `largest` pixels. Raises InputError for maps that are not finite.
+    Red speaks for the class, blue against it.
+
+    Args:
+        tiles: Pairs of an image (height, width, channels) in [0, 1] and a signed map (h, w), or None.
+        shared_scale: Whether all maps share one colour scale; False is for maps of different methods, which have
+            different units.
+        largest: Pixels that no side of a tile is longer than (default: no bound).
+
+    Returns:
+        The bytes of a WebP file.
+
+    Raises:
+        InputError: A map is not finite.
     """
     pixels = _strip(tiles, shared_scale, largest)
     return cv2.imencode(".webp", pixels[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()

@@ -38,7 +38,17 @@ _ASSETS = Path(__file__).parent / "assets"
 
 @dataclass(frozen=True)
 class GalleryEntry:
-    """A picture (WebP) of a gallery, picked by image, network and method, of which empty ones are no choice; the caption is its text."""
+    """A picture of a gallery, which is picked by image, network and method.
+
+    What is empty in all entries is no choice.
+
+    Args:
+        image: Name of the image.
+        network: Name of the network.
+        method: Name of the method.
+        picture: The bytes of a WebP file, such as `map_strip` returns.
+        caption: Text below the picture, for those who do not see it, too.
+    """
 
     image: str
     network: str
@@ -48,7 +58,11 @@ class GalleryEntry:
 
 
 class Page:
-    """A report under construction; text given to it is escaped."""
+    """A report under construction; text given to it is escaped.
+
+    Args:
+        title: Title and first heading of the page.
+    """
 
     def __init__(self, title: str) -> None:
         self.title = title

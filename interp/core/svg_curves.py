@@ -17,7 +17,13 @@ ROW, LINE, LETTER = 17, 44, 7
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (x, y) of a line, and the standard error of each y where there is one."""
+    """Points of a line.
+
+    Args:
+        x: Places of the points, such as radii.
+        y: Values there, from 0 to 1.
+        errors: Standard error of each value, drawn as a band (default: none).
+    """
 
     x: Sequence[float]
     y: Sequence[float]

@@ -19,7 +19,13 @@ NOTHING = "-"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; the caption says how they were measured. None stands for a figure that is not defined."""
+    """Rows under a header; None stands for a figure that is not defined.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells of each row, one for each column.
+        caption: How the figures were measured.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -71,15 +77,16 @@ def render(table: Table, format: str) -> str:
     """Return the table in one format.
 
     Args:
-        table: what is shown. Programs read numbers in full and an undefined figure as an empty cell (tsv, csv); people
+        table: What is shown. Programs read numbers in full and an undefined figure as an empty cell (tsv, csv); people
             read four digits, and words for an undefined figure (text, markdown, html, latex).
-        format: one of FORMATS. tsv and csv leave the caption out and end with a newline; latex is a table of the package booktabs.
+        format: "text", "tsv", "csv", "markdown", "html" or "latex". tsv and csv leave the caption out and end with a
+            newline; latex is a table of the package booktabs.
 
     Returns:
         The text; of html a <table> whose texts are escaped.
 
     Raises:
-        InputError: for an unknown format.
+        InputError: The format is unknown.
     """
     return _RENDERERS[check_choice("format of a table", format, FORMATS)](table)
 
@@ -93,7 +100,16 @@ def format_of(path: Path) -> str:
 
 
 def pivot(table: Table, column: str, value: str) -> Table:
-    """The same figures with the values of one column across: a row for each combination of what stands left of it."""
+    """Return the same figures with the values of one column across.
+
+    Args:
+        table: The table; it has a row for each combination of what stands left of the column, and value of the column.
+        column: Name of the column whose values become columns.
+        value: Name of the column that holds the figures.
+
+    Returns:
+        A Table: a row for each combination of what stands left of the column, "-" where it has no figure.
+    """
     at, of = table.header.index(column), table.header.index(value)
     across = list(dict.fromkeys(row[at] for row in table.rows))
     lines: dict[tuple[Cell, ...], dict[Cell, Cell]] = {}
@@ -104,7 +120,15 @@ def pivot(table: Table, column: str, value: str) -> Table:
 
 
 def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Header and rows as lines of tab-separated values, numbers in full; an undefined figure is an empty cell."""
+    """Return header and rows as lines of tab-separated values.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells of each row, one for each column.
+
+    Returns:
+        The text, numbers in full; an undefined figure is an empty cell.
+    """
 
     def line(row: Sequence[Cell]) -> str:
         # Whatever separates cells or lines somewhere would be read as such.

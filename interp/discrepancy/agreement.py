@@ -8,7 +8,18 @@ from interp.core.errors import InputError
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant. Raises InputError."""
+    """Return Kendall's tau-b of each pair of flat maps.
+
+    Args:
+        first: Flat maps (n, positions).
+        second: Flat maps of the same shape, which are compared with them.
+
+    Returns:
+        float64 (n,); NaN where a map is constant.
+
+    Raises:
+        InputError: The maps are not finite numbers of such a shape.
+    """
     first, second = _flat(first, second)
     if first.shape[-1] < 2:
         return np.full(len(first), np.nan)
@@ -16,7 +27,18 @@ def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson's r of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant. Raises InputError."""
+    """Return Pearson's correlation of each pair of flat maps.
+
+    Args:
+        first: Flat maps (n, positions).
+        second: Flat maps of the same shape, which are compared with them.
+
+    Returns:
+        float64 (n,); NaN where a map is constant.
+
+    Raises:
+        InputError: The maps are not finite numbers of such a shape.
+    """
     first, second = _flat(first, second)
     centred = [maps - maps.mean(-1, keepdims=True) for maps in (np.float64(first), np.float64(second))]
     scale = np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
@@ -25,13 +47,36 @@ def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def spearman_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of each pair of flat maps (n, positions), shape (n,); NaN where a map is constant. Raises InputError."""
+    """Return Spearman's rank correlation of each pair of flat maps.
+
+    Args:
+        first: Flat maps (n, positions).
+        second: Flat maps of the same shape, which are compared with them.
+
+    Returns:
+        float64 (n,); NaN where a map is constant.
+
+    Raises:
+        InputError: The maps are not finite numbers of such a shape.
+    """
     first, second = _flat(first, second)
     return pearson_r(stats.rankdata(first, axis=-1), stats.rankdata(second, axis=-1))
 
 
 def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
-    """Share of the k strongest positions that two flat maps (n, positions) have in common, shape (n,). Raises InputError."""
+    """Return the share of the strongest positions that each pair of flat maps has in common.
+
+    Args:
+        first: Flat maps (n, positions).
+        second: Flat maps of the same shape, which are compared with them.
+        k: Number of strongest positions that are compared, from 1 to those of the maps.
+
+    Returns:
+        float64 (n,), in [0, 1].
+
+    Raises:
+        InputError: The maps are not finite numbers of such a shape, or k is out of its range.
+    """
     first, second = _flat(first, second)
     check_number("k", k, minimum=1, whole=True)
     if k > first.shape[-1]:

@@ -19,17 +19,28 @@ WINDOW, LEAST_WINDOW = 7, 3
 
 @dataclass(frozen=True, kw_only=True)
 class MapMeasure(ABC):
-    """A figure (n,) of pairs of maps (n, height, width, channels), NaN where it is not defined.
+    """A measure of how far maps of the same images agree: `measure(clean, moved)`.
 
-    `rises` says whether it is larger, and not smaller, the further the maps are apart; `objective` names what a search raises to move it
-    (interp.attacks.map_objectives).
+    `rises` says whether it is larger, and not smaller, the further the maps are apart; `objective` names what a search
+    raises to move it (interp.attacks.map_objectives).
     """
 
     objective: ClassVar[str]
     rises: ClassVar[bool] = False
 
     def __call__(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        """Compare each map with the clean one (both n, height, width, channels). Raises InputError."""
+        """Compare each map with the clean one.
+
+        Args:
+            clean: Maps (n, height, width, channels) of the clean images.
+            moved: Maps of the same shape, which are compared with them.
+
+        Returns:
+            float64 (n,); NaN where the measure is not defined.
+
+        Raises:
+            InputError: The maps are not finite numbers of such a shape, or do not fit the settings of the measure.
+        """
         clean, moved = check_finite("maps", clean), check_finite("maps", moved)
         if clean.shape != moved.shape or clean.ndim != 4:
             raise InputError(
@@ -69,7 +80,7 @@ class MapMeasure(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class KendallTau(MapMeasure):
-    """Kendall's tau-b of all positions: 1 where their order is the same."""
+    """Kendall's tau-b of all positions: 1 where their order is the same, NaN where a map is constant."""
 
     title = "Kendall tau"
     objective = "rank"
@@ -80,7 +91,7 @@ class KendallTau(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class Spearman(MapMeasure):
-    """Spearman's rank correlation of all positions."""
+    """Spearman's rank correlation of all positions: 1 where their order is the same, NaN where a map is constant."""
 
     title = "Spearman"
     objective = "rank"
@@ -91,7 +102,7 @@ class Spearman(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class Pearson(MapMeasure):
-    """Pearson's correlation of all positions."""
+    """Pearson's correlation of all positions; NaN where a map is constant."""
 
     title = "Pearson"
     objective = "correlation"
@@ -102,7 +113,7 @@ class Pearson(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine(MapMeasure):
-    """Cosine of the angle between the maps as vectors; not defined where one is 0 everywhere."""
+    """Cosine of the angle between the maps as vectors; NaN where one is 0 everywhere."""
 
     title = "cosine"
     objective = "correlation"
@@ -116,12 +127,15 @@ class Cosine(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class TopKOverlap(MapMeasure):
-    """Share of the k strongest positions that both maps have, not defined where one is constant.
+    """Share of the strongest positions that both maps have; NaN where one is constant.
 
-    `k` is a count, or below 1 a share of all positions.
+    Args:
+        k: Number of strongest positions that are compared, or, below 1, a share of all positions.
+        radius: Tolerance in rows and columns, at least 0: a strongest position of the moved map counts as shared where
+            one of the clean map's lies within it, as in LENS (Kamath et al. 2024, arXiv 2210.04527).
 
-    With a `radius` w a strongest position of the moved map counts as shared where one of the clean map's lies within w rows and columns of
-    it: the tolerance of LENS (Kamath et al. 2024, arXiv 2210.04527).
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     k: float = 8
@@ -165,7 +179,16 @@ class TopKOverlap(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class StructuralSimilarity(MapMeasure):
-    """SSIM (Wang et al. 2004) of the maps at the `size` (height, width) of the images, in the range of the clean map."""
+    """SSIM (Wang et al. 2004) of the maps, in the range of the clean map.
+
+    It is NaN where the clean map is constant, and for sizes with a side below 3.
+
+    Args:
+        size: (height, width) that maps are resized to; attacks take that of the images (default: that of the maps).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     size: tuple[int, int] | None = None
     title = "SSIM"
@@ -199,7 +222,10 @@ class StructuralSimilarity(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class CentreShift(MapMeasure):
-    """How far the centre of mass of the magnitudes moves, in sides of the map: 0 where it stays."""
+    """How far the centre of mass of the magnitudes moves, in sides of the map.
+
+    It is 0 where nothing moves, and NaN where a map is 0 everywhere.
+    """
 
     title = "shift of the centre"
     objective = "centre"
@@ -212,7 +238,15 @@ class CentreShift(MapMeasure):
 
 @dataclass(frozen=True, kw_only=True)
 class MassOnMask(MapMeasure):
-    """Share of the moved map's magnitudes inside of the `masks` (n, height, width) of objects, weights in [0, 1]. Raises InputError."""
+    """Share of the moved map's magnitudes on the object; NaN where the map is 0 everywhere.
+
+    Args:
+        masks: Weights (n, height, width) in [0, 1], where the object of each image is; they are resized to the maps.
+
+    Raises:
+        InputError: The masks are not finite numbers of such a shape; when called, there are more or fewer masks than
+            maps.
+    """
 
     masks: Any = field(repr=False)
     title = "mass on the object"
@@ -254,7 +288,17 @@ MEASURES: dict[str, type[MapMeasure]] = {
 
 
 def find_measure(measure: str | MapMeasure) -> MapMeasure:
-    """A measure by its name, or as it came. Raises InputError."""
+    """Return a measure by its name, or as it came.
+
+    Args:
+        measure: One of MEASURES, with its usual settings, or an object such as TopKOverlap(k=0.1).
+
+    Returns:
+        A MapMeasure.
+
+    Raises:
+        InputError: The name is unknown.
+    """
     return measure if isinstance(measure, MapMeasure) else MEASURES[check_choice("measure", measure, MEASURES)]()
 
 

@@ -21,10 +21,19 @@ TITLES = {"cam": "CAM", "cam++": "Grad-CAM++", "ig": "IG"}
 
 
 def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray, interpretation: str = "cam") -> Figure:
-    """A row an image: clean and attacked image, and on both the map of its class and of the strongest other class.
+    """Draw images clean and attacked, with the maps of the label and of the strongest other class, a row an image.
 
-    `attacked` (n, height, width, channels) are the images of `sample` after an attack. Raises InputError where the model has
-    no such map.
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        sample: Dataset whose images are shown.
+        attacked: float32 (n, height, width, channels) in [0, 1], the same images after an attack.
+        interpretation: Name of the explanation method.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described, or the model does not have such maps.
     """
     check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
     images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
@@ -50,7 +59,20 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
 
 
 def map_gallery(network: str, model: keras.Model, sample: Dataset, attacked: np.ndarray) -> list[GalleryEntry]:
-    """Entries of a gallery: each image clean and `attacked`, each with the map of its class, by every method that the model has."""
+    """Return a gallery of images clean and attacked, each with the map of its label, by the maps of the paper.
+
+    Args:
+        network: Name of the model.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        sample: Dataset whose images are shown.
+        attacked: float32 (n, height, width, channels) in [0, 1], the same images after an attack.
+
+    Returns:
+        An entry for each image and each of CAM, Grad-CAM++ and integrated gradients that the model has.
+
+    Raises:
+        InputError: The model or the images cannot be used.
+    """
     images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
     predicted = np.argmax(predict(model, attacked), -1)
     entries = []
@@ -79,9 +101,16 @@ def map_gallery(network: str, model: keras.Model, sample: Dataset, attacked: np.
 def targeted_maps_figure(
     stages: Mapping[str, np.ndarray], maps: Mapping[str, np.ndarray], classes: np.ndarray, names: Sequence[str]
 ) -> Figure:
-    """A row an image: at each stage of an attack the image, and its maps of the true and the target class.
+    """Draw the stages of an attack, at each the image and its maps of the true and the target class, a row an image.
 
-    `stages` are images (n, height, width, channels) by name, `maps` their maps (n, 2, height, width, ...) of the `classes` (n, 2).
+    Args:
+        stages: Images (n, height, width, channels) in [0, 1] of each stage, by its name.
+        maps: Their maps (n, 2, height, width, ...), by the same names.
+        classes: Integers (n, 2), the true and the target classes.
+        names: Names of all classes.
+
+    Returns:
+        A matplotlib figure.
     """
     flat = {stage: _flat_colours(values) for stage, values in maps.items()}
     rows = []
@@ -107,10 +136,25 @@ def moved_maps(
     values: np.ndarray,
     measure: str,
 ) -> tuple[Figure, list[GalleryEntry]]:
-    """A picture of explanations that an attack moved, a row an image, and the same as entries of a gallery.
+    """Draw explanations that an attack moved, a row an image, and make the same a gallery.
 
-    `points` are further images (n, height, width, channels) beside those of the sample, the attacked ones last, by name; `values` (n,)
-    are the `measure` there. The last tile of a row is the change of the image, grey where there is none. Raises InputError.
+    The last tile of a row is the change of the image, grey where there is none.
+
+    Args:
+        network: Name of the model.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        sample: Dataset whose images are shown.
+        points: Further images (n, height, width, channels) in [0, 1] beside them by name, the attacked ones last.
+        explanation: Name of the explanation method.
+        epsilon: Radius of the ball, for images in [0, 1].
+        values: Values (n,) of the measure at the attacked images.
+        measure: Name of the measure.
+
+    Returns:
+        A matplotlib figure, and an entry of a gallery for each image.
+
+    Raises:
+        InputError: The model or the images cannot be used, or the model does not have such maps.
     """
     images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
     stages = {"image": images, **points}

@@ -37,24 +37,26 @@ def benchmark_explanations(
     """Compare explanations of a model by several measures, beside the random baseline and the edges of the image.
 
     Args:
-        model: any Keras model that returns logits.
-        data: a Dataset, or images (n, height, width, channels) in [0, 1] and labels (n,).
-        methods: names of methods, or names with methods.
-        measures: names of measures, or names with measures (default: all that can be had).
-        masks: booleans (n, height, width), where the object is (default: the ink, of the datasets that are drawn on black).
-        seed: of all draws.
-        batch_size: images that the model looks at together (default: by their size).
-        workers: processes; more than one need a script that stands under `if __name__ == "__main__":`.
-        ray: address of a Ray cluster in place of processes; "local" starts one.
-        folder: finished pairs of method and measure are kept there, and a stopped run goes on from them.
-        page: where an HTML report is written.
-        report: is called with (what, number done, number in all).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        data: A Dataset, or images, float32 (n, height, width, channels) in [0, 1], and labels, integers (n,).
+        methods: Names of methods, or names with methods, as in {"mine": GradCAM(layer="conv2d_7")}.
+        measures: Names of measures, or names with measures (default: all that can be had).
+        masks: Booleans (n, height, width), where the object is; the pointing game needs them (default: the ink, of the
+            datasets that are drawn on black).
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time (default: by their size).
+        workers: Number of processes; more than one need a script that stands under `if __name__ == "__main__":`.
+        ray: Address of a Ray cluster in place of processes; "local" starts one (default: none).
+        folder: Directory where finished pairs of method and measure are kept, so that a stopped call can go on
+            (default: nothing is kept).
+        page: HTML file that a report is written to (default: none).
+        report: Called with (what is done, number done, number in all).
 
     Returns:
-        a Faithfulness: to_dataframe(), agreement, to_json(); interp.report.faithfulness_figure draws it.
+        A Faithfulness: to_dataframe(), agreement, to_json(); interp.report.faithfulness_figure draws it.
 
     Raises:
-        InputError: for bad input, and where a method cannot explain the model.
+        InputError: An argument is not as described, or a method cannot explain the model.
 
     Example:
         found = interp.benchmark_explanations(model, (images, labels), ["gradient", "grad_cam"], page="report.html")
@@ -85,7 +87,16 @@ def benchmark_explanations(
 
 
 def write_faithfulness_page(found: Faithfulness, path: str | Path, title: str = "Explanations compared") -> None:
-    """Write a comparison as one HTML file: means, curves, how far measures agree, and the table. Raises InputError."""
+    """Write a comparison as one HTML file: means, curves, how far measures agree, and the table.
+
+    Args:
+        found: What `benchmark_explanations` returned.
+        path: HTML file that the page is written to, completely or not at all.
+        title: Title and first heading of the page.
+
+    Raises:
+        InputError: An argument is not as described, or the file cannot be written.
+    """
     check_instance("the comparison", found, Faithfulness, "faithfulness(model, images, labels, ['gradient'])")
     page = Page(title)
     page.text(found.caption)

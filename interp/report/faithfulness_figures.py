@@ -12,7 +12,17 @@ from interp.report.saliency_figures import legend_beside, line_style
 
 
 def faithfulness_figure(found: Faithfulness) -> Figure:
-    """Methods down, measures across: means with their standard errors, coloured by rank under the measure, the best in dark green."""
+    """Draw methods down, measures across: means with their standard errors, coloured by rank, the best in dark green.
+
+    Args:
+        found: What `benchmark_explanations` returned.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_instance("the comparison", found, Faithfulness, "faithfulness(model, images, labels, ['gradient'])")
     means = [[found.mean(method, measure) for measure in found.measures] for method in found.methods]
     values = np.array([[np.nan if mean.value is None else mean.value for mean in row] for row in means])
@@ -37,9 +47,18 @@ def faithfulness_figure(found: Faithfulness) -> Figure:
 
 
 def faithfulness_curves_figure(found: Faithfulness) -> Figure:
-    """Mean probability of the label against the share of pixels that were replaced, a panel a measure, one standard error as a band.
+    """Draw the mean probability of the label against the share of replaced pixels, a panel a measure.
 
-    Raises InputError where no measure has a curve.
+    Bands are one standard error.
+
+    Args:
+        found: What `benchmark_explanations` returned.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described, or no measure has a curve.
     """
     check_instance("the comparison", found, Faithfulness, "faithfulness(model, images, labels, ['gradient'])")
     if not found.curves:

@@ -15,7 +15,18 @@ from interp.evaluation import AccuracyCurve
 
 
 def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: float | None = None) -> Figure:
-    """Accuracy under attack against eps, a line a network, with one standard error as a band."""
+    """Draw accuracy under attack against eps, a line a network, with one standard error as a band.
+
+    Args:
+        curves: What `accuracy_curve` returned, by the names of the networks.
+        training_epsilon: Radius that the networks were trained with, which is marked (default: none).
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_named("curves", curves, AccuracyCurve, "accuracy_curve(...)")
     figure = ShownFigure(figsize=(6.4, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -42,7 +53,15 @@ def accuracy_figure(curves: Mapping[str, AccuracyCurve], *, training_epsilon: fl
 
 
 def note_source(figure: Figure, source: str) -> Figure:
-    """Write below a picture which images it was made of, and return it."""
+    """Write below a picture which images it was made of.
+
+    Args:
+        figure: The picture, which is changed.
+        source: The text.
+
+    Returns:
+        The same figure.
+    """
     figure.supxlabel(plain_text(source), fontsize=7, color="grey")
     return figure
 
@@ -50,11 +69,18 @@ def note_source(figure: Figure, source: str) -> Figure:
 def maps_figure(
     rows: Sequence[Sequence[tuple[str, np.ndarray, np.ndarray | None]]], *, shared_scale: bool = True
 ) -> Figure:
-    """A grid of pictures, each (title, image (height, width, channels), signed map (h, w) or None).
+    """Draw a grid of images, with maps over them in grey: red speaks for the class, blue against it.
 
-    A map is drawn over its image in grey: red speaks for the class, blue against it. Maps of one row share their colour scale,
-    so that what an attack moved can be compared. With `shared_scale=False` each map has its own, for maps of different methods,
-    whose values have different units. Raises InputError for maps that are not finite.
+    Args:
+        rows: Of each row the pictures: (title, image (height, width, channels) in [0, 1], signed map (h, w) or None).
+        shared_scale: Whether the maps of a row share one colour scale, so that what an attack moved can be compared;
+            False is for maps of different methods, which have different units.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described, or a map is not finite.
     """
     if (
         not isinstance(rows, Sequence)
@@ -97,7 +123,17 @@ def draw_map(axes: Axes, image: np.ndarray, map_: np.ndarray, limit: float, opac
 
 
 def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
-    """Loss and accuracies of a training against the epoch, side by side."""
+    """Draw loss and accuracies of a training against the epoch, side by side.
+
+    Args:
+        history: What `train` returned: the measures of each epoch by name.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_listed("the history", history, "what train(...) returns")
     for measures in history:
         check_instance("an epoch of the history", measures, Mapping, "those of what train(...) returns")

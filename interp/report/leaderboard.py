@@ -21,7 +21,12 @@ TASK = "leaderboard"
 
 @dataclass(frozen=True)
 class Leaderboard(Result):
-    """Rows of networks, by dataset and then by their accuracy under the strong protocol, the best first."""
+    """Networks whose predictions and explanations were attacked by the strong protocols.
+
+    Attributes:
+        rows: What the protocols left of each network, by dataset and then by accuracy under the strong protocol, the
+            best first.
+    """
 
     rows: tuple[LeaderboardRow, ...] = field(metadata={"json": "networks"})
 
@@ -46,13 +51,14 @@ def leaderboard(*folders: str | Path) -> Leaderboard:
     """Return the rows that come with the package, and those of the records in `folders`.
 
     Args:
-        folders: directories that `eval_cmd.py --task leaderboard` was given as --output-dir, or `eval.py` as --out.
+        folders: Directories that `eval_cmd.py --task leaderboard` was given as --output-dir, or `eval.py` as --out.
 
     Returns:
-        a Leaderboard, by dataset and accuracy under the strong protocol; columns(), to_dataframe() and a view in notebooks as any result.
+        A Leaderboard, by dataset and accuracy under the strong protocol; columns(), to_dataframe() and a view in
+        notebooks as any result.
 
     Raises:
-        InputError: for a folder without such records, and for a damaged record.
+        InputError: A folder has no such records, or a record is damaged.
 
     Example:
         board = interp.leaderboard("gen_images/tables")

@@ -23,10 +23,19 @@ FAR = 7
 
 
 def leaderboard_figure(board: Leaderboard) -> Figure:
-    """Kendall tau of the strongest attack on maps against the accuracy under the strongest attack on predictions.
+    """Draw Kendall tau of the strongest attack on maps against the accuracy under the strongest attack on predictions.
 
-    A panel for each dataset, architecture and explanation of which there are two networks or more; the area of a marker grows with the
-    clean accuracy, its colour says who trained the network, and its label by which method. Raises InputError for what is no Leaderboard.
+    A panel for each dataset, architecture and explanation of which there are two networks or more; the area of a marker
+    grows with the clean accuracy, its colour says who trained the network, and its label by which method.
+
+    Args:
+        board: What `interp.leaderboard` returned.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
     """
     check_instance("the leaderboard", board, Leaderboard, "interp.leaderboard()")
     panels = compared(board)

@@ -35,10 +35,10 @@ class RobustValidation(keras.callbacks.Callback):
     attack is compiled once. Between measured epochs `logs` hold the latest figures.
 
     Args:
-        images: Validation images (n, height, width, channels), float32 in [0, 1].
-        labels: Their classes, integers (n,).
-        epsilon: The radius of the attack.
-        norm: "linf" or "l2".
+        images: float32 (n, height, width, channels) in [0, 1], for validation.
+        labels: Integers (n,), the true classes.
+        epsilon: Radius of the ball, for images in [0, 1]; above 0, in linf at most 1.
+        norm: Norm of the ball, "linf" or "l2" (over all pixels and channels).
         protocol: "pgd" takes ten steps from a random start, and shows progress rather than robustness; "quick" and "strong" are the
             protocols of `interp.evaluation.validity`, which take many times as long.
         every: Measures the first epoch, then each time so many epochs have passed, and the last one.
@@ -49,7 +49,7 @@ class RobustValidation(keras.callbacks.Callback):
             in [0, 1], `interp.models.adapt` of it, which has the same weights.
         log_dir: A directory of TensorBoard for pictures of the first eight images, clean and attacked, and their maps; with an
             `explanation` (default: none).
-        seed: Of the attacks; the same in each epoch, so that epochs are compared on the same draws.
+        seed: Seed of all random draws; the same in each epoch, so that epochs are compared on the same draws.
 
     Raises:
         InputError: An argument is not as described; at the start of the training, the model does not fit the images.

@@ -15,7 +15,17 @@ from interp.evaluation import BoundCheck, Sneaking, Validity
 
 
 def validity_figure(found: Mapping[str, Validity]) -> Figure:
-    """Accuracy against eps: plain PGD dashed, the worst case of the strong protocol solid, a cross where it is flagged."""
+    """Draw accuracy against eps: PGD alone dashed, the worst case of the strong protocol solid, crosses where flagged.
+
+    Args:
+        found: What `validity` returned, by the names of the networks.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_named("results", found, Validity, "validity(model, images, labels, [0.1])")
     figure, axes = _one(xlabel="eps of the attack", ylabel="accuracy", ylim=(-0.02, 1.02))
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
@@ -41,9 +51,14 @@ def validity_figure(found: Mapping[str, Validity]) -> Figure:
 def panels_figure(
     panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], order: Sequence[str]
 ) -> Figure:
-    """Panels by title, two beside each other, each of lines by name: eps and accuracies.
+    """Draw accuracies against eps in panels, two beside each other, where a name has one look in all of them.
 
-    A name has one look in all of them; `order` is that of all names that there may be.
+    Args:
+        panels: Of each panel, by its title, the lines by name: (radii, accuracies).
+        order: All names that there may be, in the order of their looks.
+
+    Returns:
+        A matplotlib figure.
     """
     figure = ShownFigure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
     grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False).ravel()
@@ -73,7 +88,19 @@ def panels_figure(
 
 
 def bound_figure(found: Mapping[str, BoundCheck]) -> Figure:
-    """Discrepancy against margin at the smallest radius, a point an image; the bound says that all lie above the diagonal."""
+    """Draw discrepancy against margin at the smallest radius, a point an image.
+
+    The bound of Boopathy et al. 2020 says that all lie above the diagonal.
+
+    Args:
+        found: What `bound_check` returned, by the names of the networks.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_named("results", found, BoundCheck, "bound_check(...)")
     figure, axes = _one(xlabel="margin (f_true - f_target) / 2", ylabel="discrepancy at the smallest eps")
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
@@ -88,7 +115,17 @@ def bound_figure(found: Mapping[str, BoundCheck]) -> Figure:
 
 
 def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
-    """Mean normalised discrepancy against the penalty, with one standard error."""
+    """Draw the mean normalised discrepancy against the penalty, with one standard error.
+
+    Args:
+        found: What `sneaking` returned, by the names of the networks.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_named("results", found, Sneaking, "sneaking(...)")
     figure, axes = _one(xlabel="eps over the smallest eps", ylabel="mean normalised discrepancy")
     for (name, result), colour in zip(found.items(), COLOURS * len(found), strict=False):
@@ -108,9 +145,18 @@ def sneaking_figure(found: Mapping[str, Sneaking]) -> Figure:
 
 
 def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, Sneaking]) -> Figure:
-    """A panel an image: its picture, and discrepancy against eps, one curve for each class selection.
+    """Draw discrepancy against eps, one curve for each class selection, a row an image where an attack succeeded.
 
-    Raises InputError where no attack succeeded on any image.
+    Args:
+        sample: Dataset of the images that were attacked.
+        targets: Integers (n,), the target classes.
+        curves: What `sneaking` returned, by the class selection.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: No attack reached its target on any image.
     """
     images = sorted({int(image) for found in curves.values() for image in found.qualified})
     if not images:

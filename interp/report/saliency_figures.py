@@ -18,9 +18,18 @@ _STYLES = ("-", "--", ":")
 
 
 def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
-    """Images down, methods across: red speaks for the class, blue against it, each map on its own scale.
+    """Draw images down, methods across: red speaks for the class, blue against it, each map on its own scale.
 
-    `images` and `maps` (n, height, width, channels) by method, `titles` (n,) what each row shows. Raises InputError.
+    Args:
+        images: (n, height, width, channels) in [0, 1].
+        maps: Maps (n, height, width, channels) of each method, by its name.
+        titles: Texts (n,), what each row shows.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
     """
     check_named("maps", maps, np.ndarray, "VanillaGradient(model)(images, labels)")
     images = check_finite("images", images)
@@ -38,7 +47,19 @@ def attributions_figure(images: np.ndarray, maps: Mapping[str, np.ndarray], titl
 
 
 def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
-    """Images down, methods across: each image with the pixels in red that a method's map had erased, masks (n, height, width)."""
+    """Draw images down, methods across: each image with the pixels in red that a method's map had erased.
+
+    Args:
+        images: (n, height, width, channels) in [0, 1].
+        erased: Booleans (n, height, width) of each method by its name, such as `selectivity(...).erased`.
+        titles: Texts (n,), what each row shows.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_named("masks", erased, np.ndarray, "selectivity(...).erased")
     figure, grid = _grid(len(images), 1 + len(erased))
     for index, row in enumerate(grid):
@@ -53,7 +74,18 @@ def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], t
 
 
 def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
-    """Rank correlation between methods (methods, methods), with its figures; NaN where there is none. Raises InputError."""
+    """Draw the rank correlation between methods, with its figures.
+
+    Args:
+        methods: Names of the methods.
+        agreement: Correlations (methods, methods) in [-1, 1]; NaN where there is none.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     agreement = np.asarray(agreement)
     if agreement.shape != (len(methods), len(methods)) or not np.issubdtype(agreement.dtype, np.number):
         raise InputError(
@@ -74,7 +106,17 @@ def agreement_figure(methods: Sequence[str], agreement: np.ndarray) -> Figure:
 
 
 def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
-    """Mean probability of the class and accuracy against the number of erased patches, a line a method."""
+    """Draw mean probability of the label and accuracy against the number of erased patches, a line a method.
+
+    Args:
+        found: What `selectivity` returned, by the names of the methods.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_named("curves", found, Selectivity, "selectivity(VanillaGradient(model), images, labels)")
     patch = max(result.patch for result in found.values())
     label_of_steps = "erased pixels" if patch == 1 else f"erased patches of {patch} x {patch} pixels"
@@ -90,7 +132,17 @@ def selectivity_figure(found: Mapping[str, Selectivity]) -> Figure:
 
 
 def correlations_figure(found: SanityCheck) -> Figure:
-    """Rank correlation with the maps of the trained network against how much of it is random, a line a method."""
+    """Draw the rank correlation with the maps of the trained network against how much of it is random, a line a method.
+
+    Args:
+        found: What `sanity_check` returned.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_instance("the curves", found, SanityCheck, "sanity_check(...)")
     figure = ShownFigure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
@@ -107,7 +159,20 @@ def correlations_figure(found: SanityCheck) -> Figure:
 
 
 def retraining_figure(found: RoarKar, metric: str) -> Figure:
-    """Test accuracy after retraining against the ratio, a line a method, one standard error as a band, the baseline in black."""
+    """Draw test accuracy after retraining against the ratio, a line a method, the random baseline in black.
+
+    Bands are one standard error; of a single ratio methods stand beside each other.
+
+    Args:
+        found: What `roar_kar` returned.
+        metric: "roar" or "kar".
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_instance("the accuracies", found, RoarKar, "roar_kar(...)")
     check_choice("metric", metric, METRICS)
     figure = ShownFigure(figsize=(9, 4.5), layout="constrained")

@@ -40,26 +40,30 @@ def show(
     opacity: float = 0.55,
     path: str | Path | None = None,
 ) -> Figure:
-    """Draw what a model looks at: images down, methods across, each map over its image in grey. Red speaks for the class, blue against it.
+    """Draw what a model looks at: images down, methods across, each map over its image in grey.
 
-    The title of a row is the explained class with its probability. Colours end where the strongest 0.5% of a map's pixels begin.
+    Red speaks for the class, blue against it. The title of a row is the explained class with its probability. Colours
+    end where the strongest 0.5% of a map's pixels begin.
 
     Args:
-        model: any Keras model that takes images in [0, 1]; `interp.models.adapt` makes one of a model with another scale.
-        images: one image (height, width, channels) or several (n, height, width, channels), float32 in [0, 1], or a Dataset; 50 at most.
-        methods: names of methods, objects such as GradCAM(layer="conv2d_7"), or titles with either.
-        labels: the classes that are explained, (n,) or one for all images (default: the predicted ones).
-        class_names: texts (classes,) (default: those of the Dataset, else "class 3").
-        scale: "map" gives each map a colour scale of its own, "row" one to all maps of an image. Maps of different methods have different
-            units, so a shared scale suits methods of one kind.
-        opacity: of the maps, from 0 to 1.
-        path: a file in which the figure is written, .png, .svg or .pdf (default: none).
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid. `interp.models.adapt` makes one of
+            a model that does not take images in [0, 1].
+        images: One image (height, width, channels) or several (n, height, width, channels), float32 in [0, 1], or a
+            Dataset; 50 at most.
+        methods: Names of methods, objects such as GradCAM(layer="conv2d_7"), or titles with either.
+        labels: Integers (n,), the classes that are explained, or one for all images (default: the predicted ones).
+        class_names: Names of all classes (default: those of the Dataset, else "class 3").
+        scale: "map" gives each map a colour scale of its own, "row" one to all maps of an image. Maps of different
+            methods have different units, so a shared scale suits methods of one kind.
+        opacity: Opacity of the maps, from 0 to 1.
+        path: File that the figure is written to, .png, .svg or .pdf (default: none).
 
     Returns:
-        a matplotlib Figure, which a notebook shows once. It belongs to no window: in a script, give a `path` or call its `savefig`.
+        A matplotlib figure, which a notebook shows once. It belongs to no window: in a script, give a `path` or call
+        its `savefig`.
 
     Raises:
-        InputError: for bad input, and where a method cannot explain the model.
+        InputError: An argument is not as described, or a method cannot explain the model.
 
     Example:
         ```python

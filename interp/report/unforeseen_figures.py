@@ -17,7 +17,19 @@ _PARTS, _STEPS = (1 / 16, 1 / 4, 1.0), 20
 
 
 def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
-    """Images (n, height, width, channels) down, clean and under each attack and budget across; `titles` (n,) name the rows."""
+    """Draw images down, clean and under each attack and budget across.
+
+    Args:
+        images: (n, height, width, channels) in [0, 1].
+        pictures: The images under each attack, (n, height, width, channels), by its name.
+        titles: Texts (n,), what each row shows.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     images = check_finite("images", images)
     check_named("pictures", pictures, np.ndarray, "Fog()(model, images, labels)")
     columns = {"clean": images, **pictures}
@@ -36,7 +48,22 @@ def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], title
 
 
 def attacks_gallery(model: keras.Model, sample: Dataset, names: Sequence[str], *, seed: int = 99) -> Figure:
-    """The images of `sample`, each clean and under each of the unforeseen attacks `names` at three budgets. Raises InputError."""
+    """Draw images clean and under unforeseen attacks at three budgets: a sixteenth, a quarter and all of the usual one.
+
+    Attacks take 20 steps.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        sample: Dataset whose images are shown.
+        names: Names of the attacks, as in ["fog", "jpeg_linf"].
+        seed: Seed of all random draws.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described, or an attack is unknown.
+    """
     check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
     check_listed("the attacks", names, "['fog', 'snow']")
     columns = {}
@@ -49,7 +76,17 @@ def attacks_gallery(model: keras.Model, sample: Dataset, names: Sequence[str], *
 
 
 def unforeseen_figure(found: Sequence[UnforeseenAccuracy]) -> Figure:
-    """Accuracy against the budget, a panel an attack, a line a goal, one standard error as a band."""
+    """Draw accuracy against the budget, a panel an attack, a line a goal, one standard error as a band.
+
+    Args:
+        found: What `unforeseen_accuracy` returned.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     check_listed("the accuracies", found, "what unforeseen_accuracy(...) returns")
     for row in found:
         check_instance("an accuracy", row, UnforeseenAccuracy, "those that unforeseen_accuracy(...) returns")

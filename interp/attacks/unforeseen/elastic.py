@@ -13,7 +13,22 @@ SIZE, DEVIATION = 25, 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Elastic(UnforeseenAttack):
-    """A flow of at most `epsilon` pixels before it is smoothed by a Gaussian of 25x25 and standard deviation 3."""
+    """Every pixel moves a little, smoothly (Kang et al. 2019).
+
+    The latents are the flow, smoothed by a Gaussian of 25x25 and standard deviation 3.
+
+    Args:
+        epsilon: Largest move of a pixel down or across, in pixels, before the flow is smoothed; above 0.
+        steps: Number of steps, at least 1.
+        goal: "random_target", as published, lowers the cross-entropy of a class drawn for each image, never its own,
+            and returns the last picture; "untargeted", or a Goal such as Targeted(classes), returns the most harmful
+            one.
+        restarts: Number of random starts, at least 1; the worst result of each image is returned.
+        step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
+    """
 
     epsilon: float = 1.0
 

@@ -13,7 +13,22 @@ UNEVENNESS = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fog(UnforeseenAttack):
-    """Fog of thickness `epsilon` (in 255ths of the brightness); the latents in [0, 1] raise or lower the points of its height map."""
+    """Fog, a diamond-square height map that lies over the image (Kang et al. 2019).
+
+    The latents in [0, 1] raise or lower the points of the height map.
+
+    Args:
+        epsilon: Thickness of the fog, in 255ths of the brightness; above 0.
+        steps: Number of steps, at least 1.
+        goal: "random_target", as published, lowers the cross-entropy of a class drawn for each image, never its own,
+            and returns the last picture; "untargeted", or a Goal such as Targeted(classes), returns the most harmful
+            one.
+        restarts: Number of random starts, at least 1; the worst result of each image is returned.
+        step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
+    """
 
     epsilon: float = 2048.0
 

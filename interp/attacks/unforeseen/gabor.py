@@ -14,7 +14,22 @@ SIDES, SIGMA, LAMBDA, THETA = (1, 10), (0.1, 0.4), (3.0, 5.75), (0.0, np.pi)
 
 @dataclass(frozen=True, kw_only=True)
 class Gabor(UnforeseenAttack):
-    """Gabor noise of strength `epsilon` (in 255ths); the latents in [-1, 1] are the weights of impulses at drawn places."""
+    """Gabor noise: sparse impulses seen through a Gabor kernel (Kang et al. 2019).
+
+    The latents in [-1, 1] are the weights of impulses at drawn places.
+
+    Args:
+        epsilon: Strength of the noise, in 255ths of the brightness; above 0.
+        steps: Number of steps, at least 1.
+        goal: "random_target", as published, lowers the cross-entropy of a class drawn for each image, never its own,
+            and returns the last picture; "untargeted", or a Goal such as Targeted(classes), returns the most harmful
+            one.
+        restarts: Number of random starts, at least 1; the worst result of each image is returned.
+        step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
+    """
 
     epsilon: float = 400.0
 

@@ -46,10 +46,24 @@ DCT = _cosines()
 
 @dataclass(frozen=True, kw_only=True)
 class JPEG(UnforeseenAttack):
-    """Shifts of JPEG coefficients, in halves of a quantisation step, of at most `epsilon` in the `norm` linf, l2 or l1.
+    """Shifts of the coefficients of an image's JPEG code (Kang et al. 2019).
 
-    linf moves by signs; l2 by normalised steps, each shift within 2; l1 by Frank-Wolfe: the coefficients of the largest gradient go
-    to 2 until the budget is spent. Rounding is left out, so without a shift only the chroma is halved.
+    Rounding is left out, so without a shift only the chroma is halved.
+
+    Args:
+        epsilon: Largest size of the shifts in the `norm`, in halves of a quantisation step; above 0.
+        steps: Number of steps, at least 1.
+        goal: "random_target", as published, lowers the cross-entropy of a class drawn for each image, never its own,
+            and returns the last picture; "untargeted", or a Goal such as Targeted(classes), returns the most harmful
+            one.
+        restarts: Number of random starts, at least 1; the worst result of each image is returned.
+        step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
+        norm: Norm of the shifts: "linf" moves by signs; "l2" by normalised steps, each shift within 2; "l1" by
+            Frank-Wolfe, at first from no shift and without a step size: the coefficients of the largest gradient go to
+            2 until the budget is spent.
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
     """
 
     epsilon: float = 0.25

@@ -17,7 +17,22 @@ GREY = (0.2126, 0.7152, 0.0722)
 
 @dataclass(frozen=True, kw_only=True)
 class Snow(UnforeseenAttack):
-    """Snowfall of strength `epsilon`; the latents in (0, 1] are the intensities of flakes, of which each region has only so much."""
+    """Snowfall: flakes on shifted grids, blurred along the way they fall (Kang et al. 2019).
+
+    The latents in (0, 1] are the intensities of flakes, of which each region has only so much.
+
+    Args:
+        epsilon: What the layer of flakes is multiplied by before it is added; above 0.
+        steps: Number of steps, at least 1.
+        goal: "random_target", as published, lowers the cross-entropy of a class drawn for each image, never its own,
+            and returns the last picture; "untargeted", or a Goal such as Targeted(classes), returns the most harmful
+            one.
+        restarts: Number of random starts, at least 1; the worst result of each image is returned.
+        step_size: Size of a step of the latents, above 0 (default: epsilon / sqrt(steps)).
+
+    Raises:
+        InputError: A setting is out of its range or unknown; when called, images do not have 1 or 3 channels.
+    """
 
     epsilon: float = 2.0
 
