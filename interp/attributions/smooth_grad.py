@@ -75,7 +75,7 @@ class NoiseEnsemble(OfOneClass):
         """The statistic from mean and mean square of the maps, measured from the map without noise where `centred`."""
 
     def points_at_a_time(self, shape: tuple[int, ...]) -> int:
-        return self.chunk_size or self.attribution.points_at_a_time(shape)
+        return (self.attribution if self.chunk_size is None else super()).points_at_a_time(shape)
 
     def images_at_a_time(self, shape: tuple[int, ...]) -> int:
         return max(1, self.points_at_a_time(shape) // self._samples_at_a_time(shape))

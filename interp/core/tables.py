@@ -109,7 +109,12 @@ def pivot(table: Table, column: str, value: str) -> Table:
 
     Returns:
         A Table: a row for each combination of what stands left of the column, "-" where it has no figure.
+
+    Raises:
+        InputError: The table has no such column.
     """
+    for name in (column, value):
+        check_choice("column", name, table.header)
     at, of = table.header.index(column), table.header.index(value)
     across = list(dict.fromkeys(row[at] for row in table.rows))
     lines: dict[tuple[Cell, ...], dict[Cell, Cell]] = {}

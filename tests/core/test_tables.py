@@ -131,3 +131,8 @@ def test_no_text_breaks_a_line_of_markdown(text):
     lines = render(Table(("one", "two"), ((text, 1),), text), "markdown").splitlines()
     assert lines[-1].count("|") - lines[-1].count("\\|") == 3
     assert lines[-3:-1] == ["| one | two |", "| --- | ---: |"]
+
+
+def test_a_column_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="nothing"):
+        pivot(TABLE, "nothing", "accuracy")
