@@ -39,7 +39,7 @@ def from_tf_dataset(
             f"the dataset came as {kind_of(dataset)}, expected a tf.data.Dataset: for arrays there is interp.data.from_arrays"
         )
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise InputError("the dataset has no end: take(n) ends it, and repeat() is what makes it so")
+        raise InputError("the dataset has no end: leave repeat() out, or end it with take(n)")
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) != 2 or not all(isinstance(part, tf.TensorSpec) for part in spec):
         raise InputError(
@@ -89,7 +89,7 @@ def _batches(dataset: Any, *, is_batched: bool) -> Iterator[tuple[np.ndarray, np
     except tf.errors.OpError as error:
         reason = (error.message or type(error).__name__).strip().splitlines()[0][:160]
         raise InputError(
-            f"the dataset fails while it is read ({reason}): mend what it reads, or leave that out"
+            f"the dataset fails while it is read ({reason}): repair the files that it reads, or leave them out"
         ) from error
 
 

@@ -112,7 +112,7 @@ def accuracy_curve(
     check_instance("the attack", attack, ProjectedGradientDescent, PGD)
     if not isinstance(attack.goal, Untargeted):
         raise InputError(
-            f"the attack came with the goal {type(attack.goal).__name__}, an accuracy is of attacks to any class: set goal=Untargeted()"
+            f"the attack came with the goal {type(attack.goal).__name__}, expected an attack towards any wrong class: set goal=Untargeted()"
         )
     radii = check_epsilons(epsilons, attack.norm)
     batch = check_images(images)

@@ -183,7 +183,9 @@ def sanity_check(
     check_number("stages", stages, minimum=1, whole=True)
     check_number("seed", seed, minimum=0, whole=True)
     if not isinstance(methods, Mapping) or not methods:
-        raise InputError(f"methods came as {kind_of(methods)}, expected what makes one of a model, by name: {MAKERS}")
+        raise InputError(
+            f"methods came as {kind_of(methods)}, expected functions that make a method from a model, by name: {MAKERS}"
+        )
     batch = check_images(images)
     chosen = check_labels(labels, batch)
     copy, layers = _copy(model, batch[:2])
@@ -235,7 +237,7 @@ def _make(name: str, make: Any, model: keras.Model) -> Attribution:
             came = make(model)
         except TypeError as error:
             raise InputError(
-                f"the method {name!r} came as {kind_of(make)}, which is not made of a model alone: {MAKERS}"
+                f"the method {name!r} came as {kind_of(make)}, which cannot be called with a model alone: {MAKERS}"
             ) from error
         if isinstance(came, Attribution):
             return came
@@ -263,7 +265,7 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
     recorded = tf.function(run, autograph=False)(few)
     if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
         raise InputError(
-            f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that says all about it"
+            f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that returns all of its settings"
         )
     layers = {id(use.layer): (use.name.split(":")[0], use.layer) for use in uses if getattr(use.layer, "weights", None)}
     if not layers:

@@ -63,7 +63,7 @@ class RobustModel(keras.Model):
         ```
     """
 
-    # Keras's, made by make_train_function and its brothers.
+    # Keras's, made by make_train_function and the other two.
     train_function: Any
     test_function: Any
     predict_function: Any

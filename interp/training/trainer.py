@@ -244,7 +244,7 @@ def _run(
         results = run_step(images, labels, *numbers)
     except tf.errors.OpError as error:
         raise ComputationError(
-            f"step {seed[1]} failed in TensorFlow: {cause(error.message)}; if there are other workers, look at what they say"
+            f"step {seed[1]} failed in TensorFlow: {cause(error.message)}; if there are other workers, look at their output"
         ) from error
     measures = {name: float(value) for name, value in results.items()}
     if measures.pop("broken"):
