@@ -223,7 +223,7 @@ class ExplanationAttack:
                 f"target maps came with shape {targets.shape}, the maps of the images have {state.clean.shape}: resize them to that"
             )
         if (np.ptp(targets, (1, 2, 3)) == 0).any():
-            raise InputError("a target map has one value everywhere, so nothing is nearer to it than anything else")
+            raise InputError("a target map has one value everywhere, so no map is nearer to it than another")
         best, maps, clean = state.images.numpy().copy(), state.clean.copy(), _distances(targets, state.clean)
         least = np.where(state.maps_at(state.images)[1], clean, np.inf)
         for restart in range(self.restarts):

@@ -75,7 +75,9 @@ class NoiseEnsemble(OfOneClass):
         """The statistic from mean and mean square of the maps, measured from the map without noise where `centred`."""
 
     def points_at_a_time(self, shape: tuple[int, ...]) -> int:
-        return (self.attribution if self.chunk_size is None else super()).points_at_a_time(shape)
+        if self.chunk_size is None:
+            return self.attribution.points_at_a_time(shape)
+        return super().points_at_a_time(shape)
 
     def images_at_a_time(self, shape: tuple[int, ...]) -> int:
         return max(1, self.points_at_a_time(shape) // self._samples_at_a_time(shape))

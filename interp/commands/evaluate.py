@@ -58,7 +58,7 @@ class ExperimentOptions(WorkersOptions, EvaluationOptions):
     networks: list[str] | None = option(
         None, f"each {NETWORKS}", many=True, usual="all networks of the training scripts"
     )
-    dataset: str | None = option(None, f"only networks on this one: {CHOICES}")
+    dataset: str | None = option(None, f"only networks of this dataset: {CHOICES}")
     task_options: str = option("", "further options of the tasks, as eval_cmd.py takes them, in quotes")
     out: Path | None = option(None, "directory of results", parse=Path, usual="gen_images/eval_NUMBER")
 

@@ -56,7 +56,7 @@ def parser(task: TaskSpec | None = None, prog: str = SCRIPT) -> Parser:
     tasks = "\n".join(f"  {name:{width}s}  {spec.help}" for name, spec in TASKS.items())
     if task is None:
         made.epilog = f"tasks (--task TASK --help shows the options of one):\n{tasks}\n\n{made.epilog}"
-    made.add_argument("--task", metavar="TASK", required=True, default=argparse.SUPPRESS, help="what to do")
+    made.add_argument("--task", metavar="TASK", required=True, default=argparse.SUPPRESS, help="task to run")
     return made
 
 

@@ -24,16 +24,16 @@ class ReproduceOptions(Options):
 
     networks_dir: Path = option(MISSING, "directory of the published networks", parse=Path, positional=True)
     only: list[str] | None = option(None, f"parts: {', '.join(SECTIONS[PAPER])}", many=True, usual="all")
-    dataset: str | None = option(None, "only networks on this one, such as mnist")
+    dataset: str | None = option(None, "only networks of this dataset, such as mnist")
     data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
-    num_image: int | None = option(None, "test images for each", parse=whole_number(1), usual="as many as the paper")
-    seed: int = option(99, "of the sample and of random starts", parse=whole_number(0))
+    num_image: int | None = option(None, "images for each table", parse=whole_number(1), usual="as many as the paper")
+    seed: int = option(99, "seed of the sample and of random starts", parse=whole_number(0))
     workers: int | None = option(None, "processes that evaluate networks", parse=whole_number(1), usual="1")
-    ray: str | None = option(None, "address of a Ray cluster that does so; local starts one here")
+    ray: str | None = option(None, "address of a Ray cluster that evaluates networks; local starts one here")
     out: Path = option(
         Path("gen_images/reproduce"), "directory of results; a run that was stopped goes on there", parse=Path
     )
-    format: str = option("tsv", "of the tables", choices=FORMATS)
+    format: str = option("tsv", "format of tables", choices=FORMATS)
 
     def check(self, given: frozenset[str]) -> None:
         if not self.networks_dir.is_dir():

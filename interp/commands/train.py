@@ -41,17 +41,17 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
     list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
     only: Sequence[str] | None = option(None, "networks of the list, with or without their epochs", many=True)
     dataset: str | None = option(None, f"train on this dataset instead: {CHOICES}")
-    profile: str = option("paper", "cpu takes two cores minutes a network, smoke takes seconds", choices=PROFILES)
+    profile: str = option("paper", "schedules; cpu takes minutes on two cores, smoke takes seconds", choices=PROFILES)
     epochs: int | None = option(
         None, "epochs; ramp and rates scale with them", parse=whole_number(1), usual="the profile's"
     )
     norm: str = option(
-        "linf", "of the radius of inner attacks; in l2 it goes by the kind of images", choices=THREAT_NORMS
+        "linf", "norm of inner attacks; in l2 the radius depends on the kind of images", choices=THREAT_NORMS
     )
     seed: int = option(99, "seed of weights, order and attacks", parse=whole_number(0))
     resume: bool = option(True, "go on from the last checkpoint", parse=bool)
     attack_precision: str = option(
-        "float32", "of inner attacks; auto times both once for each network", choices=(*PRECISIONS, "auto")
+        "float32", "precision of inner attacks; auto takes the faster for each network", choices=(*PRECISIONS, "auto")
     )
     strategy: str = option("none", "none, mirrored (GPUs or logical CPUs), multiworker (TF_CONFIG)")
     replicas: int | None = option(None, "logical CPUs of --strategy mirrored without a GPU", parse=whole_number(2))

@@ -31,12 +31,12 @@ class AttributionOptions(Options):
         parse=words,
         usual=f"all that the network allows of {', '.join(USUAL_METHODS)} and the ensembles",
     )
-    layer: str | None = option(None, "of Grad-CAM and its kin", usual="the last with a spatial output")
-    points: int = option(32, "of integrated gradients", parse=whole_number(1))
+    layer: str | None = option(None, "layer of Grad-CAM and related methods", usual="the last with a spatial output")
+    points: int = option(32, "points of integrated gradients", parse=whole_number(1))
     samples: int | None = option(
-        None, "of ensembles and expected gradients", parse=whole_number(1), usual="{task.usual_samples}"
+        None, "samples of ensembles and expected gradients", parse=whole_number(1), usual="{task.usual_samples}"
     )
-    noise_level: float = option(0.15, "of ensembles, of the image's range", parse=number(above=0))
+    noise_level: float = option(0.15, "noise of ensembles, as a share of the image's range", parse=number(above=0))
 
     @property
     def sample_count(self) -> int:

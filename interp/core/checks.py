@@ -235,7 +235,17 @@ def check_listed(what: str, values: Any, example: str) -> None:
 
 
 def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:
-    """Return the penalties of a sneaking attack, multiples of the smallest radius, in rising order; raises InputError for one below 1."""
+    """Check the penalties of a sneaking attack.
+
+    Args:
+        penalties: Multiples of the smallest radius, at least 1: below it no attack succeeds.
+
+    Returns:
+        The penalties as floats in rising order, each once.
+
+    Raises:
+        InputError: There is none, or one is not in [1, 1e6).
+    """
     check_listed("penalties", penalties, "[1.25, 1.5]")
     for penalty in penalties:
         check_number("a penalty", penalty, minimum=0)

@@ -66,9 +66,7 @@ class ModelOptions(Options):
         "those of all channels (0.5,0.5,0.4,0.25,0.25,0.2); auto goes by the layers that it begins with, or by its accuracy on test images",
         parse=input_scale,
     )
-    output: Any = option(
-        None, "name, or number from 0, of the output that is meant, where a model has several", parse=output
-    )
+    output: Any = option(None, "name, or number from 0, of the output to use, where a model has several", parse=output)
     custom_objects: list[str] | None = option(
         None,
         "your own classes in a .keras or .h5 file as MODULE:NAME, such as my_layers:Mish; modules are looked for in the current directory "

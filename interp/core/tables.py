@@ -40,7 +40,7 @@ class Table:
         try:
             import pandas
         except ImportError as error:
-            raise InputError("a data frame needs pandas, which is not here: pip install pandas") from error
+            raise InputError("a data frame needs pandas, which is not installed: pip install pandas") from error
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
         return pandas.DataFrame(
             {

@@ -43,7 +43,11 @@ DATASETS: dict[str, DatasetSpec] = {
 
 
 def dataset_names() -> dict[str, DatasetSpec]:
-    """Return the datasets by every name that is accepted: their own first, then aliases and prefixes of network files."""
+    """List the datasets by every name that is accepted: their own first, then aliases and prefixes of network files.
+
+    Returns:
+        A DatasetSpec by each name.
+    """
     return {**DATASETS, **{name: spec for spec in DATASETS.values() for name in spec.names}}
 
 
@@ -55,17 +59,20 @@ def find_dataset(
     crop: str | None = None,
     unreadable: str | None = None,
 ) -> DatasetSpec:
-    """Return the facts of a dataset by its name, an alias or the prefix of its network files, or of images of your own by their path.
+    """Find what is known of a dataset by its name, an alias or the prefix of its network files, or of your own images by their path.
 
     Args:
-        name: a name in DATASETS, or what `load` takes.
-        data_dir: where sets of TensorFlow Datasets lie (default: the directory that INTERP_DATA_DIR names).
-        image_size: see `load`; this and the two below are for images of your own.
-        crop: see `load`.
-        unreadable: see `load`.
+        name: A name in DATASETS, or the path of your own images, as for `load`.
+        data_dir: The directory of datasets (default: the one that INTERP_DATA_DIR names).
+        image_size: (height, width) of your own images, or one number for both (default: the size that all have).
+        crop: "center" cuts the largest centred part of that shape and resizes it, "none" resizes both sides (default: "center").
+        unreadable: "error" refuses a file that cannot be read, "skip" leaves it out with a warning (default: "error").
+
+    Returns:
+        A DatasetSpec.
 
     Raises:
-        InputError: the name is unknown, with the nearest one; the path is no image set, with what is wrong.
+        InputError: The name is unknown, or the path is no set of images.
     """
     known = dataset_names()
     given = {"image_size": image_size, "crop": crop, "unreadable": unreadable}
@@ -92,7 +99,7 @@ def load(
     crop: str | None = None,
     unreadable: str | None = None,
 ) -> Dataset:
-    """Return the train, validation or test split of a dataset, images (n, h, w, c) float32 in [0, 1].
+    """Load a split of a dataset.
 
     A path gives images of your own. It may be a directory with a subdirectory for each class, or with train/, validation/ (or val/) and
     test/ that hold these; an .npz file, or a directory of .npy files, with the arrays x_train, y_train, x_test, y_test, or train_images,
@@ -107,17 +114,20 @@ def load(
     16 bits the upper 8 are kept. A set of grey files has one channel; where there is a file in colour, all have three.
 
     Args:
-        name: a name in DATASETS, or the path of images of your own.
+        name: A name in DATASETS, or the path of your own images.
         split: "train", "validation" or "test".
-        data_dir: the directory of datasets (default: the one that INTERP_DATA_DIR names).
-        seed: draws the split of the digits, and of your own images where they come without.
+        data_dir: The directory of datasets (default: the one that INTERP_DATA_DIR names).
+        seed: Seed that draws the split of the digits, and of your own images where they come without.
         image_size: (height, width) of your own images, or one number for both (default: the size that all have).
         crop: "center" cuts the largest centred part of that shape and resizes it, "none" resizes both sides (default: "center").
         unreadable: "error" refuses a file that cannot be read, "skip" leaves it out with a warning (default: "error").
             These three stay as `find_dataset` or `load` was last given them for a path in this process.
 
+    Returns:
+        A Dataset, its images float32 (n, height, width, channels) in [0, 1].
+
     Raises:
-        InputError: the name is unknown, or files are missing, damaged, or not laid out as above.
+        InputError: The name is unknown, or files are missing, damaged, or not laid out as above.
     """
     spec = find_dataset(name, data_dir=data_dir, image_size=image_size, crop=crop, unreadable=unreadable)
     check_choice("split", split, SPLITS)

@@ -139,6 +139,6 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"cannot write decoded images to {cache_folder()}: {error.strerror or error}; free it, or name another directory with "
-            f"{VARIABLE}"
+            f"cannot write decoded images to {cache_folder()}: {error.strerror or error}; make it writable or free some space, "
+            f"or name another directory with {VARIABLE}"
         ) from error

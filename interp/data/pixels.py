@@ -13,15 +13,21 @@ def scale(pixels: Any) -> np.ndarray:
 
 
 class ScaledPixels:
-    """A uint8 array (n, h, w, c), usually a memory-mapped file, that reads as float32 in [0, 1].
+    """Bytes (n, height, width, channels), usually a memory-mapped file, that read as float32 in [0, 1].
 
-    Indexing with an integer, a slice or an index array loads just that part.
+    Indexing with an integer, a slice or an array of places loads just that part.
+
+    Args:
+        pixels: uint8 (n, height, width, channels).
+        chosen: Places (m,) of the images that belong to it, in order (default: all).
+
+    Raises:
+        InputError: `pixels` are no bytes of that shape.
     """
 
     dtype = np.dtype(np.float32)
 
     def __init__(self, pixels: np.ndarray, chosen: np.ndarray | None = None) -> None:
-        """Wrap `pixels`, or the `chosen` rows (m,) of them; raises InputError for anything but bytes (n, h, w, c)."""
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 4:
             raise InputError(
                 f"pixels came as {getattr(pixels, 'dtype', type(pixels).__name__)} of shape "
@@ -51,11 +57,25 @@ class ScaledPixels:
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def first(self, count: int) -> "ScaledPixels":
-        """Return the first `count` images, nothing loaded."""
+        """Take the first images; nothing is loaded.
+
+        Args:
+            count: Number of images.
+
+        Returns:
+            ScaledPixels of these.
+        """
         if self._chosen is None:
             return ScaledPixels(self._pixels[:count])
         return ScaledPixels(self._pixels, self._chosen[:count])
 
     def rows(self, indices: np.ndarray) -> "ScaledPixels":
-        """Return the images at `indices` (m,) from 0, in that order, nothing loaded."""
+        """Take images by their places; nothing is loaded.
+
+        Args:
+            indices: Places (m,) from 0.
+
+        Returns:
+            ScaledPixels of these, in that order.
+        """
         return ScaledPixels(self._pixels, indices if self._chosen is None else self._chosen[indices])

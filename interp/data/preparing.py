@@ -44,7 +44,7 @@ def find_prepared(wanted: Preparable, root: Path | None, looked: Sequence[Path])
         if root is None:
             raise InputError(
                 f"no data folder was given: name the one that holds {wanted.name} with {VARIABLE}, --data-dir or data_dir; "
-                f"without one {searched} was looked in, where there is none and it cannot be prepared ({brief(error)})"
+                f"it is not in {searched} either, and it cannot be prepared ({brief(error)})"
             ) from error
         raise InputError(
             f"no {wanted.name} was found (looked in {searched}) and it cannot be prepared ({brief(error)}): "

@@ -15,9 +15,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Images (n, h, w, c) float32 in [0, 1] with labels (n,) int64; `source` says which files they came from.
+    """Images with their labels, and what is known of them.
 
-    Raises InputError when the parts do not fit that description or each other.
+    Args:
+        images: float32 (n, height, width, channels) in [0, 1], or ScaledPixels.
+        labels: int64 (n,), the true classes.
+        class_names: A name for each class.
+        source: Which files or arrays they come from, in words.
+        split: "train", "validation" or "test".
+        name: Name of the dataset.
+
+    Raises:
+        InputError: An argument is not as described, or the arguments do not fit each other.
     """
 
     images: np.ndarray | ScaledPixels
@@ -82,7 +91,17 @@ class Dataset:
         return f"{self.source}, {len(self)} images, {digest([self.images, self.labels])}"
 
     def take(self, which: int | Sequence[int] | np.ndarray) -> "Dataset":
-        """Return the first `which` images, or those at the indices `which` (m,), loaded; raises InputError."""
+        """Take some of the images.
+
+        Args:
+            which: A number, for so many images from the first on, or the places (m,) of images.
+
+        Returns:
+            A Dataset of these. Images at given places are loaded into memory.
+
+        Raises:
+            InputError: There are no such images.
+        """
         if isinstance(which, (int, np.integer)) and not isinstance(which, bool):
             count = int(which)
             if not 1 <= count <= len(self):

@@ -12,7 +12,17 @@ Loader = Callable[[str, str | Path | None, int], Dataset]
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSpec:
-    """The paper's training on a dataset, of which `interp.training.PAPER` is made; steps are optimiser steps from 0."""
+    """How the paper trains on a dataset; `interp.training.PAPER` is made of it.
+
+    Args:
+        epochs: Number of epochs.
+        batch_size: Number of images in a step.
+        learning_rates: Pairs (first step, rate) in rising order; steps are optimiser steps from 0.
+        epsilon: Radius of the inner attack, for images in [0, 1].
+        ramp: (first step, last step) between which the radius grows from 0 to `epsilon`.
+        attack_steps: Number of steps of the inner attack.
+        attack_step_size: Size of a step of the inner attack, for images in [0, 1].
+    """
 
     epochs: int
     batch_size: int
@@ -25,7 +35,15 @@ class ScheduleSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainingSpec:
-    """One of the hundreds of short trainings of ROAR and KAR: on so many `images`, of the `architecture`, or of the network's own."""
+    """One of the many short trainings of ROAR and KAR.
+
+    Args:
+        images: Number of training images.
+        epochs: Number of epochs.
+        batch_size: Number of images in a step.
+        learning_rate: Learning rate of the first steps.
+        architecture: Architecture that is trained (default: that of the network that is explained).
+    """
 
     images: int
     epochs: int
@@ -36,24 +54,24 @@ class RetrainingSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """The facts of a dataset.
+    """What is known of a dataset without its files.
 
     Args:
         name: Its name on command lines and in records, such as "cifar10".
         prefix: What names of network files begin with, such as "cifar" (default: the name).
         aliases: Other names that are accepted.
         shape: (height, width, channels) of an image.
-        classes: The number of classes.
-        class_names: Their names, empty where only the files know them.
-        training_images: The number of images to train on, without those for validation.
-        epsilons: l_inf radii of accuracy tables, from 0.
+        classes: Number of classes.
+        class_names: A name for each class; empty where only the files know them.
+        training_images: Number of images to train on, without those for validation.
+        epsilons: l_inf radii of accuracy tables, from 0, for images in [0, 1].
         map_epsilons: l_inf radii at which maps are attacked and shown.
         usual_radius: The one of `epsilons` at which a network that was trained without a radius is reported.
-        paper_schedule: How the paper trains on it, None where it does not.
+        paper_schedule: How the paper trains on it; None where it does not.
         retraining: How ROAR and KAR train on it.
         augmented: Whether trainings without attacks may crop and flip its images.
         drawn_on_black: Whether all that is not black belongs to the object.
-        load: Returns the split "train", "validation" or "test".
+        load: Function of the split, the directory of datasets and a seed that returns a Dataset.
     """
 
     name: str

@@ -83,6 +83,8 @@ def write_arrays(train: Iterable[Example], evaluation: Iterable[Example], folder
         temporary.rename(folder)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"cannot write {folder}: {reason}; free it, or choose another data folder") from error
+        raise InputError(
+            f"cannot write {folder}: {reason}; make it writable or free some space, or choose another data folder"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

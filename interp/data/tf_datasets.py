@@ -14,20 +14,23 @@ from interp.data.user_arrays import make_datasets
 def from_tf_dataset(
     dataset: Any, *, class_names: Sequence[str] | None = None, split: str = "test", name: str = "tf-dataset"
 ) -> Dataset:
-    """Return a tf.data.Dataset, read once into memory, as a dataset.
+    """Make a dataset from a tf.data.Dataset, which is read once into memory.
 
     Images of one size stay in the order in which they come: give `shuffle=False` to image_dataset_from_directory, or every run sees
     another order. Bytes take a quarter of the memory of floats, which are kept as they are; sets larger than memory are for `load`.
 
     Args:
-        dataset: gives pairs of images and labels, batched or not: images (n, height, width, channels) or (height, width, channels) as
+        dataset: Pairs of images and labels, batched or not: images (n, height, width, channels) or (height, width, channels) as
             `from_arrays` takes them, labels whole numbers, or one-hot rows.
-        class_names: one for each class (default: `dataset.class_names`, which image_dataset_from_directory sets, else numbers).
-        split: what the images are: "train", "validation" or "test".
-        name: of the dataset, in tables.
+        class_names: A name for each class (default: `dataset.class_names`, which image_dataset_from_directory sets, else numbers).
+        split: What the images are: "train", "validation" or "test".
+        name: Name of the dataset, for tables.
+
+    Returns:
+        A Dataset, its images float32 (n, height, width, channels) in [0, 1].
 
     Raises:
-        InputError: it is no finite dataset of such pairs, or images differ in size.
+        InputError: It is no finite dataset of such pairs, or images differ in size.
     """
     import tensorflow as tf
 
@@ -36,7 +39,7 @@ def from_tf_dataset(
             f"the dataset came as {kind_of(dataset)}, expected a tf.data.Dataset: for arrays there is interp.data.from_arrays"
         )
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise InputError("the dataset has no end: take(n) ends it, and repeat() is what makes it so")
+        raise InputError("the dataset has no end: leave repeat() out, or end it with take(n)")
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) != 2 or not all(isinstance(part, tf.TensorSpec) for part in spec):
         raise InputError(
@@ -86,7 +89,7 @@ def _batches(dataset: Any, *, is_batched: bool) -> Iterator[tuple[np.ndarray, np
     except tf.errors.OpError as error:
         reason = (error.message or type(error).__name__).strip().splitlines()[0][:160]
         raise InputError(
-            f"the dataset fails while it is read ({reason}): mend what it reads, or leave that out"
+            f"the dataset fails while it is read ({reason}): repair the files that it reads, or leave them out"
         ) from error
 
 

@@ -23,20 +23,20 @@ def from_arrays(
     split: str = "test",
     name: str = "arrays",
 ) -> Dataset:
-    """Return arrays as a dataset.
+    """Make a dataset from arrays.
 
     Args:
         images: (n, height, width, channels) or (n, height, width): bytes or whole numbers 0 to 255, or floats in [0, 1] or 0 to 255.
         labels: (n,) or (n, 1) whole numbers, of any integer type, from 0; or one-hot rows (n, classes).
-        class_names: one for each class (default: the numbers "0", "1" and so on, each of which must occur).
-        split: what the images are: "train", "validation" or "test".
-        name: of the dataset, in tables.
+        class_names: A name for each class (default: the numbers "0", "1" and so on, each of which must occur).
+        split: What the images are: "train", "validation" or "test".
+        name: Name of the dataset, for tables.
 
     Returns:
-        The dataset, its images float32 in [0, 1], in their order; bytes stay bytes in memory until they are looked at.
+        A Dataset, its images float32 in [0, 1], in their order; bytes stay bytes in memory until they are looked at.
 
     Raises:
-        InputError: an array has another rank, type or range, or labels do not fit images or class names.
+        InputError: An array has another rank, type or range, or labels do not fit images or class names.
     """
     return make_datasets({split: (images, labels)}, class_names, name=name, source=f"{name} (arrays)")[split]
 

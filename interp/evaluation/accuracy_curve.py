@@ -24,10 +24,18 @@ PGD = "ProjectedGradientDescent(epsilon=8/255, step_size=2/255, steps=10)"
 
 @dataclass(frozen=True)
 class AccuracyCurve(Result):
-    """Accuracy of a network on `count` images under attack, one value per radius; `protocol` says how it was attacked.
+    """Accuracy of a model under attack against the radius of the attack.
 
-    `right` (radii, count) says of each image whether the network gets it right; empty where only accuracies are known. `flags` are
-    reasons not to believe the curve: a clean accuracy at chance, an attack whose steps are too short for the largest radius.
+    Attributes:
+        epsilons: Radii of the ball in rising order, for images in [0, 1].
+        accuracies: Share of the images that are classified right, one for each radius.
+        count: Number of images.
+        protocol: How the images were attacked, in words.
+        right: Booleans (radii, count), whether each image is classified right; empty where only accuracies are known.
+        flags: Reasons not to trust the figures: a clean accuracy at chance, or steps too short for the largest radius.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     epsilons: tuple[float, ...]
@@ -79,16 +87,32 @@ def accuracy_curve(
     batch_size: int = 250,
     report: Callable[[], None] = lambda: None,
 ) -> AccuracyCurve:
-    """Attack `images` (n, height, width, channels) at each radius and return the accuracies, radii in rising order.
+    """Measure the accuracy of a model under an attack at each of several radii.
 
-    An attack found at a radius lies in every larger ball, so with `carry` an image broken once stays broken, is not attacked
-    again, and accuracy never rises with the radius. Without, each radius stands alone: the protocol of Boopathy et al. 2020.
-    `report` is called after each radius. Raises InputError.
+    An attack found at one radius lies in every larger ball. So with `carry` an image that was broken once stays broken and is not attacked
+    again, and the accuracy never rises with the radius. Without it each radius stands alone, as in Boopathy et al. 2020.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        attack: The attack, with the goal Untargeted(); its own radius is not used.
+        epsilons: Radii of the ball, for images in [0, 1], in any order.
+        carry: Whether attacks found at smaller radii count at larger ones.
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+        report: Called after each radius.
+
+    Returns:
+        An AccuracyCurve, its radii in rising order.
+
+    Raises:
+        InputError: The model, images, labels or radii cannot be used, or the goal of the attack is another one.
     """
     check_instance("the attack", attack, ProjectedGradientDescent, PGD)
     if not isinstance(attack.goal, Untargeted):
         raise InputError(
-            f"the attack came with the goal {type(attack.goal).__name__}, an accuracy is of attacks to any class: set goal=Untargeted()"
+            f"the attack came with the goal {type(attack.goal).__name__}, expected an attack towards any wrong class: set goal=Untargeted()"
         )
     radii = check_epsilons(epsilons, attack.norm)
     batch = check_images(images)
@@ -125,7 +149,18 @@ def check_epsilons(epsilons: Sequence[float], norm: str = "linf") -> tuple[float
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
-    """Name how the accuracy under `attack` is measured, for the caption of a table. Raises InputError."""
+    """Describe how the accuracy under an attack is measured, for the caption of a table.
+
+    Args:
+        attack: The attack.
+        carry: Whether attacks found at smaller radii count at larger ones.
+
+    Returns:
+        One line of text.
+
+    Raises:
+        InputError: The attack is no ProjectedGradientDescent.
+    """
     check_instance("the attack", attack, ProjectedGradientDescent, PGD)
     start = (
         "no random start"

@@ -24,11 +24,20 @@ from interp.evaluation.statistics import EPS, IMAGES, Mean, mean_of
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of clean and attacked maps of the true class, over the `unchanged` images of `count` that kept their prediction.
+    """Agreement of the clean and the attacked maps of the true class at one radius.
 
-    `epsilon` is the radius of the attack. `kendall_tau_of_all` is over all images, also where the prediction changed: an attack may
-    leave none that did not. Each mean is over those images on which it is defined: a constant map has no rank correlation. `flags` say
-    where the attack was too weak.
+    Means are over the images whose prediction did not change, unless said otherwise, and over those on which the measure is defined: a
+    constant map has no rank correlation.
+
+    Attributes:
+        epsilon: Radius of the ball, for images in [0, 1].
+        count: Number of images.
+        unchanged: Number of images whose prediction did not change.
+        kendall_tau: Mean Kendall tau, from -1 to 1.
+        pearson_r: Mean Pearson correlation, from -1 to 1.
+        top_k_overlap: Mean share of the k strongest positions that both maps have in common.
+        kendall_tau_of_all: Mean Kendall tau of all images, also of those whose prediction changed.
+        flags: Reasons not to trust the figures: steps too short for the radius.
     """
 
     epsilon: float = field(metadata=EPS)
@@ -43,7 +52,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class AgreementCurve(Result):
-    """Agreement at several radii, a row each; `protocol` says on how many images and how the maps were attacked."""
+    """Agreement of clean and attacked maps against the radius of the attack.
+
+    Attributes:
+        rows: An Agreement for each radius.
+        protocol: How the maps were attacked, in words.
+    """
 
     rows: tuple[Agreement, ...] = field(metadata={"json": "by_radius"})
     protocol: str = ""
@@ -82,9 +96,14 @@ class AgreementCurve(Result):
 
 @dataclass(frozen=True)
 class NetworkOverlap(Result):
-    """Share of the `k` strongest positions that a network's maps of `count` images have in common with those of another one.
+    """How many of their strongest positions the maps of two networks have in common.
 
-    `against` names that one, `interpretation` the method of the maps; what overlap_of_networks returns is the `overlap`.
+    Attributes:
+        against: Name of the network that this one is compared with.
+        k: Number of strongest positions that are compared.
+        overlap: Mean share of these that both maps have in common, as `overlap_of_networks` returns it.
+        count: Number of images.
+        interpretation: Name of the explanation method.
     """
 
     against: str
@@ -125,23 +144,23 @@ def agreement_curve(
     batch_size: int = 250,
     report: Callable[[], None] = lambda: None,
 ) -> AgreementCurve:
-    """Attack the maps of the images at each radius and compare them with the clean ones.
+    """Attack the maps of the true class at each of several radii, and compare them with the clean ones (AAI in Boopathy et al. 2020).
 
     Args:
-        model: a Keras model that returns logits.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
         images: float32 (n, height, width, channels) in [0, 1].
-        labels: integers (n,), whose maps are attacked.
-        attack: the attack, whose own radius does not matter.
-        epsilons: the radii.
-        seed: of the random starts.
-        batch_size: how many images are in memory at a time.
-        report: is called after each radius.
+        labels: Integers (n,), the true classes.
+        attack: The attack; its own radius is not used.
+        epsilons: Radii of the ball, for images in [0, 1], in any order.
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+        report: Called after each radius.
 
     Returns:
-        The agreement at each radius, in the order of `epsilons`.
+        An AgreementCurve, its radii in the order of `epsilons`.
 
     Raises:
-        InputError: for input that cannot be used, and for an attack that the model's maps do not allow.
+        InputError: The model, images, labels or radii cannot be used, or the model does not have the maps that the attack looks at.
     """
     check_instance("the attack", attack, TopKInterpretation, "TopKInterpretation(epsilon=8/255)")
     check_listed("epsilons", epsilons, "[0.05, 0.1]")
@@ -167,7 +186,22 @@ def agreement_under_attack(
     seed: int = 0,
     batch_size: int = 250,
 ) -> Agreement:
-    """Attack the maps of `images` (n, height, width, channels) and compare them with the clean ones. Raises InputError."""
+    """Attack the maps of the true class at one radius, and compare them with the clean ones (AAI in Boopathy et al. 2020).
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        attack: The attack, with its radius.
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+
+    Returns:
+        An Agreement.
+
+    Raises:
+        InputError: The model, images or labels cannot be used, or the model does not have the maps that the attack looks at.
+    """
     check_instance("the attack", attack, TopKInterpretation, "TopKInterpretation(epsilon=8/255)")
     batch = check_images(images)
     images, labels = batch.numpy(), check_labels(labels, batch).numpy()
@@ -198,7 +232,22 @@ def overlap_of_networks(
     interpretation: str | Attribution = "cam",
     k: int = 8,
 ) -> Mean:
-    """Mean share of the k strongest positions that two models' maps of the true class have in common. Raises InputError."""
+    """Compare the strongest positions of the maps that two models give of the true class.
+
+    Args:
+        first: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        second: Another one, whose maps have as many positions.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        interpretation: Explanation method, by name or as an object.
+        k: Number of strongest positions that are compared.
+
+    Returns:
+        A Mean over the images: the share of the k strongest positions that both maps have in common.
+
+    Raises:
+        InputError: A model, the images or the labels cannot be used, a model does not have such maps, or their sizes differ.
+    """
     batch = check_images(images)
     images, labels = batch.numpy(), check_labels(labels, batch).numpy()
     maps = InterpretationMaps(name=interpretation)

@@ -25,9 +25,22 @@ from interp.models.model_check import check_model
 
 @dataclass(frozen=True)
 class BoundCheck(Result):
-    """For the `broken` (q,) images of `count`: smallest radii, margins 1/2 (f_t - f_t') and discrepancies there, each (q,).
+    """Discrepancy of maps and margin of logits at the smallest radius that reaches a target (Boopathy et al. 2020, proposition 1).
 
-    `protocol` says how the radii were searched and what is compared.
+    The margin is (f_t - f_t') / 2 of the clean image, with the logits f of the true class t and the target t'.
+
+    Attributes:
+        count: Number of images.
+        broken: Integers (q,), the places of the images whose target was reached; the three arrays below are of these.
+        epsilons: Smallest radius found (q,).
+        margins: Margin (q,).
+        discrepancies: Discrepancy (q,) of the clean map and that at the smallest radius.
+        bounded: Whether the bound applies: to the two-class discrepancy in l1 of CAM or integrated gradients.
+        flags: Reasons not to trust the figures: a search too weak for its radii.
+        protocol: How radii were searched and maps compared, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     count: Count = field(metadata=IMAGES)
@@ -35,9 +48,7 @@ class BoundCheck(Result):
     epsilons: np.ndarray
     margins: np.ndarray
     discrepancies: np.ndarray
-    # Whether the bound speaks of this discrepancy: the two-class one in l1, of CAM or integrated gradients.
     bounded: bool = True
-    # Where the search was too weak for its radii.
     flags: tuple[Flag, ...] = ()
     protocol: str = ""
 
@@ -104,10 +115,28 @@ def bound_check(
     seed: int = 0,
     batch_size: int = 250,
 ) -> BoundCheck:
-    """Search the smallest radii of `images` (n, height, width, channels) and compare margins with discrepancies. Raises InputError.
+    """Search the smallest radius of each image and compare margin and discrepancy there (Boopathy et al. 2020, proposition 1).
 
-    Radii are in the norm of the `attack`, the discrepancy of maps is in `discrepancy_norm`, l1 or l2. Maps whose mean is the logit are
-    divided by their positions, so that margins and discrepancies have one scale; the sum of integrated gradients is the logit already.
+    Maps whose mean is the logit are divided by their number of positions, so that margins and discrepancies have one scale; the sum of
+    integrated gradients is the logit already.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        targets: Integers (n,), the target classes.
+        attack: The search for the smallest radius; radii are in its norm.
+        interpretation: Explanation method, by name or as an object.
+        classes: Classes whose maps are compared: "one_class", "two_class" or "all_class".
+        discrepancy_norm: Norm of a difference of maps, "l1" or "l2".
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+
+    Returns:
+        A BoundCheck.
+
+    Raises:
+        InputError: The model, images, labels or targets cannot be used, or the model does not have such maps.
     """
     check_instance("the attack", attack, MinimumEpsilon, "MinimumEpsilon()")
     batch = check_images(images)

@@ -20,11 +20,18 @@ from interp.evaluation.statistics import IMAGES, Mean, mean_of
 
 @dataclass(frozen=True)
 class Coherence(Result):
-    """Figures of maps of `count` images by the names of their methods.
+    """How far the maps of several methods lie on the object, and how far they agree.
 
-    `on_object` is the share of a map's magnitude that lies on the object, per method, None without masks; `object_share` the
-    share of pixels that the object has, what a map that knows nothing comes to; `agreement` (methods, methods) the mean rank
-    correlation (Spearman) of the methods' pixel scores. `settings` say how the maps were made.
+    Attributes:
+        methods: Names of the methods.
+        count: Number of images.
+        on_object: Mean share of a map's magnitude that lies on the object, one for each method; None without masks.
+        object_share: Share of the pixels that belong to the object, which a uniform map comes to; None without masks.
+        agreement: Mean rank correlation (Spearman) of each two methods' pixel scores, (methods, methods), NaN where it is not defined.
+        settings: How the maps were made, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     methods: tuple[str, ...]
@@ -69,10 +76,20 @@ class Coherence(Result):
 def coherence(
     maps: Mapping[str, np.ndarray], objects: np.ndarray | None = None, *, ranking: str = "signed"
 ) -> Coherence:
-    """Return the figures of maps (n, height, width, channels) of the same images; `objects` (n, height, width) are their masks.
+    """Measure how far maps of the same images lie on the object, and how far the methods agree.
 
-    `ranking` is what methods are compared by (interp.attributions.pixel_scores). A map that is 0 everywhere has no share. Raises
-    InputError.
+    A map that is 0 everywhere has no share on the object and does not count there.
+
+    Args:
+        maps: Maps (n, height, width, channels) by the names of their methods.
+        objects: Masks (n, height, width), not 0 where the object is (default: none, and no shares are measured).
+        ranking: How pixels are ranked to compare methods: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+
+    Returns:
+        A Coherence.
+
+    Raises:
+        InputError: The maps or masks are not finite numbers of such shapes, or the ranking is unknown.
     """
     if not isinstance(maps, Mapping) or not maps:
         raise InputError(
@@ -104,7 +121,18 @@ def coherence(
 
 
 def ink(images: np.ndarray, threshold: float = 0.1) -> np.ndarray:
-    """Masks (n, height, width) of what is drawn on black: pixels brighter than `threshold` in any channel. Raises InputError."""
+    """Find what is drawn on black: the pixels brighter than a threshold in any channel.
+
+    Args:
+        images: (n, height, width, channels) in [0, 1].
+        threshold: Brightness above which a pixel belongs to the drawing.
+
+    Returns:
+        Boolean masks (n, height, width).
+
+    Raises:
+        InputError: The images are not finite numbers of such a shape.
+    """
     pixels = check_finite("images", images)
     if pixels.ndim != 4:
         raise InputError(f"images came with shape {pixels.shape}, expected (n, height, width, channels)")

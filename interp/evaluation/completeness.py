@@ -15,9 +15,19 @@ GAP_IMAGES = 50
 
 
 def completeness_notes(model: keras.Model, images: Any, labels: Any, *, points: int = 32) -> list[str]:
-    """A sentence where maps of `points` points do not add up to the change of the logit, on the first images; none where they do.
+    """Check whether integrated gradients add up to the change of the logit, on the first 50 images.
 
-    Raises InputError.
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the classes that are explained.
+        points: Number of points of the integral.
+
+    Returns:
+        One sentence where the maps of some image miss more than 5% of the change; an empty list otherwise.
+
+    Raises:
+        InputError: The model, images or labels cannot be used.
     """
     batch = check_images(images)[:GAP_IMAGES]
     found = IntegratedGradients(model, steps=points).explain(batch, check_labels(labels[:GAP_IMAGES], batch))

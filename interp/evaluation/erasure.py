@@ -44,7 +44,14 @@ def find_protocol(name: str) -> Protocol:
 
 
 def check_ratio(ratio: Any) -> None:
-    """Raise InputError unless `ratio` lies strictly between 0 and 1."""
+    """Check a fraction of pixels.
+
+    Args:
+        ratio: The fraction.
+
+    Raises:
+        InputError: It does not lie strictly between 0 and 1.
+    """
     check_number("ratio", ratio, minimum=0, strict=True)
     if ratio >= 1:
         raise InputError(f"ratio came as {ratio}, expected a fraction between 0 and 1, such as 0.5")

@@ -43,28 +43,32 @@ def explanation_validity(
     batch_size: int = 250,
     report: Callable[[], None] = lambda: None,
 ) -> ExplanationValidity:
-    """Move the explanations of images that are classified right as far as they go in balls of several radii.
+    """Move the explanations of images as far as they go, and flag figures that cannot be trusted.
+
+    Images that are classified right are attacked in balls of several radii by several searches, beside draws of random noise.
 
     Args:
-        model: any Keras model that returns logits and has the explanation.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid, and has the explanation.
         images: float32 (n, height, width, channels) in [0, 1].
-        labels: integers (n,), the classes whose maps are moved and that stay predicted.
-        explanation: a method that depends on the image, by name or as an object.
-        epsilons: the radii; what is found at one counts at the larger ones, too.
-        attack: the settings of the searches; its own radius and explanation do not matter.
-        seed: of all draws.
-        batch_size: bounds memory.
-        report: is called after each part of the searches at each radius.
+        labels: Integers (n,), the true classes, whose maps are moved.
+        explanation: Explanation method that depends on the image, by name or as an object.
+        epsilons: Radii of the ball, for images in [0, 1]; what is found at one counts at the larger ones, too.
+        attack: The searches (default: those of ExplanationAttack); its own radius and explanation are not used.
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+        report: Called after each part of the searches at each radius.
 
     Returns:
-        an ExplanationValidity.
+        An ExplanationValidity, its radii in rising order.
 
     Raises:
-        InputError: for bad input, where the model has no such maps, and where it classifies no image right.
+        InputError: The model, images, labels or radii cannot be used, the model does not have such maps, or it classifies no image right.
 
     Example:
+        ```python
         found = explanation_validity(model, images, labels, "grad_cam", [2 / 255, 8 / 255])
         print(found.caption, found.flags)
+        ```
     """
     return validity_with_images(
         model, images, labels, explanation, epsilons, attack, seed=seed, batch_size=batch_size, report=report

@@ -55,9 +55,19 @@ class ExplanationsAtRadius:
 
 @dataclass(frozen=True)
 class ExplanationValidity(Result):
-    """How far the explanations of `count` images that are classified right can be moved while the prediction stays, by radius.
+    """How far explanations can be moved while the prediction stays, against the radius of the attack.
 
-    `sampled` images were looked at; `places` says which of them are the `count`. `protocol` says how they were attacked.
+    Attributes:
+        protocol: How the maps were attacked, in words.
+        explanation: Name of the explanation method.
+        rows: The result at each radius: its `epsilon`, and in `measures` the worst case, the noise and the flags of each measure.
+        flags: Reasons not to trust the figures, as far as they are of the model or of all radii.
+        count: Number of images that were attacked, those classified right.
+        sampled: Number of images that were given.
+        places: The places of the attacked images among those that were given.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     protocol: str

@@ -18,7 +18,13 @@ _ROUNDING = 0.99
 
 @dataclass(frozen=True)
 class Flag:
-    """A reason not to believe a figure: its `kind` in a word or two, what was seen, and the radius it is of where there are several."""
+    """A reason not to trust a figure.
+
+    Attributes:
+        kind: What it is, in a word or two.
+        text: What was seen and what it means.
+        epsilon: Radius that it belongs to; None where it belongs to none, or where its place says so.
+    """
 
     kind: str
     text: str
@@ -51,7 +57,16 @@ def weak_attack(epsilon: float, step_size: float, steps: int, seen: str = "") ->
 
 
 def unreached(epsilon: float, step_size: float, steps: int) -> tuple[Flag, ...]:
-    """The flag of an attack whose steps cannot reach the surface of the ball, where they cannot."""
+    """Flag an attack whose steps, one after the other, cannot reach the surface of the ball.
+
+    Args:
+        epsilon: Radius of the ball, for images in [0, 1].
+        step_size: Size of a step, in the same unit.
+        steps: Number of steps.
+
+    Returns:
+        One flag, or none.
+    """
     return () if reaches(epsilon, step_size, steps) else (weak_attack(epsilon, step_size, steps),)
 
 
@@ -72,10 +87,18 @@ def weak_search(steps: int, direction: str) -> tuple[Flag, ...]:
 
 
 def chance_accuracy(right: np.ndarray, labels: Any, classes: int) -> tuple[Flag, ...]:
-    """The flag of a clean accuracy, `right` (n,) of images of these labels, that is not above chance.
+    """Flag a clean accuracy that is not above chance.
 
-    Chance is the larger of 1 / classes and the share of the most frequent label, what one constant answer gets, and two standard errors of
-    so many images. Of images of one class a constant answer is right, so the share does not count there.
+    Chance is the larger of 1 / classes and the share of the most frequent label, plus two standard errors of so many images. Where all
+    images have one label a constant answer is right, so the share does not count.
+
+    Args:
+        right: Booleans (n,), whether each image is classified right.
+        labels: Integers (n,), the true classes.
+        classes: Number of classes.
+
+    Returns:
+        One flag, or none.
     """
     shares = np.unique(np.asarray(labels), return_counts=True)[1] / len(right)
     chance = max(1 / classes, float(shares.max()) if len(shares) > 1 else 0.0)

@@ -28,9 +28,14 @@ LAST = ("flags", "minutes", "record", "weights")
 
 @dataclass(frozen=True)
 class MovedExplanation:
-    """Kendall tau of clean and attacked maps of one explanation, of those of `sampled` images that are classified right.
+    """Kendall tau of clean and attacked maps of one explanation, in a row of the leaderboard.
 
-    `worst_case` is that of the strong protocol for explanations, `noise` and `corner_noise` those of its controls.
+    Attributes:
+        explanation: Name of the explanation method.
+        worst_case: Mean of the worst case of each image, over the images that are classified right.
+        noise: Mean of the worst of several draws of noise from the ball.
+        corner_noise: The same of noise at the corners of the ball, in l2 on its surface.
+        sampled: Number of images that were given, also those that are not classified right.
     """
 
     explanation: str
@@ -54,11 +59,24 @@ class MovedExplanation:
 
 @dataclass(frozen=True)
 class LeaderboardRow(Result):
-    """What the strong protocols left of one network in balls of the radius `epsilon` in the `norm`.
+    """A row of the leaderboard: how well predictions and explanations of one network hold up at one radius.
 
-    `clean` and `strong` are accuracies, without an attack and in the worst case; `explanations` say how far maps were moved.
-    `protocol` and `explanation_protocol` say how, `source` says which images. `record` is the file that the row was read from, `weights`
-    the digest of the network's weights in it; a row that was just measured has neither.
+    Attributes:
+        facts: Which network it is.
+        epsilon: Radius of the ball, for images in [0, 1].
+        norm: Norm of the ball, "linf" or "l2".
+        clean: Accuracy without an attack.
+        strong: Accuracy in the worst case of the strong protocol.
+        explanations: A MovedExplanation for each explanation method.
+        protocol: How the predictions were attacked, in words.
+        explanation_protocol: How the explanations were attacked, in words.
+        flags: Reasons not to trust the figures.
+        source: Which images were attacked.
+        record: File that the row was read from; None for a row that was just measured.
+        weights: Digest of the weights of the network, as the record has it; None for a row that was just measured.
+
+    Raises:
+        InputError: The fields do not fit each other, or a figure is out of its range.
     """
 
     facts: NetworkFacts
@@ -92,17 +110,20 @@ class LeaderboardRow(Result):
         source: str = "",
         flags: Sequence[Flag] = (),
     ) -> Self:
-        """Return the row of a network whose predictions and explanations were measured at one radius.
+        """Make the row of a network whose predictions and explanations were measured at one radius.
 
         Args:
-            facts: which network that is.
-            predictions: of the strong protocol.
-            explanations: of the strong protocol for explanations, each by Kendall tau first.
-            source: which images were attacked.
-            flags: further ones of the network.
+            facts: Which network it is.
+            predictions: The result of the strong protocol.
+            explanations: Results of the strong protocol for explanations, each by Kendall tau first.
+            source: Which images were attacked.
+            flags: Further flags of the network.
+
+        Returns:
+            A LeaderboardRow.
 
         Raises:
-            InputError: for results of several radii, or of none.
+            InputError: The results are of several radii, or of none.
         """
         radii = {each.epsilon for each in predictions.rows}
         radii |= {each.epsilon for found in explanations for each in found.rows}

@@ -21,11 +21,16 @@ HERE, PUBLISHED, GIVEN = "here", "published", "given"
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """A network of the leaderboard.
+    """Which network a row of the leaderboard is of.
 
-    `method` is the title of its training method, "-" where nothing says it. `trained_by` is "here" for networks of train.py, "published"
-    for those of the paper and "given" for all others, or what the user said. `minutes` are those of its training, None where they are
-    not known. `file` is the name of its file.
+    Attributes:
+        name: Name of the network.
+        method: Title of its training method, "-" where nothing says it.
+        architecture: Its architecture; of a model that is not of this package its class and number of weights.
+        dataset: Name of the dataset.
+        trained_by: "here" for networks of train.py, "published" for those of the paper, "given" for all others, or what the user said.
+        file: Name of its file.
+        minutes: Minutes that its training took; None where they are not known.
     """
 
     name: str

@@ -13,11 +13,22 @@ from interp.core.names import STRENGTHS
 
 @dataclass(frozen=True, kw_only=True)
 class StrongProtocol:
-    """Attacks of the strong protocol, in the `norm` linf or l2: those that compare, and then the ensemble AutoAttack on what is left.
+    """The attacks of the strong protocol: several that are compared, and then the ensemble AutoAttack on the images that are left.
 
-    Those that compare: plain PGD of `steps` x `step_size`, with more steps, from `restarts` random starts, APGD, and Square of
-    `queries`; `strength="quick"` takes them alone. Plain PGD starts at the image and counts its last iterate, as Boopathy et al. 2020
-    do; all others stop at the first success. Raises InputError.
+    Those that are compared: plain PGD, PGD that counts every iterate, PGD of twice the steps, PGD from one and from several random starts,
+    APGD on two losses, and Square. Plain PGD starts at the image and counts its last iterate, as in Boopathy et al. 2020; all others stop
+    at the first success.
+
+    Args:
+        steps: Number of steps of PGD.
+        step_size: Size of a step of PGD, for images in [0, 1].
+        restarts: Number of random starts of PGD.
+        queries: Number of queries of Square.
+        norm: Norm of the ball, "linf" or "l2".
+        strength: "strong" for all attacks, "quick" for those that are compared alone.
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
     """
 
     steps: int = 200
@@ -47,7 +58,15 @@ class StrongProtocol:
         )
 
     def attacks(self, epsilon: float, classes: int) -> dict[str, Attack]:
-        """The attacks that compare, by the names that tables give them, plain PGD first."""
+        """Return the attacks that are compared.
+
+        Args:
+            epsilon: Radius of the ball, for images in [0, 1].
+            classes: Number of classes; APGD on the difference of logits ratio needs three.
+
+        Returns:
+            Attacks by the names that tables give them, plain PGD first.
+        """
         shared: dict[str, Any] = {"epsilon": epsilon, "norm": self.norm}
         plain = ProjectedGradientDescent(step_size=self.step_size, steps=self.steps, **shared)
         start = replace(plain, random_start=True, iterate="first")
@@ -64,7 +83,15 @@ class StrongProtocol:
         }
 
     def ensemble(self, epsilon: float, *, draws: bool) -> AutoAttack | None:
-        """What attacks the rest: none in the quick protocol, the version for models that draw in inference where this one `draws`."""
+        """Return the ensemble that attacks the images that are left.
+
+        Args:
+            epsilon: Radius of the ball, for images in [0, 1].
+            draws: Whether the model draws random numbers in inference, which takes another version of AutoAttack.
+
+        Returns:
+            An AutoAttack; None for the strength "quick".
+        """
         if self.strength == "quick":
             return None
         version = "rand" if draws else "standard"

@@ -49,12 +49,30 @@ def roar_kar(
     workers: Workers,
     report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> RoarKar:
-    """Retrain on `splits` (train, validation, test) without the pixels that `methods` name, and measure the test accuracy.
+    """Retrain on images without the pixels that explanations rank first (ROAR) or last (KAR), and measure the test accuracy.
 
-    A random baseline is always among the methods. Each method's maps are computed once, of the label of each image. With `folder`
-    maps and every finished retraining are kept there, by one run at a time, so that a stopped one goes on; `settings` say how
-    `train` trains, and a folder with results of others is refused. `report` is called with (what, number done, number in all). Raises
-    InputError.
+    Hooker et al. 2019. ROAR favours blurred maps, and the shape of what is erased can itself tell the class, so read a method beside the
+    random baseline only, which is always among the methods. Each method's maps are computed once, of the label of each image.
+
+    Args:
+        splits: The "train", "validation" and "test" images.
+        methods: Methods with their models, by name.
+        train: Function of the training images, the validation images and a seed that returns a trained model, such as a Retraining.
+        metrics: "roar", "kar" or both.
+        ratios: Fractions of the pixels, strictly between 0 and 1: removed, in KAR of the protocol whitebox kept.
+        seeds: A network is retrained from each.
+        protocol: "paper" erases pixels of all splits and fills them with the training mean, "whitebox" blackens those of training images.
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        folder: Directory where maps and finished retrainings are kept, so that a stopped call can go on (default: nothing is kept).
+        settings: JSON values that say how `train` trains; a `folder` with results of other settings is refused.
+        workers: Where the networks are retrained (interp.core.parallel.open_workers).
+        report: Called with (what is done, number done, number in all).
+
+    Returns:
+        A RoarKar.
+
+    Raises:
+        InputError: An argument is not as described, a method cannot explain its model, or `folder` holds other results.
     """
     chosen = find_protocol(protocol)
     check_named("splits", splits, Dataset, "data.load('digits', 'train')")

@@ -41,11 +41,26 @@ class Retrained:
 
 @dataclass(frozen=True)
 class RoarKar(Result):
-    """Test accuracies after retraining, by what was retrained.
+    """Test accuracies of networks that were retrained on images without some of their pixels (Hooker et al. 2019).
 
-    `train_images` and `count` are the numbers of training and test images; `retrained` says whose maps were taken and what was
-    trained, `settings` how the maps were made. `diff_roar` holds DiffROAR (Shah et al. 2021) at each ratio by method, of methods whose
-    retrainings without the top and without the bottom are both there: accuracy without the bottom share minus that without the top one.
+    Attributes:
+        accuracies: Test accuracy of each Retrained(metric, method, ratio, seed); on images as they are, metric and method are "".
+        metrics: "roar" for images without the strongest pixels, "kar" for those without the weakest ones.
+        methods: Names of the methods; "random", the baseline, is among them.
+        ratios: Fractions of the pixels, of which `protocol` says whether they were removed or kept.
+        seeds: Seeds of the retrainings.
+        protocol: Which images lost pixels, and what filled them.
+        ranking: How pixels were ranked, "signed" or "magnitude".
+        layers: Name of the layer that each method looked at; None for methods that look at none.
+        train_images: Number of training images.
+        count: Number of test images.
+        retrained: Whose maps were taken and what was trained, in words.
+        settings: How the maps were made, in words.
+        diff_roar: DiffROAR (Shah et al. 2021) of a method at each ratio, accuracy without the weakest pixels minus accuracy without the
+            strongest ones; of methods of which both are there.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     accuracies: Mapping[Retrained, Share]

@@ -38,20 +38,20 @@ def robust_attribution_protocol(
     steps of 0.01, prediction kept; of 3 random starts the one of least Kendall tau counts, and its overlap of the 100 strongest.
 
     Args:
-        model: any Keras model that returns logits.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
         images: float32 (n, height, width, channels) in [0, 1], of at least 200 pixels.
-        labels: integers (n,).
-        epsilons: the radii; the paper's on MNIST is 0.3.
-        norm: of the radii, linf or l2.
-        seed: of the random starts.
-        batch_size: bounds memory.
-        report: is called after each radius.
+        labels: Integers (n,), the true classes.
+        epsilons: Radii of the ball, for images in [0, 1]; on MNIST the paper takes 0.3.
+        norm: Norm of the ball, "linf" or "l2".
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+        report: Called after each radius.
 
     Returns:
-        The agreement at each radius, over the images classified right.
+        An AgreementCurve of the images classified right, its radii in rising order.
 
     Raises:
-        InputError: for bad input, images of too few pixels, and where no image is classified right.
+        InputError: The model, images, labels or radii cannot be used, images have too few pixels, or no image is classified right.
     """
     radii, batch = check_epsilons(epsilons, norm), check_images(images)
     check_number("seed", seed, minimum=0, whole=True)

@@ -16,10 +16,21 @@ def sample_indices(total: int, count: int, *, seed: int = 99) -> np.ndarray:
 
 
 def sample_images(data: Dataset, count: int, *, seed: int = 99) -> tuple[Dataset, np.ndarray]:
-    """Return `count` images of `data` and a target class (count,) for each, never the true one.
+    """Draw images of a dataset, and a target class for each that is not the true one.
 
-    The draw is that of the paper's code: NumPy's legacy generator, a permutation of all images, then the targets, so on the official
-    order of a test set it gives the paper's sample. Raises InputError.
+    The draw is that of the paper's code: NumPy's legacy generator, a permutation of all images, then the targets. So on the official order
+    of a test set it gives the paper's sample.
+
+    Args:
+        data: The dataset.
+        count: Number of images.
+        seed: Seed of the draw; that of the paper is 99.
+
+    Returns:
+        A Dataset of these images, and integers (count,), the target classes.
+
+    Raises:
+        InputError: The dataset has fewer images, or an argument is not as described.
     """
     check_instance("data", data, Dataset, "data.load('digits', 'test')")
     check_number("number of images", count, minimum=1, whole=True)

@@ -43,11 +43,21 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class SanityCheck(Result):
-    """Rank correlation (Spearman) of maps with the original ones after each stage, by method.
+    """Whether maps depend on the weights: how far they agree with the original ones as layers become random (Adebayo et al. 2018).
 
-    `stages` names the layers randomised at each, from the top, `layers` says how many are random by then; `correlations` holds, per
-    method, the mean over the images after each stage, `magnitudes` the same of maps without their sign. A map of one value has no ranks
-    and does not count. `expected` says of methods that were studied whether they pass, `settings` how the maps were made.
+    A map of one value has no ranks and does not count.
+
+    Attributes:
+        stages: Names of the layers that become random at each stage, from the top.
+        layers: Number of layers that are random after each stage.
+        correlations: Mean rank correlation (Spearman) of each method's maps with the original ones after each stage, by method.
+        magnitudes: The same of the magnitudes of the maps.
+        count: Number of images.
+        expected: Whether each method passed in published studies, None where it was not studied.
+        settings: How the maps were made, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     stages: tuple[str, ...]
@@ -75,12 +85,26 @@ class SanityCheck(Result):
         return next(place for place, count in enumerate(self.layers) if 2 * count >= self.layers[-1])
 
     def remaining(self, method: str) -> float | None:
-        """The largest correlation, of either sign, from half of the layers on; None where no map has ranks there."""
+        """Return how much of a method's maps is left from half of the layers on.
+
+        Args:
+            method: Name of the method.
+
+        Returns:
+            The largest rank correlation in size; None where no map has ranks there.
+        """
         values = [mean.value for mean in self.correlations[method][self.half :] if mean.value is not None]
         return max(map(abs, values), default=None)
 
     def passes(self, method: str) -> bool | None:
-        """Whether next to nothing is left of a method's maps once half of the layers are random; None where that is not defined."""
+        """Say whether next to nothing is left of a method's maps once half of the layers are random.
+
+        Args:
+            method: Name of the method.
+
+        Returns:
+            Whether `remaining` is below 0.3; None where that is not defined.
+        """
         remaining = self.remaining(method)
         return None if remaining is None else remaining < THRESHOLD
 
@@ -137,16 +161,31 @@ def sanity_check(
     seed: int = 0,
     report: Callable[[], None] = lambda: None,
 ) -> SanityCheck:
-    """Randomise the weights of a copy of `model` layer by layer from the top, and compare the maps with those of the model.
+    """Randomise the weights of a copy of a model, layer by layer from the top, and compare its maps with the original ones.
 
-    A layer is randomised by shuffling the numbers of each of its weights, so their scale stays. Models with more layers than
-    `stages` have several randomised at a stage. `methods` make an attribution of a model; `report` is called after each stage.
-    Raises InputError for a model that Keras cannot copy.
+    The check of Adebayo et al. 2018. A layer is randomised by shuffling the numbers of each of its weights, so their scale stays.
+
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid, which Keras can copy; it stays as it is.
+        methods: Functions that make a method of a model, by name, as in {"gradient": VanillaGradient}.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the classes that are explained.
+        stages: Number of stages at most; of a model with more layers several are randomised at each.
+        seed: Seed of all random draws.
+        report: Called once for the model as it is, and after each stage.
+
+    Returns:
+        A SanityCheck.
+
+    Raises:
+        InputError: The model, images, labels or methods cannot be used, or Keras cannot copy the model.
     """
     check_number("stages", stages, minimum=1, whole=True)
     check_number("seed", seed, minimum=0, whole=True)
     if not isinstance(methods, Mapping) or not methods:
-        raise InputError(f"methods came as {kind_of(methods)}, expected what makes one of a model, by name: {MAKERS}")
+        raise InputError(
+            f"methods came as {kind_of(methods)}, expected functions that make a method from a model, by name: {MAKERS}"
+        )
     batch = check_images(images)
     chosen = check_labels(labels, batch)
     copy, layers = _copy(model, batch[:2])
@@ -198,7 +237,7 @@ def _make(name: str, make: Any, model: keras.Model) -> Attribution:
             came = make(model)
         except TypeError as error:
             raise InputError(
-                f"the method {name!r} came as {kind_of(make)}, which is not made of a model alone: {MAKERS}"
+                f"the method {name!r} came as {kind_of(make)}, which cannot be called with a model alone: {MAKERS}"
             ) from error
         if isinstance(came, Attribution):
             return came
@@ -226,7 +265,7 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
     recorded = tf.function(run, autograph=False)(few)
     if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
         raise InputError(
-            f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that says all about it"
+            f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that returns all of its settings"
         )
     layers = {id(use.layer): (use.name.split(":")[0], use.layer) for use in uses if getattr(use.layer, "weights", None)}
     if not layers:

@@ -23,9 +23,17 @@ PART = 0.01
 
 @dataclass(frozen=True)
 class Selectivity(Result):
-    """Curves over the number of erased patches: `probabilities` (steps + 1, n) of the label, `right` (steps + 1, n) whether it wins.
+    """How fast the probability of the label falls as patches are erased, the strongest first.
 
-    `erased` (n, height, width) says which pixels went, `patch` how many of them are a patch's side, `layer` which one the method looked at.
+    Attributes:
+        probabilities: Probability of the label (steps + 1, n), before any patch is erased and after each.
+        right: Booleans (steps + 1, n), whether the label wins.
+        erased: Booleans (n, height, width), which pixels were erased in the end; empty in a result that was read from a record.
+        layer: Name of the layer that the method looked at; None for methods that look at none.
+        patch: Side of a patch in pixels.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     probabilities: np.ndarray
@@ -80,12 +88,27 @@ def selectivity(
     seed: int = 0,
     report: Callable[[], None] = lambda: None,
 ) -> Selectivity:
-    """Erase the strongest patch that is not yet erased, explain again, and so on, `steps` times (Montavon et al. 2018).
+    """Erase the patch that an explanation ranks first, explain again, and so on (Montavon et al. 2018).
 
-    Patches are the squares of `patch` pixels a side, by default of about 1% of the image, that it falls into, cut off at its right and
-    lower edge; the score of one is the sum over its pixels. Erased pixels take the value `fill`; `ranking` says what strongest means
-    (interp.attributions.pixel_scores). No patch is erased twice; of equally strong ones one drawn by `seed` goes first. `report` is called
-    after each step. Raises InputError.
+    The image is cut into squares, cut off at its right and lower edge; the score of a patch is the sum over its pixels. No patch is erased
+    twice, and of equally strong ones one that is drawn goes first.
+
+    Args:
+        attribution: Explanation method with a model.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the classes that are explained.
+        steps: Number of patches that are erased, one after the other.
+        patch: Side of a patch in pixels (default: that of about 1% of the image).
+        fill: Value that erased pixels take, in [0, 1].
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        seed: Seed of all random draws.
+        report: Called after each step.
+
+    Returns:
+        A Selectivity.
+
+    Raises:
+        InputError: The method, images or labels cannot be used, or there are fewer patches than steps.
     """
     check_instance("the attribution", attribution, Attribution, "VanillaGradient(model)")
     batch = check_images(images)

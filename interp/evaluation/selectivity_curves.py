@@ -17,9 +17,18 @@ from interp.evaluation.statistics import IMAGES
 
 @dataclass(frozen=True)
 class SelectivityCurves(Result):
-    """Curves over the number of erased patches by method: mean probability of the label of `count` images, and accuracy.
+    """Selectivity of several methods beside each other: means over the images against the number of erased patches.
 
-    `patch` pixels are a patch's side and `pixels` the whole image, 0 where that is not known; `settings` say how the maps were made.
+    Attributes:
+        curves: Mean probability of the label, before any patch is erased and after each, by method.
+        accuracies: Accuracy at the same points, by method.
+        count: Number of images.
+        patch: Side of a patch in pixels.
+        pixels: Number of pixels of an image; 0 where it is not known.
+        settings: How the maps were made, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     curves: Mapping[str, tuple[float, ...]]
@@ -36,7 +45,18 @@ class SelectivityCurves(Result):
 
     @classmethod
     def of(cls, found: Mapping[str, Selectivity], *, settings: str = "") -> "SelectivityCurves":
-        """The curves of what selectivity(...) returned for several methods, by name. Raises InputError."""
+        """Make the curves of several methods.
+
+        Args:
+            found: What `selectivity` returned for each method, by name.
+            settings: How the maps were made, in words.
+
+        Returns:
+            A SelectivityCurves.
+
+        Raises:
+            InputError: There is no result, or one is no Selectivity.
+        """
         check_named("results", found, Selectivity, "selectivity(VanillaGradient(model), images, labels)")
         first = next(iter(found.values()))
         return cls(

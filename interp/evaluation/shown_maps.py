@@ -15,7 +15,15 @@ from interp.evaluation.statistics import IMAGES
 
 @dataclass(frozen=True)
 class AttackedAccuracy(Result):
-    """Accuracy of `count` images, clean and attacked at the radius `epsilon`."""
+    """Accuracy of images whose maps are shown, clean and under an attack.
+
+    Attributes:
+        count: Number of images.
+        epsilon: Radius of the ball, for images in [0, 1].
+        clean: Accuracy without an attack.
+        attacked: Accuracy under the attack.
+        protocol: Which maps are shown and how the images were attacked, in words.
+    """
 
     count: Count = field(metadata=IMAGES)
     epsilon: float
@@ -40,7 +48,20 @@ class AttackedAccuracy(Result):
 
 @dataclass(frozen=True)
 class SneakedImages(Result):
-    """The `qualified` (q,) of `count` images, attacked at the first penalty: their classes, radii and discrepancies, each (q,)."""
+    """Images of a sneaking attack at its first penalty, whose maps are shown.
+
+    Attributes:
+        count: Number of images.
+        qualified: Integers (q,), the places of the images on which the attack succeeded; the four below are of these.
+        true_classes: Names of the true classes.
+        targets: Names of the target classes.
+        epsilons: Radius of the ball (q,), for images in [0, 1].
+        discrepancies: Discrepancy (q,) of the clean and the attacked map.
+        protocol: How the maps were attacked, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
+    """
 
     count: Count = field(metadata=IMAGES)
     qualified: Places
@@ -73,7 +94,20 @@ class SneakedImages(Result):
 
 @dataclass(frozen=True)
 class MapSummary(Result):
-    """Of the maps of each method: the layer, the mean largest magnitude, the share below 0 and the mean completeness gap."""
+    """Figures of the maps of several methods.
+
+    Attributes:
+        count: Number of images.
+        methods: Names of the methods.
+        layers: Name of the layer that each method looked at; None for methods that look at none.
+        magnitudes: Largest magnitude of a map, mean over the images, of each method.
+        negative: Share of the values of the maps that are below 0, of each method.
+        gaps: Mean completeness gap of each method; None for methods without one.
+        settings: How the maps were made, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
+    """
 
     count: Count = field(metadata=IMAGES)
     methods: tuple[str, ...]
@@ -85,7 +119,15 @@ class MapSummary(Result):
 
     @classmethod
     def of(cls, found: Mapping[str, Explanation], *, settings: str = "") -> Self:
-        """The summary of what attributions explained of the same images, by name."""
+        """Sum up explanations of the same images.
+
+        Args:
+            found: The Explanation of each method, by name.
+            settings: How the maps were made, in words.
+
+        Returns:
+            A MapSummary.
+        """
         maps = [np.asarray(each.maps) for each in found.values()]
         gaps = [each.values.get("gap") for each in found.values()]
         return cls(

@@ -27,13 +27,29 @@ from interp.models.model_check import check_model
 
 @dataclass(frozen=True)
 class Sneaking(Result):
-    """ISA of `count` images at `penalties` (p,) times the smallest radius of each.
+    """Interpretability sneaking attacks (ISA) at multiples of the smallest radius of each image (Boopathy et al. 2020).
 
-    Of the `qualified` (q,) images, those whose clean prediction prefers the true class to the target and on which the attack
-    succeeded: radii, discrepancies normalised by the range of the clean map, rank and linear correlations of the maps, each (p, q).
-    A larger ball may reuse a smaller ball's attack, so discrepancies do not rise with the radius. `flags` say where a search was too weak,
-    `protocol` how the maps were attacked. `bounds` (q,) are discrepancies that no attack goes below (proposition 1 of the paper, see
-    discrepancy_bounds); None where there is no such bound.
+    Images qualify whose clean prediction prefers the true class to the target, and on which the attack at the first penalty succeeded. A
+    larger ball may reuse the attack of a smaller one, so discrepancies do not rise with the radius.
+
+    Attributes:
+        count: Number of images.
+        broken: Number of images for which a smallest radius was found.
+        preferring: Number of images whose clean prediction prefers the target.
+        penalties: Multiples (p,) of the smallest radius, in rising order.
+        qualified: Integers (q,), the places of the images that qualify.
+        epsilons: Radius of the ball (p, q), for images in [0, 1].
+        discrepancies: Discrepancy (p, q) of the clean and the attacked map, divided by the range of the clean one.
+        kendall_taus: Kendall tau (p, q) of the two maps, mean over the classes compared.
+        pearson_rs: Pearson correlation (p, q) of the two maps, mean over the classes compared.
+        adversarial: Attacked images (p, q, height, width, channels); empty in a result that was read from a record.
+        flags: Reasons not to trust the figures: a search too weak for its radii.
+        protocol: How the maps were attacked, in words.
+        bounds: Lower bound (q,) of the discrepancy of any attack that reaches the target (proposition 1 of the paper); None where there is
+            no such bound.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     count: Count = field(metadata=IMAGES)
@@ -86,7 +102,14 @@ class Sneaking(Result):
         return [mean.value / bound - 1 if mean.value is not None and bound else None for mean in means]
 
     def at(self, values: np.ndarray) -> list[Mean]:
-        """A mean for each penalty."""
+        """Return the mean at each penalty.
+
+        Args:
+            values: An array (p, q) of this result, such as `discrepancies`.
+
+        Returns:
+            A Mean for each penalty.
+        """
         return [mean_of(row) for row in values]
 
     def columns(self) -> dict[str, list[Cell]]:
@@ -146,9 +169,26 @@ def sneaking(
     seed: int = 0,
     batch_size: int = 250,
 ) -> Sneaking:
-    """Search the smallest radii (or take them), attack at each penalty times them, and measure. Raises InputError.
+    """Attack each image at multiples of its smallest radius so that the prediction changes and the map hardly does (Boopathy et al. 2020).
 
-    `penalties` are at least 1: below, no attack was found at all. Radii are in linf, those of `minimum` too.
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1].
+        labels: Integers (n,), the true classes.
+        targets: Integers (n,), the target classes.
+        attack: The sneaking attack.
+        minimum: The search for the smallest radius, in linf.
+        penalties: Multiples of the smallest radius, at least 1: below it no attack succeeds.
+        smallest: What `minimum` found of these images and targets before (default: it searches now).
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+
+    Returns:
+        A Sneaking.
+
+    Raises:
+        InputError: The model, images, labels, targets or penalties cannot be used, the model does not have such maps, or `minimum` is in
+            another norm than linf.
     """
     factors = check_penalties(penalties)
     check_instance("the attack", attack, InterpretabilitySneaking, "InterpretabilitySneaking()")

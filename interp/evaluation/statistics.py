@@ -14,7 +14,13 @@ IMAGES, EPS = {"json": "images"}, {"json": "eps"}
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean and standard error of `count` values; None where there are too few to have one."""
+    """A mean of several values, with what it rests on.
+
+    Attributes:
+        value: The mean; None where there are no values.
+        standard_error: Its standard error; None where there are fewer than two values.
+        count: Number of values.
+    """
 
     value: float | None
     standard_error: float | None
@@ -30,7 +36,14 @@ class Mean:
 
 
 def mean_of(values: Iterable[float]) -> Mean:
-    """The mean of the values that are numbers; NaN stands for an undefined one and does not count."""
+    """Take the mean of the values that are finite; NaN stands for an undefined one and does not count.
+
+    Args:
+        values: Numbers.
+
+    Returns:
+        A Mean.
+    """
     kept = np.asarray(list(values), np.float64)
     kept = kept[np.isfinite(kept)]
     if not len(kept):

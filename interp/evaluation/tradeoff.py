@@ -18,9 +18,12 @@ COLUMNS = ("image", "classes", "penalty", "eps", "discrepancy")
 
 @dataclass(frozen=True)
 class Tradeoff(Result):
-    """Sneaking attacks on `count` images by what they were measured on: a class selection, or a representation.
+    """Discrepancy against the radius, image by image, for several selections of classes.
 
-    `protocol` says how the maps were attacked.
+    Attributes:
+        curves: A Sneaking for each class selection, or for the representation, by name.
+        count: Number of images.
+        protocol: How the maps were attacked, in words.
     """
 
     curves: Mapping[str, Sneaking]

@@ -23,7 +23,15 @@ Calibration = Mapping[tuple[str, float], float]
 
 @dataclass(frozen=True)
 class UnforeseenAccuracy:
-    """Accuracy of `count` images under an attack at a budget, for one goal."""
+    """Accuracy under one unforeseen attack at one budget.
+
+    Attributes:
+        attack: Name of the attack, such as "fog".
+        epsilon: Budget, in the unit of the attack.
+        goal: "random_target" or "untargeted".
+        accuracy: Share of the images that are classified right.
+        count: Number of images.
+    """
 
     attack: str
     epsilon: float = field(metadata=EPS)
@@ -39,7 +47,16 @@ class UnforeseenAccuracy:
 
 @dataclass(frozen=True)
 class UnforeseenAccuracies(Result, Sequence[UnforeseenAccuracy]):
-    """Accuracies under unforeseen attacks, and a sequence of them; `scores` are UAR by attack and goal, `settings` how it was attacked."""
+    """Accuracies under unforeseen attacks, and a sequence of them (Kang et al. 2019).
+
+    Attributes:
+        rows: An UnforeseenAccuracy for each attack, goal and budget.
+        scores: UAR by attack and goal; empty without a calibration.
+        settings: How the images were attacked, in words.
+
+    Raises:
+        InputError: There are no rows.
+    """
 
     rows: tuple[UnforeseenAccuracy, ...] = field(metadata={"json": "by_budget"})
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -55,7 +72,17 @@ class UnforeseenAccuracies(Result, Sequence[UnforeseenAccuracy]):
         return self.rows[place]
 
     def scored(self, calibration: Calibration) -> "UnforeseenAccuracies":
-        """The same with the scores that a calibration gives. Raises InputError where it has no row for a budget."""
+        """Add the UAR scores that a calibration gives.
+
+        Args:
+            calibration: Accuracies of adversarially trained networks by (attack, budget), as `read_calibration` returns them.
+
+        Returns:
+            The same accuracies with their scores.
+
+        Raises:
+            InputError: The calibration has no row for a budget.
+        """
         scores: dict[str, dict[str, float]] = {}
         for (attack, goal), score in uar_scores(self.rows, calibration).items():
             scores.setdefault(attack, {})[goal] = score
@@ -96,9 +123,25 @@ def unforeseen_accuracy(
     batch_size: int = 250,
     report: Callable[[], None] = lambda: None,
 ) -> UnforeseenAccuracies:
-    """Return the accuracy under each attack (by name) at each of its budgets, for each goal; `report` is called after each.
+    """Measure the accuracy of a model under unforeseen attacks (Kang et al. 2019).
 
-    Attacks that differ in their budget share one compiled graph. Raises InputError.
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1], with 1 or 3 channels.
+        labels: Integers (n,), the true classes.
+        budgets: Budgets of each attack, in its own unit, by its name: {"fog": [128, 256]}.
+        goals: "random_target" leads to a class that is drawn for each image, "untargeted" to any wrong class.
+        steps: Number of steps.
+        restarts: Number of random starts.
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+        report: Called after each attack at each budget and goal.
+
+    Returns:
+        An UnforeseenAccuracies, without scores.
+
+    Raises:
+        InputError: The model, images or labels cannot be used, or an attack, budget or goal is unknown or out of its range.
     """
     if not isinstance(budgets, Mapping) or not budgets:
         raise InputError(f"budgets came as {kind_of(budgets)}, expected radii by attack such as {{'fog': [128, 256]}}")
@@ -122,9 +165,16 @@ def unforeseen_accuracy(
 
 
 def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
-    """Return accuracies of adversarially trained networks (ATA) by attack and budget from a JSON file.
+    """Read the accuracies of adversarially trained networks (ATA) that UAR scores are divided by.
 
-    The file holds rows {"attack": "fog", "eps": 128, "ata": 0.86}, accuracies in [0, 1]. Raises InputError.
+    Args:
+        path: JSON file with a list of rows {"attack": "fog", "eps": 128, "ata": 0.86}, accuracies in (0, 1].
+
+    Returns:
+        Accuracies by (attack, budget).
+
+    Raises:
+        InputError: The file cannot be read, or a row is not as described.
     """
     example = 'expected a list of rows such as {"attack": "fog", "eps": 128, "ata": 0.86}'
     check_instance("the calibration", path, (str, Path), "'calibration.json'")
@@ -153,7 +203,18 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
 
 
 def calibrated_budgets(calibration: Calibration, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """The budgets that a calibration has of each attack. Raises InputError where it has none."""
+    """Find the budgets that a calibration has of each attack.
+
+    Args:
+        calibration: Accuracies of adversarially trained networks by (attack, budget), as `read_calibration` returns them.
+        names: Names of the attacks.
+
+    Returns:
+        Budgets of each attack in rising order, by its name.
+
+    Raises:
+        InputError: The calibration has no row of an attack.
+    """
     check_instance("the calibration", calibration, Mapping, "read_calibration('calibration.json')")
     budgets = {name: tuple(sorted(epsilon for other, epsilon in calibration if other == name)) for name in names}
     missing = [name for name, found in budgets.items() if not found]
@@ -178,7 +239,18 @@ def margin_notes(image_shape: tuple[int, int, int]) -> list[str]:
 
 
 def uar_scores(found: Sequence[UnforeseenAccuracy], calibration: Calibration) -> dict[tuple[str, str], float]:
-    """UAR by attack and goal: 100 times the sum of accuracies over the budgets, over that of the calibration. Raises InputError."""
+    """Compute UAR: 100 times the sum of the accuracies over the budgets, divided by that of the calibration (Kang et al. 2019).
+
+    Args:
+        found: What `unforeseen_accuracy` returned.
+        calibration: Accuracies of adversarially trained networks by (attack, budget), as `read_calibration` returns them.
+
+    Returns:
+        Scores by (attack, goal).
+
+    Raises:
+        InputError: The calibration has no row for a budget, or an argument is not as described.
+    """
     check_listed("the accuracies", found, "what unforeseen_accuracy(...) returns")
     for row in found:
         check_instance("an accuracy", row, UnforeseenAccuracy, "those that unforeseen_accuracy(...) returns")

@@ -49,29 +49,29 @@ def validity(
     workers: Workers | None = None,
     report: Callable[[], None] = lambda: None,
 ) -> Validity:
-    """Attack images at each radius by the strong protocol and flag what cannot be believed.
+    """Attack images at each radius by the strong protocol and flag figures that cannot be trusted.
 
-    A network that returns probabilities which are no softmax of logits is flagged and not attacked. One whose clean accuracy is at
-    chance is flagged before anything else. Images are attacked in blocks of 500, of large ones fewer (interp.core.batches.attack_blocks),
-    so memory is bounded: the first block draws by `seed`, one that starts at image i by a seed that is derived from `seed` and i.
+    A network that returns probabilities whose softmax cannot be cut is flagged and not attacked. Images are attacked in blocks of 500, of
+    large ones fewer (interp.core.batches.attack_blocks), so memory is bounded. The first block draws by `seed`, one that starts at image i
+    by a seed that is derived from `seed` and i.
 
     Args:
-        model: any Keras model that returns logits.
-        images: (n, height, width, channels) in [0, 1], also ScaledPixels, which are loaded block by block.
-        labels: (n,), the true classes.
-        epsilons: radii.
-        protocol: the attacks (default: StrongProtocol()).
-        seed: the same seed gives the same result, whatever the batch size.
-        batch_size: images in memory at a time in an attack.
-        folder: where finished blocks are kept if there are several, so that a stopped call goes on (default: they are not).
-        workers: where blocks are attacked (interp.core.parallel.open_workers; default: this process).
-        report: called after each radius of each block.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: float32 (n, height, width, channels) in [0, 1], or ScaledPixels, which are loaded block by block.
+        labels: Integers (n,), the true classes.
+        epsilons: Radii of the ball, for images in [0, 1], in any order.
+        protocol: The attacks (default: those of StrongProtocol()).
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time; random draws do not depend on it.
+        folder: Directory where finished blocks are kept, if there are several, so that a stopped call can go on (default: nothing is kept).
+        workers: Where blocks are attacked (interp.core.parallel.open_workers; default: this process).
+        report: Called after each radius of each block.
 
     Returns:
-        a Validity.
+        A Validity, its radii in rising order.
 
     Raises:
-        InputError: for bad input, and where `folder` cannot be written.
+        InputError: The model, images, labels or radii cannot be used, or `folder` cannot be written.
     """
     if protocol is None:
         protocol = StrongProtocol()

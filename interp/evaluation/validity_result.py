@@ -20,13 +20,20 @@ THREAT_MODELS = {"linf": "Linf", "l2": "L2"}
 
 @dataclass(frozen=True)
 class StrongAccuracy:
-    """Accuracies on `count` images at one radius, and the worst case per image over all attacks, carried from smaller radii.
+    """Accuracies under the attacks of the strong protocol at one radius.
 
     "PGD" and "random starts" are accuracies under that attack alone; "any iterate" counts every iterate of PGD, "more steps" goes on
     from there; each "then" attacks what all gradient attacks before it left standing, here and at smaller radii. Each "ensemble" is a
-    member of AutoAttack, on what nothing before it broke. `broken_by` names for each image what broke it first at this radius or a
-    smaller one: "" where nothing did, "clean" where the network was wrong without an attack. `seconds` are those of each attack, with
-    its compiling at the first radius. Records of earlier versions lack both.
+    member of AutoAttack, on what nothing before it broke. Records of earlier versions lack the last two fields.
+
+    Attributes:
+        epsilon: Radius of the ball, for images in [0, 1].
+        count: Number of images.
+        accuracies: Accuracy under each attack, by its name.
+        worst_case: Share of the images that no attack broke at this radius or a smaller one.
+        flags: Reasons not to trust the figures.
+        broken_by: What broke each image first: the name of an attack, "clean" where it is wrong without one, "" where nothing did.
+        seconds: Seconds that each attack took, at the first radius with its compiling, by its name.
     """
 
     epsilon: float = field(metadata=EPS)
@@ -58,10 +65,19 @@ class StrongAccuracy:
 
 @dataclass(frozen=True)
 class Validity(Result):
-    """What the strong protocol found on `count` images: an accuracy per radius, and flags of the network.
+    """Accuracies under the strong protocol, and flags of figures that cannot be trusted.
 
-    There are no accuracies of a network that cannot be attacked. `norm` is that of the radii; `labels` and `predictions` are those of
-    each image, without an attack; records of earlier versions lack them.
+    Attributes:
+        protocol: How the images were attacked, in words.
+        rows: A StrongAccuracy for each radius; empty for a model that cannot be attacked.
+        flags: Reasons not to trust the figures, as far as they are of the model.
+        count: Number of images.
+        norm: Norm of the ball, "linf" or "l2".
+        labels: The true classes; empty in records of earlier versions.
+        predictions: The classes predicted without an attack; empty in records of earlier versions.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     protocol: str

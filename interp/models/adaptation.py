@@ -27,7 +27,14 @@ TRIED, ANY_SIDE = 4, 32
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A model on the contract, the scale that it was adapted to and why, and clean accuracies by scale where they were measured."""
+    """A model brought to the contract, and how that was done.
+
+    Attributes:
+        model: The adapted model: float32 images (n, height, width, channels) in [0, 1] give logits (n, K).
+        scale: What the model was trained on, as for `adapt`.
+        reason: Why that scale was chosen, in words.
+        accuracies: Clean accuracy by scale; empty where no images and labels were given.
+    """
 
     model: keras.Model
     scale: Scale
@@ -51,12 +58,12 @@ def adapt(
         model: Any Keras model that takes one batch of images (n, height, width, channels).
         scale: What the model was trained on: "0..1", "0..255", "imagenet" (mean and standard deviation of ImageNet), "tf" ([-1, 1]),
             "caffe" (BGR of 0..255 less the mean), or (mean, std) of images in [0, 1]; "auto" goes by evidence.
-        output: Which of several outputs is meant, by name or by number from 0.
+        output: Name or number from 0 of the output to use, of a model with several.
         images: float32 (n, height, width, channels) in [0, 1]; with `labels`, evidence for "auto".
-        labels: Integers (n,).
+        labels: Integers (n,), the true classes.
 
     Returns:
-        A functional Keras model.
+        A functional Keras model: float32 images (n, height, width, channels) in [0, 1] give logits (n, K).
 
     Raises:
         InputError: With the way out, for two inputs, several outputs without `output`, outputs that are no classes, an unknown scale,
@@ -82,15 +89,15 @@ def find_adaptation(
     """Do what `adapt` does, and say which scale was chosen and why.
 
     Args:
-        model: As for `adapt`, like all others.
-        scale: What the model was trained on.
-        output: Which of several outputs is meant.
-        images: float32 (n, height, width, channels) in [0, 1].
-        labels: Integers (n,).
+        model: Any Keras model that takes one batch of images (n, height, width, channels).
+        scale: What the model was trained on, as for `adapt`.
+        output: Name or number from 0 of the output to use, of a model with several.
+        images: float32 (n, height, width, channels) in [0, 1]; with `labels`, evidence for "auto".
+        labels: Integers (n,), the true classes.
 
     Returns:
-        The adapted model, the scale, the reason, and where images and labels were given the clean accuracies by scale: of those
-        that were compared, or of the one that was given or that the model's own layers say.
+        An Adaptation. Where images and labels were given it has the clean accuracies of the scales that were compared, or of the one
+        that was given or that the model's own layers say.
 
     Raises:
         InputError: As `adapt`.

@@ -12,8 +12,21 @@ def build_network(
 ) -> Network:
     """Make an untrained network: every kernel normal with scale 1 / sqrt(fan_in), biases 0.
 
-    Order and generator are those of the paper's code (NumPy's legacy generator, layer by layer with the head last, each kernel
-    drawn as (out, k * k * in)), so seed 99 starts where its trainings started. Raises InputError.
+    Order and generator are those of the paper's code (NumPy's legacy generator, layer by layer with the head last, each kernel drawn as
+    (out, k * k * in)), so seed 99 starts where its trainings started.
+
+    Args:
+        architecture: A name in ARCHITECTURES, such as "small".
+        image_shape: (height, width, channels) of an image.
+        classes: Number of classes, at least 2.
+        seed: Seed of the weights.
+        fold_tail: Whether the linear layers at the end are computed as one, with the same result.
+
+    Returns:
+        A Network.
+
+    Raises:
+        InputError: The architecture is unknown, or a number is out of its range.
     """
     network = Network(architecture, image_shape, classes, fold_tail=fold_tail)
     initialise(network, seed)

@@ -37,19 +37,19 @@ def load_model(
     Args:
         name: A name under the network directories; the path of a file of `save_model`, of one of the paper's pickles, of a .keras or
             .h5 file that model.save wrote, or of a SavedModel directory; "keras.applications.NAME"; or "hf://owner/repository/file".
-        architecture: That of a pickle whose name does not say it; for other files it is checked.
-        networks_dir: Where names are looked up.
-        fold_tail: False computes the last linear layers one by one.
+        architecture: That of a pickle whose name does not say it; for other files of this package it is checked.
+        networks_dir: Directory where names are looked up (default: INTERP_NETWORKS_DIR, ./networks, and those that are installed).
+        fold_tail: Whether the linear layers at the end are computed as one, with the same result.
         custom_objects: Your own classes in a .keras or .h5 file, by name: the class, or "module:name", which is imported.
-        weights: The file of weights for "keras.applications.NAME"; nothing is downloaded.
+        weights: File of weights for "keras.applications.NAME"; nothing is downloaded.
         image_shape: (height, width, channels) for "keras.applications.NAME".
-        classes: The number of classes for "keras.applications.NAME".
+        classes: Number of classes for "keras.applications.NAME".
 
     Returns:
         A network of the package, or the Keras model as it was saved; `interp.models.adapt` brings that to the contract.
 
     Raises:
-        InputError: In one line, for what cannot be read.
+        InputError: There is no such network, or the file cannot be read or used.
 
     Example:
         ```python

@@ -59,10 +59,18 @@ _LOCK = threading.RLock()
 
 
 def check_model(model: Any, images: tf.Tensor) -> int:
-    """Run `model` on a few of the checked `images`; return its number of classes.
+    """Run a model on a few images to see that it can be used.
 
-    Raises InputError when it is no Keras model, does not take such images, or returns neither logits nor what a softmax or sigmoid
-    makes of them.
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        images: A float32 tensor (n, height, width, channels) in [0, 1].
+
+    Returns:
+        The number of classes.
+
+    Raises:
+        InputError: It is no Keras model, does not take such images, returns neither logits nor what a softmax or sigmoid makes of them, or
+            expects images in another range.
     """
     few = images[:8]
     outputs = run_model(model, few)

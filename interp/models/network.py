@@ -21,10 +21,20 @@ ACTIVATIONS = ("relu", "softplus", "elu", "gelu", "silu")
 
 @keras.saving.register_keras_serializable(package="interp")
 class Network(keras.Model):
-    """A Keras functional model built from a named architecture; `net(images)` gives logits (n, K).
+    """A network of this package: a functional Keras model whose logits and maps have fast, exact forms.
 
-    Keras sees ordinary layers. The forward pass folds the linear tail (interp.models.linear_tail) unless `fold_tail` is False,
-    so every caller has the speed without knowing of it. `metadata` says where the weights come from.
+    `net(images)` gives logits (n, K). `metadata` says where the weights come from. The weights are those of Keras's initializers until
+    others are set; `build_network` draws those of the paper.
+
+    Args:
+        architecture: A name in ARCHITECTURES, such as "small".
+        image_shape: (height, width, channels) of an image.
+        classes: Number of classes, at least 2.
+        fold_tail: Whether the linear layers at the end are computed as one, with the same result.
+        name: Name of the Keras model (default: the architecture).
+
+    Raises:
+        InputError: The architecture is unknown, or a number is out of its range.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class Network(keras.Model):
         self._integrate = tf.function(self._integrate_block, reduce_retracing=True, autograph=False)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this network, for Keras to save."""
         return {
             "architecture": self.architecture,
             "image_shape": self.image_shape,
@@ -82,6 +93,16 @@ class Network(keras.Model):
         return [*self._body.kernels(), self._head]
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        """Compute the logits.
+
+        Args:
+            inputs: float32 (n, height, width, channels) in [0, 1].
+            training: Whether batch normalisation is in training mode.
+            mask: Not used.
+
+        Returns:
+            float32 logits (n, K).
+        """
         return self.tail().logits(self.activations(inputs, training=bool(training)))
 
     # The parts of a forward pass, for interp.models.prepared, which prepares them once for many passes.
@@ -89,11 +110,31 @@ class Network(keras.Model):
     def activations(
         self, images: tf.Tensor, *, activation: Activation | None = None, training: bool = False
     ) -> tf.Tensor:
-        """Outputs of the last nonlinearity, what the tail reads; `activation` replaces every ReLU."""
+        """Compute the outputs of the last nonlinearity, which the tail reads.
+
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+            activation: What replaces every ReLU (default: nothing).
+            training: Whether batch normalisation is in training mode.
+
+        Returns:
+            The outputs.
+        """
         return self._body(images, activation=activation, training=training, last=self._depth)
 
     def layer_outputs(self, images: tf.Tensor, index: int) -> tf.Tensor:
-        """Outputs of layer `index` before the pooling and the head, counted from 0, or from -1 backwards. Raises InputError."""
+        """Compute the outputs of one layer before the pooling and the head.
+
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+            index: Number of the layer, from 0, or from -1 backwards.
+
+        Returns:
+            The outputs.
+
+        Raises:
+            InputError: There is no such layer.
+        """
         count = len(self._body.layers)
         if not -count <= index < count:
             raise InputError(f"no layer {index}: {self.architecture} has layers 0 to {count - 1}, -1 is the last")
@@ -134,15 +175,45 @@ class Network(keras.Model):
     # Maps, in the terms of Boopathy et al. 2020.
 
     def features(self, images: Any) -> tf.Tensor:
-        """Last feature maps A before average pooling, shape (n, h, w, d)."""
+        """Compute the last feature maps before average pooling.
+
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+
+        Returns:
+            Feature maps (n, h, w, d).
+
+        Raises:
+            InputError: The images cannot be used, or the network has no average pooling.
+        """
         return self.tail().features(self.activations(check_images(images, self.image_shape)))
 
     def cam(self, images: Any) -> tf.Tensor:
-        """Class activation maps of all classes, shape (n, h, w, K); their mean over (h, w) is the logits (Zhou et al. 2016)."""
+        """Compute the class activation maps of all classes (Zhou et al. 2016).
+
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+
+        Returns:
+            Maps (n, h, w, K); their mean over (h, w) is the logits.
+
+        Raises:
+            InputError: The images cannot be used, or the network has no average pooling.
+        """
         return self.tail().maps(self.activations(check_images(images, self.image_shape)))
 
     def grad_cam_plus_plus(self, images: Any) -> tf.Tensor:
-        """Grad-CAM++ of all classes in its closed form for average pooling, sum_c A_c relu(W_ck), shape (n, h, w, K)."""
+        """Compute Grad-CAM++ of all classes in its closed form for average pooling, the sum over channels c of A_c relu(W_ck).
+
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+
+        Returns:
+            Maps (n, h, w, K).
+
+        Raises:
+            InputError: The images cannot be used, or the network has no average pooling.
+        """
         return self.tail().rectified().maps(self.activations(check_images(images, self.image_shape)))
 
     def integrated_gradients(
@@ -156,11 +227,24 @@ class Network(keras.Model):
         chunk_size: int = 512,
         return_gap: bool = False,
     ) -> Any:
-        """Integrated gradients of each image's label logit from a black image, shape of `images` (Sundararajan et al. 2017).
+        """Compute integrated gradients of each image's label logit from a black image (Sundararajan et al. 2017).
 
-        `steps` points of the quadrature `rule` (gauss_legendre, midpoint, right, left); `activation`, such as softplus, replaces
-        every ReLU (the paper's code: steps=100, rule="right", activation="softplus"). At most `chunk_size` path points are in
-        memory at a time. With `return_gap` also |sum of the map - (f(image) - f(black))|, shape (n,). Raises InputError.
+        The paper's code has steps=100, rule="right" and activation="softplus".
+
+        Args:
+            images: float32 (n, height, width, channels) in [0, 1].
+            labels: Integers (n,), the classes that are explained.
+            steps: Number of points of the integral.
+            rule: Quadrature rule: "gauss_legendre", "midpoint", "right" or "left".
+            activation: Name of what replaces every ReLU, such as "softplus" (default: nothing).
+            chunk_size: Number of points in memory at a time.
+            return_gap: Whether the gap |sum of the map - (f(image) - f(black))| is returned too.
+
+        Returns:
+            Maps, shape of `images`; with `return_gap` also the gaps (n,).
+
+        Raises:
+            InputError: The images or labels cannot be used, or a setting is out of its range or unknown.
         """
         images = check_images(images, self.image_shape)
         labels = check_labels(labels, images, self.classes)

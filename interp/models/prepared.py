@@ -24,11 +24,18 @@ Outputs = tuple[tf.Tensor | None, tf.Tensor | None]
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedModel:
-    """A Keras model with its present weights as enter, first, rest and tail, of which each may be trivial.
+    """A Keras model with its present weights, ready for many passes: the parts enter, first, rest and tail, of which each may be trivial.
 
-    `layout` arranges the pixels of images as points; `first` is the affine part that the model begins with; `rest(lifted, training)`
-    goes on to the activations that the `tail`, a linear end, makes logits and class activation maps of. Without `training` batch
-    normalisation and dropout are in inference mode; with it `rest` also gives the logits of a model whose head may draw.
+    Points are images with their pixels arranged as `layout` says.
+
+    Args:
+        model: The Keras model.
+        layout: How the pixels of images are arranged.
+        first: The affine part that the model begins with, a function of points.
+        rest: Function of what `first` returned and whether the pass is in training mode (else batch normalisation and dropout are in
+            inference mode) that returns activations, which the tail reads, and logits (n, K), None where the tail makes them.
+        tail: The linear end, which makes logits and class activation maps of the activations.
+        folded: A pass with layers computed together (default: none).
     """
 
     model: keras.Model
@@ -115,10 +122,18 @@ class PreparedModel:
 
 
 def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") -> PreparedModel:
-    """Prepare `model`; to be called inside a compiled function and outside of its loops, where its weights are read.
+    """Prepare a model for many passes. Call it inside a compiled function and outside of its loops: its weights are read here.
 
-    With `rearrange` points may be images with their pixels in another order and zeros added: only for use that treats every pixel
-    alone. The `precision` bfloat16, up to the tail, is for networks of this package; raises InputError for others.
+    Args:
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
+        rearrange: Whether points may have their pixels in another order and zeros added: only for use that treats every pixel alone.
+        precision: "float32", or "bfloat16" up to the tail, for networks of this package.
+
+    Returns:
+        A PreparedModel.
+
+    Raises:
+        InputError: The precision is unknown, or bfloat16 came for another model.
     """
     # A subclass may compute something else in its call.
     if type(model) is Network:

@@ -20,10 +20,19 @@ FORMAT = 1
 
 
 def save_model(network: Network, path: str | Path, metadata: dict[str, Any] | None = None) -> Path:
-    """Write the network to `path` (.safetensors), completely or not at all, and return the path.
+    """Write a network to a .safetensors file, completely or not at all.
 
-    `metadata` (dataset, method, training arguments, measured accuracy, ...) must be JSON and is added to what the network carries.
-    Raises InputError for another suffix, a model that is no Network of this package, or weights that are not finite.
+    Args:
+        network: A network of this package.
+        path: Path of the file, which ends in .safetensors.
+        metadata: JSON values such as the dataset, the training method or measured figures, added to those that the network carries
+            (default: none).
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: The model is no Network, the suffix is another one, weights are not finite, or the metadata is not JSON or too large.
     """
     path = Path(path)
     if not isinstance(network, Network):

@@ -85,7 +85,7 @@ class RobustValidation(keras.callbacks.Callback):
         check_number("every", every, minimum=1, whole=True)
         check_number("seed", seed, minimum=0, whole=True)
         if network is not None:
-            check_instance("network", network, keras.Model, "interp.models.adapt(model, scale=255)")
+            check_instance("network", network, keras.Model, "interp.models.adapt(model, scale='0..255')")
         self.epsilon, self.protocol, self.every = epsilon, check_choice("protocol", protocol, PROTOCOLS), every
         self.keep_best, self.seed = keep_best, seed
         self.history: list[dict[str, float]] = []

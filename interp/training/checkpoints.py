@@ -39,7 +39,15 @@ class Checkpoint:
 
 
 class CheckpointFolder:
-    """The newest `keep` checkpoints of one training, in `folder`/step_00001234."""
+    """Checkpoints of one training, a directory step_00001234 for each; only the newest stay.
+
+    Args:
+        folder: Directory of the checkpoints; it is made when the first is written.
+        keep: Number of checkpoints that stay.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
 
     def __init__(self, folder: str | Path, *, keep: int = 2) -> None:
         check_instance("the folder of checkpoints", folder, (str, Path), "'gen_images/checkpoints'")
@@ -49,8 +57,13 @@ class CheckpointFolder:
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint completely or not at all, then remove older ones than the newest `keep`.
 
-        Files are written under a temporary name and synced before the folder is renamed. Raises InputError, with the
-        checkpoints that were there untouched, when the disk is full or the folder cannot be written.
+        Files are written under a temporary name and synced before the directory is renamed.
+
+        Args:
+            checkpoint: The state of the training.
+
+        Raises:
+            InputError: The disk is full or the directory cannot be written; earlier checkpoints stay as they are.
         """
         target = self._path(checkpoint.step)
         temporary = None
@@ -89,9 +102,14 @@ class CheckpointFolder:
     def load_newest(
         self, warn: Callable[[str], None], check: Callable[[Checkpoint], object] = lambda _: None
     ) -> Checkpoint | None:
-        """Return the newest checkpoint whose hashes are right and for which `check` raises no ValueError, None without any.
+        """Read the newest checkpoint that is not damaged.
 
-        Damaged ones are reported to `warn`.
+        Args:
+            warn: Called with a line for each damaged one, which is renamed.
+            check: Raises ValueError for a checkpoint that cannot be used, which then counts as damaged (default: nothing is checked).
+
+        Returns:
+            The checkpoint; None without any.
         """
         for step in reversed(self._steps()):
             try:

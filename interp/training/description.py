@@ -23,7 +23,20 @@ SCHEDULE = "Schedule(...) or PAPER['mnist']"
 def describe(
     objective: str | Objective, schedule: Schedule, seed: int, penalty_weight: float | None = None
 ) -> dict[str, Any]:
-    """What made a network, for its file's metadata. Raises InputError."""
+    """Describe what makes a network, for the metadata of its file.
+
+    Args:
+        objective: A training method or its name, such as "adv", "trades" or "int".
+        schedule: The schedule of the training.
+        seed: Seed of the training.
+        penalty_weight: Weight of the second term of the objective (default: its usual one).
+
+    Returns:
+        JSON values: method, schedule, seed, penalty_weight, and the explanation where it is another one than CAM.
+
+    Raises:
+        InputError: An argument is not as described.
+    """
     objective = find_objective(objective)
     check_instance("the schedule", schedule, Schedule, SCHEDULE)
     weight = resolve_penalty(objective, penalty_weight)

@@ -22,12 +22,12 @@ class Keeping:
     Args:
         keep: The weights of the "last" epoch, or of the one that is "best" on attacked validation images (Rice et al. 2020), on
             clean ones for an objective that looks at clean images alone.
-        patience: The training ends after so many epochs without a better one (default: it does not).
+        patience: Number of epochs without a better one after which the training ends (default: it does not end early).
         average: Decay of an exponential moving average of the weights over steps, such as 0.999, which is measured and kept in their
             place (default: none).
 
     Raises:
-        InputError: A value is not as described.
+        InputError: An argument is not as described.
 
     Example:
         `Keeping(keep="best", patience=5)`.

@@ -18,14 +18,16 @@ class OwnModelOptions(ModelOptions):
     model: str | None = option(
         None, f"MODULE:FUNCTION, which builds a model by function() or function(image_shape, classes), or {NETWORKS}"
     )
-    method: str | None = option(None, "how it is trained", choices=OBJECTIVE_TAGS)
+    method: str | None = option(None, "training method", choices=OBJECTIVE_TAGS)
     epsilon: float | None = option(None, "radius of the inner attack", parse=distance, usual="by the dataset")
     batch_size: int | None = option(None, "images in a step", parse=whole_number(1), usual="by their number")
-    learning_rate: float = option(1e-3, "of Adam, a tenth of it from 60%% of the steps on", parse=number(above=0))
+    learning_rate: float = option(
+        1e-3, "learning rate of Adam; a tenth of it from 60% of the steps on", parse=number(above=0)
+    )
     augment: bool = option(False, "crop and flip the images at random", parse=bool)
     batch_statistics: str = option(
         "each",
-        "whose statistics batch normalisation keeps; fixed leaves them, for going on with a trained model on few images",
+        "which statistics batch normalisation keeps; fixed keeps those it has, to train a trained model further on few images",
         choices=BATCH_STATISTICS,
     )
 
@@ -37,7 +39,7 @@ class MethodOptions(Options):
     title: ClassVar[str] = "the second term of the loss, and which weights are kept"
 
     explanation: str | None = option(
-        None, "the maps that methods compare, such as grad_cam, gradient or ig", usual="those of the method"
+        None, "maps that the method compares, such as grad_cam, gradient or ig", usual="those of the method"
     )
     softplus: float | None = option(
         None,
@@ -47,7 +49,7 @@ class MethodOptions(Options):
     )
     penalty_weight: float | None = option(
         None,
-        "of the second term of the loss (lambda, beta of TRADES)",
+        "weight of the second term of the loss (lambda, beta of TRADES)",
         parse=number(above=0),
         usual="that of the method",
     )

@@ -19,11 +19,17 @@ from interp.training.terms import Term, penalised
 
 @dataclass(frozen=True)
 class Objective:
-    """A training method; `tag` is its name in files and on command lines.
+    """A training method: the loss that is minimised, and what the inner attack maximises.
 
-    `attack` is what the inner attack maximises, None where there is none; `penalty_weight` is the usual weight of the
-    loss's second term (lambda or beta), None where there is no second term; `explanation` is whose maps the terms compare, None
-    where they compare none. With `near` and no attack, the second view is of a random point of the ball.
+    Args:
+        tag: Its name in files and on command lines, such as "int".
+        title: Its name in tables, such as "Int".
+        loss: Term that is minimised: a function from a pair of clean and attacked views to a value (n,).
+        attack: Term that the inner attack maximises; None without an inner attack.
+        penalty_weight: Usual weight of the second term of the loss (lambda or beta); None where there is none.
+        citation: The paper.
+        explanation: Explanation method whose maps the terms compare; None where they compare none.
+        near: Whether the second view, without an inner attack, is of a random point of the ball.
     """
 
     tag: str
@@ -113,7 +119,17 @@ OBJECTIVES = {
 
 
 def find_objective(objective: str | Objective) -> Objective:
-    """Return the objective called so, or the one given as it is. Raises InputError, with a suggestion for an unknown name."""
+    """Find a training method.
+
+    Args:
+        objective: A training method or its name, such as "adv", "trades" or "int".
+
+    Returns:
+        The Objective.
+
+    Raises:
+        InputError: The name is unknown, or it is neither.
+    """
     if isinstance(objective, str):
         return OBJECTIVES[check_choice("training method", objective, OBJECTIVES)]
     check_instance(
@@ -123,10 +139,20 @@ def find_objective(objective: str | Objective) -> Objective:
 
 
 def with_explanation(objective: str | Objective, explanation: str | Attribution) -> Objective:
-    """Return the objective, one that compares maps, with those of another `explanation`, such as "grad_cam" or VanillaGradient().
+    """Let a training method compare the maps of another explanation.
 
     Loss and attack compute it as attacks search: gradients of ReLU networks are softened, integrated gradients have five points; batch
-    normalisation is in inference mode in all maps but CAM. Raises InputError.
+    normalisation is in inference mode in all maps but CAM.
+
+    Args:
+        objective: A training method that compares maps, or its name.
+        explanation: Explanation method that depends on the image, by name or as an object.
+
+    Returns:
+        The Objective.
+
+    Raises:
+        InputError: The method compares no maps, or the explanation is unknown or cannot be attacked.
     """
     objective = find_objective(objective)
     if objective.explanation is None:
@@ -138,7 +164,18 @@ def with_explanation(objective: str | Objective, explanation: str | Attribution)
 
 
 def with_softplus(objective: str | Objective, steepness: float) -> Objective:
-    """Return the objective, one that compares gradients, with softplus of another steepness behind ReLU. Raises InputError."""
+    """Let a training method that compares gradients take a softplus of another steepness behind ReLU.
+
+    Args:
+        objective: A training method that compares gradients, or its name.
+        steepness: Steepness of the softplus whose derivative stands in for that of ReLU.
+
+    Returns:
+        The Objective.
+
+    Raises:
+        InputError: The method compares no gradients, or the steepness is out of its range.
+    """
     objective = find_objective(objective)
     if not isinstance(objective.explanation, OfGradients):
         maps = (

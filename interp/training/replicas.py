@@ -32,7 +32,7 @@ def make_strategy(name: str, replicas: int | None = None) -> "tf.distribute.Stra
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
-            raise InputError(f"the workers of TF_CONFIG do not come together: {cause(str(error))}") from error
+            raise InputError(f"the workers of TF_CONFIG cannot connect: {cause(str(error))}") from error
     if tf.config.list_physical_devices("GPU"):
         return tf.distribute.MirroredStrategy()
     count = replicas or 2
@@ -108,9 +108,7 @@ def check_agreement(step: int, arguments: str) -> None:
     try:
         totals, squares = sums(mine).numpy()
     except tf.errors.OpError as error:
-        raise ComputationError(
-            f"the workers do not come together: {cause(error.message)}; look at what they say"
-        ) from error
+        raise ComputationError(f"the workers cannot connect: {cause(error.message)}; look at their output") from error
     if not (replicas * squares == totals**2).all():
         raise InputError(
             "the workers start from different steps or arguments: give all the same command, and a --networks-dir that they share"

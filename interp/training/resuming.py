@@ -23,10 +23,18 @@ IMAGES = ("images", "validation_images")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpointing:
-    """Where checkpoints go and how often: after `every_seconds`, at the end of epochs, and when a signal stops the run.
+    """Where and how often checkpoints of a training are written: at the end of each epoch and when a signal stops the run, too.
 
-    `every_steps` replaces the clock. Only a `writer` writes, one process among several. Damaged checkpoints are reported to `warn`.
-    Raises InputError.
+    Args:
+        folder: Where the checkpoints go.
+        every_seconds: Seconds between two checkpoints.
+        every_steps: Number of steps between two checkpoints, in place of `every_seconds` (default: seconds count).
+        resume: Whether the training goes on from the newest checkpoint; else those that are there are removed.
+        writer: Whether this process writes: one of several does.
+        warn: Called with a line for each damaged checkpoint.
+
+    Raises:
+        InputError: An argument is not as described.
     """
 
     folder: CheckpointFolder
@@ -43,7 +51,15 @@ class Checkpointing:
             check_number("every_steps", self.every_steps, minimum=1, whole=True)
 
     def due(self, step: int, since: float) -> bool:
-        """Whether to write after `step`, `since` seconds after the last one."""
+        """Say whether to write a checkpoint.
+
+        Args:
+            step: Number of steps that were made.
+            since: Seconds since the last checkpoint.
+
+        Returns:
+            Whether it is time.
+        """
         return step % self.every_steps == 0 if self.every_steps else since >= self.every_seconds
 
 

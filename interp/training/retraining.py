@@ -24,11 +24,17 @@ from interp.training.update import scaled_where_half
 
 @dataclass(frozen=True)
 class Retraining:
-    """`retraining(data, validation, seed)` gives a network of `architecture` trained on `data` from that seed, on clean images.
+    """Trains one architecture from a new seed at each call, on clean images: what ROAR and KAR ask for.
 
-    The architecture is a name, or a Keras model, which stays as it is: its layers start from new weights, but for those that are frozen.
-    May be sent to other processes; each compiles its training step once. The network of the next call is the same object. Raises
-    InputError.
+    It may be sent to other processes; each compiles its training step once.
+
+    Args:
+        architecture: A name in interp.models.ARCHITECTURES, or a Keras model, which stays as it is: its layers start from new weights,
+            except those that are frozen.
+        schedule: Length and learning rates, as `plain_schedule` makes them.
+
+    Raises:
+        InputError: The architecture is unknown, the model cannot be built anew, or the schedule is none.
     """
 
     architecture: str | OwnArchitecture | keras.Model
@@ -55,10 +61,20 @@ class Retraining:
         images: int | None = None,
         epochs: int | None = None,
     ) -> "Retraining":
-        """That of `model` on so many `images` as is usual for a dataset, where nothing else is given.
+        """Choose the retraining that is usual for a dataset.
 
-        Your own model is retrained as it is built; a network of the package may have a faster one to stand for it. Raises
-        InputError.
+        Args:
+            dataset: What is known of the dataset, as `interp.data.find_dataset` returns it.
+            model: The model that is explained.
+            architecture: Architecture that is trained (default: that of the model; a network of this package may have a faster one).
+            images: Number of training images (default: what is usual for the dataset).
+            epochs: Number of epochs (default: what is usual for the dataset).
+
+        Returns:
+            A Retraining.
+
+        Raises:
+            InputError: The architecture is unknown, or the model cannot be built anew.
         """
         spec = dataset.retraining
         architecture = architecture or (spec.architecture if isinstance(model, Network) else None)
@@ -74,7 +90,20 @@ class Retraining:
         return cls(architecture or model, schedule)
 
     def __call__(self, data: Dataset, validation: Dataset, seed: int) -> keras.Model:
-        """Train on `data`; the validation images are not used, as nothing is chosen by them. Raises InputError, TrainingDiverged."""
+        """Train from new weights.
+
+        Args:
+            data: The training images.
+            validation: Not used, as nothing is chosen by it.
+            seed: Seed of weights, order and all other random draws.
+
+        Returns:
+            The trained model; the next call trains the same object.
+
+        Raises:
+            InputError: The data cannot be used.
+            TrainingDiverged: A loss or weight is not finite.
+        """
         check_instance("data", data, Dataset, "data.load('digits', 'train')")
         model, optimizer, step, started, kept = _compiled(self, data.image_shape, data.classes)
         if isinstance(model, Network):

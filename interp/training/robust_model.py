@@ -33,23 +33,22 @@ UNUSED = {
 
 @keras.saving.register_keras_serializable(package="interp")
 class RobustModel(keras.Model):
-    """`model.fit` on it minimises a training objective of this package on its `network`, any Keras model; it predicts as that does.
+    """Any Keras model as one whose `fit` minimises a training objective of this package; it predicts as that model does.
 
-    The inner attack, in linf or l2, and the ramp of its radius, counted in optimiser steps, come from `schedule`; epochs, batches,
-    optimiser and learning rate are those given to `compile` and `fit`. Images are float32 (n, height, width, channels) in [0, 1], labels
-    integers (n,) or (n, 1). History and callbacks see loss, accuracy and robust_accuracy (under the inner attack), on validation images
-    too, there at the full radius. A batch that breaks this, or gives a loss or gradient that is not finite, changes no weight.
-    `interp.training.train` does the same resumably, with streams and replicas, and tells what happens to batch normalisation, dropout
-    and frozen layers.
+    Epochs, batches, optimizer and learning rate are those given to `compile` and `fit`. Images are float32 (n, height, width, channels) in
+    [0, 1], labels integers (n,) or (n, 1). A batch of another kind, or with a loss or gradient that is not finite, changes no weight.
+    History and callbacks see loss, accuracy and robust_accuracy (under the inner attack), on validation images too, there at the full
+    radius. `interp.training.train` does the same and can be resumed, and works with several replicas; its description says what happens to
+    batch normalisation, dropout and frozen layers.
 
     Args:
-        network: A network of the package or a Keras model as `train` takes it.
+        network: A network of the package or a Keras model as `train` takes it, with one shape of images.
         objective: A training method or its name, such as "adv", "trades" or "int".
-        schedule: The inner attack and the ramp of its radius, such as `usual_schedule(len(images), 8 / 255)`.
-        penalty_weight: Replaces the objective's usual weight of its second term.
-        seed: Of inner attacks, dropout and other random layers.
-        batch_statistics: Whose statistics batch normalisation keeps, "each", "clean", "attacked" or "fixed", as for `train`.
-        name: Of this model.
+        schedule: The inner attack and the ramp of its radius, counted in steps, such as `usual_schedule(len(images), 8 / 255)`.
+        penalty_weight: Weight of the second term of the objective (default: its usual one).
+        seed: Seed of inner attacks, dropout and other random layers.
+        batch_statistics: Whose statistics batch normalisation keeps: "each", "clean", "attacked" or "fixed", as for `train`.
+        name: Name of this model (default: "robust_" and that of the network).
 
     Raises:
         InputError: An argument is not as described, or the network cannot serve the objective.
@@ -64,7 +63,7 @@ class RobustModel(keras.Model):
         ```
     """
 
-    # Keras's, made by make_train_function and its brothers.
+    # Keras's, made by make_train_function and the other two.
     train_function: Any
     test_function: Any
     predict_function: Any
@@ -116,14 +115,38 @@ class RobustModel(keras.Model):
         self.build((None, *shape))
 
     def build(self, input_shape: Any) -> None:
+        """Do nothing: the network is built already.
+
+        Args:
+            input_shape: Not used.
+        """
         # The network is built already.
         self.built = True
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        """Compute what the network returns.
+
+        Args:
+            inputs: float32 (n, height, width, channels) in [0, 1].
+            training: Whether dropout and batch normalisation are in training mode.
+            mask: Not used.
+
+        Returns:
+            The outputs of the network, as they are.
+        """
         return self.network(inputs, training=training)
 
     def compile(self, optimizer: Any = "rmsprop", *unused: Any, **options: Any) -> None:
-        """As Keras's; loss and metrics are the objective's, so giving others raises InputError."""
+        """Set the optimizer, as Keras's `compile` does; loss and metrics are those of the objective.
+
+        Args:
+            optimizer: Any optimizer of Keras, or its name.
+            *unused: What Keras's `compile` takes next: each must be None.
+            **options: Further arguments of Keras's `compile`, such as `run_eagerly`.
+
+        Raises:
+            InputError: A loss or metric came, or no optimizer for float32.
+        """
         given = dict(zip(("loss", "loss_weights", "metrics", "weighted_metrics"), unused, strict=False))
         for name, instead in UNUSED.items():
             if given.get(name, options.get(name)) is not None:
@@ -137,6 +160,11 @@ class RobustModel(keras.Model):
         self.optimizer.build(self.network.trainable_variables)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a saved model was compiled, for Keras to load.
+
+        Args:
+            config: What Keras saved of `compile`.
+        """
         # Files of before there was a check may hold what is refused now.
         kept = {name: value for name, value in config.items() if name not in UNUSED}
         self.compile(**keras.saving.deserialize_keras_object(kept))
@@ -147,21 +175,44 @@ class RobustModel(keras.Model):
         return list(self._means.values())
 
     def make_train_function(self, force: bool = False) -> None:
+        """Make the function that `fit` calls, which raises for a batch that cannot be used.
+
+        Args:
+            force: Whether it is made anew.
+        """
         if self.train_function is None or force:
             super().make_train_function(force)
             self.train_function = self._guard.telling(self.train_function, self._steps)
 
     def make_test_function(self, force: bool = False) -> None:
+        """Make the function that `evaluate` calls, which raises for a batch that cannot be used.
+
+        Args:
+            force: Whether it is made anew.
+        """
         if self.test_function is None or force:
             super().make_test_function(force)
             self.test_function = self._guard.telling(self.test_function, self._steps)
 
     def make_predict_function(self, force: bool = False) -> None:
+        """Make the function that `predict` calls, which raises for a batch that cannot be used.
+
+        Args:
+            force: Whether it is made anew.
+        """
         if self.predict_function is None or force:
             super().make_predict_function(force)
             self.predict_function = self._guard.telling(self.predict_function, self._steps)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Attack a batch, and update the weights by the objective's loss on it.
+
+        Args:
+            data: Images, labels and perhaps a weight for each image, as `fit` gives them.
+
+        Returns:
+            The means so far in the epoch by name: loss, accuracy, and robust_accuracy where there is an inner attack.
+        """
         images, labels, weights = unpack(data)
         images, labels = self._guard.checked(images, labels)
         step = tf.cast(self.optimizer.iterations, tf.int64)
@@ -181,6 +232,14 @@ class RobustModel(keras.Model):
         return {key: mean.result() for key, mean in self._means.items()}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Attack a batch at the full radius, and measure it.
+
+        Args:
+            data: Images, labels and perhaps a weight for each image, as `evaluate` gives them.
+
+        Returns:
+            The means so far by name: loss, accuracy, and robust_accuracy where there is an inner attack.
+        """
         images, labels, weights = unpack(data)
         images, labels = self._guard.checked(images, labels)
         seed = tf.constant([self.seed, 0], tf.int64)
@@ -188,6 +247,14 @@ class RobustModel(keras.Model):
         return {key: mean.result() for key, mean in self._means.items()}
 
     def predict_step(self, data: Any) -> tf.Tensor:
+        """Compute what the network returns for a batch.
+
+        Args:
+            data: Images, as `predict` gives them.
+
+        Returns:
+            The outputs of the network, as they are.
+        """
         images, *_ = keras.utils.unpack_x_y_sample_weight(data)
         return self(self._guard.checked(images)[0], training=False)
 
@@ -221,6 +288,11 @@ class RobustModel(keras.Model):
         return loss
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this model, for Keras to save.
+
+        Raises:
+            InputError: The explanation has settings that a file cannot hold.
+        """
         return {
             "network": keras.saving.serialize_keras_object(self.network),
             "objective": self.objective.tag,

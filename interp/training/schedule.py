@@ -12,12 +12,22 @@ from interp.data import DATASETS
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Length, learning rates and inner attack of a training.
+    """Length, learning rates and inner attack of a training; steps are optimiser steps from 0.
 
-    `learning_rates` holds (first step, rate) in order; by `rate_shape` a rate stays until the next one ("steps") or changes along a line to
-    it ("linear"), after the last one it stays. The radius is 0 before step `ramp[0]`, then grows linearly to `epsilon` at
-    `ramp[1]`. The inner attack takes `attack_steps` steps of `attack_step_size` in the ball of the `norm` linf or l2, computed in float32
-    or bfloat16 (`attack_precision`). Raises InputError.
+    Args:
+        epochs: Number of epochs.
+        batch_size: Number of images in a step.
+        learning_rates: Pairs (first step, rate) in rising order, the first at step 0.
+        epsilon: Radius of the inner attack, for images in [0, 1].
+        ramp: (first step, last step) between which the radius grows from 0 to `epsilon`.
+        attack_steps: Number of steps of the inner attack.
+        attack_step_size: Size of a step of the inner attack, for images in [0, 1].
+        attack_precision: Precision of the inner attack, "float32" or "bfloat16".
+        norm: Norm of the ball, "linf" or "l2".
+        rate_shape: "steps" keeps a rate until the next one, "linear" changes it along a line to the next one; the last one stays.
+
+    Raises:
+        InputError: An argument is not as described or out of its range.
     """
 
     epochs: int
@@ -60,14 +70,28 @@ class Schedule:
             raise InputError(f"the ramp came as {self.ramp}, expected (first step, last step) in order")
 
     def learning_rate(self, step: int) -> float:
-        """The rate in force at `step`."""
+        """Return the learning rate at a step.
+
+        Args:
+            step: Number of the step, from 0.
+
+        Returns:
+            The rate.
+        """
         if self.rate_shape == "linear":
             steps, rates = zip(*self.learning_rates, strict=True)
             return float(np.interp(step, steps, rates))
         return [rate for start, rate in self.learning_rates if start <= step][-1]
 
     def radius(self, step: int) -> float:
-        """The radius of the inner attack at `step`."""
+        """Return the radius of the inner attack at a step.
+
+        Args:
+            step: Number of the step, from 0.
+
+        Returns:
+            The radius, for images in [0, 1].
+        """
         first, last = self.ramp
         if step >= last:
             return self.epsilon
@@ -75,7 +99,15 @@ class Schedule:
 
 
 def for_objective(schedule: Schedule, tag: str) -> Schedule:
-    """The schedule with the inner attack of the objective of that `tag`, where it is always the same one."""
+    """Give a schedule the inner attack of a training method, where that is always the same one (one step in "fast").
+
+    Args:
+        schedule: The schedule.
+        tag: Name of the training method.
+
+    Returns:
+        The Schedule, as it came for all other methods.
+    """
     if tag not in INNER_ATTACKS or not schedule.epsilon:
         return schedule
     steps, reach = INNER_ATTACKS[tag]
@@ -83,7 +115,20 @@ def for_objective(schedule: Schedule, tag: str) -> Schedule:
 
 
 def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower_from: int | None = None) -> Schedule:
-    """The schedule of a training without an inner attack; from step `slower_from` on at a tenth of the rate. Raises InputError."""
+    """Make the schedule of a training without an inner attack.
+
+    Args:
+        epochs: Number of epochs.
+        batch_size: Number of images in a step.
+        learning_rate: Learning rate of the first steps.
+        slower_from: Step from which on the rate is a tenth (default: it stays).
+
+    Returns:
+        A Schedule of radius 0.
+
+    Raises:
+        InputError: An argument is out of its range.
+    """
     rates = ((0, learning_rate),) if slower_from is None else ((0, learning_rate), (slower_from, learning_rate / 10))
     return Schedule(
         epochs=epochs,
@@ -106,22 +151,22 @@ def usual_schedule(
     attack_steps: int = 10,
     norm: str = "linf",
 ) -> Schedule:
-    """A schedule for a set of your own.
+    """Make a schedule for a set of your own.
 
     Batches of 32 images for up to 5,000, of 64 for up to 20,000, else of 128; epochs that see 300,000 images, from 10 to 60; Adam's rate a
     tenth from 60% of the steps on; the radius grows over the first 30% of them; the inner attack's steps reach 2.5 times the radius.
 
     Args:
-        images: How many there are to train on.
+        images: Number of training images.
         epsilon: Radius of the inner attack, for images in [0, 1].
-        epochs: How often each image is seen.
-        batch_size: Images in a step.
-        learning_rate: That of the first steps.
-        attack_steps: Steps of the inner attack.
-        norm: Of the radius, linf or l2.
+        epochs: Number of epochs (default: as above).
+        batch_size: Number of images in a step (default: as above).
+        learning_rate: Learning rate of the first steps.
+        attack_steps: Number of steps of the inner attack.
+        norm: Norm of the ball, "linf" or "l2".
 
     Returns:
-        The schedule, for `train` and `RobustModel`.
+        A Schedule, for `train` and `RobustModel`.
 
     Raises:
         InputError: A number is out of its range.

@@ -39,7 +39,17 @@ DATASET = "data.load('digits', 'train')"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is: reported after every step, with means and validation measures after the last step of an epoch."""
+    """Where a training is, as it is reported after every step.
+
+    Attributes:
+        epoch: Number of the epoch, from 0.
+        step: Number of steps that were made.
+        total_steps: Number of steps in all.
+        measures: Measures of the step by name; after the last step of an epoch means over its steps, and validation measures.
+        epoch_ended: Whether that was the last step of an epoch.
+        images_per_second: Training images per second in this run.
+        seconds_left: Seconds to the end at that pace.
+    """
 
     epoch: int
     step: int
@@ -69,7 +79,7 @@ def train(
     stop: StopRequest | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Measures]:
-    """Train a Keras model in place; of one that `adapt` made, the user's own, which is saved by its `save` as ever.
+    """Train a Keras model in place; with a model from `adapt` the original is trained too, as both share their layers.
 
     Epoch e visits the images in the order numpy.random.RandomState(seed + e).permutation; an incomplete last batch is left out. All
     randomness comes from (seed, step), that of dropout and other random layers too, so a run that `checkpointing` resumes ends where an
@@ -79,22 +89,21 @@ def train(
     every batch.
 
     Args:
-        model: A network of the package or any Keras model that takes images in [0, 1] and returns logits, or what a softmax or sigmoid
-            makes of them; `adapt` brings others there.
+        model: A network of the package or any Keras model that takes images in [0, 1] and returns logits, or ends in a softmax or
+            sigmoid; `adapt` brings others there.
         objective: A training method or its name, such as "adv", "trades" or "int".
-        data: The images to train on.
-        schedule: Length, learning rates and inner attack (default: `usual_schedule` for so many images and the usual radius of such).
-        validation: Images to measure at the end of each epoch.
-        seed: Of order, inner attacks and all else that is drawn.
-        penalty_weight: Replaces the objective's usual weight of its second term.
+        data: The training images.
+        schedule: Length, learning rates and inner attack (default: `usual_schedule` for so many images and their usual radius).
+        validation: Images on which the model is measured at the end of each epoch (default: it is not measured).
+        seed: Seed of order, inner attacks and all other random draws.
+        penalty_weight: Weight of the second term of the objective (default: its usual one).
         augment: True for random crops and flips, or Keras layers that are applied to each batch before it is attacked.
         optimizer: Any optimizer of Keras, with its own rate or schedule of rates, weight decay and so on (default: Adam at the rates of
             `schedule`).
         class_weights: Factors of the loss of classes, by number; 1 for those not named.
-        batch_statistics: Whose statistics batch normalisation keeps for inference: of "each" pass that the loss makes, as two calls in
-            Keras would, so that both kinds of images are met (default); of "clean" or of "attacked" images alone; or none, "fixed",
-            where the loss passes the model in inference mode, as attacks do, without dropout: for going on with a trained model, whose
-            statistics are known, on few images, whose batches say little.
+        batch_statistics: Which statistics batch normalisation keeps for inference: those of "each" pass that the loss makes, as two
+            calls in Keras would; those of "clean" or of "attacked" images alone; or, with "fixed", those that it has. With "fixed" the
+            loss passes the model in inference mode, without dropout, which suits a trained model that is trained further on few images.
         keeping: Whether the last epoch counts or the best one, how early the training may end, and whether weights are averaged (default:
             the last epoch as it is).
         checkpointing: Where checkpoints go, and from where to go on.
@@ -235,7 +244,7 @@ def _run(
         results = run_step(images, labels, *numbers)
     except tf.errors.OpError as error:
         raise ComputationError(
-            f"step {seed[1]} failed in TensorFlow: {cause(error.message)}; if there are other workers, look at what they say"
+            f"step {seed[1]} failed in TensorFlow: {cause(error.message)}; if there are other workers, look at their output"
         ) from error
     measures = {name: float(value) for name, value in results.items()}
     if measures.pop("broken"):

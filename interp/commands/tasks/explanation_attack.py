@@ -26,7 +26,7 @@ class ExplanationOptions(MapOptions, BallOptions):
     images: ClassVar[int] = 100
 
     measures: list[str] | None = option(
-        None, "the first one flags and draws", parse=words, choices=MEASURES, usual="all"
+        None, "measures; the first one gives flags and pictures", parse=words, choices=MEASURES, usual="all"
     )
     k: float = option(8, "strongest positions, below 1 a share of all", parse=number(above=0))
     tolerance: int = option(0, "rows and columns by which strongest positions may differ", parse=whole_number(0))
@@ -34,7 +34,7 @@ class ExplanationOptions(MapOptions, BallOptions):
     prediction: str = option("kept", "whether the prediction must stay", choices=PREDICTIONS)
     steps: int = option(100, "steps of each search", parse=whole_number(1))
     restarts: int = option(3, "random starts of the search for the first measure", parse=whole_number(1))
-    queries: int = option(200, "of the search without gradients", parse=whole_number(0))
+    queries: int = option(200, "queries of the search without gradients", parse=whole_number(0))
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)

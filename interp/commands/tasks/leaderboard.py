@@ -20,7 +20,7 @@ class LeaderboardOptions(WorkersOptions, RadiusOptions):
     """Options of leaderboard."""
 
     restarts: int = option(5, "random starts of the attacks on predictions", parse=whole_number(1))
-    queries: int = option(1000, "of the black-box attack on predictions", parse=whole_number(1))
+    queries: int = option(1000, "queries of the black-box attack on predictions", parse=whole_number(1))
     explanations: list[str] | None = option(
         None, "whose maps are attacked", parse=words, usual="cam, or grad_cam where there is none, ig and gradient"
     )

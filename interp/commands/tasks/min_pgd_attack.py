@@ -16,7 +16,7 @@ class MinimumOptions(ClassOptions):
 
     images: ClassVar[int] = 100
 
-    norm: str | None = option(None, f"of the radii: {', '.join(THREAT_NORMS)}", usual="linf", names_file=True)
+    norm: str | None = option(None, f"norm of the radii: {', '.join(THREAT_NORMS)}", usual="linf", names_file=True)
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)

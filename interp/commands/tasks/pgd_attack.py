@@ -32,8 +32,10 @@ class AccuracyOptions(WorkersOptions, RadiusOptions):
         usual="0, in the strong and the quick protocol 5",
     )
     iterate: str = option("last", "which iterate of PGD counts, first is the first to succeed", choices=ITERATES)
-    attack_precision: str = option("float32", "of the gradients; auto times both once", choices=(*PRECISIONS, "auto"))
-    queries: int = option(1000, "of the black-box attack of the strong and the quick protocol", parse=whole_number(1))
+    attack_precision: str = option("float32", "precision; auto takes the faster one", choices=(*PRECISIONS, "auto"))
+    queries: int = option(
+        1000, "queries of the black-box attack in the strong and quick protocol", parse=whole_number(1)
+    )
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)

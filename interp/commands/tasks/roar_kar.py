@@ -37,11 +37,11 @@ class RetrainingOptions(WorkersOptions, RankingOptions, TaskOptions):
     splits: ClassVar[tuple[str, ...]] = ("test", "train", "validation")
     title: ClassVar[str] = "retraining"
 
-    protocol: str = option("paper", "which images are erased by what", choices=("paper", "whitebox"), names_file=True)
-    ratios: list[float] = option((0.1, 0.3, 0.5, 0.7, 0.9), "of the pixels that are erased", parse=ratios)
+    protocol: str = option("paper", "which images lose pixels", choices=("paper", "whitebox"), names_file=True)
+    ratios: list[float] = option((0.1, 0.3, 0.5, 0.7, 0.9), "fractions of the pixels that are erased", parse=ratios)
     seeds: int = option(3, "retrainings of each kind", parse=whole_number(1))
     train_image: int | None = option(None, "training images", parse=whole_number(1), usual="by the dataset")
-    epochs: int | None = option(None, "of a retraining", parse=whole_number(1), usual="by the dataset")
+    epochs: int | None = option(None, "epochs of a retraining", parse=whole_number(1), usual="by the dataset")
     retrain_type: str | None = option(
         None, "architecture that is retrained", choices=ARCHITECTURE_TAGS, usual="that of the network, on digits small"
     )

@@ -22,7 +22,7 @@ class SelectivityOptions(RankingOptions, TaskOptions):
 
     steps: int = option(50, "patches that are erased one after the other", parse=whole_number(1))
     patch: int | None = option(
-        None, "side of what is erased a step", parse=whole_number(1), usual="about 1% of the image"
+        None, "side in pixels of the patch erased at each step", parse=whole_number(1), usual="about 1% of the image"
     )
 
 

@@ -37,7 +37,7 @@ REACH = 2.5
 
 def seed_option(default: int = 99) -> int:
     """The option `seed` of a task."""
-    return option(default, "of the sample and of random starts", parse=whole_number(0))
+    return option(default, "seed of the sample and of random starts", parse=whole_number(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class EvaluationOptions(ImageOptions, ModelOptions):
     networks_dir: Path | None = option(
         None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
     )
-    format: str = option("tsv", "of tables", choices=FORMATS)
+    format: str = option("tsv", "format of tables", choices=FORMATS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +69,8 @@ class TaskOptions(EvaluationOptions):
 
     dataset: str = option(MISSING, CHOICES, names_file=True)
     network: str = option(MISSING, f"{NETWORKS}; results of networks with the same task and options share a table")
-    output_dir: Path = option(Path("gen_images/tables"), "tables and records (JSON)", parse=Path)
-    picture_dir: Path = option(Path("gen_images"), "pictures", parse=Path)
+    output_dir: Path = option(Path("gen_images/tables"), "directory of tables and records (JSON)", parse=Path)
+    picture_dir: Path = option(Path("gen_images"), "directory of pictures", parse=Path)
 
     def check(self, given: frozenset[str]) -> None:
         self.find(self.dataset)
@@ -135,7 +135,7 @@ class BallOptions(BatchOptions):
 
     title: ClassVar[str] = "attacks"
 
-    norm: str | None = option(None, "of the radii", choices=THREAT_NORMS, usual="linf", names_file=True)
+    norm: str | None = option(None, "norm of the radii", choices=THREAT_NORMS, usual="linf", names_file=True)
     epsilons: list[float] | None = option(
         None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
     )
@@ -184,9 +184,9 @@ class TargetedOptions(MapOptions, BatchOptions):
 
     title: ClassVar[str] = "attacks"
 
-    discrepancy_norm: str = option("l1", "of the discrepancy", choices=NORMS, names_file=True, earlier="norm")
+    discrepancy_norm: str = option("l1", "norm of the discrepancy", choices=NORMS, names_file=True, earlier="norm")
     steps: int | None = option(None, "steps a round", parse=whole_number(1), usual="20; 10 in the reference direction")
-    direction: str = option("sign", "of targeted attacks; reference as in the paper", choices=DIRECTIONS)
+    direction: str = option("sign", "direction of targeted attacks; reference is the paper's", choices=DIRECTIONS)
 
     @property
     def rounds(self) -> int:

@@ -87,7 +87,7 @@ def intr_topk(run: Run[OverlapOptions]) -> TaskResult:
         path = normal_counterpart(run.file.path, folder)
         other = NetworkFile(path, network_stem(path.name))
     run.files.add(other.path)
-    # What was said of this network's images holds for another one of somebody's own, and for none of this package.
+    # The user's options on images apply to another model of the user, and to no network of this package.
     told = replace(options, input_scale=AUTO, output=None) if other.is_of_this_package else options
     opened = open_network(other, run.sample, told)
     flags = check_dataset(other, opened.model, options.dataset, any_dataset=options.any_dataset)

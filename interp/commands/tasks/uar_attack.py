@@ -17,11 +17,11 @@ class UnforeseenOptions(BatchOptions):
 
     attacks: list[str] | None = option(None, "", parse=words, choices=UNFORESEEN, usual="all but elastic")
     budgets: str = option("default", "one of each attack, or all six", choices=("default", "all"))
-    goal: str = option("random_target", "random_target is the published one", choices=(*GOALS, "both"))
+    goal: str = option("random_target", "goal; random_target is the published one", choices=(*GOALS, "both"))
     steps: int = option(200, "steps of the attack", parse=whole_number(1))
     restarts: int = option(1, "random starts", parse=whole_number(1))
     calibration: Path | None = option(
-        None, "JSON rows of attack, eps and ata: evaluates at those budgets and gives the UAR score", parse=Path
+        None, "JSON file of rows with attack, eps and ata: its budgets are evaluated, UAR is reported", parse=Path
     )
 
     def check(self, given: frozenset[str]) -> None:

@@ -47,29 +47,31 @@ def faithfulness(
     """Measure explanations of the labels of images, beside the random baseline and the edges of the image.
 
     Args:
-        model: any Keras model that returns logits.
+        model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
         images: float32 (n, height, width, channels) in [0, 1].
-        labels: integers (n,), the classes that are explained.
-        methods: names of methods, or names with methods, as in {"mine": GradCAM(layer="conv2d_7")}.
-        measures: names of measures, or names with measures, as in {"mine": Deletion(patch=8)} (default: all that can be had; the pointing
-            game needs masks).
-        masks: booleans (n, height, width), where the object is.
-        seed: of all draws.
-        batch_size: images that the model looks at together (default: by their size).
-        folder: finished pairs of method and measure are kept there, and a stopped run goes on from them.
-        workers: where the pairs are measured (interp.core.parallel.open_workers; default: this process).
-        report: is called with (what, number done, number in all).
+        labels: Integers (n,), the classes that are explained.
+        methods: Names of methods, or names with methods, as in {"mine": GradCAM(layer="conv2d_7")}.
+        measures: Names of measures, or names with measures, as in {"mine": Deletion(patch=8)} (default: all measures; without masks all but
+            the pointing game).
+        masks: Booleans (n, height, width), where the object is; the pointing game needs them.
+        seed: Seed of all random draws.
+        batch_size: Number of images processed at a time (default: by their size).
+        folder: Directory where finished parts are kept, so that a stopped call can go on (default: nothing is kept).
+        workers: Where the parts are measured (interp.core.parallel.open_workers; default: this process).
+        report: Called with (what is done, number done, number in all).
 
     Returns:
-        a Faithfulness.
+        A Faithfulness.
 
     Raises:
-        InputError: for bad input, and where a method cannot explain the model.
+        InputError: The model, images, labels, masks, methods or measures cannot be used, or a method cannot explain the model.
 
     Example:
+        ```python
         found = faithfulness(model, images, labels, ["gradient", "grad_cam"], ["deletion", "insertion", "mu_fidelity"])
         print(found.to_dataframe())
         print(found.agreement)
+        ```
     """
     batch = check_images(images)
     truth = check_labels(labels, batch, check_model(model, batch)).numpy()

@@ -10,7 +10,10 @@ from interp.evaluation.faithfulness.measure import Measure, Measured
 
 @dataclass(frozen=True, kw_only=True)
 class Gini(Measure):
-    """Gini index of the map's magnitudes (Chalasani et al. 2020): 0 where all pixels have as much, near 1 where one pixel has all."""
+    """Gini index of the magnitudes of a map (Chalasani et al. 2020): 0 where all pixels have as much, near 1 where one pixel has all.
+
+    The higher, the better; a map that is 0 everywhere has no value. The model is not asked.
+    """
 
     higher_is_better = True
     asks = "is the attribution on few pixels (Gini index)"
@@ -28,7 +31,10 @@ class Gini(Measure):
 
 @dataclass(frozen=True, kw_only=True)
 class Entropy(Measure):
-    """Entropy, in nats, of each pixel's share of the map's magnitude (Bhatt et al. 2020, complexity): 0 where one pixel has all."""
+    """Entropy, in nats, of the shares of the pixels in the magnitude of a map (Bhatt et al. 2020, complexity): 0 where one pixel has all.
+
+    The lower, the better; a map that is 0 everywhere has no value. The model is not asked.
+    """
 
     higher_is_better = False
     asks = "is the attribution on few pixels (entropy)"

@@ -41,17 +41,19 @@ class _Area(Replacement):
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion(_Area):
-    """Area under the label's probability while the strongest pixels are replaced, the strongest first (Petsiuk et al. 2018).
+    """Area under the probability of the label while the strongest pixels are replaced, the strongest first (Petsiuk et al. 2018).
+
+    The lower the area, the better. Of equally strong pixels one that is drawn by the seed goes first.
 
     Args:
-        ranking: how pixels are ranked, signed or magnitude.
-        steps: shares between 0 and 1 at which the model is asked.
-        patch: side in pixels of the squares that are replaced at a time.
-        fill: black, mean (the image's mean colour) or blur.
-        sigma: standard deviation of the blur in pixels (default: a tenth of the longer side).
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        steps: Number of steps from no pixel to all of them.
+        patch: Side in pixels of the squares that are replaced together.
+        fill: What replaces pixels: "black", "mean" (the mean colour of the image) or "blur" (the blurred image).
+        sigma: Standard deviation of the blur in pixels (default: a tenth of the longer side).
 
     Raises:
-        InputError: for settings that cannot be.
+        InputError: A setting is out of its range or unknown.
     """
 
     higher_is_better = False
@@ -66,7 +68,20 @@ class Deletion(_Area):
 
 @dataclass(frozen=True, kw_only=True)
 class Insertion(_Area):
-    """Area under the label's probability while pixels come back, the strongest first (Petsiuk et al. 2018); settings of `Deletion`."""
+    """Area under the probability of the label while pixels come back, the strongest first (Petsiuk et al. 2018).
+
+    The higher the area, the better. Of equally strong pixels one that is drawn by the seed comes first.
+
+    Args:
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        steps: Number of steps from no pixel to all of them.
+        patch: Side in pixels of the squares that come back together.
+        fill: What stands in place of missing pixels: "black", "mean" (the mean colour of the image) or "blur" (the blurred image).
+        sigma: Standard deviation of the blur in pixels (default: a tenth of the longer side).
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     higher_is_better = True
     asks = "does the probability of the class rise when the strongest pixels come"

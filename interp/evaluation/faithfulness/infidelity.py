@@ -15,17 +15,19 @@ PERTURBATIONS = ("noise", "square")
 
 @dataclass(frozen=True, kw_only=True)
 class Infidelity(Measure):
-    """Mean square of (change . map - drop of the label's logit) over random changes of the image, 0 for a map that says the drop exactly.
+    """Mean squared error with which a map predicts the drop of the logit, over random changes of the image (Yeh et al. 2019).
+
+    The map predicts that taking a change away from the image lowers the logit by the sum of change times map. The lower, the better.
 
     Args:
-        perturbation: noise is Gaussian and may leave [0, 1], square takes a square at a random place to black.
-        samples: changes of each image.
-        noise: standard deviation of the noise.
-        side: of the square, of the shorter side of the image.
-        scaled: whether each map is first multiplied by the factor that fits best, so that maps of any unit can be compared.
+        perturbation: "noise" is Gaussian and may leave [0, 1], "square" takes a square at a random place to black.
+        samples: Number of changes of each image.
+        noise: Standard deviation of the noise, for images in [0, 1].
+        side: Side of the square, as a share of the shorter side of the image.
+        scaled: Whether each map is first multiplied by the factor that fits best, so that maps of any unit can be compared.
 
     Raises:
-        InputError: for settings that cannot be.
+        InputError: A setting is out of its range or unknown.
     """
 
     higher_is_better = False

@@ -11,16 +11,17 @@ from interp.evaluation.faithfulness.measure import Measure, Measured, explain
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSensitivity(Measure):
-    """Largest change of the map, in l2 and in parts of the map's own length, over random changes of the image within an l_inf ball.
+    """Largest change of a map under random changes of the image in an l_inf ball (Yeh et al. 2019).
 
-    A map that ignores the image scores 0, the best there is; a map that is 0 everywhere has no score.
+    The change is measured in l2 and divided by the norm of the map; a map that is 0 everywhere has no value. The lower, the better, so a
+    map that ignores the image is best. Needs the method, as changed images are explained.
 
     Args:
-        radius: of the ball.
-        samples: changes of each image.
+        radius: Radius of the ball, for images in [0, 1].
+        samples: Number of changes of each image.
 
     Raises:
-        InputError: for settings that cannot be.
+        InputError: A setting is out of its range.
     """
 
     higher_is_better = False

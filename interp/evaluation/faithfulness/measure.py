@@ -25,7 +25,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Measure(ABC):
-    """A measure of explanations: its settings. `measure(model, images, labels, explanation)` gives a value for each image."""
+    """A measure of explanations: its settings. `measure(model, images, labels, explanation)` returns a value for each image."""
 
     higher_is_better: ClassVar[bool]
     # What it asks, in a few words.
@@ -38,10 +38,25 @@ class Measure(ABC):
 
     @abstractmethod
     def measure(self, explained: Explained) -> Measured:
-        """The values of a block of images."""
+        """Return the values of a block of images.
+
+        Args:
+            explained: The images with their labels, maps and masks, and the model and method that the maps come from.
+
+        Returns:
+            A Measured: the values (n,), and the curve (points, n) that they sum up, where there is one.
+        """
 
     def by_chance(self, sides: tuple[int, int], masks: np.ndarray | None) -> float | None:
-        """What random maps come to in theory on images of these sides (height, width); None where that is not known."""
+        """Return the value that random maps come to in theory.
+
+        Args:
+            sides: (height, width) of the images.
+            masks: Booleans (n, height, width), where the object is, or None.
+
+        Returns:
+            The value; None where it is not known.
+        """
         return None
 
     @property
@@ -60,22 +75,27 @@ class Measure(ABC):
         seed: int = 0,
         batch_size: int | None = None,
     ) -> np.ndarray:
-        """Return the value (n,) of each image, float64; NaN where it is not defined.
+        """Measure the explanation of each image.
 
         Args:
-            model: any Keras model that returns logits.
+            model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
             images: float32 (n, height, width, channels) in [0, 1].
-            labels: integers (n,), the classes that the maps explain.
-            explanation: maps (n, height, width, channels or 1), or a method, with or without a model.
-            masks: booleans (n, height, width), where the object is; the pointing game needs them.
-            seed: of all draws.
-            batch_size: images that the model looks at together (default: by their size).
+            labels: Integers (n,), the classes that are explained.
+            explanation: Maps (n, height, width, channels or 1), or a method, with or without a model.
+            masks: Booleans (n, height, width), where the object is; the pointing game needs them.
+            seed: Seed of all random draws.
+            batch_size: Number of images processed at a time (default: by their size).
+
+        Returns:
+            float64 (n,), the value of each image; NaN where it is not defined.
 
         Raises:
-            InputError: for bad input.
+            InputError: The model, images, labels, maps or masks cannot be used, or the measure needs masks or a method and has none.
 
         Example:
+            ```python
             values = Deletion(fill="blur")(model, images, labels, GradCAM())
+            ```
         """
         batch = check_images(images)
         truth = check_labels(labels, batch, check_model_once(model, batch)).numpy()

@@ -16,16 +16,19 @@ from interp.evaluation.patches import Patches
 
 @dataclass(frozen=True, kw_only=True)
 class MuFidelity(Measure):
-    """Pearson correlation, over random subsets of pixels, of their attribution with how far hiding them lowers the label's logit.
+    """Correlation of the attribution of random parts of the image with the drop of the logit without them (Bhatt et al. 2020).
+
+    It is Pearson's, over subsets of the cells of a grid; the drop is that of the logit of the label when the cells are replaced. The
+    higher, the better.
 
     Args:
-        samples: subsets of each image.
-        share: of the image in a subset.
-        grid: cells a side of the grid that subsets are drawn from, at most as many as there are pixels.
-        fill: what replaces a subset: black, mean or blur.
+        samples: Number of subsets of each image.
+        share: Share of the cells in a subset.
+        grid: Number of cells along each side of the grid, at most as many as there are pixels.
+        fill: What replaces pixels: "black", "mean" (the mean colour of the image) or "blur" (the blurred image).
 
     Raises:
-        InputError: for settings that cannot be.
+        InputError: A setting is out of its range or unknown.
     """
 
     higher_is_better = True

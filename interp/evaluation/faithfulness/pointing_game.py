@@ -14,16 +14,16 @@ from interp.evaluation.faithfulness.measure import Measure, Measured
 
 @dataclass(frozen=True, kw_only=True)
 class PointingGame(Measure):
-    """1 where the strongest pixel of the map lies on the object's mask, 0 where it does not; of several equally strong ones the share.
+    """Whether the strongest pixel of a map lies on the object: 1 or 0, of several equally strong ones the share (Zhang et al. 2018).
 
-    An image without an object has no value.
+    The higher, the better. Needs masks; an image without an object has no value.
 
     Args:
-        ranking: how pixels are ranked, signed or magnitude.
-        tolerance: pixels that a hit may lie beside the mask (Zhang et al. take 15 of 224 or more).
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        tolerance: Distance in pixels from the mask that still counts as a hit (Zhang et al. take 15 of 224 or more).
 
     Raises:
-        InputError: for settings that cannot be.
+        InputError: A setting is out of its range or unknown.
     """
 
     higher_is_better = True

@@ -21,7 +21,14 @@ CONTROLS = (RANDOM, EDGES)
 
 @dataclass(frozen=True)
 class MeasureFacts:
-    """A measure: its settings, what it asks, whether higher is better, and what random maps come to in theory, None if not known."""
+    """What is known of a measure without any image.
+
+    Attributes:
+        settings: The measure with its settings, in words.
+        asks: The question that it asks of a map.
+        higher_is_better: Whether a higher value is a better one.
+        by_chance: Value that random maps come to in theory; None where it is not known.
+    """
 
     settings: str
     asks: str
@@ -31,7 +38,13 @@ class MeasureFacts:
 
 @dataclass(frozen=True)
 class MeanCurves:
-    """Mean probability of the label over the images and its standard error, (methods, points) each, at `shares` of replaced pixels."""
+    """Mean probability of the label against the share of the pixels that were replaced.
+
+    Attributes:
+        shares: Shares of the pixels (points,).
+        means: Means over the images (methods, points).
+        standard_errors: Their standard errors (methods, points), NaN of one image.
+    """
 
     shares: tuple[float, ...]
     means: np.ndarray
@@ -40,10 +53,20 @@ class MeanCurves:
 
 @dataclass(frozen=True)
 class Faithfulness(Result):
-    """Values (methods, measures, n) of `count` images, NaN where one is not defined; the controls are among the methods.
+    """Values of several explanation methods under several measures.
 
-    `measures` are the facts of each measure by name, `curves` the mean curves of those that have one, `settings` say how the maps were
-    made. No measure is the truth: `agreement` says how far they rank the methods alike.
+    No measure is the truth: `agreement` says how far they rank the methods alike.
+
+    Attributes:
+        methods: Names of the methods; the controls "random" and "edges" are among them.
+        measures: A MeasureFacts for each measure, by name.
+        values: Values (methods, measures, n) of each image, NaN where one is not defined.
+        curves: MeanCurves of the measures that have one, by name.
+        count: Number of images.
+        settings: How the maps were made, in words.
+
+    Raises:
+        InputError: The fields do not fit each other.
     """
 
     methods: tuple[str, ...]

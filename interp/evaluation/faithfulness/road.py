@@ -77,7 +77,18 @@ class _Road(Replacement):
 
 @dataclass(frozen=True, kw_only=True)
 class RoadMost(_Road):
-    """ROAD, the most relevant pixels first: the lower, the better."""
+    """ROAD (Rong et al. 2022), the strongest pixels first: mean probability of the label as a growing share of the pixels is imputed.
+
+    A pixel that is removed becomes the weighted mean of its neighbours, plus noise. The lower, the better.
+
+    Args:
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        removed: Shares of the pixels that are removed, each in [0, 1).
+        noise: Standard deviation of the noise, for images in [0, 1].
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     higher_is_better = False
     asks = "does the probability of the class fall when the strongest pixels are imputed"
@@ -85,7 +96,18 @@ class RoadMost(_Road):
 
 @dataclass(frozen=True, kw_only=True)
 class RoadLeast(_Road):
-    """ROAD, the least relevant pixels first: the higher, the better."""
+    """ROAD (Rong et al. 2022), the weakest pixels first: mean probability of the label as a growing share of the pixels is imputed.
+
+    A pixel that is removed becomes the weighted mean of its neighbours, plus noise. The higher, the better.
+
+    Args:
+        ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
+        removed: Shares of the pixels that are removed, each in [0, 1).
+        noise: Standard deviation of the noise, for images in [0, 1].
+
+    Raises:
+        InputError: A setting is out of its range or unknown.
+    """
 
     higher_is_better = True
     strongest_first = False
