@@ -47,7 +47,7 @@ def option(
 class Options:
     """Options of a command; a class is a group of the help, named by its `title`."""
 
-    title: ClassVar[str] = "options"
+    title: ClassVar[str] = "settings"
 
     def check(self, given: frozenset[str]) -> None:
         """Refuse what does not go together; `given` are the names of the options that were given. Raises InputError."""
