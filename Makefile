@@ -29,13 +29,14 @@ export MPLBACKEND := Agg
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
 
-.PHONY: help demo reproduce test test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs dist clean
+.PHONY: help demo reproduce test test-integration test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs dist clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make reproduce  the paper'\''s tables and pictures from its published networks: make reproduce NETWORKS=folder'
 	@echo 'make test       set up .venv, run the tests (a few minutes)'
-	@echo 'make test-slow  the long tests that `make test` leaves out'
+	@echo 'make test-integration  the tests that take seconds each, which `make test` leaves out'
+	@echo 'make test-slow  the long tests that both leave out'
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
 	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (6 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
@@ -59,11 +60,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_FLAGS)
 
+test-integration: $(STAMP)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m integration $(PYTEST_FLAGS)
+
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
 
 coverage: $(STAMP)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --cov=interp --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m 'not slow and not fuzz' --cov=interp --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
 
 test-peers: $(PEERS)/.installed
 	@$(PEERS)/bin/python -m pytest tests/interoperation $(PYTEST_FLAGS)

@@ -86,6 +86,7 @@ FINDINGS = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == QUICK else [pytest.mark.slow]) for name in NOTEBOOKS]
 )

@@ -178,6 +178,7 @@ def test_sneaking_takes_any_explanation(name, curved, toy):
     np.testing.assert_array_equal(moved[found.succeeded], targets[found.succeeded])
 
 
+@pytest.mark.integration
 def test_names_and_objects_are_the_same_attack(curved, toy):
     images, labels = (part[:6] for part in toy)
     by_name = TopKInterpretation(epsilon=0.1, steps=4, k=3, interpretation="gradient")

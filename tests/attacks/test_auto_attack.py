@@ -23,6 +23,7 @@ LINF = AutoAttack(epsilon=0.15)
 L2 = AutoAttack(epsilon=0.4, norm="l2")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("attack", [LINF, L2], ids=["linf", "l2"])
 def test_outcomes_fit_the_images(attack, curved, toy):
     images, labels = toy
@@ -44,6 +45,7 @@ def test_outcomes_fit_the_images(attack, curved, toy):
     np.testing.assert_array_equal(attack(curved, images, wrong, seed=1), found.adversarial)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("attack", [LINF, L2], ids=["linf", "l2"])
 @given(epsilon=st.floats(0, 0.6), seed=st.integers(0, 2**31 - 1))
 @settings(max_examples=3)
@@ -56,6 +58,7 @@ def test_results_keep_to_the_ball(attack, curved, toy, epsilon, seed):
     assert (NORMS[attack.norm](moved - images) <= epsilon + 1e-5).all()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_linear_model_is_solved_exactly(linear, norm):
     images = np.array([0.9, 0.15], np.float32).reshape(1, 1, 2, 1)

@@ -86,6 +86,7 @@ def test_towards_classes_a_linear_model_is_solved_exactly(linear, norm, loss):
         assert accuracy(linear, short(linear, images, [0]), [0]) == 1
 
 
+@pytest.mark.integration
 def test_several_directions_are_no_weaker_than_the_best_of_them(curved, toy):
     images, labels = toy
     attack = AutoPGD(epsilon=0.15, steps=30, loss="margin", goal=Likeliest(2))
@@ -114,6 +115,7 @@ class Noisy(keras.Model):
         )[:, None] * tf.constant([1.0, 0.0, 0.0])
 
 
+@pytest.mark.integration
 def test_an_expectation_sees_through_noise(curved, toy):
     images, labels = toy
     model = Noisy(curved)

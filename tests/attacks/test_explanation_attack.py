@@ -60,6 +60,7 @@ def moved(shared, images):
     return FEW.run(with_head(shared, *FREE), images, LABELS, seed=3)
 
 
+@pytest.mark.integration
 def test_maps_that_move_freely_are_moved_freely(moved, free, images):
     """The map is the image, whose order a radius of 0.1 can reverse: tau falls to -1."""
     assert (moved.values["Kendall tau"] < -0.9).all()
@@ -115,6 +116,7 @@ def test_a_class_that_is_reached_is_held(shared):
     assert (np.argmax(predict(model, found.adversarial["Kendall tau"]), -1) == 0).all()
 
 
+@pytest.mark.integration
 def test_a_map_that_vanishes_is_no_success(images):
     """CAM x relu(mean(x) - 0.45) is 0 where the image is dark, where no rank is defined: the search stays where it is."""
     inputs = keras.Input(SHAPE)
@@ -167,6 +169,7 @@ def test_reports_each_part(free, images):
     assert len(calls) == TAU.parts
 
 
+@pytest.mark.integration
 def test_in_l2(free, images):
     attack = dataclasses.replace(TAU, norm="l2", epsilon=0.3)
     found = attack.run(free, images, LABELS)

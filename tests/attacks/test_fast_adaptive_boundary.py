@@ -60,6 +60,7 @@ def test_more_steps_and_restarts_are_never_weaker(curved, toy):
     assert found[1] <= accuracy(curved, AutoPGD(epsilon=0.12, steps=40)(curved, images, labels), labels) + 0.05
 
 
+@pytest.mark.integration
 def test_the_scale_of_logits_does_not_matter(curved, toy):
     images, labels = toy
     attack = FastAdaptiveBoundary(epsilon=0.12, steps=20)

@@ -114,6 +114,7 @@ def test_ties_count_against_the_label_and_not_for_the_target():
     assert harm[1] == 2
 
 
+@pytest.mark.integration
 def test_the_targeted_ratio_by_hand(four):
     """(3 - 5) / (5 - (1 + 0) / 2) where the target is second, and (6 - 1) / (6 - (2 + 1) / 2) where it is predicted."""
     logits = tf.constant([[5.0, 3.0, 1.0, 0.0], [1.0, 6.0, 2.0, 3.0]])
@@ -196,6 +197,7 @@ def test_more_restarts_are_never_further_from_the_target(four):
     assert harms[1].mean() > harms[0].mean()
 
 
+@pytest.mark.integration
 def test_fog_by_name_draws_its_class_from_the_seed_of_the_call(four):
     """And stops at any misclassification, as published; RandomTarget goes on to its class."""
     model, images, labels = four
@@ -258,6 +260,7 @@ def test_targets_of_other_classes_share_a_graph():
     assert model.runs == traced
 
 
+@pytest.mark.integration
 def test_the_faster_precision_is_asked_whatever_the_targets():
     network = build_network("small", (28, 28, 1), 3)
     images = np.random.RandomState(0).rand(120, 28, 28, 1).astype(np.float32)

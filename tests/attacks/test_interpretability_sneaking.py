@@ -85,6 +85,7 @@ def test_several_radii_at_once_are_those_one_by_one(net, situation):
         np.testing.assert_allclose(alone.adversarial, together.adversarial[point], atol=1e-5)
 
 
+@pytest.mark.integration
 @settings(max_examples=10)
 @given(
     classes=st.sampled_from(["one_class", "two_class", "all_class"]),
@@ -130,6 +131,7 @@ def test_bad_input_is_one_line(net, situation):
         )
 
 
+@pytest.mark.integration
 def test_the_published_discrepancy(reference_dir, data_dir):
     """3.124 on Normal: 50 images of seed 123, two class, l1, penalties 1.25 to 2."""
     sample, targets = sample_images(data.load("mnist", "test", data_dir=data_dir), 50, seed=123)
@@ -155,6 +157,7 @@ class Root(keras.Model):
         return tf.stack([total, 2 - total], -1)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("direction", ["sign", "reference"])
 def test_gradients_that_are_not_finite_are_reported(direction):
     """Instead of taking the network for one that cannot be broken."""

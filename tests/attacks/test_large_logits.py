@@ -67,6 +67,7 @@ def test_logits_times_a_thousand_make_no_network_robust(name, curved, toy):
     assert accuracy(loud, attack(loud, images, labels), labels) <= plain + 0.05
 
 
+@pytest.mark.integration
 def test_nor_against_unforeseen_attacks(curved, toy):
     images, labels = (part[:20] for part in toy)
     loud = keras.Sequential([curved, keras.layers.Rescaling(1000.0)])
@@ -105,6 +106,7 @@ def sure():
     return full, half, np.asarray(test.images[:100]), test.labels[:100]
 
 
+@pytest.mark.integration
 def test_half_precision_makes_no_network_robust(sure):
     full, half, images, labels = sure
     leads = -log_odds_against(tf.cast(half(images), tf.float32), tf.constant(labels)).numpy()

@@ -143,6 +143,7 @@ def test_bad_settings_are_refused(change, message):
 PUBLISHED = {"normal": (100, 9.679, 11.300), "int": (9, None, None), "adv": (2, None, None)}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "method", [each if each == "normal" else pytest.param(each, marks=pytest.mark.slow) for each in PUBLISHED]
 )

@@ -65,6 +65,7 @@ def test_a_tie_is_not_correct(linear):
     assert accuracy(linear, np.concatenate([image(0.5, 0.2), image(0.4, 0.3)]), [0, 1]) == 1
 
 
+@pytest.mark.integration
 @given(restarts=st.integers(1, 3), seed=st.integers(0, 2**31 - 1))
 def test_more_restarts_are_never_weaker(curved, toy, restarts, seed):
     images, labels = toy
@@ -149,6 +150,7 @@ def published_accuracy(reference_dir, data_dir, method, epsilons, fold):
     return accuracy_curve(net, sample.images, sample.labels, attack, epsilons, carry=False).accuracies
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("method", ["int"])
 def test_published_accuracies(reference_dir, data_dir, method):
     epsilons = [0.3]

@@ -50,6 +50,7 @@ def test_the_least_discrepancy_of_a_linear_model_by_hand(linear, radius, expecte
     assert distance == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.integration
 def test_the_bound_of_a_linear_model_by_hand(linear):
     """A margin of .15 times four positions over the larger range, .6; in l2 over sqrt(4) more."""
     for norm, bound in (("l1", 1.0), ("l2", 0.5)):
@@ -111,6 +112,7 @@ CASES = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("interpretation", "norm", "classes"), CASES)
 def test_never_above_the_bisection_at_the_target_in_the_ball_and_above_the_bound(
     net, situation, interpretation, norm, classes

@@ -41,6 +41,7 @@ def test_integrated_gradients_of_a_linear_model_by_hand():
     assert abs(moved[2] - 0.2) <= 0.1  # where the random start put it
 
 
+@pytest.mark.integration
 def test_the_same_in_l2_by_hand():
     """The two strongest pixels share the radius, 0.1 / sqrt(2) each, and the third is drawn back to the image."""
     model = keras.Sequential([keras.Input((1, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
@@ -64,6 +65,7 @@ def test_the_strongest_positions_of_the_map_are_lowered(net, images, change):
     assert (strongest_sum(net, images, attacked, 3) < strongest_sum(net, images, images, 3)).all()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("interpretation", ["cam", "cam++", "ig", "representation"])
 @given(epsilon=st.floats(0, 0.5), seed=st.integers(0, 2**31 - 1), norm=st.sampled_from(THREAT_NORMS))
 def test_results_keep_to_the_ball(net, images, interpretation, epsilon, seed, norm):

@@ -88,6 +88,7 @@ CASES = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("kind", "methods"), CASES)
 def test_every_method_explains_every_kind_of_model(models, kind, methods):
     model = models(kind)
@@ -187,6 +188,7 @@ def test_a_tensor_gives_a_tensor(models):
     assert tf.is_tensor(maps)
 
 
+@pytest.mark.integration
 def test_a_softmax_is_cut():
     """The same weights with and without a softmax give the same maps."""
     plain, probable = MODELS["softmax argument"](), MODELS["softmax argument"]()

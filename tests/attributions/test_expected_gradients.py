@@ -56,6 +56,7 @@ def test_draws_belong_to_the_place_of_an_image(bent):
     assert not np.allclose(method(IMAGES[3:], LABELS[3:]), whole[3:])
 
 
+@pytest.mark.integration
 def test_every_argument_counts(bent):
     maps = ExpectedGradients(bent, samples=5)(IMAGES, LABELS)
     for options in ({"samples": 6}, {"seed": 1}, {"baselines": 0.5}, {"baselines": SEVERAL}, {"baselines": "blur"}):

@@ -169,6 +169,7 @@ def test_without_noise_smooth_grad_is_the_map(maps_and_head, base):
     np.testing.assert_array_equal(SmoothGradVar(method, samples=5, noise_level=0)(IMAGE, [0]), 0 * maps)
 
 
+@pytest.mark.integration
 def test_every_argument_of_smooth_grad_counts(gates):
     base = attributions.InputXGradient(gates)
     options = {"samples": 5, "noise_level": 0.2, "seed": 0}
@@ -267,6 +268,7 @@ def test_the_tolerance_chooses_the_number_of_points():
     np.testing.assert_allclose(limited.maps, IntegratedGradients(_BENT, steps=12)(images, labels), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.integration
 def test_every_argument_of_integrated_gradients_counts():
     images, labels = np.random.RandomState(5).rand(4, 4, 4, 1).astype(np.float32), [0, 1, 2, 0]
     maps = IntegratedGradients(_BENT, steps=4)(images, labels)

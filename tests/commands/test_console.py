@@ -86,6 +86,7 @@ def test_mistakes_are_reported_before_tensorflow_is_imported(words):
     assert min(times) < 1
 
 
+@pytest.mark.integration
 def test_records_of_an_earlier_version_share_the_table(call, tmp_path):
     """One file for all networks, named after options that may play no part; the discrepancy's norm was called norm."""
     network = interp.save_model(build_network("small", (28, 28, 1), 10), tmp_path / "mine.safetensors")

@@ -32,6 +32,7 @@ def options(networks, tmp_path, *more):
     return ["1", "--dataset=digits", f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--num-image=4", *more]
 
 
+@pytest.mark.integration
 def test_what_is_there_is_evaluated_and_the_rest_is_named(call, networks, tmp_path):
     result = call(main, options(networks, tmp_path, "--only", "pgd", "--task-options=--epsilons=0,0.05"))
     assert result.returncode == 1, result.stderr

@@ -196,6 +196,7 @@ def test_a_foreign_record_is_left_alone(call, network, tmp_path, text, earlier):
     assert result.stdout == ""
 
 
+@pytest.mark.integration
 def test_a_model_of_the_users_own(call, tmp_path):
     model = keras.Sequential(
         [
@@ -249,6 +250,7 @@ def test_weights_alone_need_their_architecture(call, tmp_path):
     assert call(main, [*common, "--network_type=pool"]).returncode == 0
 
 
+@pytest.mark.integration
 def test_nothing_qualifies(call, tmp_path):
     """A network that always sees class 5: its images of other classes are wrong, and no target is ever reached."""
     network = keras.Sequential(

@@ -45,6 +45,7 @@ def record_of(folder):
     return json.loads(path.read_text())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", SMALL)
 def test_the_scale_and_the_accuracy_are_told_first_and_are_those_of_keras(call, place, tmp_path, kind):
     right, count = right_by_keras(place.models[kind], place.pictures, 16)
@@ -262,6 +263,7 @@ def test_architectures_of_keras_applications(call, tmp_path):
     assert "does not hold the weights of keras.applications.MobileNet" in result.stderr
 
 
+@pytest.mark.integration
 def test_an_experiment_is_run_again_when_what_was_said_of_the_model_changed(call, place, tmp_path, monkeypatch):
     line = ["3", "--only", "saliency", "--dataset", place.pictures, "--image-size", "16", "--unreadable", "skip"]
     line += ["--networks", place.folder / "logits.keras", "--num-image", "3", "--out", tmp_path]
@@ -278,6 +280,7 @@ def test_an_experiment_is_run_again_when_what_was_said_of_the_model_changed(call
     assert [later > earlier for earlier, later in pairwise(times)] == [False, True, False, True]
 
 
+@pytest.mark.integration
 def test_models_of_a_directory_are_current_until_it_changes(call, place, tmp_path):
     place.models["logits"].export(tmp_path / "exported", verbose=False)
     line = ["3", "--only", "saliency", "--dataset", place.pictures, "--image-size", "16", "--unreadable", "skip"]

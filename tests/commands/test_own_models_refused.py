@@ -178,6 +178,7 @@ def test_a_saved_model_has_no_layers_to_look_at(call, place, tmp_path):
     assert "use a method that looks at the pixels" in message
 
 
+@pytest.mark.integration
 def test_an_experiment_says_its_own_way_out(call, place, tmp_path):
     keras.Sequential([keras.Input(SHAPE), L.Conv2D(3, 3), L.Flatten(), L.Dense(3)]).save(tmp_path / "flat.keras")
     line = ["1", "--only", "topk", "--dataset", place.pictures, "--image-size", "16", "--input-scale", "0..1"]
@@ -190,6 +191,7 @@ def test_an_experiment_says_its_own_way_out(call, place, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.integration
 def test_ways_out_hold(call, place, tmp_path):
     """What the refusals say to do, done."""
     grey, one = model(shape=(16, 16, 1)), model(L.Dense(1))

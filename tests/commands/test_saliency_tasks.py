@@ -53,6 +53,7 @@ TASKS = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_path, task):
     options, heading, pictures = TASKS[task]
@@ -106,6 +107,7 @@ QUICK = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["paper", pytest.param("whitebox", marks=pytest.mark.slow)])
 def test_roar_and_kar_share_their_maps_and_go_on(call, network, tmp_path, protocol):
     roar = call(main, arguments(network, tmp_path, task="roar", protocol=protocol, **QUICK))
@@ -208,6 +210,7 @@ def test_a_method_that_cannot_explain_the_network_is_refused_when_asked_for(call
     assert "no rule for gelu" in result.stderr
 
 
+@pytest.mark.integration
 def test_a_model_of_ones_own_is_explained_and_retrained_as_it_is_built(call, tmp_path):
     path = softmax_model(tmp_path, L.Softmax())
     result = call(main, arguments(path, tmp_path, task="roar", **QUICK))

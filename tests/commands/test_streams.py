@@ -94,6 +94,7 @@ def test_a_stage_that_fails_is_told_by_its_own_code(networks, tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "backend", ["jax", *(pytest.param(name, marks=pytest.mark.slow) for name in ("torch", "nothing"))]
 )

@@ -31,6 +31,7 @@ def run(folder, *arguments):
     return subprocess.run(command(folder, *arguments), capture_output=True, text=True, check=False)
 
 
+@pytest.mark.integration
 def test_a_network_its_picture_and_its_logs(tmp_path, call):
     result = run(tmp_path, *SMOKE, "--only", "mnist_smallgap_int", "cifar_smallgap_normal")
     assert result.returncode == 0, result.stderr
@@ -49,6 +50,7 @@ def test_a_network_its_picture_and_its_logs(tmp_path, call):
     assert "seed was 99 and is 3" in other.stderr
 
 
+@pytest.mark.integration
 def test_training_in_l2_by_an_argument(tmp_path, call):
     """It has a file of its own, and its metadata and the records of its evaluation say the norm."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_adv", "--norm", "l2", *command(tmp_path)[2:]]
@@ -84,6 +86,7 @@ def test_another_explanation_by_an_argument(tmp_path):
     assert "is there already" in run(tmp_path, *arguments).stdout
 
 
+@pytest.mark.integration
 def test_the_best_epoch_with_averages_and_other_terms(tmp_path, call):
     """What the options say is in the file, and the weights are those that were best on attacked validation images."""
     arguments = ["9", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_smallgap_lga", "--epochs", "3"]
@@ -171,6 +174,7 @@ def test_times_are_steps_times_seconds(monkeypatch):
     assert step_times.in_words(9_900) == "2.8 h"
 
 
+@pytest.mark.integration
 def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
     """--no-resume over a finished network, stopped: without it, the new run goes on although the old network is there."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_normal", *command(tmp_path)[2:]]
@@ -270,6 +274,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, argu
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.integration
 def test_the_precision_of_inner_attacks_stays_when_a_training_goes_on(tmp_path, monkeypatch, call):
     """What auto found once is not asked again: another load of the machine may give another answer."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_adv", "--attack-precision", "auto", *command(tmp_path)[2:]]

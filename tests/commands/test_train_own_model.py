@@ -70,6 +70,7 @@ def words(folder, model="own_models_of_a_user:small", method="adv", *more):
     return list(map(str, [*line, *places]))
 
 
+@pytest.mark.integration
 def test_a_model_that_a_function_builds(here, tmp_path, call):
     line = words(tmp_path, "own_models_of_a_user:small", "int", "--epsilon", "4/255", "--batch-size", "16")
     result = call(main, line)
@@ -88,6 +89,7 @@ def test_a_model_that_a_function_builds(here, tmp_path, call):
     assert "schedule.epsilon was" in other.stderr
 
 
+@pytest.mark.integration
 def test_training_in_l2(here, tmp_path, call):
     """The radius is that of small colour images unless another is given, which may be above 1; the name says the norm."""
     line = words(tmp_path, "own_models_of_a_user:small", "adv", "--batch-size", "16", "--norm", "l2")
@@ -101,6 +103,7 @@ def test_training_in_l2(here, tmp_path, call):
     assert "schedule.epsilon was 0.5 and is 2.0" in other.stderr
 
 
+@pytest.mark.integration
 def test_a_file_is_trained_on_and_stays_a_plain_model(here, tmp_path, call):
     images = data.load("photos", "train", image_size=20)
     model = keras.Sequential(

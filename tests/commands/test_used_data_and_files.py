@@ -90,6 +90,7 @@ def test_eval_refuses_a_folder_with_results_of_other_images(call, networks, tmp_
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.integration
 def test_retrainings_are_of_the_training_images_too(call, networks, tmp_path, monkeypatch):
     arguments = ["3", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--workers=1"]
     arguments += ["--only=roar", "--networks=digits_smallgap_int_1"]
@@ -103,6 +104,7 @@ def test_retrainings_are_of_the_training_images_too(call, networks, tmp_path, mo
     assert "holds results of other train images of digits" in result.stderr
 
 
+@pytest.mark.integration
 def test_results_of_before_they_said_so_are_evaluated_anew_or_flagged(call, networks, tmp_path):
     arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--only=aai", "--networks"]
     one, other = "digits_smallgap_int_1", "digits_smallgap_normal_1"
@@ -121,6 +123,7 @@ def test_results_of_before_they_said_so_are_evaluated_anew_or_flagged(call, netw
     assert json.loads((tmp_path / "out" / "aai" / f"{other}.json").read_text())["finished"] == "long ago"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", [one_pixel, one_label])
 def test_eval_cmd_shares_a_table_among_networks_on_the_same_images(call, networks, tmp_path, monkeypatch, change):
     common = ["--task=min_pgd_attack", *TASK, f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
@@ -136,6 +139,7 @@ def test_eval_cmd_shares_a_table_among_networks_on_the_same_images(call, network
     assert {path.stem for path in stem.iterdir()} == {"digits_smallgap_int_1", "digits_smallgap_normal_1"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", [one_pixel, one_label])
 def test_a_training_goes_on_with_the_same_images_alone(tmp_path, change):
     schedule = Schedule(

@@ -61,6 +61,7 @@ def test_here():
     assert found == {number: (number * number, os.getpid()) for number in range(5)}
 
 
+@pytest.mark.integration
 def test_in_processes():
     asked, found = [], {}
 
@@ -142,6 +143,7 @@ def end_unless_first(number):
     return number
 
 
+@pytest.mark.integration
 def test_a_lost_worker_costs_its_job_only():
     told = {}
 
@@ -236,6 +238,7 @@ def shared_jobs(heavy):
     return ((number, lambda number=number: (heavy, number)) for number in range(6))
 
 
+@pytest.mark.integration
 def test_what_jobs_share_is_read_once_by_each_process_and_its_file_goes_with_it():
     heavy = Heavy(np.ones(1000))
     with open_workers(2) as workers:

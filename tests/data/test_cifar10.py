@@ -65,6 +65,7 @@ def binary_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(root)  # 184 MB
 
 
+@pytest.mark.integration
 def test_binary_batches(binary_dir: Path) -> None:
     train, validation, test = (data.load("cifar10", split, data_dir=binary_dir) for split in data.SPLITS)
     assert [len(train), len(validation), len(test)] == [45000, 5000, 10000]

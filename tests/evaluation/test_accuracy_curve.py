@@ -51,6 +51,7 @@ def test_by_hand():
     assert not accuracy_curve(model, images, np.zeros(4, int), ATTACK, [0, 0.2]).flags
 
 
+@pytest.mark.integration
 @given(
     epsilons=st.lists(st.floats(0, 0.5), min_size=1, max_size=5),
     step_size=st.floats(0.005, 0.3),

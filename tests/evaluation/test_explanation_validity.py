@@ -54,6 +54,7 @@ def free(images):
     return explanation_validity(pooled((1, 0)), images, LABELS, "cam", [0, 0.02, 0.1], ATTACK, seed=1)
 
 
+@pytest.mark.integration
 def test_maps_that_move_freely_are_told(free):
     tau = {row.epsilon: row.measures[0].worst_case.value for row in free.rows}
     assert tau[0] == 1
@@ -85,12 +86,14 @@ def test_result_is_read_again_and_makes_a_table(free):
     assert "7 of 8 images" in free.caption
 
 
+@pytest.mark.integration
 def test_a_constant_map_is_flagged(images):
     found = explanation_validity(pooled((0, 1)), images, LABELS, "cam", [0.1], QUICK)
     assert {"constant map", "no gradient"} <= kinds(found)
     assert found.rows[0].measures[0].worst_case.value is None
 
 
+@pytest.mark.integration
 def test_masked_gradients_are_flagged_and_the_black_box_tells(images):
     """The same network behind a quantisation: nothing to follow, yet squares move its maps as they move those of the other."""
     found = explanation_validity(pooled((1, 0), (9.0, 0.0), Quantise()), images, LABELS, "cam", [0.1], ATTACK)
@@ -98,6 +101,7 @@ def test_masked_gradients_are_flagged_and_the_black_box_tells(images):
     assert "black box" in kinds(found, 0.1)
 
 
+@pytest.mark.integration
 def test_the_gradient_of_a_linear_network_cannot_move(images):
     model = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(2)])
     model.layers[-1].set_weights(
@@ -109,6 +113,7 @@ def test_the_gradient_of_a_linear_network_cannot_move(images):
     assert "linear" in str(found.rows[0].flags)
 
 
+@pytest.mark.integration
 def test_noise_that_does_what_the_attack_does_is_flagged():
     """Images of next to no contrast: noise alone puts the map in another order."""
     flat = (0.5 + 0.002 * np.random.RandomState(0).rand(8, *SHAPE)).astype(np.float32)
@@ -116,6 +121,7 @@ def test_noise_that_does_what_the_attack_does_is_flagged():
     assert "noise" in kinds(found, 0.05)
 
 
+@pytest.mark.integration
 def test_noise_that_flips_the_prediction_is_not_counted_as_no_noise():
     """Images at the border of the classes: where noise changes the prediction, the clean image stands for it."""
     images = (0.5 + 0.2 * np.random.RandomState(0).rand(8, *SHAPE) - 0.1).astype(np.float32)

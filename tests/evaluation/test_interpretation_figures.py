@@ -85,6 +85,7 @@ def test_a_slope_over_one_radius_is_undefined():
     assert (str(nothing.discrepancy), str(nothing.slope)) == ("none qualified", "none qualified")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("interpretation", ["cam", "ig"])
 def test_discrepancies_do_not_rise_with_the_radius(net, images, labels, interpretation):
     attack = dataclasses.replace(ATTACK, interpretation=interpretation, direction="reference")
@@ -192,6 +193,7 @@ def test_networks_overlap_with_themselves(net, images, labels):
         overlap_of_networks(net, net, images, labels, k=50)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("method", "epsilon", "expected"), [("normal", 0.1, 0.799), ("int", 0.1, 0.968), ("int", 0.3, 0.913)]
 )

@@ -262,6 +262,7 @@ def test_a_second_call_compiles_nothing_and_sees_new_weights():
     np.testing.assert_array_equal(measure(other, IMAGE, [0], MAP), Deletion(steps=4)(other, IMAGE, [0], MAP))
 
 
+@pytest.mark.integration
 def test_what_random_maps_come_to():
     model, images, labels = many(100, 6)
     deletion, insertion = (

@@ -97,6 +97,7 @@ def test_seeds_of_blocks():
     assert max(seeds) < 2**30
 
 
+@pytest.mark.integration
 def test_blocks_are_those_of_calls_of_their_own(toy, blocks_of_four):
     model, images, labels = toy
     ticks = []

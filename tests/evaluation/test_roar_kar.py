@@ -140,6 +140,7 @@ def test_diff_roar_is_there_once_both_are_in_the_folder(model, tmp_path):
         RoarKar.from_json({**second.to_json(), **wrong})
 
 
+@pytest.mark.integration
 def test_a_stopped_run_goes_on(model, tmp_path):
     methods = {"gradient": VanillaGradient(model)}
     calls = []

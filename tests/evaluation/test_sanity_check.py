@@ -48,6 +48,7 @@ def test_layers_are_randomised_from_the_top_and_the_model_stays(model):
     assert found.count == 6
 
 
+@pytest.mark.integration
 def test_every_argument_counts(model):
     methods = {"guided": GuidedBackprop}
     found = sanity_check(model, methods, IMAGES, LABELS)
@@ -69,6 +70,7 @@ def digits():
     return network, data.load("digits", "test").take(20)
 
 
+@pytest.mark.integration
 def test_guided_backpropagation_fails_it_on_a_real_network(digits):
     """Its maps change when the first layer does, and hardly before: judged by the last stage alone it would pass."""
     network, sample = digits

@@ -45,6 +45,7 @@ def kinds(found):
     return {flag.kind for flag in (*found.flags, *(flag for row in found.rows for flag in row.flags))}
 
 
+@pytest.mark.integration
 def test_a_sound_network_is_not_flagged(digits):
     network, images, labels = digits
     found = validity(network, images, labels, EPSILONS, PROTOCOL, seed=1)
@@ -122,6 +123,7 @@ def test_large_logits_are_no_defence(digits):
     assert found.rows[0].accuracies["PGD"] <= plain.rows[0].accuracies["PGD"] + 0.05
 
 
+@pytest.mark.integration
 def test_saturated_activations(digits):
     """Steps of this height are flat: the gradient is 0 at every image that exactly one class is on."""
     network, images, labels = digits
@@ -159,6 +161,7 @@ class DropoutLeftOn(keras.Model):
         return self.inner(self.dropout(images, training=True), training=training)
 
 
+@pytest.mark.integration
 def test_dropout_left_on(digits):
     network, images, labels = digits
     found = validity(DropoutLeftOn(network), images, labels, (0.05,), PROTOCOL)
@@ -193,6 +196,7 @@ class OpenAtSomeStarts(keras.Model):
         return self.inner(is_open * images + (1 - is_open) * tf.stop_gradient(images), training=training)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("part", "flagged"), [((0.02, 0.05), True), pytest.param((0.0, 1.0), False, marks=pytest.mark.slow)]
 )
@@ -253,6 +257,7 @@ def test_gains_blame_the_attack_or_the_network():
     assert flag.kind == "weak attack"
 
 
+@pytest.mark.integration
 def test_images_scaled_twice_are_flagged_first(digits):
     """Whoever divides by 255 sees next to nothing of images in [0, 1], and nothing an attack adds to them; here, where nobody can know."""
     network, images, labels = digits
@@ -301,6 +306,7 @@ def test_a_gain_must_exceed_two_points_and_two_standard_errors():
     assert not _gain("kind", "it finds", after, np.ones(40, bool))
 
 
+@pytest.mark.integration
 def test_two_classes_are_attacked_without_the_ratio():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     images = np.random.RandomState(0).rand(10, 4, 4, 1).astype(np.float32)

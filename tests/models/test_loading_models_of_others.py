@@ -130,6 +130,7 @@ def save_with_tensorflow(model, path):
     tf.saved_model.save(model, str(path))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("save", [save_with_keras, save_with_tensorflow])
 def test_saved_models_have_the_same_gradients(tmp_path, save):
     model = plain()

@@ -110,6 +110,7 @@ def test_what_makes_probabilities_of_logits_is_cut(end, kind):
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("dtype", ["float16", pytest.param("bfloat16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("end", ENDS)
 def test_half_precision_before_a_cast(end, dtype):

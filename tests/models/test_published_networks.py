@@ -53,6 +53,7 @@ def test_integrated_gradients_are_those_of_the_papers_code(case, fold):
     np.testing.assert_allclose(maps, expected["ig"], rtol=0, atol=TOLERANCE * np.abs(expected["ig"]).max())
 
 
+@pytest.mark.integration
 def test_every_published_file_loads_and_classifies(reference_dir):
     paths = sorted((reference_dir / "networks").glob("*.pkl"))
     assert len(paths) >= 19

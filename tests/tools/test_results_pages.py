@@ -75,6 +75,7 @@ def errors_of(made, name):
     return [row[3] for row in rows if row[0] == 200]
 
 
+@pytest.mark.integration
 def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     page = tmp_path / "page.md"
     marks(page, "pgd mnist_smallgap", "steps mnist_smallgap 0.1", "strong mnist_smallgap 0.1", "aai mnist_smallgap")

@@ -164,6 +164,7 @@ def test_every_objective_trains_every_model_that_can_serve_it(kind, tag):
         assert moved == (id(variable) not in frozen and "frozen_norm" not in variable.path), variable.path
 
 
+@pytest.mark.integration
 def test_another_explanation_serves_where_there_is_no_cam():
     adapted = adapt(rescaling(), scale="0..255")
     [measures] = train(adapted, with_explanation("intone", "grad_cam"), pictures(), ATTACKED)
@@ -206,6 +207,7 @@ def test_what_a_pass_in_training_mode_moves_is_found_in_its_graph():
     assert len(network.statistics) == 6
 
 
+@pytest.mark.integration
 def test_clean_and_attacked_images_meet_the_same_dropout():
     """With a radius of 0 their maps and probabilities are the same, so TRADES has no second term."""
     model = normalised(dropout=0.5)
@@ -218,6 +220,7 @@ def test_clean_and_attacked_images_meet_the_same_dropout():
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.integration
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path):
     """Bitwise, with dropout, batch normalisation, augmentation by layers and an optimizer with its own schedule of rates."""
     data = pictures(40)
@@ -245,6 +248,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.integration
 def test_half_precision_is_trained_with_a_scaled_loss():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")

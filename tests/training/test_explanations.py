@@ -210,6 +210,7 @@ def test_streams_do_not_matter(name, monkeypatch):
         np.testing.assert_allclose(other, weight, atol=1e-4)
 
 
+@pytest.mark.integration
 def test_networks_without_a_pooled_end_train_on_grad_cam():
     net = build_network("simple_cnn", (8, 8, 1), 4, seed=3)
     images, labels = tf.constant(images_of()[0]), tf.constant(LABELS)
@@ -220,6 +221,7 @@ def test_networks_without_a_pooled_end_train_on_grad_cam():
         make_step(net, "int", keras.optimizers.Adam(), SCHEDULE, penalty_weight=0.1)
 
 
+@pytest.mark.integration
 def test_a_robust_model_trains_on_an_explanation_and_keeps_it_in_its_file(tmp_path):
     images, labels = images_of()[0], LABELS
 

@@ -55,6 +55,7 @@ def test_the_first_best_epoch_is_kept_and_patience_counts_from_it():
     assert best.kept_epoch(history_of(0.3, 0.9, 0.4, name="validation_accuracy")) == 1
 
 
+@pytest.mark.integration
 def test_the_weights_of_the_best_epoch_come_back(digits):
     images, validation = digits
     network = small()
@@ -75,6 +76,7 @@ def test_patience_ends_the_training(digits):
     assert Keeping(keep="best").kept_epoch(history) == len(history) - 3
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stop_at", [10, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_stopped_training_keeps_what_an_uninterrupted_one_keeps(digits, tmp_path, stop_at):
     images, validation = digits
@@ -120,6 +122,7 @@ def test_averages_are_those_of_the_steps(digits):
         assert not np.allclose(weight, seen[-1][place], atol=1e-6)
 
 
+@pytest.mark.integration
 def test_an_optimizer_that_averages_is_measured_by_its_averages(digits):
     images, validation = digits
     settings = {"validation": validation, "keeping": Keeping(keep="best")}

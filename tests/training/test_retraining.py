@@ -20,6 +20,7 @@ def weights(network):
     return [weight.copy() for weight in network.get_weights()]
 
 
+@pytest.mark.integration
 def test_each_training_is_the_one_of_its_seed():
     """Whatever was trained before: weights, moments of Adam and statistics of normalisation start anew."""
     images = data.load("digits", "train").take(60)

@@ -37,6 +37,7 @@ def fit(model, digits, epochs=2, **options):
     return model.fit(train.images, train.labels, batch_size=50, epochs=epochs, shuffle=False, verbose=0, **options)
 
 
+@pytest.mark.integration
 def test_it_does_what_the_projects_own_loop_does(digits):
     """The loop shuffles, so both get one batch of all images, and the same seed (99, step) of the random start."""
     schedule = Schedule(**{**vars(SCHEDULE), "batch_size": 100, "ramp": (0, 0)})
@@ -55,6 +56,7 @@ def test_it_does_what_the_projects_own_loop_does(digits):
         np.testing.assert_allclose(one, other, atol=2e-3)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("objective", ["normal", "int", "igsum"])
 def test_history_holds_what_was_measured(digits, objective):
     history = fit(make(objective), digits, validation_data=(digits["validation"].images, digits["validation"].labels))
@@ -76,6 +78,7 @@ def test_the_radius_follows_the_ramp(digits):
     assert later["robust_accuracy"][-1] < later["accuracy"][-1]
 
 
+@pytest.mark.integration
 def test_callbacks_of_keras_work(digits, tmp_path):
     model = make("adv")
     validation = digits["validation"].images, digits["validation"].labels
@@ -262,6 +265,7 @@ def test_shapes_that_only_the_running_pipeline_knows(digits):
             model.fit(unknown.map(change), verbose=0)
 
 
+@pytest.mark.integration
 def test_a_loss_that_is_not_finite_changes_no_weight(digits):
     """Batch normalisation's statistics neither."""
     model = RobustModel(build_network("wresnet", (28, 28, 1), 10), "normal", SCHEDULE)
@@ -315,6 +319,7 @@ def test_a_global_policy_and_a_scaled_loss_change_nothing(digits):
             np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.integration
 def test_a_loaded_model_goes_on_where_it_was(digits, tmp_path):
     model = make("adv")
     model.compile("adam")

@@ -57,6 +57,7 @@ LONG = (
 )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "tag", [pytest.param(tag, marks=pytest.mark.slow) if tag in LONG else tag for tag in OBJECTIVES]
 )
@@ -133,6 +134,7 @@ def recorded_steps(monkeypatch, objective, schedule, data, **arguments):
     return seen
 
 
+@pytest.mark.integration
 def test_every_step_is_given_its_radius_rate_seed_and_weight(digits, monkeypatch):
     schedule = dataclasses.replace(SHORT, ramp=(1, 5), learning_rates=((0, 1e-3), (3, 1e-4)), epochs=3)
     seen = recorded_steps(
@@ -146,6 +148,7 @@ def test_every_step_is_given_its_radius_rate_seed_and_weight(digits, monkeypatch
     assert {step["weight"] for step in usual} == {0.01}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("tag", [pytest.param("adv", marks=pytest.mark.slow), "int"])
 def test_the_inner_attack_starts_at_random(digits, tag):
     """Int's discrepancy has no gradient at the image itself, so without a random start nothing would move."""

@@ -227,6 +227,7 @@ def test_a_larger_budget_harms_more(models):
         assert harms[1] > harms[0], name
 
 
+@pytest.mark.integration
 def test_restarts_only_harm_more(models):
     model, images = models["colour"]
     right = np.asarray(model(images)).argmax(-1)
