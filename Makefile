@@ -61,7 +61,7 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_FLAGS)
 
 test-integration: $(STAMP)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m integration $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m 'integration and not slow' $(PYTEST_FLAGS)
 
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
