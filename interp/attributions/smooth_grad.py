@@ -32,7 +32,7 @@ class NoiseEnsemble(OfOneClass):
     sums_gradients: ClassVar[bool] = False
 
     model: keras.Model | None = field(default=None, init=False, repr=False)
-    attribution: Attribution = field(default_factory=VanillaGradient)
+    attribution: Attribution = VanillaGradient()  # noqa: RUF009, it is frozen
     samples: int = field(default=50, kw_only=True)
     noise_level: float = field(default=0.15, kw_only=True)
     seed: int = field(default=0, kw_only=True)

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from interp import models, training
 from interp.attacks import correct
-from interp.core.errors import ArgumentError
+from interp.core.digest import digest
+from interp.core.errors import ArgumentError, InputError
 from interp.core.files import replacing, write_bytes, write_json
 from interp.core.json_values import parse_json
 from interp.core.model_options import OPTION_NAMES
@@ -61,9 +62,24 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
         splits = {**splits, **fewer}
     images = splits["train"]
     target = options.networks_dir / f"{row.name}.safetensors"
+    started = {} if row.start is None else {"start": row.start}
+    began: dict[str, str] = {}
+
+    def build() -> keras.Model:
+        network = models.build_network(row.architecture, images.image_shape, images.classes, seed=options.seed)
+        if row.start is not None:
+            file = target.with_name(f"{row.start}.safetensors")
+            if not file.exists():
+                raise InputError(
+                    f"{row.name} starts with {row.start}, which is not in {target.parent}: train that first"
+                )
+            weights = models.load_model(file).get_weights()
+            network.set_weights(weights)
+            began["start_weights"] = digest(weights)
+        return network
 
     def write(network: keras.Model, metadata: dict[str, Any]) -> None:
-        metadata = {"dataset": row.dataset, **metadata, "run": describe_run(asdict(options))}
+        metadata = {"dataset": row.dataset, **metadata, **began, "run": describe_run(asdict(options))}
         if row.architecture == "simple_cnn":
             metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
         _draw(target, options, metadata)
@@ -71,7 +87,7 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
 
     return TrainingJob(
         target=target,
-        build=lambda: models.build_network(row.architecture, images.image_shape, images.classes, seed=options.seed),
+        build=build,
         objective=row.method,
         schedule=row.schedule,
         data=images,
@@ -80,7 +96,7 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
         penalty_weight=row.penalty_weight,
         keeping=keeping_of(options, row.keep),
         settings={"augment": row.augment},
-        said={"augment": row.augment},
+        said={"augment": row.augment, **started},
         read=lambda path: models.load_model(path).metadata,
         write=write,
     )

@@ -24,12 +24,14 @@ class CpuSchedule:
 
     The ramp is in epochs. From the share `slower_from` of all steps on, the learning rate is a tenth; a `cyclic` one rises along a line
     up to there and then falls to nearly nothing. The inner attack takes fewer and larger steps, `reach` times the radius together, of some
-    objectives other numbers of steps. `penalty_weights` replace the usual ones.
+    objectives other numbers of steps. `penalty_weights` replace the usual ones. Objectives in `starts` start with the network of another
+    objective, without a ramp and at a third of the learning rate.
     """
 
     epochs: int
     of_objectives: Mapping[str, int] = field(default_factory=dict)
     penalty_weights: Mapping[str, float] = field(default_factory=dict)
+    starts: Mapping[str, str] = field(default_factory=dict)
     learning_rate: float
     slower_from: float = 0.6
     cyclic: bool = False
@@ -42,8 +44,9 @@ class CpuSchedule:
         """The recipe at this length; its radius and batch size stay."""
         epochs = self.of_objectives.get(row.objective, self.epochs)
         steps = find_dataset(row.dataset).training_images // row.schedule.batch_size
-        first, last = (round(epoch * steps) for epoch in self.ramp)
-        turn, rate = round(self.slower_from * epochs * steps), self.learning_rate
+        started = self.starts.get(row.objective)
+        first, last = (0 if started else round(epoch * steps) for epoch in self.ramp)
+        turn, rate = round(self.slower_from * epochs * steps), self.learning_rate / (3 if started else 1)
         attack_steps = self.steps_of_objectives.get(row.objective, self.attack_steps)
         schedule = replace(
             row.schedule,
@@ -60,7 +63,10 @@ class CpuSchedule:
             attack_step_size=self.reach * row.schedule.epsilon / attack_steps or row.schedule.attack_step_size,
         )
         return replace(
-            row, schedule=schedule, penalty_weight=self.penalty_weights.get(row.objective, row.penalty_weight)
+            row,
+            schedule=schedule,
+            penalty_weight=self.penalty_weights.get(row.objective, row.penalty_weight),
+            start=self.shorten(replace(row, objective=started)).name if started else None,
         )
 
 
@@ -91,8 +97,11 @@ CPU = {
     ("cifar", "small"): CpuSchedule(
         epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 18), attack_steps=10
     ),
+    # TRADES and Int start with Fast Adv: from random weights each would take more than two hours.
     ("cifar", "wresnet"): CpuSchedule(
         epochs=15,
+        of_objectives={"trades6": 5, "int": 5},
+        starts={"trades6": "fast", "int": "fast"},
         penalty_weights=IG_PENALTIES,
         learning_rate=3e-3,
         slower_from=0.4,
@@ -128,7 +137,8 @@ def on_dataset(row: Recipe, dataset: str) -> Recipe:
     """Return the recipe on another dataset, its schedule scaled to that dataset's size. Raises InputError for an unknown one."""
     old, new = find_dataset(row.dataset), find_dataset(dataset)
     schedule = _scaled(row.schedule, new.training_images / old.training_images)
-    return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule)
+    start = row.start and f"{new.prefix}{row.start.removeprefix(row.dataset)}"
+    return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule, start=start)
 
 
 def with_norm(row: Recipe, norm: str) -> Recipe:

@@ -14,6 +14,7 @@ import pytest
 import interp
 from interp.commands.evaluate_network import main as evaluate_network
 from interp.commands.train import main
+from interp.core.digest import digest
 from interp.core.files import locked
 from interp.training import signals, step_times, training_job
 from interp.training.recipes import recipes
@@ -48,6 +49,23 @@ def test_a_network_its_picture_and_its_logs(tmp_path, call):
     other = call(main, [*arguments, "--seed", "3"])
     assert other.returncode == 2
     assert "seed was 99 and is 3" in other.stderr
+
+
+@pytest.mark.slow
+def test_a_network_starts_with_the_weights_of_another(tmp_path, call, monkeypatch):
+    first, second = (row for row in recipes(1) if row.name in ("mnist_smallgap_normal_100", "mnist_smallgap_int_100"))
+    started = replace(second, start="mnist_smallgap_normal_1", schedule=first.schedule)
+    monkeypatch.setattr("interp.commands.train.recipes", lambda number: [first, started])
+    arguments = [*SMOKE, *command(tmp_path)[2:], "--only", "mnist_smallgap_int"]
+    result = call(main, arguments)
+    assert result.returncode == 2
+    assert "digits_smallgap_int_1 starts with digits_smallgap_normal_1" in result.stderr
+    assert call(main, [*SMOKE, *command(tmp_path)[2:]]).returncode == 0
+    folder = tmp_path / "networks"
+    metadata = interp.load_model(folder / "digits_smallgap_int_1.safetensors").metadata
+    assert metadata["start"] == "digits_smallgap_normal_1"
+    weights = interp.load_model(folder / "digits_smallgap_normal_1.safetensors").get_weights()
+    assert metadata["start_weights"] == digest(weights)
 
 
 @pytest.mark.integration

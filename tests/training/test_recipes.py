@@ -192,6 +192,14 @@ def test_fast_adv_takes_one_step_of_five_quarters_of_the_radius(profile):
         assert row.schedule.attack_step_size == pytest.approx(1.25 * row.schedule.epsilon)
 
 
+def test_the_cpu_profile_of_wresnet_starts_with_fast_adv():
+    _, fast, trades, _ = (with_profile(row, "cpu") for row in recipes(10))
+    assert (fast.start, trades.start) == (None, fast.name)
+    assert trades.schedule.ramp == (0, 0)
+    assert max(rate for _, rate in trades.schedule.learning_rates) == pytest.approx(1e-3)
+    assert on_dataset(trades, "mnist").start == f"mnist_wresnet_fast_{fast.schedule.epochs}"
+
+
 def test_the_cpu_profile_of_wresnet_has_a_cyclic_rate():
     fast = with_profile(recipes(10)[1], "cpu").schedule
     end = fast.learning_rates[-1][0]
