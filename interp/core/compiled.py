@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from interp.core.streams import count_streams, side_by_side
 
-# Graphs of one model that are shared at most; those that were asked for longest ago go first.
-MOST_SHARED = 64
+# Graphs of one model that are kept at most (an attack on explanations takes three, up to 100 MB); those asked for longest ago go first.
+MOST_SHARED = 32
 
 
 class _Kept:
