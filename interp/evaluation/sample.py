@@ -38,7 +38,7 @@ def sample_images(data: Dataset, count: int, *, seed: int = 99) -> tuple[Dataset
     if count > len(data):
         raise InputError(f"{count} images were asked for, {data.name} {data.split} has {len(data)}: ask for fewer")
     generator, chosen = _draw(len(data), count, seed)
-    # What stays on disk stays there: nobody may look at all images at once.
+    # What stays on disk stays there: all images together may not fit into memory.
     images = data.images.rows(chosen) if isinstance(data.images, ScaledPixels) else data.images[chosen]
     labels = data.labels[chosen]
     shift = generator.randint(data.classes - 1, size=count)
