@@ -100,7 +100,7 @@ CPU = {
     # TRADES and Int start with Fast Adv: from random weights each would take more than two hours.
     ("cifar", "wresnet"): CpuSchedule(
         epochs=15,
-        of_objectives={"trades6": 5, "int": 5},
+        of_objectives={"normal": 5, "trades6": 5, "int": 3},
         starts={"trades6": "fast", "int": "fast"},
         penalty_weights=IG_PENALTIES,
         learning_rate=3e-3,
