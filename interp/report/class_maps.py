@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from interp.attributions import InterpretationMaps
-from interp.core.checks import check_images, check_instance
+from interp.core.checks import check_finite, check_images, check_instance, check_named
 from interp.core.errors import InputError
 from interp.core.map_strip import map_strip
 from interp.core.page import GalleryEntry
@@ -35,9 +35,8 @@ def class_maps_figure(model: keras.Model, sample: Dataset, attacked: np.ndarray,
     Raises:
         InputError: An argument is not as described, or the model does not have such maps.
     """
-    check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
-    images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
-    attacked = check_images(attacked).numpy()
+    images, labels, names = _parts(sample)
+    attacked = _like("attacked", attacked, images)
     logits = predict(model, attacked).copy()
     predicted = logits.argmax(-1)
     logits[np.arange(len(logits)), labels] = -np.inf
@@ -73,7 +72,8 @@ def map_gallery(network: str, model: keras.Model, sample: Dataset, attacked: np.
     Raises:
         InputError: The model or the images cannot be used.
     """
-    images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
+    images, labels, names = _parts(sample)
+    attacked = _like("attacked", attacked, images)
     predicted = np.argmax(predict(model, attacked), -1)
     entries = []
     for method, title in TITLES.items():
@@ -111,7 +111,29 @@ def targeted_maps_figure(
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
     """
+    check_named("stages", stages, np.ndarray, "images")
+    check_named("maps", maps, np.ndarray, "maps")
+    if set(stages) != set(maps):
+        raise InputError(f"maps are of {', '.join(maps)}, stages are {', '.join(stages)}: give both the same names")
+    chosen = check_finite("classes", classes)
+    if chosen.ndim != 2 or chosen.shape[1] != 2 or not np.issubdtype(chosen.dtype, np.integer):
+        raise InputError(
+            f"classes came as {chosen.dtype} {chosen.shape}, expected integers (n, 2): true and target classes"
+        )
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(names):
+        raise InputError(
+            f"classes lie in {chosen.min()} to {chosen.max()}, names are of 0 to {len(names) - 1}: give names of all classes"
+        )
+    for stage, images in stages.items():
+        if len(check_images(images)) != len(chosen) or maps[stage].shape[:2] != chosen.shape:
+            raise InputError(
+                f"{stage} has images {images.shape} and maps {maps[stage].shape}, expected those of {len(chosen)} pairs of classes: "
+                "(n, height, width, channels) and (n, 2, height, width)"
+            )
     flat = {stage: _flat_colours(values) for stage, values in maps.items()}
     rows = []
     for index, pair in enumerate(classes):
@@ -156,8 +178,11 @@ def moved_maps(
     Raises:
         InputError: The model or the images cannot be used, or the model does not have such maps.
     """
-    images, labels, names = np.asarray(sample.images), sample.labels, sample.class_names
-    stages = {"image": images, **points}
+    images, labels, names = _parts(sample)
+    check_named("points", points, np.ndarray, "images")
+    stages = {"image": images, **{name: _like(name, batch, images) for name, batch in points.items()}}
+    if check_finite("values", values).shape != (len(images),):
+        raise InputError(f"values came with shape {np.shape(values)}, expected one for each of {len(images)} images")
     explain = InterpretationMaps(name=explanation)
     maps = {name: _flat_colours(explain(model, batch, labels[:, None]))[:, 0] for name, batch in stages.items()}
     *_, attacked = stages.values()
@@ -179,6 +204,20 @@ def moved_maps(
         strip = map_strip([cell[1:] for cell in row])
         entries.append(GalleryEntry(f"{index + 1}: {names[label]}", network, f"{title}, moved", strip, caption))
     return maps_figure(rows), entries
+
+
+def _parts(sample: Dataset) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:
+    check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
+    return np.asarray(sample.images), sample.labels, sample.class_names
+
+
+def _like(what: str, batch: np.ndarray, images: np.ndarray) -> np.ndarray:
+    checked = check_images(batch).numpy()
+    if checked.shape != images.shape:
+        raise InputError(
+            f"{what} came with shape {checked.shape}, the sample has {images.shape}: give the same images, attacked"
+        )
+    return checked
 
 
 def _flat_colours(maps: np.ndarray) -> np.ndarray:

@@ -61,7 +61,12 @@ def note_source(figure: Figure, source: str) -> Figure:
 
     Returns:
         The same figure.
+
+    Raises:
+        InputError: An argument is not as described.
     """
+    check_instance("the picture", figure, Figure, "maps_figure(...)")
+    check_instance("the text", source, str, "'100 test images of MNIST'")
     figure.supxlabel(plain_text(source), fontsize=7, color="grey")
     return figure
 

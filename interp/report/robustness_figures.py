@@ -7,9 +7,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interp.core.checks import check_named
+from interp.core.checks import check_finite, check_named
 from interp.core.drawing import COLOURS, ShownFigure, plain_text
-from interp.core.errors import InputError
+from interp.core.errors import InputError, check_choice
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
 
@@ -59,7 +59,18 @@ def panels_figure(
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        InputError: An argument is not as described.
     """
+    check_named("panels", panels, Mapping, "{'Adv': ([0.0, 0.1], [0.9, 0.8])}")
+    for title, lines in panels.items():
+        for name, (radii, values) in lines.items():
+            check_choice("name of a line", name, list(order))
+            if len(check_finite("radii", radii)) != len(check_finite("accuracies", values)):
+                raise InputError(
+                    f"{name!r} of {title!r} has {len(radii)} radii and {len(values)} accuracies, expected as many of both"
+                )
     figure = ShownFigure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
     grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False).ravel()
     drawn = {name for lines in panels.values() for name in lines}
