@@ -165,6 +165,7 @@ def test_a_sanity_check_makes_its_methods():
     )
 
 
+@pytest.mark.integration
 def test_a_name_stands_for_an_objective():
     optimizer = keras.optimizers.Adam()
     for objective in ("int", training.OBJECTIVES["int"]):
@@ -179,6 +180,7 @@ def test_a_name_stands_for_an_objective():
             use("imt")
 
 
+@pytest.mark.integration
 def test_columns_of_labels_and_one_hot_rows():
     """What is told of one-hot rows is right at once: as integers of astype they would still be rows."""
     rows = np.eye(10, dtype=np.float32)[LABELS]

@@ -73,6 +73,7 @@ CASES = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_attacked_and_measured_or_refused_by_name(models, kind, name, keep):

@@ -73,6 +73,7 @@ def test_bad_settings_are_refused(arguments, message):
         dataclasses.replace(AutoPGD(epsilon=0.1), **arguments)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("loss", ["ce", "margin"])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_towards_classes_a_linear_model_is_solved_exactly(linear, norm, loss):

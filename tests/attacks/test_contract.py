@@ -191,6 +191,7 @@ def test_models_of_any_precision_are_attacked(policy, iterate):
     np.testing.assert_allclose(np.ravel(adversarial), [0.5, 0.3], atol=1e-6)
 
 
+@pytest.mark.integration
 def test_a_subclass_of_the_network_is_called_as_it_is():
     class Negated(Network):
         def call(self, inputs, training=None, mask=None):

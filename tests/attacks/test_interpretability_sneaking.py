@@ -64,6 +64,7 @@ def test_what_succeeded_is_at_the_target_in_its_ball_and_moves_the_map_less(net,
         assert (distances[1] <= distances[0] * (1 + 1e-4)).all()
 
 
+@pytest.mark.integration
 def test_a_radius_that_is_not_known_is_not_attacked(net, situation):
     images, labels, targets, _ = situation
     radii = np.where(np.arange(6) % 2, np.nan, 0.5)

@@ -80,6 +80,7 @@ def test_the_diagonal_is_the_largest_radius_in_l2(linear):
     assert (0.9**2 + 1) ** 0.5 <= radius <= 2**0.5
 
 
+@pytest.mark.integration
 def test_smallest_radii_in_l2_are_those_of_fab(curved, toy):
     """Two ways to the same number: of the nearer target, and at a radius the images that FAB breaks."""
     images, labels = toy

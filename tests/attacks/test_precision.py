@@ -31,6 +31,7 @@ def test_robust_accuracy_does_not_change(method, iterate, reference_dir, data_di
     assert found[1] == pytest.approx(found[0], abs=0.011)
 
 
+@pytest.mark.integration
 def test_what_bfloat16_calls_broken_is_broken():
     """An attack that stops at the first success does not stop at a success of rounding."""
     network = build_network("small", (28, 28, 1), 10)

@@ -31,6 +31,7 @@ def test_a_bump_by_hand():
     np.testing.assert_array_equal(bump(1), [[1.0]])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("shape", [(4, 4, 1), (5, 9, 3)])
 def test_in_l2_it_uses_the_whole_radius(shape):
     keras.utils.set_random_seed(0)
@@ -77,6 +78,7 @@ class Stairs(keras.Model):
         return self.inner(rounded, training=training)
 
 
+@pytest.mark.integration
 def test_it_finds_what_masked_gradients_hide(curved, toy):
     images, labels = toy
     model = Stairs(curved)

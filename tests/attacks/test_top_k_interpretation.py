@@ -30,6 +30,7 @@ def images():
 LABELS = np.array([0, 1, 2, 3, 4])
 
 
+@pytest.mark.integration
 def test_integrated_gradients_of_a_linear_model_by_hand():
     """IG of w x is w x itself: the strongest two of (.6, .5, .2) with weights 1 are lowered, the third is left alone."""
     model = keras.Sequential([keras.Input((1, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])

@@ -52,6 +52,7 @@ def test_integrated_gradients_are_complete_and_their_gap_says_so(bent, case):
     assert (rough.values["points"] == 1).all()
 
 
+@pytest.mark.integration
 def test_a_tolerance_holds_for_the_mean_over_baselines(bent):
     found = IntegratedGradients(bent, steps=64, rule="right", baseline=SEVERAL, tolerance=2e-3).explain(IMAGES, LABELS)
     assert (found.values["gap"] <= 2e-3).all()

@@ -30,6 +30,7 @@ def test_of_a_linear_model_it_is_the_weight_times_the_way_from_the_mean_baseline
     assert (np.abs(maps - weights * (IMAGES - SEVERAL.mean(0))) <= error + 1e-5).all()
 
 
+@pytest.mark.integration
 def test_by_the_draws(bent):
     method = ExpectedGradients(bent, baselines=SEVERAL, samples=7, seed=2)
     chosen, positions = (part.numpy() for part in method.draws(tf.range(3, 3 + len(IMAGES)), len(SEVERAL)))
@@ -45,6 +46,7 @@ def test_by_the_draws(bent):
     assert len({tuple(row) for row in chosen}) == len(IMAGES)
 
 
+@pytest.mark.integration
 def test_draws_belong_to_the_place_of_an_image(bent):
     method = ExpectedGradients(bent, baselines=SEVERAL, samples=5)
     whole = method(IMAGES, LABELS)

@@ -125,6 +125,7 @@ def test_the_epsilon_rule_is_input_times_gradient_and_nothing_is_lost(kind):
     assert (found.values["conservation"] <= 1e-3).all()
 
 
+@pytest.mark.integration
 def test_batch_normalisation_is_folded_before_the_zplus_rule():
     """A negative factor turns weights round, which the rule must see."""
     keras.utils.set_random_seed(5)

@@ -138,6 +138,7 @@ def _layer(function):
     return keras.layers.Lambda(function)
 
 
+@pytest.mark.integration
 def test_smooth_grad_of_a_square():
     """f = sum of x^2: gradients 2 x, so the mean over noise is 2 x, the variance 4 sigma^2, the mean square their sum."""
     model = keras.Sequential([keras.Input((2, 2, 1)), L.Flatten(), _layer(lambda x: x**2), L.Dense(2)])
@@ -276,6 +277,7 @@ def test_every_argument_of_integrated_gradients_counts():
         assert not np.allclose(IntegratedGradients(_BENT, **{"steps": 4, **options})(images, labels), maps), options
 
 
+@pytest.mark.integration
 def test_the_layer_counts(maps_and_head):
     inputs = keras.Input((4, 4, 1))
     maps = L.ReLU(name="twice")(L.Conv2D(2, 1, name="first")(inputs))

@@ -50,6 +50,7 @@ def random_state(blocks: Any) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float32) for name, array in state.items()}
 
 
+@pytest.mark.integration
 def test_every_array_of_the_state_has_its_place(real: SimpleNamespace) -> None:
     state = random_state(real.blocks)
     model = real.keras_model.build_keras_model(state)

@@ -189,6 +189,7 @@ def test_a_damaged_network_does_not_stop_the_others(call, networks, tmp_path):
     assert (tmp_path / "out" / "cam" / "digits_smallgap_int_1_maps.png").exists()
 
 
+@pytest.mark.integration
 def test_the_bound_and_the_strong_protocol(call, networks, tmp_path):
     arguments = options(networks, tmp_path, "--only", "bound", "--networks", "digits_smallgap_int_1")
     result = call(main, ["2", *arguments[1:]])

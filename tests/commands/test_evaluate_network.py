@@ -135,6 +135,7 @@ def test_every_listed_task_has_its_function():
 COMPARED = ["--task=intr_topk", "--dataset=digits"]
 
 
+@pytest.mark.integration
 def test_networks_share_a_table_and_a_second_run_replaces_the_first(call, network, tmp_path):
     other = tmp_path / "other.safetensors"
     other.write_bytes(Path(network).read_bytes())
@@ -289,6 +290,7 @@ def test_a_reader_that_goes_away_is_no_error_of_ours(network, tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["reference", "quick", "strong"])
 def test_accuracy_in_an_l2_ball(call, network, tmp_path, protocol):
     """Radii and steps are those of the norm, and tables of the two norms are two."""

@@ -137,6 +137,7 @@ def test_a_nested_model_goes_through_tasks_that_look_at_layers(call, tmp_path):
             assert f"({right} of {count} images)" in result.stdout
 
 
+@pytest.mark.integration
 def test_a_guess_between_equally_good_scales_is_refused_in_the_spelling_of_the_command_line(call, place, tmp_path):
     constant = L.Dense(3, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant([2.0, 1.0, -1.0]))
     keras.Sequential([keras.Input((16, 16, 3)), L.Flatten(), constant]).save(tmp_path / "constant.keras")
@@ -157,6 +158,7 @@ def test_a_guess_between_equally_good_scales_is_refused_in_the_spelling_of_the_c
     assert "input scale of relative: tf, as it was given" in result.stdout
 
 
+@pytest.mark.integration
 def test_an_accuracy_at_chance_is_flagged_before_the_work_and_in_the_record(call, place, tmp_path):
     given = {"input-scale": "1,1,1,1,1,1", "methods": "gradient"}
     result = call(main, words(place, place.folder / "logits.keras", tmp_path, task="saliency", **given))

@@ -214,6 +214,7 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
     assert "is there already" in call(main, arguments).stdout
 
 
+@pytest.mark.integration
 def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, call):
     """The signal comes with the very last thing that is done for the first network."""
     stop = signals.StopRequest()
@@ -232,6 +233,7 @@ def test_two_processes_do_not_share_a_run(tmp_path, call):
     assert "another process works in" in result.stderr
 
 
+@pytest.mark.integration
 def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
     def wild(row, epochs):
         return replace(row, schedule=replace(row.schedule, epochs=epochs, learning_rates=((0, 1e30),)))
@@ -245,6 +247,7 @@ def test_a_training_that_diverges_exports_nothing(tmp_path, monkeypatch, call):
     assert not list((tmp_path / "networks").glob("*.safetensors"))
 
 
+@pytest.mark.integration
 def test_lists_name_what_is_trained(tmp_path, call):
     everything = call(main, command(tmp_path, "--list")[2:])
     assert [line[0] for line in everything.stdout.splitlines()[:8]] == list("12345678")

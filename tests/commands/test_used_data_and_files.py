@@ -72,6 +72,7 @@ def test_an_identity_is_of_pixels_and_labels_however_they_are_loaded():
     assert both[0] == both[1]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", [one_pixel, one_label])
 def test_eval_refuses_a_folder_with_results_of_other_images(call, networks, tmp_path, monkeypatch, change):
     arguments = ["1", *EVAL, f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--networks"]
@@ -239,6 +240,7 @@ def test_what_changed_while_it_was_evaluated_is_not_kept(call, networks, tmp_pat
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["digits_smallgap_int_1", "digits_smallgap_normal_1"])
 def test_eval_keeps_no_result_of_a_network_that_was_replaced_meanwhile(call, networks, tmp_path, monkeypatch, name):
     """The network, or the one that it is compared with, is another file as soon as it was read."""
@@ -283,6 +285,7 @@ def test_a_calibration_that_changed_is_another_result(call, networks, tmp_path):
     assert kept[2][1] != kept[0][1]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("said", "fits"), [("mnist", False), ("digits", True), ("Digits", True), (None, True), (5, True)]
 )

@@ -73,6 +73,7 @@ def test_attacks_of_other_numbers_share_a_graph_and_weights_are_the_present_ones
     assert np.abs(after - before).max() > 0.01
 
 
+@pytest.mark.integration
 def test_a_model_that_is_no_longer_used_is_freed():
     model = make_model()
     GradCAM(model)(IMAGES, LABELS)

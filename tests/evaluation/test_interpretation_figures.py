@@ -219,6 +219,7 @@ def test_the_bound_holds_on_published_networks(reference_dir, data_dir, method):
     assert found.below_margin == 0
 
 
+@pytest.mark.integration
 def test_a_model_without_such_maps_is_refused_even_where_nothing_is_broken(images):
     constant = keras.Sequential(
         [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(4, kernel_initializer="zeros")]

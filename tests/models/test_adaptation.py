@@ -63,6 +63,7 @@ def test_a_softmax_is_cut_wherever_it_stands():
     np.testing.assert_allclose(adapt(within, scale="0..1")(IMAGES), plain(IMAGES), atol=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("end", [[L.Dense(1, activation="sigmoid")], [L.Dense(1), L.Activation("sigmoid")]])
 def test_a_single_sigmoid_unit_becomes_two_logits(end):
     model = body(*end)
@@ -130,6 +131,7 @@ def test_it_is_saved_and_loaded(tmp_path):
     assert find_adaptation(loaded).model is loaded
 
 
+@pytest.mark.integration
 def test_cam_grad_cam_and_pgd_are_those_by_hand():
     """The model with logits on scaled images, differentiated by hand."""
     plain = body(L.Dense(4))

@@ -41,6 +41,7 @@ def test_a_network_is_what_its_file_holds(architecture, setting, set_globally, t
         np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_attacks_and_maps_are_the_same(setting, set_globally):
     attack = ProjectedGradientDescent(epsilon=0.1, step_size=0.05, steps=2)

@@ -97,6 +97,7 @@ CUTS = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("end", "kind"), CUTS)
 def test_what_makes_probabilities_of_logits_is_cut(end, kind):
     plain = logits_model()
@@ -254,6 +255,7 @@ def test_images_divided_by_what_they_hold_are_not_scaled_by_constants():
     check_model(model, tf.constant(IMAGES))
 
 
+@pytest.mark.integration
 def test_nothing_keeps_a_checked_model_alive():
     import gc
     import weakref

@@ -268,6 +268,7 @@ def test_the_head_is_found_behind_what_makes_probabilities(end):
         np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("make", [rescaled, rebuilt, whole_in_a_nested_model, channels_first])
 def test_attributions_and_attacks_see_the_same_maps(make, tmp_path):
     """In the model as it was made and as it is after saving and loading."""

@@ -77,6 +77,7 @@ def page(tmp_path):
     return tmp_path / "report.html"
 
 
+@pytest.mark.integration
 def test_tables_curves_and_gallery_work(page, tmp_path):
     probed = tmp_path / "probed.html"
     probed.write_text(page.read_text().replace("</body>", f"{PROBE}</body>"))

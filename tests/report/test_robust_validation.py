@@ -87,6 +87,7 @@ def test_every_callback_after_it_sees_the_figures(tmp_path):
     assert b"epoch_pgd_accuracy" in events
 
 
+@pytest.mark.integration
 def test_it_measures_the_first_each_third_and_the_last_epoch():
     seen, robust = Seen(), interp.RobustValidation(IMAGES, LABELS, 0.1, every=3)
     history = fit(toy(), robust, seen, epochs=6).history

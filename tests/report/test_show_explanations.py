@@ -62,6 +62,7 @@ def bars(figure):
     return [[label.get_text() for label in bar_labels(axes)] for axes in bar_axes(figure)]
 
 
+@pytest.mark.integration
 def test_by_default_the_predicted_classes_are_explained(model):
     figure = interp.show(model, COLOUR)
     probabilities = model(COLOUR).numpy()
@@ -139,6 +140,7 @@ def test_names_of_the_dataset_and_of_the_caller(model):
     assert told[2].startswith("?\n")
 
 
+@pytest.mark.integration
 def test_methods_by_name_object_and_title(model):
     listed = interp.show(model, COLOUR[:1], ["gradient", GradCAM(layer="conv"), InputXGradient()])
     assert [each.get_title() for each in drawn(listed)[0][1:]] == ["gradient", "GradCAM\nat conv", "input_x_gradient"]

@@ -213,6 +213,7 @@ def test_missing_folders_and_pages_are_one_line(call, made, tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.integration
 def test_the_pages_of_the_project_are_those_of_its_records(call, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     written = {tmp_path / path.name: path for path in PAGES}

@@ -102,6 +102,7 @@ def orders(count, epochs, seed=99):
     return [np.random.RandomState(seed + epoch).permutation(count) for epoch in range(epochs)]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("way", ["train", "RobustModel"])
 def test_without_an_attack_it_is_plain_keras(way):
     """Batch normalisation, weights of classes, weight decay and regularisers, to rounding."""
@@ -311,6 +312,7 @@ def test_a_schedule_follows_from_the_number_of_images_and_the_radius():
         usual_schedule(0, 0.1)
 
 
+@pytest.mark.integration
 def test_what_cannot_be_trained_is_told_in_one_line():
     data, model = pictures(), normalised()
     for layer in model.layers:
@@ -352,6 +354,7 @@ def test_inner_attacks_stay_in_their_ball_and_reach_its_surface(make, norm):
     assert (sizes > 0.19).all()
 
 
+@pytest.mark.integration
 def test_training_in_an_l2_ball():
     model = normalised()
     history = train(

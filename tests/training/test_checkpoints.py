@@ -237,6 +237,7 @@ def test_progress_that_lacks_something_is_damage():
             position_of(Checkpoint(4, {}, {key: value for key, value in PROGRESS.items() if key != name}, {}))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", [{"epoch": 1}, {"sums": None}, {"history": [[1.0]]}])
 def test_a_run_goes_on_from_the_checkpoint_before_one_of_another_version(tmp_path, change):
     images = data.load("digits", "train").take(100)

@@ -78,6 +78,7 @@ def weights_of(logits):
     return weights
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "method"),
     [

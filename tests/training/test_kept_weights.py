@@ -68,6 +68,7 @@ def test_the_weights_of_the_best_epoch_come_back(digits):
     assert history[best]["validation_robust_accuracy"] > history[-1]["validation_robust_accuracy"]
 
 
+@pytest.mark.integration
 def test_patience_ends_the_training(digits):
     images, validation = digits
     longer = replace(SCHEDULE, epochs=8)

@@ -168,6 +168,7 @@ def test_art_needs_maps_of_the_size_of_images(net):
         values_and_gradients(net, objective, objective.loss)
 
 
+@pytest.mark.integration
 def test_softplus_is_an_argument(net):
     values = [
         values_and_gradients(net, objective, objective.loss)[0]

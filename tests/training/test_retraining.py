@@ -80,6 +80,7 @@ def own_model():
     )
 
 
+@pytest.mark.integration
 def test_a_users_model_is_built_anew_from_each_seed_and_stays_as_it_is():
     images = data.load("digits", "train").take(60)
     model = own_model()

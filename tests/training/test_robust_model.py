@@ -68,6 +68,7 @@ def test_history_holds_what_was_measured(digits, objective):
     assert 0 < history.history["accuracy"][-1] <= 1
 
 
+@pytest.mark.integration
 def test_the_radius_follows_the_ramp(digits):
     """At radius 0 the robust accuracy is the clean one, and the first two steps, of batches of 50, have radius 0."""
     schedule = Schedule(**{**vars(SCHEDULE), "epsilon": 0.5, "attack_step_size": 0.3})
@@ -104,6 +105,7 @@ def test_callbacks_of_keras_work(digits, tmp_path):
     assert any(b"epoch_robust_accuracy" in content for content in scalars)
 
 
+@pytest.mark.integration
 def test_it_survives_a_round_trip(digits, tmp_path):
     model = make("int", penalty_weight=0.02)
     fit(model, digits, epochs=1)

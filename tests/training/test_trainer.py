@@ -184,6 +184,7 @@ def test_a_batch_shared_out_to_streams_gives_the_same_step(tag, architecture, ro
         np.testing.assert_allclose(other, weight, atol=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("tag", ["normal", "adv"])
 def test_batch_normalisation_learns_from_the_pass_of_the_loss_alone(digits, tag):
     images, labels = tf.constant(digits["train"].images[:20]), tf.constant(digits["train"].labels[:20])
@@ -195,6 +196,7 @@ def test_batch_normalisation_learns_from_the_pass_of_the_loss_alone(digits, tag)
     np.testing.assert_allclose(normalisation.moving_mean, expected, atol=1e-5)
 
 
+@pytest.mark.integration
 def test_a_broken_step_takes_back_the_statistics_of_batch_normalisation(digits):
     net = build_network("simple_cnn", (28, 28, 1), 10)
     net.get_layer("conv1").kernel.assign(np.full((3, 3, 1, 32), np.inf, np.float32))
