@@ -97,7 +97,7 @@ def find_adaptation(
 
     Returns:
         An Adaptation. Where images and labels were given it has the clean accuracies of the scales that were compared, or of the one
-        that was given or that the model's own layers say.
+        that was given.
 
     Raises:
         InputError: As `adapt`.
@@ -135,7 +135,7 @@ def find_adaptation(
     if checked is None:
         if scale == AUTO and chosen is None:
             raise ArgumentError(
-                "<scale=auto> has no evidence, as the model does not begin with Rescaling or Normalization: give what it was trained on, "
+                "<scale=auto> has no evidence, as the model does not begin with Rescaling or Normalization from a usual scale: give what it was trained on, "
                 f"<scale=> one of {', '.join(SCALES)} or <scale=(mean, std)>, or <images=> and <labels=> to compare accuracies"
             )
         accuracies: dict[str, float] = {}
@@ -143,12 +143,10 @@ def find_adaptation(
         classes = unscaled.output_shape[-1]
         truth = check_labels(labels, checked, classes).numpy()
         tried: tuple[Any, ...] = candidate_scales(channels) if scale == AUTO else (scale,)
-        if chosen is not None:
-            tried = (chosen.scale,)
         right = {_name(each): _right(unscaled, make_scale(each, channels), checked, truth) for each in tried}
         accuracies = {name: float(each.mean()) for name, each in right.items()}
-        if scale == AUTO and chosen is None:
-            chosen = choose_by_accuracy(right, classes)
+        if scale == AUTO:
+            chosen = choose_by_accuracy(right, classes, chosen)
     found, why = (scale, "it was given") if chosen is None else (chosen.scale, chosen.reason)
     layer = make_scale(found, channels)
     made = unscaled if layer.changes_nothing else _adapted(_picked(model, shape, output, layer))

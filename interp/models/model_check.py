@@ -13,7 +13,15 @@ import tensorflow as tf
 from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import drop_dead_losses, keep_for
 from interp.core.errors import InputError
-from interp.models.model_graph import LOGITS, find_logits, find_pooled_end, find_scaled, handles_of, variable_of
+from interp.models.model_graph import (
+    LOGITS,
+    ancestors,
+    find_logits,
+    find_pooled_end,
+    find_scaled,
+    handles_of,
+    variable_of,
+)
 from interp.models.network import Network
 
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
@@ -27,12 +35,14 @@ class ModelFacts:
     """What a model ends in (logits, softmax or sigmoid), and where among its variables the kernel and bias of a pooled head stand.
 
     `lands` is where black and white pixels land after the scaling that the model begins with, None where it begins otherwise.
+    `scales_by_weights` says that weights are part of that scaling, as those of a batch normalisation are.
     """
 
     ends_in: str = LOGITS
     kernel: int | None = None
     bias: int | None = None
     lands: tuple[float, float] | None = None
+    scales_by_weights: bool = False
 
     @property
     def expects_another_range(self) -> bool:
@@ -170,12 +180,13 @@ def _trace(model: keras.Model, shape: tuple[int | None, ...]) -> ModelFacts:
         drop_dead_losses(model, specification)
         if "ends in" not in found:
             return ModelFacts()
-        lands = None
+        lands, by_weights = None, False
         if found["scaled"] is not function.graph.inputs[0]:
             sides = [side or ANY_SIDE for side in shape]
             black, white = (np.asarray(function(tf.fill([1, *sides], value)), np.float64) for value in (0.0, 1.0))
             place = np.unravel_index(np.abs(white - black).argmax(), black.shape)
             lands = float(black[place]), float(white[place])
+            by_weights = any(each.op.type == "ReadVariableOp" for each in ancestors(found["scaled"]))
         places = {
             id(handle): place for place, variable in enumerate(model.variables) for handle in handles_of(variable)
         }
@@ -184,7 +195,7 @@ def _trace(model: keras.Model, shape: tuple[int | None, ...]) -> ModelFacts:
         # A head whose weights are computed from others is no dense layer.
         if end is not None and end.bias is not None and bias is None:
             kernel = None
-        return ModelFacts(found["ends in"], kernel, bias, lands)
+        return ModelFacts(found["ends in"], kernel, bias, lands, by_weights)
 
 
 def _expectation(model: keras.Model) -> str:

@@ -10,6 +10,9 @@ from interp.models.model_check import ModelFacts
 
 # Accuracies this many standard errors apart are not equally good.
 ERRORS_APART = 2.0
+# Where black and white usually land, and what mean images in [0, 1] usually have; their standard deviation is at most so many times the
+# one of images that are black and white alone.
+USUAL_RANGES, MEANS, LARGEST_SPREAD = ((0.0, 1.0), (-1.0, 1.0), (-0.5, 0.5)), (0.2, 0.8), 0.7
 
 
 class UndecidedScaleError(ArgumentError):
@@ -25,23 +28,40 @@ class ScaleChoice:
 
 
 def choose_by_layers(facts: ModelFacts) -> ScaleChoice | None:
-    """The scale that the model's own first layers say; None where it does not begin with any that scale."""
-    # Layers that leave images as they are say nothing, nor does a batch normalisation that has seen none.
-    if facts.lands is None or np.allclose(facts.lands, (0, 1), atol=0.01):
+    """The scale that the model's own first layers say; None where they do not begin with scaling, or could as well take another scale."""
+    # Layers that leave images as they are say nothing, and weights learn to scale whatever comes in.
+    if facts.lands is None or facts.scales_by_weights or np.allclose(facts.lands, (0, 1), atol=0.01):
         return None
     black, white = facts.lands
+    scale = "0..1"
     if facts.expects_another_range:
-        black, white = black, black + 255 * (white - black)
-        return ScaleChoice("0..255", f"the model scales images itself, and takes 0..255 to [{black:.4g}, {white:.4g}]")
-    return ScaleChoice("0..1", f"the model scales images itself, and takes 0..1 to [{black:.4g}, {white:.4g}]")
+        scale, white = "0..255", black + 255 * (white - black)
+    if not _is_usual(black, white):
+        return None
+    return ScaleChoice(scale, f"the model scales images itself, and takes {scale} to [{black:.4g}, {white:.4g}]")
 
 
-def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleChoice:
+def _is_usual(black: float, white: float) -> bool:
+    """Whether images are commonly scaled so: to one of the usual ranges, or to mean 0 and standard deviation 1 for statistics of images.
+
+    What normalises images of [-1, 1] would take those of [0, 1] to a range beside 0, or would have too small a spread for their mean.
+    """
+    if any(np.allclose((black, white), usual, atol=0.02) for usual in USUAL_RANGES):
+        return True
+    width = white - black
+    mean = -black / width
+    return MEANS[0] <= mean <= MEANS[1] and 1 / width <= LARGEST_SPREAD * np.sqrt(mean * (1 - mean))
+
+
+def choose_by_accuracy(
+    right: Mapping[str, np.ndarray], classes: int, by_layers: ScaleChoice | None = None
+) -> ScaleChoice:
     """The scale with the highest clean accuracy.
 
     Args:
         right: For each scale whether the prediction for each of the same n images is right, booleans (n,).
         classes: How many classes there are.
+        by_layers: What the model's own first layers say, which holds unless another scale is clearly better.
 
     Returns:
         The scale and why.
@@ -52,6 +72,10 @@ def choose_by_accuracy(right: Mapping[str, np.ndarray], classes: int) -> ScaleCh
     Example:
         `choose_by_accuracy({"0..1": right, "0..255": ~right}, 10)`.
     """
+    if by_layers is not None:
+        said = right[by_layers.scale]
+        if not any(_clearly_better(each, said) for each in right.values()):
+            return by_layers
     accuracies = {name: float(each.mean()) for name, each in right.items()}
     best = max(accuracies, key=lambda name: accuracies[name])
     count = len(right[best])

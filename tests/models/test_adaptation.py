@@ -221,6 +221,48 @@ def test_accuracies_decide():
     assert given.accuracies == {"0..1": 1.0}
 
 
+def in_minus_one_to_one(first):
+    """A model whose class is whether images of [-1, 1] are bright, behind a layer that was made for those."""
+    layer = first(2 * BRIGHT - 1)
+    model = keras.Sequential([keras.Input((2, 2, 1)), layer, L.Flatten(), L.Dense(1, activation="sigmoid")])
+    black, white = (float(np.mean(layer(np.full((1, 2, 2, 1), value, np.float32)))) for value in (-1, 1))
+    model.set_weights([*layer.get_weights(), np.full((4, 1), 0.25), np.array([-0.505 * (white - black) - black])])
+    return model
+
+
+BRIGHT = np.linspace(0, 1, 101, dtype=np.float32)[:100, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
+
+
+def normalised(images):
+    layer = L.Normalization(axis=None)
+    layer.adapt(images)
+    return layer
+
+
+def batch_normalised(images):
+    layer = L.BatchNormalization()
+    layer.build(images.shape)
+    layer.moving_mean.assign([images.mean()])
+    layer.moving_variance.assign([images.var()])
+    return layer
+
+
+@pytest.mark.parametrize("first", [normalised, batch_normalised, lambda _: L.Rescaling(0.5, 0.5)])
+def test_layers_made_for_another_scale_do_not_mislead(first):
+    model, labels = in_minus_one_to_one(first), (BRIGHT[:, 0, 0, 0] > 0.505).astype(int)
+    found = find_adaptation(model, images=BRIGHT, labels=labels)
+    assert (found.scale, found.accuracies["tf"]) == ("tf", 1.0)
+    with pytest.raises(InputError, match="no evidence"):
+        find_adaptation(model)
+
+
+def test_layers_hold_where_accuracies_do_not_decide():
+    found = find_adaptation(body(L.Dense(4), first=[L.Rescaling(1 / 255)]), images=IMAGES, labels=LABELS)
+    assert found.scale == "0..255"
+    assert "scales images itself" in found.reason
+    assert set(found.accuracies) == set(SCALES)
+
+
 def test_networks_of_the_package_are_on_the_contract():
     network = build_network("small", (28, 28, 1), 3)
     assert adapt(network) is network
