@@ -3,31 +3,29 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from interp.data import Dataset, find_dataset, load
+from interp.data import Dataset, DatasetSpec, find_dataset
 
 
 class LoadedDatasets:
-    """Splits of datasets by name, from a directory of datasets; the `seed` draws those that are drawn."""
+    """Splits of datasets by name or path, from a directory of datasets; the `seed` draws those that are drawn."""
 
     def __init__(self, data_dir: Path | None, seed: int = 99) -> None:
         self._data_dir, self._seed = data_dir, seed
-        self._tests: dict[str, Dataset] = {}
-        self._identities: dict[tuple[str, str], str] = {}
+        self._tests: dict[DatasetSpec, Dataset] = {}
+        self._identities: dict[tuple[DatasetSpec, str], str] = {}
 
     def test(self, dataset: str) -> Dataset:
         """The test images of a dataset, which stay in memory. Raises InputError."""
-        name = find_dataset(dataset).name
-        if name not in self._tests:
-            self._tests[name] = load(name, "test", data_dir=self._data_dir, seed=self._seed)
-        return self._tests[name]
+        spec = find_dataset(dataset)
+        if spec not in self._tests:
+            self._tests[spec] = spec.load("test", self._data_dir, self._seed)
+        return self._tests[spec]
 
     def identities(self, dataset: str, splits: Sequence[str]) -> dict[str, str]:
         """The digests of the images and labels of splits. Raises InputError."""
-        name = find_dataset(dataset).name
+        spec = find_dataset(dataset)
         for split in splits:
-            if (name, split) not in self._identities:
-                found = (
-                    self.test(name) if split == "test" else load(name, split, data_dir=self._data_dir, seed=self._seed)
-                )
-                self._identities[name, split] = found.identity
-        return {split: self._identities[name, split] for split in splits}
+            if (spec, split) not in self._identities:
+                found = self.test(dataset) if split == "test" else spec.load(split, self._data_dir, self._seed)
+                self._identities[spec, split] = found.identity
+        return {split: self._identities[spec, split] for split in splits}

@@ -33,13 +33,16 @@ def find_user_set(
     """Return the facts of a set by its path; without `rules` as it was found before in this process. Raises InputError.
 
     Args:
-        name: a directory, an .npz file, "tfds:NAME", or the name of a set that was found before.
+        name: a directory, an .npz file, "tfds:NAME", or the name of a set that was found before, where no path of that name is there.
         rules: how images are brought to one size; None for those of before, else the defaults.
         taken: names that its name must not be.
         data_dir: where TensorFlow Datasets prepared its set.
     """
     text = str(name)
-    key = _PATHS.get(text) or (text if text.startswith(TFDS) else os.path.abspath(os.path.expanduser(text)))
+    key = text if text.startswith(TFDS) else os.path.abspath(os.path.expanduser(text))
+    # What is there is meant before a name: another directory's set may have it too.
+    if not text.startswith(TFDS) and not os.path.exists(key):
+        key = _PATHS.get(text, key)
     if rules is None and key in _FOUND:
         spec, found_in = _FOUND[key]
         if data_dir in (None, found_in) or not key.startswith(TFDS):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from interp import data
 from interp.data import pixel_cache
+from interp.data.loaded import LoadedDatasets
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -273,3 +274,20 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("INTERP_CACHE_DIR", str(tmp_path / "file/cache"))
     refuses(lambda: data.load(with_splits(tmp_path / "set"), "test"), "INTERP_CACHE_DIR")
+
+
+def test_sets_of_one_name_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a path here, by another path, and by the name alone, which is that of the last one."""
+    for place, colour in (("here", RED), ("there", BLUE)):
+        for label in "ab":
+            plain(tmp_path / place / "same-name/test" / label / "0.png", colour)
+    monkeypatch.chdir(tmp_path / "here")
+    other = tmp_path / "there/same-name"
+    loaded = LoadedDatasets(None)
+    for each, colour in (("same-name", RED), (other, BLUE), ("same-name", RED)):
+        assert np.asarray(data.load(each, "test").images[:1]).ravel()[:3].tolist() == [value / 255 for value in colour]
+        assert np.asarray(loaded.test(str(each)).images[:1]).ravel()[:3].tolist() == [value / 255 for value in colour]
+    assert loaded.identities(str(other), ["test"]) != loaded.identities("same-name", ["test"])
+    monkeypatch.chdir(tmp_path)
+    data.find_dataset(other, image_size=2)
+    assert data.find_dataset("same-name").shape == (2, 2, 3)
