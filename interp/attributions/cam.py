@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, Maps
+from interp.core.checks import check_instance
 from interp.models.prepared import PreparedModel
 
 LAST_LAYER = -1
@@ -61,6 +63,10 @@ class Representation(Attribution):
     """
 
     index: int = field(default=LAST_LAYER, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_instance("index", self.index, (int, np.integer), "-1")
 
     def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
         activations = model.activations(points)

@@ -11,7 +11,7 @@ from interp.attributions.attribution import Attribution
 from interp.attributions.cam import CAM, LAST_LAYER, Representation
 from interp.attributions.registry import find_attribution
 from interp.core.batches import attack_batch, forward_batch
-from interp.core.checks import check_images, check_labels, check_number
+from interp.core.checks import check_finite, check_images, check_labels, check_number
 from interp.core.compiled import compile_for, keep_for, rows_like, run_in_batches
 from interp.core.errors import ArgumentError, InputError
 from interp.models.model_check import check_model_once
@@ -61,13 +61,11 @@ class InterpretationMaps:
         """
         if batch_size is not None:
             check_number("batch_size", batch_size, minimum=1, whole=True)
-        batch, chosen = check_images(images), tf.convert_to_tensor(classes, tf.int64)
+        batch, given = check_images(images), check_finite("classes", classes)
         count = check_model_once(model, batch)
-        if chosen.shape.rank != 2 or chosen.shape[0] != batch.shape[0]:
-            raise InputError(
-                f"classes came with shape {tuple(chosen.shape)}, expected ({batch.shape[0]}, classes per image)"
-            )
-        check_labels(tf.reshape(chosen, [-1]), tf.reshape(chosen, [-1]), count)
+        if given.ndim != 2 or given.shape[0] != batch.shape[0]:
+            raise InputError(f"classes came with shape {given.shape}, expected ({batch.shape[0]}, classes per image)")
+        chosen = tf.reshape(check_labels(given.ravel(), given.ravel(), count), given.shape)
         self.check(model, batch)
         together = maps_batch(self.method, int(chosen.shape[1]), tuple(batch.shape[1:]), batch_size or USUAL_BATCH)
         method, arrays = self.method, (batch, chosen, tf.range(len(batch)))

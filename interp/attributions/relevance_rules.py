@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from interp.core.errors import InputError
 from interp.models.body import Shortcut
+from interp.models.folding import affine_of_normalisation
 from interp.models.recorded_model import LayerCall
 
 L = keras.layers
@@ -58,7 +59,7 @@ PASSES = (
     *(L.ActivityRegularization, L.Rescaling, L.Normalization, "Relu", "Relu6", "LeakyRelu", "Identity"),
 )
 ACTIVATIONS = ("linear", "relu", "relu6", "leaky_relu")
-PROBABILITIES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
+CLASS_ACTIVATIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Shares:
             own = factor * self.cast(inputs[0]) * shares[0] + self.of_bias(shift, len(call.output.shape))
             return own / self.steady(call.output)
         # What makes probabilities at the end of a model is cut from its graph.
-        return PROBABILITIES[activation_name(layer)](shares[0])
+        return CLASS_ACTIVATIONS[activation_name(layer)](shares[0])
 
     def of_linear(self, call: LayerCall, share: tf.Tensor, rule: str, folded: LayerCall | None) -> tf.Tensor:
         """The shares of what a layer with a kernel gave, or the batch normalisation `folded` into it, by a rule."""
@@ -111,7 +112,7 @@ class Shares:
         else:
             outputs = product(inputs, kernel) + bias
             found = (product(inputs * share, kernel) + self.of_bias(bias, outputs.shape.rank)) / self.steady(outputs)
-        made = PROBABILITIES.get(activation_name(call.layer))
+        made = CLASS_ACTIVATIONS.get(activation_name(call.layer))
         return found if made is None else made(found)
 
     def _linear(self, layer: Any) -> Linear:
@@ -149,14 +150,8 @@ class Shares:
 
 def normalisation(layer: Any, rank: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Factor and shift of batch normalisation in inference mode, each of the shape of one output of a batch of this rank, or less."""
-    factor = tf.math.rsqrt(tf.convert_to_tensor(layer.moving_variance) + layer.epsilon)
-    if layer.scale:
-        factor *= tf.convert_to_tensor(layer.gamma)
-    shift = -factor * tf.convert_to_tensor(layer.moving_mean)
-    if layer.center:
-        shift += tf.convert_to_tensor(layer.beta)
     after = rank - 1 - layer.axis % rank
-    return tuple(tf.reshape(each, [-1, *[1] * after]) for each in (factor, shift))
+    return tuple(tf.reshape(each, [-1, *[1] * after]) for each in affine_of_normalisation(layer))
 
 
 def takes_normalisation(call: LayerCall) -> bool:
@@ -201,7 +196,7 @@ def no_rule(call: LayerCall) -> InputError:
 def makes_probabilities(call: LayerCall) -> bool:
     """Whether a call ends in a softmax or sigmoid, which has a rule at the end of a model alone."""
     kinds = (*PRODUCTS, L.Activation, L.Softmax)
-    return type(call.layer) in kinds and activation_name(call.layer) in PROBABILITIES
+    return type(call.layer) in kinds and activation_name(call.layer) in CLASS_ACTIVATIONS
 
 
 def activation_name(layer: Any) -> str:

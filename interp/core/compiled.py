@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -82,8 +83,8 @@ def _kept_for(model: Any) -> _Kept:
 
 
 def parts_of(model: Any) -> list[Any]:
-    """What tells that layers of a model were added or exchanged: its variables, and the activations of its layers."""
-    return [*model.variables, *_activations(model)]
+    """What tells that layers of a model were added, exchanged or adapted: its variables, and what else its layers compute with."""
+    return [*model.variables, *_settings(model)]
 
 
 def are_same(parts: list[Any], others: list[Any]) -> bool:
@@ -91,9 +92,14 @@ def are_same(parts: list[Any], others: list[Any]) -> bool:
     return list(map(id, parts)) == list(map(id, others))
 
 
-def _activations(layer: Any) -> list[Any]:
-    inner = getattr(layer, "layers", None) or ()
-    return [getattr(layer, "activation", None), *(each for one in inner for each in _activations(one))]
+def _settings(layer: Any) -> list[Any]:
+    found = [getattr(layer, "activation", None)]
+    if isinstance(layer, keras.layers.Normalization):
+        # No variables: `adapt` makes them anew.
+        found += [layer.mean, layer.variance]
+    elif isinstance(layer, keras.layers.Rescaling):
+        found += [layer.scale, layer.offset]
+    return [*found, *(each for inner in getattr(layer, "layers", None) or () for each in _settings(inner))]
 
 
 def rows_like(arrays: Sequence[Any]) -> list[tf.TensorSpec]:

@@ -106,8 +106,9 @@ def load(
     train_labels, val_images and so on, or images and labels; or tfds:NAME, a set that TensorFlow Datasets prepared in the directory of
     datasets. Arrays are as `from_arrays` takes them.
 
-    Splits that are not given are drawn by the seed, stratified by class: 80% train, 10% validation, 10% test; validation alone is a tenth
-    of train. Files of images come in an order of that seed, arrays in their own.
+    Where no split is given, all are drawn by the seed, stratified by class: 80% train, 10% validation, 10% test. Where train is given and
+    validation is not, a tenth of train becomes validation; a train or test that is missing beside others is refused. Files of images come
+    in an order of that seed, arrays in their own.
 
     Files are decoded once and kept as bytes in the directory that INTERP_CACHE_DIR names (default: ~/.cache/interp), from where they are
     read row by row; it may be deleted at any time. EXIF orientation is applied, transparency lies on white, palettes are looked up, of

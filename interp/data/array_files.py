@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.core.files import DAMAGED_ARRAY
 from interp.data.drawn_splits import draw_splits
 from interp.data.image_rules import ImageRules
@@ -105,6 +105,8 @@ def _read(path: Path, name: str, stamp: tuple[tuple[str, int, int], ...]) -> dic
     if _ALL in found and len(found) > 1:
         raise InputError(f"{path} holds all images together and in splits: leave one of them")
     names = arrays.get(_NAMES)
+    if names is not None and names.ndim != 1:
+        raise InputError(f"{path} holds {_NAMES} of shape {names.shape}, expected a text for each class, (classes,)")
     # What is to be drawn is no split yet; it is a split of its own until then.
     as_splits = {"train" if split == _ALL else split: part for split, part in found.items()}
     told = f"arrays of {path.name or path}"
@@ -123,7 +125,7 @@ def _from_npz(path: Path) -> dict[str, np.ndarray]:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{path} cannot be read as an archive of arrays ({_line(error)}): write it again with np.savez"
+            f"{path} cannot be read as an archive of arrays ({first_line(error)}): write it again with np.savez"
         ) from error
 
 
@@ -156,9 +158,4 @@ def _unreadable(what: str, error: Exception) -> InputError:
         return InputError(
             f"{what} holds Python objects, which are not opened, as they can run code: save an array of numbers"
         )
-    return InputError(f"{what} cannot be read ({_line(error)}): write it again with NumPy")
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+    return InputError(f"{what} cannot be read ({first_line(error)}): write it again with NumPy")

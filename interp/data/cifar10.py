@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from interp.data.cifar10_batches import read_binary, read_python
-from interp.data.folders import below, complete_set, data_folder, digest
+from interp.data.folders import below, complete_set, data_folder, file_digest
 from interp.data.pixels import scale
 from interp.data.preparing import Preparable, find_prepared
 from interp.data.record import Dataset
@@ -69,13 +69,13 @@ def _join(batches: list[tuple[np.ndarray, np.ndarray]], split: str) -> tuple[np.
 
 
 def _binary_source(first: Path) -> str:
-    if digest(first, "sha256") == JPEG_SHA256[first.name]:
+    if file_digest(first, "sha256") == JPEG_SHA256[first.name]:
         return "CIFAR-10 binary batches (JPEG re-encoded, not the official pixels or order)"
     return "CIFAR-10 binary batches (not compared with the official release: no checksums of its files are known)"
 
 
 def _python_source(paths: list[Path]) -> str:
-    if all(digest(path, "md5") == OFFICIAL_MD5[path.name] for path in paths):
+    if all(file_digest(path, "md5") == OFFICIAL_MD5[path.name] for path in paths):
         return "official CIFAR-10 python batches"
     return "CIFAR-10 python batches (checksums differ: repacked, or pixels differ from the official release)"
 

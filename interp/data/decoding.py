@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from interp.core.errors import first_line
 from interp.data.image_rules import ImageRules
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ SUFFIXES = (
 _GREY = ("1", "L", "LA", "La", "I")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+# Files of 16 bits whose brightest pixel is below this hold 12 bits or fewer, as cameras give them: 8 upper bits would be nearly black.
+DARKEST = 1 << 12
 
 
 class UnreadableImage(ValueError):
@@ -89,6 +92,11 @@ def _plain(image: "Image.Image", mode: str) -> "Image.Image":
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:
             raise ValueError("its pixels have 32 bits, expected 8 or 16")
+        if levels.max() < DARKEST:
+            raise ValueError(
+                f"its pixels of 16 bits go up to {levels.max()} only, as those of a camera of fewer bits do: rescale them to all of "
+                "0..65535, or give arrays (interp.data.from_arrays)"
+            )
         image = Image.fromarray((levels >> 8).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range, expected 8 or 16 bits")
@@ -120,5 +128,4 @@ def _reason(error: Exception, path: Any) -> str:
         return "it is no image of a known format" if os.path.getsize(path) else "it is empty"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+    return first_line(error)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interp.core.errors import InputError
+from interp.data.drawn_splits import check_seed
 from interp.data.record import Dataset
 from interp.data.spec import DatasetSpec, RetrainingSpec
 
@@ -15,8 +15,7 @@ def load_digits(split: str, *, seed: int = 99) -> Dataset:
 
     Raises InputError for a seed that is not a whole number in [0, 2**32).
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise InputError(f"seed came as {seed!r}, expected a whole number from 0 to {2**32 - 1}")
+    check_seed(seed)
     import cv2
     from sklearn import datasets
 

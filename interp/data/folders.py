@@ -50,7 +50,7 @@ def complete_set(folders: Sequence[Path], wanted: Sequence[Sequence[str]]) -> li
     )
 
 
-def digest(path: Path, algorithm: str) -> str:
+def file_digest(path: Path, algorithm: str) -> str:
     """Return the hex digest of a file; raises InputError if it cannot be read."""
     try:
         with open(path, "rb") as file:

@@ -25,8 +25,12 @@ from interp.data.record import SPLITS, Dataset
 from interp.data.spec import DatasetSpec
 from interp.data.user_spec import user_spec
 
-# The names of directories of splits.
-FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+# The names of directories of splits, in any case.
+_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 _LAYOUT = "it needs a subdirectory for each class, or train/ and test/ (and validation/) with these inside"
 _ALL = "all"
 # Fewer files are decoded before anybody looks for progress.
@@ -93,19 +97,19 @@ def folder_spec(root: Path, name: str, rules: ImageRules) -> DatasetSpec:
 def list_folder(root: Path) -> ImageFolder:
     """Return the files below a directory by split and class. Raises InputError for a layout that is not known."""
     inside, given = _folders(root), read_class_list(root)
-    splits = {split: root / name for name in inside for split in [FOLDERS.get(name)] if split and _folders(root / name)}
+    known = {name: split for name in inside for split in [_FOLDERS.get(name.lower())] if split}
+    splits = {split: root / name for name, split in known.items() if _folders(root / name)}
     if not {"train", "test"} & set(splits):
         if not inside:
             raise InputError(f"{root} has no subdirectories: {_LAYOUT}")
-        if set(inside) <= set(FOLDERS):
+        if set(inside) <= set(known):
             raise InputError(f"{root / inside[0]} has no subdirectory for each class: {_LAYOUT}")
+        _refuse_splits(root, inside)
         names, files = _classes(root, root, given)
         return ImageFolder(root, names, {_ALL: files})
-    doubled = [
-        name for name in inside if name in FOLDERS and root / name not in splits.values() and _folders(root / name)
-    ]
+    doubled = [name for name in known if root / name not in splits.values() and _folders(root / name)]
     if doubled:
-        raise InputError(f"{root} has {doubled[0]} beside {splits[FOLDERS[doubled[0]]].name}: leave one of them")
+        raise InputError(f"{root} has {doubled[0]} beside {splits[known[doubled[0]]].name}: leave one of them")
     listed = {split: _classes(root, splits[split], given) for split in SPLITS if split in splits}
     (first, (names, _)), *others = listed.items()
     for split, (there, _) in others:
@@ -116,6 +120,21 @@ def list_folder(root: Path) -> ImageFolder:
                 f"{root} has the class {odd[0]} in {splits[has].name}/ and not in {splits[lacks].name}/: give all splits the same classes"
             )
     return ImageFolder(root, names, {split: files for split, (_, files) in listed.items()})
+
+
+def _refuse_splits(root: Path, inside: Sequence[str]) -> None:
+    """Raise an InputError where the subdirectories hold nothing but the same subdirectories: splits of a name that is not known."""
+    contents = {tuple(_folders(root / name)) for name in inside}
+    if len(inside) < 2 or len(contents) > 1 or len(*contents) < 2:
+        return
+    if not any(
+        entry.is_file() and entry.suffix.lower() in SUFFIXES for name in inside for entry in (root / name).iterdir()
+    ):
+        (same,) = contents
+        raise InputError(
+            f"all of {', '.join(inside)} in {root} hold {', '.join(same)}: if those are the classes, name the directories train, "
+            "validation and test; if not, put the images of each class into its directory itself"
+        )
 
 
 def _folders(folder: Path) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.data.folders import VARIABLE
-from interp.data.tfds import Prepared, brief, import_tfds, open_folder, quiet
+from interp.data.tfds import Prepared, import_tfds, open_folder, quiet
 
 _PROBE_SECONDS = 10
 
@@ -44,10 +44,10 @@ def find_prepared(wanted: Preparable, root: Path | None, looked: Sequence[Path])
         if root is None:
             raise InputError(
                 f"no data folder was given: name the one that holds {wanted.name} with {VARIABLE}, --data-dir or data_dir; "
-                f"it is not in {searched} either, and it cannot be prepared ({brief(error)})"
+                f"it is not in {searched} either, and it cannot be prepared ({first_line(error)})"
             ) from error
         raise InputError(
-            f"no {wanted.name} was found (looked in {searched}) and it cannot be prepared ({brief(error)}): "
+            f"no {wanted.name} was found (looked in {searched}) and it cannot be prepared ({first_line(error)}): "
             f"{wanted.advice}"
         ) from error
     return open_folder(folder)
@@ -78,9 +78,11 @@ def _homes(root: Path | None) -> list[Path]:
 def _newest(name: str, homes: Sequence[Path]) -> Path | None:
     """The last version in the first of the homes that has any."""
     for home in homes:
-        versions = sorted(path.parent for path in home.glob(f"{name}/*/dataset_info.json"))
+        versions = [path.parent for path in home.glob(f"{name}/*/dataset_info.json")]
         if versions:
-            return versions[-1]
+            return max(
+                versions, key=lambda path: ([int(number) for number in re.findall(r"\d+", path.name)], path.name)
+            )
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.data.splits import split_rows
 
 # Where metadata name the class of a feature, and a file with its labels.
@@ -133,7 +133,7 @@ def import_tfds() -> Any:
             import tensorflow_datasets
     except Exception as error:  # a version conflict among its dependencies raises more than ImportError
         raise InputError(
-            f"tensorflow_datasets cannot be imported ({brief(error)}): install it, or use the official files"
+            f"tensorflow_datasets cannot be imported ({first_line(error)}): install it, or use the official files"
         ) from error
     return tensorflow_datasets
 
@@ -144,7 +144,7 @@ def _reading(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:  # TensorFlow, its file formats and the decoders each raise their own kinds
         raise InputError(
-            f"the prepared dataset in {folder} cannot be read ({brief(error)}): remove it and prepare it again"
+            f"the prepared dataset in {folder} cannot be read ({first_line(error)}): remove it and prepare it again"
         ) from error
 
 
@@ -154,9 +154,3 @@ def quiet() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # read when TensorFlow is first imported
     with contextlib.redirect_stdout(io.StringIO()):
         yield
-
-
-def brief(error: Exception) -> str:
-    """Return an error as one line."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.core.checks import kind_of
+from interp.core.checks import check_listed, kind_of
 from interp.core.errors import InputError
 from interp.data.pixels import ScaledPixels
 from interp.data.record import Dataset
@@ -121,6 +121,8 @@ def check_names(
     class_names: Sequence[str] | None, parts: Mapping[str, tuple[Any, Any]], labels: Mapping[str, np.ndarray], name: str
 ) -> tuple[str, ...]:
     """Return the names of classes, which all labels must fit. Raises InputError."""
+    if class_names is not None:
+        check_listed("class_names", class_names, "['cat', 'dog']")
     present = np.unique(np.concatenate(list(labels.values())))
     if not len(present):
         raise InputError(f"{name} came empty: give at least one image")
@@ -137,10 +139,10 @@ def check_names(
         )
     if class_names is not None:
         return tuple(map(str, class_names))
-    missing = np.setdiff1d(np.arange(classes), present)
-    if len(missing):
+    if len(present) < classes:
+        missing = next(number for number in range(classes) if number >= len(present) or present[number] != number)
         raise InputError(
-            f"no image of {name} has the label {missing[0]} of 0 to {classes - 1}: count classes from 0, without gaps, or give class_names"
+            f"no image of {name} has the label {missing} of 0 to {classes - 1}: count classes from 0, without gaps, or give class_names"
         )
     return tuple(map(str, range(classes)))
 

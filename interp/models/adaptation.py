@@ -14,7 +14,7 @@ from interp.core.errors import ArgumentError, InputError
 from interp.core.names import AUTO, SCALES
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import Scale, candidate_scales, check_scale, make_scale
-from interp.models.model_check import ModelFacts, find_facts, reason, run_model
+from interp.models.model_check import ANY_SIDE, ModelFacts, find_facts, reason, run_model
 from interp.models.model_ends import Shape, image_input_shape, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network
@@ -22,7 +22,7 @@ from interp.models.recorded_model import functional_class
 from interp.models.scale_evidence import choose_by_accuracy, choose_by_layers
 
 # How many noise images a model is tried on where none are given, and the sides of those where the model leaves them open.
-TRIED, ANY_SIDE = 4, 32
+TRIED = 4
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,8 @@ def find_adaptation(
     checked = None if images is None else check_images(images)
     # A subclass may compute something else in its call.
     if scale == AUTO and (type(model) is Network or isinstance(model, AdaptedModel)):
+        if output not in (None, 0, *getattr(model, "output_names", ())):
+            raise InputError(f"output came as {output!r}, but the model has one output: leave it out")
         return Adaptation(model, "0..1", "the model takes images in [0, 1] and gives logits already")
     shape = image_input_shape(model, checked)
     outputs = _picked(model, shape, output)
@@ -135,8 +137,9 @@ def find_adaptation(
     if checked is None:
         if scale == AUTO and chosen is None:
             raise ArgumentError(
-                "<scale=auto> has no evidence, as the model does not begin with Rescaling or Normalization from a usual scale: give what it was trained on, "
-                f"<scale=> one of {', '.join(SCALES)} or <scale=(mean, std)>, or <images=> and <labels=> to compare accuracies"
+                "<scale=auto> has no evidence, as the model does not begin with Rescaling or Normalization from a usual scale: give what "
+                f"it was trained on, <scale=> one of {', '.join(SCALES)} or <scale=(mean, std)>, or <images=> and <labels=> to compare "
+                "accuracies"
             )
         accuracies: dict[str, float] = {}
     else:

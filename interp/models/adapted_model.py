@@ -1,10 +1,14 @@
 """A user's model behind the contract: images in [0, 1] in, logits out."""
 
+import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from interp.core.compiled import keep_for
 from interp.core.errors import InputError
 from interp.models.model_graph import find_logits
 
@@ -39,14 +43,18 @@ class AdaptedModel(keras.Model):
     The layers and weights are the user's own, not copies, so training it trains the user's model.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **arguments: Any) -> None:
-        super().__init__(inputs=inputs, outputs=outputs, name=name, **arguments)
-        self._compiled_logits = tf.function(self._logits, autograph=False, reduce_retracing=True)
-
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        if not tf.executing_eagerly():
+            return self._logits(inputs, bool(training))
         # Heads are found in graphs.
-        logits = self._compiled_logits if tf.executing_eagerly() else self._logits
-        return logits(inputs, bool(training))
+        return keep_for(self, "logits", partial(_compile_logits, weakref.ref(self)))(inputs, bool(training))
 
     def _logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         return super().call(images, training=training)
+
+
+def _compile_logits(model: Callable[[], Any]) -> Any:
+    def run(images: tf.Tensor, training: bool) -> tf.Tensor:
+        return model()._logits(images, training)
+
+    return tf.function(run, autograph=False, reduce_retracing=True)

@@ -12,12 +12,11 @@ import tensorflow as tf
 from interp.core.compiled import are_same, parts_of
 from interp.core.errors import InputError
 from interp.models.folding import Folded, FoldedLayers, find_folded
+from interp.models.model_check import ANY_SIDE
 from interp.models.recorded_model import LayerCall, RecordedModel, find_call
 
 # How far logits of the folded model may be from the model's own, as a share of the largest: what rounding does, and no more.
 TOLERANCE = 1e-4
-# Stands for sides of images that a model leaves open.
-ANY_SIDE = 64
 
 
 @dataclass(frozen=True)

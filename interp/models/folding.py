@@ -156,6 +156,9 @@ def _has_plain_kernel(call: LayerCall) -> bool:
         return False
     if getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False):
         return False
+    # Only a call of the layer itself gives its loss.
+    if layer.activity_regularizer is not None:
+        return False
     if isinstance(layer, L.Dense):
         return call.inputs[0].shape.rank == 2
     return (

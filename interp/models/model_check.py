@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.core.checks import check_logits, kind_of
-from interp.core.compiled import drop_dead_losses, keep_for
+from interp.core.compiled import are_same, drop_dead_losses, keep_for, parts_of
 from interp.core.errors import InputError
 from interp.models.model_graph import (
     LOGITS,
@@ -27,7 +27,7 @@ from interp.models.network import Network
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
 NARROWEST, FURTHEST = 0.05, 20.0
 # Stands for sides of images that a model leaves open.
-ANY_SIDE = 8
+ANY_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class _Traced:
-    """The facts of a model that had these variables, and its logits compiled where they must be cut out."""
+    """The facts of a model that had these parts, and its logits compiled where they must be cut out."""
 
-    variables: list[int]
+    parts: list[Any]
     facts: ModelFacts
     cut: Any
 
@@ -137,14 +137,13 @@ def find_facts(model: keras.Model) -> ModelFacts:
 
 
 def _trace_once(model: keras.Model, shape: tuple[int | None, ...] | None) -> _Traced:
-    """What tracing `model` for images of this shape showed, as long as its variables are the same."""
+    """What tracing `model` for images of this shape showed, as long as its parts are the same."""
     # A subclass may compute something else in its call.
     if type(model) is Network:
         return _Traced([], ModelFacts(), None)
     with _LOCK:
-        variables = [id(variable) for variable in model.variables]
-        traced = _TRACED.get(model)
-        if traced is None or (shape is not None and traced.variables != variables):
+        parts, traced = parts_of(model), _TRACED.get(model)
+        if traced is None or (shape is not None and not are_same(parts, traced.parts)):
             reference = weakref.ref(model)
 
             def cut(images: tf.Tensor) -> tf.Tensor:
@@ -152,7 +151,7 @@ def _trace_once(model: keras.Model, shape: tuple[int | None, ...] | None) -> _Tr
                 return tf.cast(find_logits(outputs)[0], tf.float32)
 
             compiled = tf.function(cut, autograph=False, reduce_retracing=True)
-            traced = _TRACED[model] = _Traced(variables, _trace(model, shape or ()), compiled)
+            traced = _TRACED[model] = _Traced(parts, _trace(model, shape or ()), compiled)
         return traced
 
 

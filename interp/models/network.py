@@ -141,11 +141,6 @@ class Network(keras.Model):
         return self._body(images, last=index % count + 1)
 
     @property
-    def normalises_batches(self) -> bool:
-        """Whether training passes look at the statistics of the whole batch."""
-        return any(isinstance(layer, keras.layers.BatchNormalization) for layer in self.layers)
-
-    @property
     def first_layer(self) -> Any:
         """The convolution that reads the image."""
         return self._body.layers[0]

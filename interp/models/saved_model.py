@@ -7,11 +7,10 @@ import keras
 import tensorflow as tf
 
 from interp.core.errors import InputError
-from interp.models.model_check import reason
+from interp.models.model_check import ANY_SIDE, reason
 
 # The usual names of what a SavedModel computes.
 ENDPOINTS = ("serving_default", "serve")
-ANY_SIDE = 32
 
 
 def read_saved_model(path: str | Path) -> keras.Model:

@@ -109,3 +109,8 @@ class TrainingMode:
     def _own_losses(self) -> list[tf.Tensor]:
         """Those that the model has after a pass."""
         return [] if type(self.state.model) is Network else list(self.state.model.losses)
+
+
+def regularisation(model: keras.Model) -> list[tf.Tensor]:
+    """The losses of the regularisers of a model's weights."""
+    return [weight.regularizer(weight) for weight in model.trainable_variables if weight.regularizer is not None]

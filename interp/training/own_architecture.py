@@ -1,5 +1,6 @@
 """A user's model as an architecture: kept as bytes that can be sent, built anew, and started from a seed."""
 
+import json
 import random
 import tempfile
 from collections.abc import Iterator
@@ -29,9 +30,8 @@ class OwnArchitecture:
         weights = [np.asarray(variable) for variable in model.weights]
         with _named_file() as path, _telling():
             model.save(path)
-            found = cls(
-                f"its own architecture of {model.count_params():,} weights, {digest(weights)}", path.read_bytes()
-            )
+            known = digest([np.frombuffer(_configuration(model).encode(), np.uint8), *weights])
+            found = cls(f"its own architecture of {model.count_params():,} weights, {known}", path.read_bytes())
         if [each.shape for each in found.build().weights] != [each.shape for each in model.weights]:
             raise InputError("the model cannot be built anew for retrainings: its file gives other weights than it has")
         return found
@@ -55,6 +55,14 @@ def start_anew(model: keras.Model, kept: list[np.ndarray], seed: int, image_shap
     changed = {id(each) for each in (*model.trainable_variables, *ModelState(model, image_shape).statistics)}
     for variable, drawn, value in zip(model.weights, new.weights, kept, strict=True):
         variable.assign(np.asarray(drawn) if id(variable) in changed else value)
+
+
+def _configuration(model: keras.Model) -> str:
+    """What a model computes of its weights, and which of them are trained, whatever its layers happen to be called."""
+    text = json.dumps(keras.saving.serialize_keras_object(model)["config"], sort_keys=True)
+    for place, layer in enumerate(model._flatten_layers()):
+        text = text.replace(json.dumps(layer.name), f'"{place}"')
+    return text
 
 
 @contextmanager

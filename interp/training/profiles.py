@@ -144,9 +144,11 @@ def on_dataset(row: Recipe, dataset: str) -> Recipe:
 def with_norm(row: Recipe, norm: str) -> Recipe:
     """Return the recipe with an inner attack in a norm, in l2 of the radius that is usual for its images.
 
-    A recipe without an inner attack stays as it is. Raises InputError for another norm, and for a recipe named after its radius in linf.
+    A recipe that looks at no other points of the ball stays as it is. Raises InputError for another norm, and for a recipe named after its
+    radius in linf.
     """
-    if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm or row.objective == "normal":
+    searches = row.method.attack is not None or row.method.near
+    if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm or not searches:
         return row
     if row.variant:
         raise InputError(f"{row.name} is named after its radius in linf: train it without --norm {norm}")

@@ -1,5 +1,6 @@
 """A training objective under Keras's own loop, for those who have callbacks, data pipelines and optimisers of theirs."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -13,8 +14,15 @@ from interp.models.prepared import prepare
 from interp.training.batch_guard import BatchGuard, unpack
 from interp.training.batches import draw_batch
 from interp.training.inner_attack import attack_batch
-from interp.training.model_state import ModelState
-from interp.training.objectives import Objective, check_explanation, find_objective, resolve_penalty, with_explanation
+from interp.training.model_state import ModelState, regularisation
+from interp.training.objectives import (
+    OBJECTIVES,
+    Objective,
+    check_explanation,
+    find_objective,
+    resolve_penalty,
+    with_explanation,
+)
 from interp.training.schedule import Schedule, for_objective
 from interp.training.step import PairTraining, count_classes, make_pair
 from interp.training.update import is_finite, update_if
@@ -278,7 +286,9 @@ class RobustModel(keras.Model):
         losses = self.objective.loss(pair)
         if weights is not None:
             losses *= tf.reshape(tf.cast(weights, losses.dtype), tf.shape(losses))
-        loss = tf.add_n([tf.reduce_mean(losses), *(tf.reduce_sum(each) for each in pair.losses)])
+        # A pass in inference mode has no losses of its own, but those of weights count in both.
+        own = pair.losses if training is not None else regularisation(self.network)
+        loss = tf.add_n([tf.reduce_mean(losses), *(tf.reduce_sum(each) for each in own)])
         count = tf.cast(tf.shape(images)[0], tf.float32)
         measured = {"loss": loss, "accuracy": pair.clean.count_correct(labels) / count}
         if self.objective.attack is not None:
@@ -291,8 +301,14 @@ class RobustModel(keras.Model):
         """Return the arguments that make this model, for Keras to save.
 
         Raises:
-            InputError: The explanation has settings that a file cannot hold.
+            InputError: The objective is not one of OBJECTIVES, or its explanation has settings that a file cannot hold.
         """
+        known = OBJECTIVES.get(self.objective.tag)
+        if known is None or replace(known, explanation=self.objective.explanation) != self.objective:
+            raise InputError(
+                f"the objective {self.objective.tag!r} is not the one of OBJECTIVES, and a file of a RobustModel cannot hold another: save "
+                "its network instead, interp.save_model(model.network, path)"
+            )
         return {
             "network": keras.saving.serialize_keras_object(self.network),
             "objective": self.objective.tag,

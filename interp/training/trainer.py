@@ -19,7 +19,7 @@ from interp.data.user_spec import usual_radii
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
 from interp.training.batches import made_ahead
-from interp.training.description import describe, describe_choices, describe_model_and_data
+from interp.training.description import SCHEDULE, describe, describe_choices, describe_model_and_data
 from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty
@@ -33,7 +33,6 @@ from interp.training.update import scaled_where_half
 from interp.training.validation import COMPARED_IMAGES, VALIDATION_IMAGES, validate, validation_attack
 
 # How to make these, for messages.
-SCHEDULE = "Schedule(...) or PAPER['mnist']"
 DATASET = "data.load('digits', 'train')"
 
 

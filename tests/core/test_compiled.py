@@ -6,11 +6,14 @@ import weakref
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from interp.attacks import ProjectedGradientDescent
 from interp.attributions import GradCAM, IntegratedGradients, SmoothGrad, VanillaGradient
 from interp.core import compiled
 from interp.core.compiled import keep_for
+from interp.models import adapt
+from interp.models.model_check import run_for_logits
 
 L = keras.layers
 IMAGES, LABELS = np.random.RandomState(0).rand(3, 8, 8, 3).astype(np.float32), np.arange(3)
@@ -112,3 +115,33 @@ def test_other_variables_and_activations_make_everything_anew():
     model.layers[-1].activation = keras.activations.relu
     assert keep_for(model, "key", lambda: 2) == 2
     assert keep_for(model, "key", lambda: 3) == 2
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+@pytest.mark.parametrize("end", [[], [L.Softmax()]])
+def test_what_layers_compute_with_is_the_present_one(adapted, end):
+    """Predictions and maps follow activations that are exchanged, and a Normalization that is adapted anew."""
+    known, bent = L.Normalization(), L.Activation("relu")
+    known.adapt(IMAGES)
+    layers = [keras.Input((8, 8, 3)), known, L.Conv2D(4, 3), bent, L.GlobalAveragePooling2D(), L.Dense(4)]
+    scores = keras.Sequential(layers)
+    model = keras.Sequential([keras.Input((8, 8, 3)), scores, *end])
+    used = adapt(model, scale="0..1") if adapted else model
+
+    def check():
+        np.testing.assert_allclose(run_for_logits(used, tf.constant(IMAGES)), scores(IMAGES), rtol=1e-4, atol=1e-6)
+        points = tf.constant(IMAGES)
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            of_labels = tf.reduce_sum(tf.gather(scores(points), LABELS, batch_dims=1))
+        expected = tape.gradient(of_labels, points)
+        np.testing.assert_allclose(VanillaGradient(used)(IMAGES, LABELS), expected, rtol=1e-4, atol=1e-6)
+        return np.asarray(expected)
+
+    seen = [check()]
+    bent.activation = keras.activations.tanh
+    seen.append(check())
+    known.adapt(3 * IMAGES)
+    seen.append(check())
+    assert np.abs(seen[0] - seen[1]).max() > 1e-3
+    assert np.abs(seen[1] - seen[2]).max() > 1e-3

@@ -92,6 +92,9 @@ def test_images_that_are_refused(refuses: Any, images: Any, words: tuple[str, ..
         (LABELS - 1, None, "[-1, 1]"),
         (LABELS, ["a", "b"], "[0, 2], expected 0 to 1"),
         (LABELS * 0, None, "one class"),
+        (LABELS.astype(np.int64) * 10**13, None, "has the label 1 of 0 to 20000000000000"),
+        (LABELS, 3, "class_names came as int"),
+        (LABELS, "abc", "class_names came as str"),
         (LABELS + 0.5, None, "not whole numbers"),
         (LABELS.astype(str), None, "expected whole numbers"),
         (np.ones((12, 3)), None, "one 1 among 0"),
@@ -169,6 +172,7 @@ def test_files_of_arrays_that_are_refused(tmp_path: Path, refuses: Any) -> None:
     refused("holds a, b", "expected x_train", a=images, b=labels)
     refused("holds x_train and no y_train", x_train=images)
     refused("Python objects", "not opened", images=np.array([images, None], dtype=object), labels=labels)
+    refused("class_names of shape ()", images=images, labels=labels, class_names=np.array("cat"))
     refused("together and in splits", images=images, labels=labels, x_test=images, y_test=labels)
     path.write_bytes(b"no archive")
     refuses(lambda: data.find_dataset(path), path, "cannot be read")

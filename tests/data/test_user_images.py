@@ -291,3 +291,26 @@ def test_sets_of_one_name_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     data.find_dataset(other, image_size=2)
     assert data.find_dataset("same-name").shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize("names", [("Training", "Testing"), ("TRAIN", "Test"), ("train", "Val", "test")])
+def test_splits_are_known_in_any_case(tmp_path: Path, names: tuple[str, ...]) -> None:
+    root = with_splits(tmp_path / "set", names)
+    assert data.find_dataset(root).class_names == ("ant", "bee")
+    assert data.load(root, "test").labels.tolist().count(0) == 3
+
+
+def test_directories_that_look_like_splits_are_no_classes(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set", ("seg_train", "seg_test"))
+    refuses(
+        lambda: data.find_dataset(root), "all of seg_test, seg_train", "hold ant, bee", "train, validation and test"
+    )
+    plain(root / "seg_train/cover.png", RED)
+    assert data.find_dataset(root).class_names == ("seg_test", "seg_train")
+
+
+def test_sixteen_bits_that_hold_fewer_are_refused(tmp_path: Path, refuses: Any) -> None:
+    for label, brightest in (("a", 65535), ("b", 4095)):
+        levels = np.array([[0, 255], [256, brightest]], np.uint16)
+        save(tmp_path / "set/test" / label / "x.png", Image.fromarray(levels))
+    refuses(lambda: data.load(tmp_path / "set", "test"), "b/x.png", "go up to 4095 only", "0..65535")

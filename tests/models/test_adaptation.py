@@ -266,6 +266,8 @@ def test_layers_hold_where_accuracies_do_not_decide():
 def test_networks_of_the_package_are_on_the_contract():
     network = build_network("small", (28, 28, 1), 3)
     assert adapt(network) is network
+    with pytest.raises(InputError, match="output came as 'nonsense', but the model has one"):
+        adapt(network, output="nonsense")
 
 
 def test_the_way_out_of_two_inputs_is_right():

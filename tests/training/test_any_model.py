@@ -361,3 +361,19 @@ def test_training_in_an_l2_ball():
         model, "adv", pictures(), usual_schedule(24, 0.5, epochs=12, batch_size=8, attack_steps=3, norm="l2")
     )
     assert history[-1]["robust_accuracy"] > history[0]["robust_accuracy"]
+
+
+def test_activity_losses_count_with_fixed_statistics():
+    """A layer with such a loss is called as it is, however often it was called before."""
+    keras.utils.set_random_seed(1)
+    layers = [L.Conv2D(4, 3, activity_regularizer="l2"), L.BatchNormalization(), L.ReLU(), L.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input(SHAPE), *layers, L.Dense(3)])
+    data = pictures()
+    logits = model(data.images, training=False)
+    own = keras.losses.sparse_categorical_crossentropy(data.labels, logits, from_logits=True).numpy().mean()
+    expected = own + float(sum(model.losses))
+    still = plain_schedule(epochs=1, batch_size=24, learning_rate=1e-12)
+    for statistics in ("fixed", "each", "fixed"):
+        told = train(model, "normal", data, still, batch_statistics=statistics)
+        if statistics == "fixed":
+            assert told[-1]["loss"] == pytest.approx(expected, rel=1e-4)

@@ -116,3 +116,26 @@ def test_a_model_that_cannot_be_built_anew_is_refused():
     model(np.zeros((1, 28, 28, 1), np.float32))
     with pytest.raises(InputError, match="get_config"):
         Retraining(model, SCHEDULE)
+
+
+def test_models_of_the_same_weights_that_compute_something_else_are_others():
+    model = own_model()
+    thawed = keras.models.clone_model(model)
+    bent = keras.Sequential.from_config(
+        {
+            **model.get_config(),
+            "layers": [
+                {**layer, "class_name": "ELU", "registered_name": None, "config": {"name": "bent"}}
+                if layer["class_name"] == "ReLU"
+                else layer
+                for layer in model.get_config()["layers"]
+            ],
+        }
+    )
+    thawed.get_layer("frozen").trainable = True
+    same = keras.models.clone_model(model)
+    for each in (bent, thawed, same):
+        each.set_weights(model.get_weights())
+    names = [Retraining(each, SCHEDULE).describe()["architecture"] for each in (model, same, bent, thawed)]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3

@@ -1,5 +1,7 @@
 """A training objective under `model.fit`: the same loss as the project's own step, and Keras's callbacks work."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -367,3 +369,24 @@ def test_more_replicas_are_refused(monkeypatch):
     monkeypatch.setattr(type(strategy.extended), "_num_replicas_in_sync", 2)
     with strategy.scope(), pytest.raises(InputError, match="one replica"):
         make("adv")
+
+
+@pytest.mark.parametrize(
+    "change", [{"loss": OBJECTIVES["normal"].loss}, {"attack": None}, {"tag": "mine"}, {"near": True}]
+)
+def test_an_objective_that_a_file_cannot_hold_is_refused(change):
+    with pytest.raises(InputError, match="save its network instead"):
+        make(replace(OBJECTIVES["adv"], **change)).get_config()
+
+
+def test_losses_of_weights_count_in_validation_too(digits):
+    images, labels = digits["train"].images[:50], digits["train"].labels[:50]
+    network = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, kernel_regularizer="l2")]
+    )
+    model = RobustModel(network, "normal", SCHEDULE)
+    model.compile(keras.optimizers.SGD(0.0))
+    told = model.fit(images, labels, batch_size=50, epochs=1, verbose=0, validation_data=(images, labels)).history
+    own = float(keras.losses.sparse_categorical_crossentropy(labels, network(images), from_logits=True).numpy().mean())
+    expected = own + 0.01 * float(np.square(network.layers[-1].kernel).sum())
+    np.testing.assert_allclose([told["loss"][0], told["val_loss"][0]], [expected, expected], rtol=1e-5)
