@@ -200,8 +200,14 @@ def model():
         (lambda m: VanillaGradient(m)(IMAGES, [0]), "1 labels came with 2 images"),
         (lambda m: Representation(m, index=1.5), "index came as float"),
         (lambda m: Representation(m, index="a"), "index came as str"),
-        (lambda m: InterpretationMaps(name="gradient")(m, IMAGES, [[0.7], [1.2]]), "labels came as float64, expected integers"),
-        (lambda m: InterpretationMaps(name="gradient")(m, IMAGES, tf.constant([[0], [2]])), "the network has classes 0 to 1"),
+        (
+            lambda m: InterpretationMaps(name="gradient")(m, IMAGES, [[0.7], [1.2]]),
+            "labels came as float64, expected integers",
+        ),
+        (
+            lambda m: InterpretationMaps(name="gradient")(m, IMAGES, tf.constant([[0], [2]])),
+            "the network has classes 0 to 1",
+        ),
         (lambda m: InterpretationMaps(name="gradient")(m, IMAGES, [0, 1]), "classes came with shape (2,)"),
         (lambda m: InterpretationMaps(name="gradient")(m, IMAGES, [["a"], ["b"]]), "classes came as list of"),
         (lambda m: attributions.pixel_scores(np.zeros((2, 3, 3))), "maps came with shape (2, 3, 3)"),
