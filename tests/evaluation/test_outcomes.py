@@ -18,7 +18,7 @@ from interp.core.batches import attack_blocks
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.data.pixels import ScaledPixels
-from interp.evaluation import StrongProtocol, sample_images, validity
+from interp.evaluation import StrongAccuracy, StrongProtocol, Validity, sample_images, validity
 from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes, joined
 from interp.evaluation.strong_attacks import attack_block
@@ -76,6 +76,18 @@ def test_blocks_joined_by_hand():
     assert result.predictions == (0, 1, 0, 1)
     assert not joined([first, second]).draws
     assert joined([first, dataclasses.replace(second, change=0.3, draws=True)]).change == 0.3
+
+
+def test_an_ensemble_that_had_nothing_left_shows_the_worst_case():
+    """At radius 0 nothing is attacked and one accuracy counts; at 0.2 PGD left 0.4, and Square nothing for the ensemble."""
+    rows = (
+        StrongAccuracy(0.0, 5, {"PGD": 0.8}, 0.8, ()),
+        StrongAccuracy(0.1, 5, {"PGD": 0.6, "then Square": 0.6, "ensemble FAB-T": 0.2}, 0.2, ()),
+        StrongAccuracy(0.2, 5, {"PGD": 0.4, "then Square": 0.0}, 0.0, ()),
+    )
+    found = Validity("by hand", rows, (), 5)
+    assert found.columns()["ensemble FAB-T"] == [0.8, 0.2, 0.0]
+    assert [row["ensemble FAB-T"] for row in found.leaderboard()] == [80.0, 20.0, 0.0]
 
 
 def test_rows_of_blocks():
