@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import pytest
 
+from interp.attacks import Square
+from interp.attacks.attack import Attack
 from interp.core import batches
 from interp.core.batches import attack_blocks
 from interp.core.errors import InputError
@@ -107,6 +109,31 @@ def test_seeds_of_blocks():
     seeds = {_block_seed(seed, first) for seed in (0, 1, 99) for first in range(500, 10_000, 500)}
     assert len(seeds) == 3 * 19
     assert max(seeds) < 2**30
+
+
+@pytest.mark.integration
+def test_no_two_attacks_draw_alike(monkeypatch):
+    """Of a network that nothing breaks: starts of PGD and APGD, and what Square draws, the ensemble's included."""
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.set_weights([np.eye(4, 3, dtype=np.float32), np.array([9, 0, 0], np.float32)])
+    images = np.full((2, 2, 2, 1), 0.5, np.float32)
+    drawn = {"starts": [], "keys": []}
+    search = Attack.search
+
+    def noted(attack, model, arrays, batch_size):
+        if isinstance(attack, Square):
+            drawn["keys"].append(arrays[4].numpy())
+        elif not np.array_equal(arrays[3], images) and arrays[3].shape == images.shape:
+            drawn["starts"].append(arrays[3].numpy())
+        return search(attack, model, arrays, batch_size)
+
+    monkeypatch.setattr(Attack, "search", noted)
+    protocol = StrongProtocol(steps=1, restarts=3, queries=1)
+    found = attack_block(model, images, np.zeros(2, int), [0.1], protocol, seed=0, batch_size=2, report=list)
+    assert (found.radii[0].broken_by == "").all()
+    # Three of PGD, those of APGD-CE and APGD-DLR, and the ensemble's APGD-CE; Square and the ensemble's three.
+    for name, count in (("starts", 6), ("keys", 4)):
+        assert len(drawn[name]) == len({each.tobytes() for each in drawn[name]}) == count
 
 
 @pytest.mark.integration
