@@ -8,7 +8,7 @@ import pytest
 
 from interp import data
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, TopKInterpretation
-from interp.attributions import InterpretationMaps
+from interp.attributions import IntegratedGradients, InterpretationMaps
 from interp.core.errors import InputError
 from interp.discrepancy import kendall_tau
 from interp.evaluation import (
@@ -144,7 +144,14 @@ def test_the_bound_holds(net, images, labels, interpretation):
 
 
 def test_other_discrepancies_have_no_bound(net, images, labels):
-    for options in ({"classes": "one_class"}, {"discrepancy_norm": "l2"}, {"interpretation": "cam++"}):
+    for options in (
+        {"classes": "one_class"},
+        {"discrepancy_norm": "l2"},
+        {"interpretation": "cam++"},
+        {"interpretation": IntegratedGradients(steps=2, baseline="mean")},
+        {"interpretation": IntegratedGradients(steps=2, baseline="blur")},
+        {"interpretation": IntegratedGradients(steps=2, softplus=20.0)},
+    ):
         found = bound_check(net, images[:2], labels[:2], (labels[:2] + 1) % 4, MINIMUM, **options)
         assert found.below_margin is None
 
