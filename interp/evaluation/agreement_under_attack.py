@@ -27,7 +27,7 @@ class Agreement:
     """Agreement of the clean and the attacked maps of the true class at one radius.
 
     Means are over the images whose prediction did not change, unless said otherwise, and over those on which the measure is defined: a
-    constant map has no rank correlation.
+    constant map has no order, no correlation and no strongest positions.
 
     Attributes:
         epsilon: Radius of the ball, for images in [0, 1].
@@ -255,7 +255,7 @@ def overlap_of_networks(
         k: Number of strongest positions that are compared.
 
     Returns:
-        A Mean over the images: the share of the k strongest positions that both maps have in common.
+        A Mean over the images of which no map is constant: the share of the k strongest positions that both maps have in common.
 
     Raises:
         InputError: A model, the images or the labels cannot be used, a model does not have such maps, or their sizes differ.
