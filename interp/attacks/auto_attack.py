@@ -1,6 +1,7 @@
 """An ensemble of attacks in the manner of AutoAttack (Croce and Hein 2020, arXiv 2003.01690), whose members hand on what they found."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any
@@ -21,6 +22,7 @@ from interp.core.checks import check_images, check_labels, check_number, check_r
 from interp.core.compiled import like, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.results import Tabular
+from interp.core.seeds import derived_seed
 from interp.core.tables import NOTHING, Cell, cells_of
 from interp.models.model_check import check_model_once, run_for_logits
 
@@ -28,6 +30,8 @@ from interp.models.model_check import check_model_once, run_for_logits
 DRAWS = 20
 # Directions that a targeted attack follows side by side.
 TOGETHER = 3
+# The place of members among the uses of a seed.
+MEMBERS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,8 +184,8 @@ class AutoAttack:
         return AutoAttackResult(state.worst, ~right, broken_by, tuple(seconds), seconds)
 
     def _ensemble(self, state: "_State", seed: int) -> Iterator[str]:
-        """Run the members one after the other, and name each before it."""
-        budget = BUDGETS[self.version]
+        """Run the members one after the other, and name each before it. Each draws for itself."""
+        budget, seeds = BUDGETS[self.version], _seeds(seed)
         random = AutoPGD(epsilon=self.epsilon, norm=self.norm)
         square = Square(epsilon=self.epsilon, steps=budget.queries, norm=self.norm)
         towards = dataclasses.replace(random, loss="margin", goal=Likeliest(TOGETHER))
@@ -193,15 +197,16 @@ class AutoAttack:
         )
         ranked = likeliest(state.logits, state.labels, state.logits.shape[-1])
         chunks = [ranked[:, first : first + TOGETHER] for first in range(0, ranked.shape[1], TOGETHER)]
-        for restart in range(budget.restarts):
+        for _ in range(budget.restarts):
             yield "APGD-CE"
-            (drawn,) = next(random._starts(state.images, seed + restart))
+            (drawn,) = next(random._starts(state.images, next(seeds)))
             state.attack("APGD-CE", random, state.labels, (drawn,))
         for number in range(budget.rounds):
             yield "Square"
-            keys = draw_keys(len(state.images), seed + number)
-            seeds = tf.fill(tf.shape(keys), tf.constant(seed + number, tf.int64))
-            state.attack("Square", square, state.labels, (state.points(), keys, seeds))
+            drawn = next(seeds)
+            keys = draw_keys(len(state.images), drawn)
+            same = tf.fill(tf.shape(keys), tf.constant(drawn, tf.int64))
+            state.attack("Square", square, state.labels, (state.points(), keys, same))
             yield "APGD-T"
             state.lead("APGD-T", towards, chunks[number % len(chunks)], state.points())
         for chunk in chunks[: -(-budget.boundaries // TOGETHER)]:
@@ -209,10 +214,11 @@ class AutoAttack:
             state.lead("FAB-T", boundary, chunk, state.images)
 
     def _expected(self, state: "_State", seed: int) -> Iterator[str]:
+        seeds = _seeds(seed)
         for name, loss in (("APGD-CE", "ce"), ("APGD-DLR", "dlr" if state.logits.shape[-1] > 2 else "margin")):
             yield name
             attack = AutoPGD(epsilon=self.epsilon, norm=self.norm, loss=loss, expectation=DRAWS)
-            state.attack(name, attack, state.labels, next(attack._starts(state.images, seed)))
+            state.attack(name, attack, state.labels, next(attack._starts(state.images, next(seeds))))
 
     def _carried(self, state: "_State", starts: Any) -> tuple[tf.Tensor, tf.Tensor]:
         points = check_images(starts)
@@ -224,6 +230,10 @@ class AutoAttack:
                 f"starts came up to {farthest:.4g} from their images, epsilon is {self.epsilon:.4g}: give points inside the ball"
             )
         return points, state.harm_of(points)
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    return (derived_seed(seed, MEMBERS, place) for place in itertools.count(1))
 
 
 def _timed(program: Iterator[str]) -> dict[str, float]:

@@ -79,6 +79,7 @@ class FastAdaptiveBoundary(Attack):
 
             points, centre = rows.points, rows.centre
             gradient, found = value_and_gradient(lead, points)
+            gradient = forward.without_margin(gradient)
             # Both projections, of the point and of the image, in one.
             offset = -found.value
             from_centre = offset + tf.reduce_sum(gradient * (points - centre), (1, 2, 3))

@@ -100,7 +100,7 @@ class GradientSearch(MapSearch):
                 value, harm = seen.judge(state.points, which, stage)
             gradient = tape.gradient(value, state.points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             # Where a map has a kink, its gradient may be none; a network whose gradients are none everywhere is flagged.
-            gradient = tf.where(tf.math.is_finite(gradient), gradient, 0.0)
+            gradient = seen.model.without_margin(tf.where(tf.math.is_finite(gradient), gradient, 0.0))
             worst, most = worse(state.points, harm, state.worst, state.harm)
             velocity = heavy_ball(gradient, state.velocity, MOMENTUM)
             size = FIRST_STEP * epsilon * (1 + tf.cos(np.pi * progress)) / 2

@@ -125,7 +125,7 @@ def largest_gradients(
             weights = tf.random.stateless_normal(tf.shape(maps)[1:], (0, 0))
             value = tf.reduce_sum(maps * weights)
         gradient = tape.gradient(value, points, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return (tf.reduce_max(tf.abs(gradient), (1, 2, 3)),)
+        return (tf.reduce_max(tf.abs(prepared.leave(gradient)), (1, 2, 3)),)
 
     # Where the image is black many maps are 0 and do not move.
     offsets = tf.random.stateless_uniform(images.shape, (0, 1), -radius, radius)

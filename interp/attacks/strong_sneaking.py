@@ -55,7 +55,8 @@ class StrongSneaking:
         size, steps = radius[:, None, None, None], numbers["search_steps"]
 
         def objective(points: tf.Tensor) -> Evaluation:
-            margins, distances = measure(points)
+            # So the size of the gradient, which the momentum divides by, is that over the image.
+            margins, distances = measure(self.searched.model.without_margin(points))
             value = tf.math.divide_no_nan(distances, whole) + PENALTY * tf.nn.relu(margins / spread + LEAD)
             # A NaN is neither: it is passed on.
             return Evaluation(-value, tf.where(margins >= 0, distances.dtype.min, -distances + 0 * margins))

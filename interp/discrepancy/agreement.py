@@ -72,7 +72,7 @@ def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
         k: Number of strongest positions that are compared, from 1 to those of the maps.
 
     Returns:
-        float64 (n,), in [0, 1].
+        float64 (n,), in [0, 1]; NaN where a map is constant: of equal positions none is the strongest.
 
     Raises:
         InputError: The maps are not finite numbers of such a shape, or k is out of its range.
@@ -82,7 +82,13 @@ def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
     if k > first.shape[-1]:
         raise InputError(f"k came as {k}, the maps have {first.shape[-1]} positions: choose a smaller k")
     strongest = [np.argsort(-maps, -1, kind="stable")[:, :k] for maps in (first, second)]
-    return np.array([len(np.intersect1d(one, other)) / k for one, other in zip(*strongest, strict=True)])
+    shared = np.array([len(np.intersect1d(one, other)) / k for one, other in zip(*strongest, strict=True)])
+    return np.where(varies(first) & varies(second), shared, np.nan)
+
+
+def varies(maps: np.ndarray) -> np.ndarray:
+    """Which flat maps (n, positions) have positions that differ, (n,)."""
+    return np.ptp(maps, -1) > 0
 
 
 def _flat(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

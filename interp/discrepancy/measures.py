@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 
 from interp.core.checks import check_finite, check_number
 from interp.core.errors import InputError, check_choice
-from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap
+from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap, varies
 
 # Sides of the windows of structural similarity, the usual one and the least that is of use.
 WINDOW, LEAST_WINDOW = 7, 3
@@ -171,10 +171,8 @@ class TopKOverlap(MapMeasure):
             size = 2 * self.radius + 1
             near = tf.nn.max_pool2d(_strongest(clean, k).astype(np.float32), size, 1, "SAME").numpy() > 0
             shared = (_strongest(moved, k) & near).sum((1, 2, 3)) / k
-        else:
-            shared = top_k_overlap(_flat(clean), _flat(moved), k)
-        # Of equal positions none is the strongest.
-        return np.where((np.ptp(_flat(clean), -1) > 0) & (np.ptp(_flat(moved), -1) > 0), shared, np.nan)
+            return np.where(varies(_flat(clean)) & varies(_flat(moved)), shared, np.nan)
+        return top_k_overlap(_flat(clean), _flat(moved), k)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ class Agreement:
     """Agreement of the clean and the attacked maps of the true class at one radius.
 
     Means are over the images whose prediction did not change, unless said otherwise, and over those on which the measure is defined: a
-    constant map has no rank correlation.
+    constant map has no order, no correlation and no strongest positions.
 
     Attributes:
         epsilon: Radius of the ball, for images in [0, 1].
@@ -170,9 +170,10 @@ def agreement_curve(
         rows.append(agreement_under_attack(model, images, labels, each, seed=seed, batch_size=batch_size))
         report()
     ball = "" if attack.norm == "linf" else f" in {attack.norm}"
+    maps = ("magnitudes of " if attack.ranking == "magnitude" else "") + shown_name(attack.interpretation)
     protocol = (
-        f"{rows[0].count} images; top-{attack.k} attack{ball} on {shown_name(attack.interpretation)} from a random start, {attack.steps} "
-        f"steps of {attack.step_size:g}; means over images whose prediction did not change, tau also over all"
+        f"{rows[0].count} images; top-{attack.k} attack{ball} on {maps} from a random start, {attack.steps} steps of "
+        f"{attack.step_size:g}; means over images whose prediction did not change, tau also over all"
     )
     return AgreementCurve(tuple(rows), protocol)
 
@@ -187,6 +188,8 @@ def agreement_under_attack(
     batch_size: int = 250,
 ) -> Agreement:
     """Attack the maps of the true class at one radius, and compare them with the clean ones (AAI in Boopathy et al. 2020).
+
+    Maps are compared as the attack reads them, signed or as the sums of their magnitudes over the channels.
 
     Args:
         model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
@@ -206,10 +209,12 @@ def agreement_under_attack(
     batch = check_images(images)
     images, labels = batch.numpy(), check_labels(labels, batch).numpy()
     attacked = attack(model, images, labels, seed=seed, batch_size=batch_size)
-    predictions = [np.argmax(predict(model, batch, batch_size=batch_size), -1) for batch in (images, attacked)]
+    predictions = [np.argmax(predict(model, points, batch_size=batch_size), -1) for points in (images, attacked)]
     kept = predictions[0] == predictions[1]
     maps = InterpretationMaps(name=attack.interpretation)
-    clean, moved = (maps.flat(model, batch, labels[:, None])[:, 0] for batch in (images, attacked))
+    clean, moved = (
+        flat_as_ranked(maps(model, points, labels[:, None])[:, 0], attack.ranking) for points in (images, attacked)
+    )
     tau = kendall_tau(clean, moved)
     return Agreement(
         float(attack.epsilon),
@@ -221,6 +226,13 @@ def agreement_under_attack(
         mean_of(tau),
         unreached(attack.epsilon, attack.step_size, attack.steps),
     )
+
+
+def flat_as_ranked(maps: np.ndarray, ranking: str) -> np.ndarray:
+    """Maps (n, height, width) or with channels, flat: as they are, or with "magnitude" their magnitudes summed over channels."""
+    if ranking == "magnitude":
+        maps = np.abs(maps) if maps.ndim == 3 else np.abs(maps).sum(-1)
+    return maps.reshape(len(maps), -1)
 
 
 def overlap_of_networks(
@@ -243,7 +255,7 @@ def overlap_of_networks(
         k: Number of strongest positions that are compared.
 
     Returns:
-        A Mean over the images: the share of the k strongest positions that both maps have in common.
+        A Mean over the images of which no map is constant: the share of the k strongest positions that both maps have in common.
 
     Raises:
         InputError: A model, the images or the labels cannot be used, a model does not have such maps, or their sizes differ.

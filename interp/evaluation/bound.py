@@ -35,7 +35,8 @@ class BoundCheck(Result):
         epsilons: Smallest radius found (q,).
         margins: Margin (q,).
         discrepancies: Discrepancy (q,) of the clean map and that at the smallest radius.
-        bounded: Whether the bound applies: to the two-class discrepancy in l1 of CAM or integrated gradients.
+        bounded: Whether the bound applies: to the two-class discrepancy in l1 of CAM, or of integrated gradients without softplus whose
+            baseline does not depend on the image.
         flags: Reasons not to trust the figures: a search too weak for its radii.
         protocol: How radii were searched and maps compared, in words.
 
@@ -195,5 +196,8 @@ def discrepancy_bounds(
 
 
 def _adds_up(method: Attribution) -> bool:
-    """Whether the mean or the sum of a map is the logit of its class, up to a constant."""
-    return method == CAM() or isinstance(method, IntegratedGradients)
+    """Whether the mean or the sum of a map is the logit of its class, up to a constant that all images share."""
+    if not isinstance(method, IntegratedGradients):
+        return method == CAM()
+    # Softplus's derivative is not the gradient of the logits, and where the baseline moves with the image, so does its logit.
+    return method.softplus is None and not isinstance(method.baseline, str)

@@ -18,7 +18,7 @@ from interp.evaluation.predictions import predict
 from interp.evaluation.protocol import StrongProtocol
 
 # Another number for other contents of the files, or for attacks that find others.
-BLOCK_FORMAT = 1
+BLOCK_FORMAT = 2
 
 
 class KeptBlocks:

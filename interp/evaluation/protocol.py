@@ -65,7 +65,8 @@ class StrongProtocol:
             classes: Number of classes; APGD on the difference of logits ratio needs three.
 
         Returns:
-            Attacks by the names that tables give them, plain PGD first.
+            Attacks by the names that tables give them, plain PGD first. "random starts" goes on from "random start", and is not run where
+            one start is asked for.
         """
         shared: dict[str, Any] = {"epsilon": epsilon, "norm": self.norm}
         plain = ProjectedGradientDescent(step_size=self.step_size, steps=self.steps, **shared)
@@ -75,7 +76,8 @@ class StrongProtocol:
             "any iterate": replace(plain, iterate="first"),
             "more steps": replace(plain, steps=2 * self.steps, iterate="first"),
             "random start": start,
-            "random starts": replace(start, restarts=self.restarts),
+            # The others, from which it goes on.
+            "random starts": replace(start, restarts=max(1, self.restarts - 1)),
             "APGD-CE": AutoPGD(**shared),
             # The ratio needs a third class.
             **({"APGD-DLR": AutoPGD(loss="dlr", **shared)} if classes > 2 else {}),

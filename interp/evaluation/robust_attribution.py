@@ -12,7 +12,7 @@ from interp.core.checks import check_images, check_labels, check_number
 from interp.core.errors import InputError
 from interp.discrepancy import kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.accuracy_curve import check_epsilons
-from interp.evaluation.agreement_under_attack import Agreement, AgreementCurve
+from interp.evaluation.agreement_under_attack import Agreement, AgreementCurve, flat_as_ranked
 from interp.evaluation.flags import unreached
 from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import mean_of
@@ -67,8 +67,7 @@ def robust_attribution_protocol(
     explain = InterpretationMaps(name=method)
 
     def read(points: np.ndarray) -> np.ndarray:
-        maps = explain(model, points, truth[:, None], batch_size=batch_size)[:, 0]
-        return np.abs(maps).sum(-1).reshape(len(maps), -1)
+        return flat_as_ranked(explain(model, points, truth[:, None], batch_size=batch_size)[:, 0], "magnitude")
 
     clean, found = read(chosen), []
     for epsilon in radii:

@@ -12,10 +12,14 @@ from interp.attacks.attack import Attack
 from interp.attacks.classification import log_odds_against
 from interp.core.compiled import compile_for, rows_like, run_in_batches
 from interp.core.errors import InputError
+from interp.core.seeds import derived_seed
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes
 from interp.evaluation.predictions import predict
 from interp.evaluation.protocol import StrongProtocol
 from interp.models.prepared import prepare
+
+# The place of the protocol's attacks among the uses of a seed; blocks of images are at theirs.
+ATTACKS = 1
 
 
 def attack_block(
@@ -31,7 +35,7 @@ def attack_block(
 ) -> Outcomes:
     """Attack checked `images` (n, height, width, channels) at `radii` in rising order; `report` is called after each.
 
-    Blocks that share `compiled` and `protocol` compile once. Raises InputError.
+    Blocks of one model share the graphs that are compiled for it. Raises InputError.
     """
     logits = predict(model, images, batch_size=batch_size)
     clean = correct(model, images, labels, batch_size=batch_size)
@@ -64,7 +68,7 @@ class _Block:
         self._model, self._images, self._labels, self._clean = model, images, labels, clean
         self._protocol, self._classes = protocol, classes
         self._draws = draws
-        self._settings = {"seed": seed, "batch_size": batch_size}
+        self._seed, self._batch_size = seed, batch_size
         # What no gradient attack of those that compare, and what not the black box, has broken at any radius so far.
         self._gradient, self._black_box = clean.copy(), clean.copy()
         self._broken_by = np.where(clean, "", "clean").astype(object)
@@ -81,8 +85,11 @@ class _Block:
     def _attacked(self, epsilon: float) -> dict[str, np.ndarray]:
         attacks = self._protocol.attacks(epsilon, self._classes)
 
+        # Each attack draws for itself: one that starts where another did is of no use.
+        seeds = {name: derived_seed(self._seed, ATTACKS, place) for place, name in enumerate(attacks, 1)}
+
         def survivors(name: str, among: np.ndarray) -> np.ndarray:
-            return self._survivors(name, attacks[name], among)
+            return self._survivors(name, attacks[name], among, seeds[name])
 
         # Flags compare like with like: the first success counts in all, and the two that are independent attack all images.
         right = {"PGD": survivors("PGD", self._clean)}
@@ -97,27 +104,28 @@ class _Block:
         # What the black box broke at a smaller radius it breaks here, too.
         both = right["then Square"] = survivors("Square", self._gradient & self._black_box)
         self._black_box &= both | ~self._gradient
-        return right | self._ensemble(epsilon)
+        return right | self._ensemble(epsilon, derived_seed(self._seed, ATTACKS, len(attacks) + 1))
 
-    def _survivors(self, name: str, attack: Attack, among: np.ndarray) -> np.ndarray:
+    def _survivors(self, name: str, attack: Attack, among: np.ndarray, seed: int) -> np.ndarray:
         """Which of the images `among` still classify right after an attack; what it found is kept."""
         began = perf_counter()
         right, rows = among.copy(), np.flatnonzero(among)
         if len(rows):
-            found = attack(self._model, self._images[rows], self._labels[rows], **self._settings)
-            right[rows] = correct(self._model, found, self._labels[rows], batch_size=self._settings["batch_size"])
+            settings = {"seed": seed, "batch_size": self._batch_size}
+            found = attack(self._model, self._images[rows], self._labels[rows], **settings)
+            right[rows] = correct(self._model, found, self._labels[rows], batch_size=self._batch_size)
             self._keep(rows, found, ~right[rows], name)
         self._seconds[name] = perf_counter() - began
         return right
 
-    def _ensemble(self, epsilon: float) -> dict[str, np.ndarray]:
+    def _ensemble(self, epsilon: float, seed: int) -> dict[str, np.ndarray]:
         """Which images are right after each member of the ensemble, which starts at what was found last."""
         ensemble = self._protocol.ensemble(epsilon, draws=self._draws)
         rows = np.flatnonzero(self._broken_by == "")
         if ensemble is None or not len(rows):
             return {}
-        starts = self._points[rows]
-        found = ensemble.run(self._model, self._images[rows], self._labels[rows], starts=starts, **self._settings)
+        settings = {"starts": self._points[rows], "seed": seed, "batch_size": self._batch_size}
+        found = ensemble.run(self._model, self._images[rows], self._labels[rows], **settings)
         for name in found.members:
             self._keep(rows, found.adversarial, found.broken_by == name, f"ensemble {name}")
         self._keep(rows, found.adversarial, found.broken, "ensemble")

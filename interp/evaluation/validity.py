@@ -18,6 +18,7 @@ import tensorflow as tf
 from interp.core.batches import attack_blocks
 from interp.core.checks import are_probabilities, check_images, check_instance, check_labels, check_number
 from interp.core.parallel import run_jobs
+from interp.core.seeds import derived_seed
 from interp.core.sent_once import SentOnce
 from interp.core.workers import ThisProcess, Workers, check_workers
 from interp.data.pixels import ScaledPixels
@@ -192,7 +193,7 @@ def _row(found: RadiusOutcomes, protocol: StrongProtocol) -> StrongAccuracy:
 
 def _block_seed(seed: int, first: int) -> int:
     """The seed of a block of images: that of the call for the first, another one for every other."""
-    return seed if first == 0 else int(np.random.SeedSequence([seed, first]).generate_state(1)[0]) >> 2
+    return seed if first == 0 else derived_seed(seed, first)
 
 
 def _gain(kind: str, finds: str, before: np.ndarray, after: np.ndarray, base: str = "plain PGD") -> list[Flag]:

@@ -52,6 +52,13 @@ class StrongAccuracy:
             )
         return np.array([name == "" for name in self.broken_by])
 
+    def accuracy_under(self, name: str) -> float:
+        """Accuracy under an attack of that name, at this radius or another one.
+
+        One that is not among `accuracies` had nothing to do here: at radius 0, or where nothing was left, which is the worst case.
+        """
+        return self.accuracies.get(name, self.accuracies["PGD"] if self.epsilon == 0 else self.worst_case)
+
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval of 95% of the worst case."""
@@ -130,7 +137,7 @@ class Validity(Result):
                 "robust_acc": _percent(row.worst_case),
                 "robust_acc_low": _percent(row.interval[0]),
                 "robust_acc_high": _percent(row.interval[1]),
-                **{name: _percent(row.accuracies.get(name, row.accuracies["PGD"])) for name in attacks},
+                **{name: _percent(row.accuracy_under(name)) for name in attacks},
                 "seconds": round(sum(row.seconds.values(), 0.0), 3) if row.seconds or row.broken_by else None,
                 "flags": ", ".join(flag.kind for flag in (*self.flags, *row.flags)),
             }
@@ -173,8 +180,7 @@ class Validity(Result):
             "eps": [row.epsilon for row in self.rows] or [NOTHING],
             # Tables of earlier versions stay as they are in their records.
             **({"images": [row.count for row in self.rows]} if newer else {}),
-            # Without an attack, at eps 0, there is one accuracy.
-            **{name: [row.accuracies.get(name, row.accuracies["PGD"]) for row in self.rows] for name in attacks},
+            **{name: [row.accuracy_under(name) for row in self.rows] for name in attacks},
             "worst case": [row.worst_case for row in self.rows] or [None],
             "standard error": [row.standard_error for row in self.rows] or [NOTHING],
             **({"95% from": [low for low, _ in intervals], "to": [high for _, high in intervals]} if newer else {}),

@@ -25,6 +25,10 @@ class PixelLayout(ABC):
         """Points of this layout as images."""
 
     @abstractmethod
+    def without_margin(self, points: tf.Tensor) -> tf.Tensor:
+        """Points, or a gradient of them, with 0 where the layout added values that no image has: no step may change those."""
+
+    @abstractmethod
     def kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         """The first convolution's kernel for this layout."""
 
@@ -43,6 +47,9 @@ class PlainLayout(PixelLayout):
         return images
 
     def leave(self, points: tf.Tensor) -> tf.Tensor:
+        return points
+
+    def without_margin(self, points: tf.Tensor) -> tf.Tensor:
         return points
 
     def kernel(self, kernel: tf.Tensor) -> tf.Tensor:
@@ -68,6 +75,9 @@ class SpaceToDepthLayout(PixelLayout):
         images = tf.nn.depth_to_space(points, 2)
         inside = slice(self.margin, -self.margin if self.margin else None)
         return images[:, inside, inside]
+
+    def without_margin(self, points: tf.Tensor) -> tf.Tensor:
+        return points * self.enter(tf.ones_like(self.leave(points[:1])))
 
     def kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         height, width, channels, filters = kernel.shape

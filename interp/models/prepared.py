@@ -53,6 +53,10 @@ class PreparedModel:
         """Points as images."""
         return self.layout.leave(points)
 
+    def without_margin(self, points: tf.Tensor) -> tf.Tensor:
+        """Points, or a gradient of them, with 0 where the layout added values that no image has: no step may change those."""
+        return self.layout.without_margin(points)
+
     def activations(self, points: tf.Tensor) -> tf.Tensor:
         """What the tail reads, in inference mode and in the precision of the points."""
         return tf.cast(self.rest(self.first(points), False)[0], points.dtype)

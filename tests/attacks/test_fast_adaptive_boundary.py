@@ -8,6 +8,8 @@ import pytest
 
 from interp.attacks import AutoPGD, FastAdaptiveBoundary, accuracy, correct
 from interp.core.errors import InputError
+from interp.models import build_network, prepare
+from interp.models.pixel_layout import SpaceToDepthLayout
 
 # Class 0 is right by w x = 1 - 2 * 0.2 = 0.6, of w = (1, -2).
 IMAGES = np.array([1.0, 0.2], np.float32).reshape(1, 1, 2, 1)
@@ -58,6 +60,21 @@ def test_more_steps_and_restarts_are_never_weaker(curved, toy):
     assert found[0] >= found[1] >= found[2]
     assert found[0] < accuracy(curved, images, labels)
     assert found[1] <= accuracy(curved, AutoPGD(epsilon=0.12, steps=40)(curved, images, labels), labels) + 0.05
+
+
+def test_what_a_layout_adds_around_images_is_no_room_for_steps():
+    """Bright images of a network whose first convolution reads a margin of zeros: the same as of images that are not rearranged."""
+    keras.utils.set_random_seed(3)
+    network = build_network("small", (8, 8, 1), 3)
+    assert isinstance(prepare(network, rearrange=True).layout, SpaceToDepthLayout)
+    pixels = keras.Input((8, 8, 1))
+    plain = keras.Model(pixels, network(pixels))
+    images = np.random.RandomState(0).uniform(0.5, 1, (12, 8, 8, 1)).astype(np.float32)
+    labels = network(images).numpy().argmax(1)
+    attack = FastAdaptiveBoundary(epsilon=1.0, steps=12, targets=2)
+    found = attack(network, images, labels)
+    np.testing.assert_allclose(found, attack(plain, images, labels), atol=1e-4)
+    assert accuracy(network, found, labels) < 1
 
 
 @pytest.mark.integration

@@ -23,8 +23,10 @@ def test_pearson_by_hand():
 
 
 def test_top_k_by_hand():
-    np.testing.assert_allclose(top_k_overlap(MAPS[:3], OTHER[:3], 2), [1, 0, 1])
-    np.testing.assert_allclose(top_k_overlap(MAPS[:3], OTHER[:3], 1), [1, 0, 0])
+    # Of a constant map no position is the strongest.
+    np.testing.assert_allclose(top_k_overlap(MAPS, OTHER, 2), [1, 0, 1, np.nan])
+    np.testing.assert_allclose(top_k_overlap(MAPS, OTHER, 1), [1, 0, 0, np.nan])
+    np.testing.assert_allclose(top_k_overlap(MAPS[3:], MAPS[3:], 2), [np.nan])
 
 
 @given(arrays.arrays(np.float64, (3, 7), elements=st.floats(-5, 5, width=16), unique=True), st.integers(1, 7))

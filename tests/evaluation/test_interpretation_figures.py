@@ -8,15 +8,19 @@ import pytest
 
 from interp import data
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, TopKInterpretation
+from interp.attributions import IntegratedGradients, InterpretationMaps
 from interp.core.errors import InputError
+from interp.discrepancy import kendall_tau
 from interp.evaluation import (
     Sneaking,
+    agreement_curve,
     agreement_under_attack,
     bound_check,
     overlap_of_networks,
     sample_images,
     sneaking,
 )
+from interp.evaluation.agreement_under_attack import flat_as_ranked
 from interp.models import build_network, load_model
 
 MINIMUM = MinimumEpsilon(rounds=6, steps=10)
@@ -140,7 +144,14 @@ def test_the_bound_holds(net, images, labels, interpretation):
 
 
 def test_other_discrepancies_have_no_bound(net, images, labels):
-    for options in ({"classes": "one_class"}, {"discrepancy_norm": "l2"}, {"interpretation": "cam++"}):
+    for options in (
+        {"classes": "one_class"},
+        {"discrepancy_norm": "l2"},
+        {"interpretation": "cam++"},
+        {"interpretation": IntegratedGradients(steps=2, baseline="mean")},
+        {"interpretation": IntegratedGradients(steps=2, baseline="blur")},
+        {"interpretation": IntegratedGradients(steps=2, softplus=20.0)},
+    ):
         found = bound_check(net, images[:2], labels[:2], (labels[:2] + 1) % 4, MINIMUM, **options)
         assert found.below_margin is None
 
@@ -172,6 +183,26 @@ def test_agreement_rests_on_images_that_kept_their_prediction(net, images, label
     assert still.unchanged == 8
     assert still.kendall_tau.value == pytest.approx(1)
     assert still.top_k_overlap.value == 1
+
+
+def test_maps_are_compared_as_the_attack_reads_them():
+    """Two positions of three channels, and two of none."""
+    maps = np.array([[[[2.0, -1, -1], [0, 0, 1]]]])
+    assert flat_as_ranked(maps, "signed").tolist() == [[2, -1, -1, 0, 0, 1]]
+    assert flat_as_ranked(maps, "magnitude").tolist() == [[4, 1]]
+    assert flat_as_ranked(np.array([[[-2.0, 1]]]), "magnitude").tolist() == [[2, 1]]
+
+
+def test_magnitudes_under_attack(net, images, labels):
+    attack = TopKInterpretation(epsilon=0.05, steps=3, interpretation="gradient", ranking="magnitude")
+    found = agreement_curve(net, images, labels, attack, [0.05])
+    moved = attack(net, images, labels)
+    maps = [
+        np.abs(InterpretationMaps(name="gradient")(net, points, labels[:, None])[:, 0]).sum(-1).reshape(8, -1)
+        for points in (images, moved)
+    ]
+    assert found.rows[0].kendall_tau_of_all.value == pytest.approx(kendall_tau(*maps).mean())
+    assert "top-8 attack on magnitudes of gradient from" in found.protocol
 
 
 def test_networks_overlap_with_themselves(net, images, labels):

@@ -13,12 +13,14 @@ import keras
 import numpy as np
 import pytest
 
+from interp.attacks import Square
+from interp.attacks.attack import Attack
 from interp.core import batches
 from interp.core.batches import attack_blocks
 from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.data.pixels import ScaledPixels
-from interp.evaluation import StrongProtocol, sample_images, validity
+from interp.evaluation import StrongAccuracy, StrongProtocol, Validity, sample_images, validity
 from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes, joined
 from interp.evaluation.strong_attacks import attack_block
@@ -78,6 +80,18 @@ def test_blocks_joined_by_hand():
     assert joined([first, dataclasses.replace(second, change=0.3, draws=True)]).change == 0.3
 
 
+def test_an_ensemble_that_had_nothing_left_shows_the_worst_case():
+    """At radius 0 nothing is attacked and one accuracy counts; at 0.2 PGD left 0.4, and Square nothing for the ensemble."""
+    rows = (
+        StrongAccuracy(0.0, 5, {"PGD": 0.8}, 0.8, ()),
+        StrongAccuracy(0.1, 5, {"PGD": 0.6, "then Square": 0.6, "ensemble FAB-T": 0.2}, 0.2, ()),
+        StrongAccuracy(0.2, 5, {"PGD": 0.4, "then Square": 0.0}, 0.0, ()),
+    )
+    found = Validity("by hand", rows, (), 5)
+    assert found.columns()["ensemble FAB-T"] == [0.8, 0.2, 0.0]
+    assert [row["ensemble FAB-T"] for row in found.leaderboard()] == [80.0, 20.0, 0.0]
+
+
 def test_rows_of_blocks():
     assert [(rows.start, rows.stop) for rows in attack_blocks(1100, (28, 28, 1))] == [
         (0, 500),
@@ -95,6 +109,31 @@ def test_seeds_of_blocks():
     seeds = {_block_seed(seed, first) for seed in (0, 1, 99) for first in range(500, 10_000, 500)}
     assert len(seeds) == 3 * 19
     assert max(seeds) < 2**30
+
+
+@pytest.mark.integration
+def test_no_two_attacks_draw_alike(monkeypatch):
+    """Of a network that nothing breaks: starts of PGD and APGD, and what Square draws, the ensemble's included."""
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.set_weights([np.eye(4, 3, dtype=np.float32), np.array([9, 0, 0], np.float32)])
+    images = np.full((2, 2, 2, 1), 0.5, np.float32)
+    drawn = {"starts": [], "keys": []}
+    search = Attack.search
+
+    def noted(attack, model, arrays, batch_size):
+        if isinstance(attack, Square):
+            drawn["keys"].append(arrays[4].numpy())
+        elif not np.array_equal(arrays[3], images) and arrays[3].shape == images.shape:
+            drawn["starts"].append(arrays[3].numpy())
+        return search(attack, model, arrays, batch_size)
+
+    monkeypatch.setattr(Attack, "search", noted)
+    protocol = StrongProtocol(steps=1, restarts=3, queries=1)
+    found = attack_block(model, images, np.zeros(2, int), [0.1], protocol, seed=0, batch_size=2, report=list)
+    assert (found.radii[0].broken_by == "").all()
+    # Three of PGD, those of APGD-CE and APGD-DLR, and the ensemble's APGD-CE; Square and the ensemble's three.
+    for name, count in (("starts", 6), ("keys", 4)):
+        assert len(drawn[name]) == len({each.tobytes() for each in drawn[name]}) == count
 
 
 @pytest.mark.integration

@@ -23,6 +23,8 @@ def test_a_rearranged_convolution_is_the_plain_one(height, width, half_size, cha
     expected = PlainLayout(2).convolve(images, kernel)
     np.testing.assert_allclose(layout.convolve(points, layout.kernel(kernel)), expected, atol=1e-12)
     np.testing.assert_array_equal(layout.leave(points), images)
+    anywhere = tf.constant(generator.rand(*points.shape))
+    np.testing.assert_array_equal(layout.without_margin(anywhere), layout.enter(layout.leave(anywhere)))
 
 
 @pytest.mark.parametrize(
