@@ -10,6 +10,8 @@ from interp.core.tables import NOTHING, Cell
 
 # Names of fields in records: how many images a result is of, and the radius that it, or a flag, is of.
 IMAGES, EPS = {"json": "images"}, {"json": "eps"}
+# What captions say of protocols that attack all images, as published ones do: figures may then exceed the clean accuracy.
+ALL_COUNT = "images that are wrong without an attack are attacked, too, and count where that makes them right"
 # A gain of one search over another counts from so many images on, above so many standard errors.
 FEWEST_IMAGES, STANDARD_ERRORS = 20, 2.0
 
