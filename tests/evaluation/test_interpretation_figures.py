@@ -178,7 +178,7 @@ def test_given_radii_are_checked(net, images, labels):
     place = int(np.flatnonzero(smallest.broken)[0])
     half = np.where(np.arange(8) == place, smallest.epsilons / 2, smallest.epsilons)
     for given, said in (
-        ((smallest.adversarial, smallest.epsilons), "smallest came as a tuple"),
+        ((smallest.adversarial, smallest.epsilons), "smallest came as .*tuple"),
         (dataclasses.replace(smallest, epsilons=half[:4]), r"epsilons of shape \(4,\), expected \(8,\)"),
         (
             dataclasses.replace(smallest, adversarial=smallest.adversarial[:, :14]),
