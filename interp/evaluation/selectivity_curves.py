@@ -104,8 +104,8 @@ class SelectivityCurves(Result):
         share = f" ({100 * self.patch**2 / self.pixels:.1f}% of the image)" if self.pixels else ""
         step = "one pixel" if self.patch == 1 else f"a patch of {self.patch} x {self.patch} pixels{share}"
         told = (
-            f"{self.count} images, {step} a step, set to {self.fill:g}, maps computed anew; p: probability of the class; area: its mean over the "
-            "curve, the smaller the more selective"
+            f"{self.count} images, {step} a step, set to {self.fill:g}, maps computed anew; p: probability of the class; area: its mean "
+            "over the curve, the smaller the more selective"
         )
         return "; ".join(filter(None, (told, self.settings)))
 

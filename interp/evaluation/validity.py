@@ -125,7 +125,7 @@ def validity(
 
 
 class _Attacked(SentOnce):
-    """A model and how it is attacked, with the graphs compiled for it."""
+    """A model and how it is attacked; its graphs are kept with the model."""
 
     def __init__(
         self, model: keras.Model, radii: Sequence[float], protocol: StrongProtocol, seed: int, batch_size: int
