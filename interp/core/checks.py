@@ -234,6 +234,13 @@ def check_listed(what: str, values: Any, example: str) -> None:
         raise InputError(f"{what} came empty, expected at least one, such as {example}")
 
 
+def check_distinct(what: str, values: Sequence[Any]) -> None:
+    """Raise an InputError where one of the `values` stands among them twice."""
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise InputError(f"{what} came with {value} more than once: give each once")
+
+
 def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:
     """Check the penalties of a sneaking attack.
 

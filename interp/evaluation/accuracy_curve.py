@@ -15,7 +15,7 @@ from interp.core.results import Result
 from interp.core.tables import Cell
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.older_records import completed_curve
-from interp.evaluation.statistics import IMAGES, binomial_error
+from interp.evaluation.statistics import ALL_COUNT, IMAGES, binomial_error
 from interp.models.model_check import check_model
 
 # How to make an attack, for messages.
@@ -90,7 +90,8 @@ def accuracy_curve(
     """Measure the accuracy of a model under an attack at each of several radii.
 
     An attack found at one radius lies in every larger ball. So with `carry` an image that was broken once stays broken and is not attacked
-    again, and the accuracy never rises with the radius. Without it each radius stands alone, as in Boopathy et al. 2020.
+    again, and the accuracy never rises with the radius. Without it each radius stands alone and all images are attacked, as in Boopathy et
+    al. 2020: one that is wrong without an attack counts where the attack happens to make it right.
 
     Args:
         model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
@@ -136,7 +137,7 @@ def accuracy_curve(
         standing = right if carry else standing
         report()
     accuracies = tuple(float(right.mean()) for right in found)
-    protocol = describe_protocol(attack, carry=carry)
+    protocol = describe_protocol(attack, carry=carry) + ("" if carry else f"; {ALL_COUNT}")
     return AccuracyCurve(radii, accuracies, len(images), protocol, np.array(found), flags)
 
 

@@ -8,11 +8,14 @@ import keras
 import numpy as np
 
 from interp.attacks import MinimumEpsilon
+from interp.attacks.goals import check_targets
 from interp.attributions import CAM, Attribution, IntegratedGradients, InterpretationMaps
 from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
+from interp.core.errors import check_choice
 from interp.core.json_fields import Count, Places
+from interp.core.names import NORMS, SELECTIONS
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.discrepancy import class_discrepancy, select_classes
@@ -137,12 +140,16 @@ def bound_check(
         A BoundCheck.
 
     Raises:
-        InputError: The model, images, labels or targets cannot be used, or the model does not have such maps.
+        InputError: The model, images, labels or targets cannot be used, a target is the label of its image, `classes` or the norm is
+            unknown, or the model does not have such maps.
     """
     check_instance("the attack", attack, MinimumEpsilon, "MinimumEpsilon()")
+    check_choice("class selection", classes, SELECTIONS)
+    check_choice("discrepancy norm", discrepancy_norm, NORMS)
     batch = check_images(images)
     count = check_model(model, batch)
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
+    check_targets(labels, targets)
     images = batch.numpy()
     maps = InterpretationMaps(name=interpretation)
     maps.check(model, images)

@@ -9,9 +9,10 @@ from interp.attacks.explanation_searches import CONTROLS, CORNERS, NOISE, SQUARE
 from interp.attacks.map_comparison import CLEAN
 from interp.discrepancy.measures import MapMeasure
 from interp.evaluation.flags import Flag
+from interp.evaluation.statistics import clear_gain
 
-# A gain is flagged above both: so much of the measure, and so many standard errors of the difference.
-GAIN, STANDARD_ERRORS = 0.02, 2.0
+# A gain of the measure up to this is not flagged.
+GAIN = 0.02
 # Of the images, and of what an attack found.
 FEW, HALF = 0.02, 0.5
 # A smaller change of a measure is rounding.
@@ -88,13 +89,11 @@ def flags_at_radius(found: ExplanationAttackResult, measure: MapMeasure, restart
 
 def _gain(kind: str, what: str, measure: MapMeasure, before: np.ndarray, after: np.ndarray, meaning: str) -> list[Flag]:
     """A flag where the measure got worse from `before` to `after` (n,) of the same images by more than chance explains."""
-    difference = _change(measure, before, after)
-    if not len(difference):
+    gain = clear_gain(_change(measure, before, after), GAIN)
+    if gain is None:
         return []
-    gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
-    if gain <= GAIN or gain <= STANDARD_ERRORS * error:
-        return []
-    return [Flag(kind, f"{what} further by {gain:.3f} in {measure.title} (standard error {error:.3f}): {meaning}")]
+    told = f"{gain[0]:.3f} in {measure.title} (standard error {gain[1]:.3f})"
+    return [Flag(kind, f"{what} further by {told}: {meaning}")]
 
 
 def _change(measure: MapMeasure, before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ from interp.attacks.map_comparison import CLEAN
 from interp.attacks.searched_maps import NEAR, attacked_method, largest_gradients
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
-from interp.core.errors import InputError
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.explanation_flags import (
     constant_maps,
@@ -26,7 +25,7 @@ from interp.evaluation.explanation_flags import (
 )
 from interp.evaluation.explanation_validity_result import ExplanationsAtRadius, ExplanationValidity, MovedMaps
 from interp.evaluation.flags import chance_accuracy
-from interp.evaluation.predictions import predict
+from interp.evaluation.predictions import rightly_classified
 from interp.evaluation.statistics import mean_of
 from interp.models.model_check import check_model
 
@@ -94,10 +93,8 @@ def validity_with_images(
     batch = check_images(images)
     classes = check_model(model, batch)
     truth = check_labels(labels, batch, classes).numpy()
-    right = np.argmax(predict(model, batch, batch_size=batch_size), -1) == truth
+    right = rightly_classified(model, batch, truth, batch_size=batch_size)
     rows = np.flatnonzero(right)
-    if not len(rows):
-        raise InputError(f"the model classifies none of the {len(right)} images right, so no explanation can be judged")
     chosen = batch.numpy()[rows]
     attack = replace(attack, explanation=explanation, measures=[each.take(rows, len(right)) for each in attack.chosen])
     method = attacked_method(explanation)

@@ -32,3 +32,11 @@ def predict(model: keras.Model, images: Any, *, batch_size: int = 250) -> np.nda
 def is_right(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether no other class has as much as the label's, (n,)."""
     return margin(tf.constant(outputs), tf.constant(labels, tf.int64)).numpy() < 0
+
+
+def rightly_classified(model: keras.Model, images: Any, labels: np.ndarray, *, batch_size: int = 250) -> np.ndarray:
+    """Which images are classified right, (n,): those whose explanations are judged. Raises InputError where none is."""
+    right = is_right(predict(model, images, batch_size=batch_size), labels)
+    if not right.any():
+        raise InputError(f"the model classifies none of the {len(right)} images right, so no explanation can be judged")
+    return right

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from interp.attributions import Attribution, RandomBaseline, pixel_scores
-from interp.core.checks import check_instance, check_listed, check_named, check_number, kind_of
+from interp.core.checks import check_distinct, check_instance, check_listed, check_named, check_number, kind_of
 from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
@@ -59,8 +59,8 @@ def roar_kar(
         methods: Methods with their models, by name.
         train: Function of the training images, the validation images and a seed that returns a trained model, such as a Retraining.
         metrics: "roar", "kar" or both.
-        ratios: Fractions of the pixels, strictly between 0 and 1: removed, in KAR of the protocol whitebox kept.
-        seeds: A network is retrained from each.
+        ratios: Fractions of the pixels, strictly between 0 and 1, each once: removed, in KAR of the protocol whitebox kept.
+        seeds: A network is retrained from each; each once.
         protocol: "paper" erases pixels of all splits and fills them with the training mean, "whitebox" blackens those of training images.
         ranking: How pixels are ranked: "signed", by the sum over the channels, or "magnitude", by that of magnitudes.
         folder: Directory where maps and finished retrainings are kept, so that a stopped call can go on (default: nothing is kept).
@@ -99,6 +99,10 @@ def roar_kar(
         check_ratio(ratio)
     for seed in seeds:
         check_number("seed", seed, minimum=0, whole=True)
+    # Records name retrainings by these, and a repeated seed is no further retraining.
+    metrics, ratios, seeds = tuple(metrics), tuple(map(float, ratios)), tuple(map(int, seeds))
+    for what, values in (("metrics", metrics), ("ratios", ratios), ("seeds", seeds)):
+        check_distinct(what, values)
     for name in methods:
         # Maps are kept in files of these names.
         if not name or not name.isprintable() or "/" in name or name.startswith("."):
@@ -145,7 +149,7 @@ def roar_kar(
             finished[job] = figure
             record.keep(job.key(), figure)
             report("retraining", len(finished), len(jobs))
-    listed = tuple(metrics), tuple(methods), tuple(ratios), tuple(seeds)
+    listed = metrics, tuple(methods), ratios, seeds
     images = len(splits["train"]), len(splits["test"])
     # The record may hold the other metric, of an earlier run.
     differences = diff_roar(record.accuracies, tuple(methods), ratios, seeds, chosen)

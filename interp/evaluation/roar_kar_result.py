@@ -101,27 +101,34 @@ class RoarKar(Result):
     def beats_random(self, metric: str, method: str, ratio: float) -> bool | None:
         """Whether a method differs from the random baseline in the right direction: less accuracy in ROAR, more in KAR.
 
-        Welch's t test of the seeds, one-sided, at 5 %; None for the baseline itself and with fewer than two seeds.
+        Welch's t test of the seeds, one-sided, at 5 %; None for the baseline itself, with fewer than two seeds, and where neither of the
+        two varies between seeds: the test then knows no chance that a difference could exceed.
         """
         if method == RANDOM or len(self.seeds) < 2:
             return None
         own, random = self.of(metric, method, ratio), self.of(metric, RANDOM, ratio)
-        lower = metric == "roar"
         if np.ptp(own) == np.ptp(random) == 0:
-            return own[0] < random[0] if lower else own[0] > random[0]
-        test = stats.ttest_ind(own, random, equal_var=False, alternative="less" if lower else "greater")
+            return None
+        # From means and deviations, because one of the two may not vary, which ttest_ind warns of.
+        parts = [value for each in (own, random) for value in (np.mean(each), np.std(each, ddof=1), len(each))]
+        alternative = "less" if metric == "roar" else "greater"
+        test = stats.ttest_ind_from_stats(*parts, equal_var=False, alternative=alternative)
         return bool(test.pvalue < SIGNIFICANT)
 
     def verdicts(self, metric: str) -> list[str]:
-        """For each ratio, in words, which methods beat the random baseline and which do not."""
+        """For each ratio, in words, which methods beat the random baseline, which do not, and of which the seeds cannot tell."""
         if len(self.seeds) < 2:
             return ["one seed says nothing about chance: nothing is compared with the random baseline"]
         lines = []
         for ratio in self.ratios:
             told = {name: self.beats_random(metric, name, ratio) for name in self.methods if name != RANDOM}
             better = ", ".join(name for name, beats in told.items() if beats) or "none"
-            others = ", ".join(name for name, beats in told.items() if not beats) or "none"
-            lines.append(f"{metric.upper()} at ratio {ratio:g}: beat the random baseline: {better}; do not: {others}")
+            others = ", ".join(name for name, beats in told.items() if beats is False) or "none"
+            open_ones = ", ".join(name for name, beats in told.items() if beats is None)
+            unknown = f"; undecided, as no accuracy varies between seeds: {open_ones}" if open_ones else ""
+            lines.append(
+                f"{metric.upper()} at ratio {ratio:g}: beat the random baseline: {better}; do not: {others}{unknown}"
+            )
         return lines
 
     @property

@@ -14,7 +14,7 @@ from interp.discrepancy import kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.agreement_under_attack import Agreement, AgreementCurve, flat_as_ranked
 from interp.evaluation.flags import unreached
-from interp.evaluation.predictions import predict
+from interp.evaluation.predictions import rightly_classified
 from interp.evaluation.statistics import mean_of
 from interp.models.model_check import check_model
 
@@ -60,9 +60,7 @@ def robust_attribution_protocol(
             f"images came with {batch.shape[1]}x{batch.shape[2]} pixels, this protocol attacks {ATTACKED}: use the strong one"
         )
     truth = check_labels(labels, batch, check_model(model, batch)).numpy()
-    rows = np.flatnonzero(np.argmax(predict(model, batch, batch_size=batch_size), -1) == truth)
-    if not len(rows):
-        raise InputError(f"the model classifies none of the {len(truth)} images right, so no explanation can be judged")
+    rows = np.flatnonzero(rightly_classified(model, batch, truth, batch_size=batch_size))
     chosen, truth, method = batch.numpy()[rows], truth[rows], IntegratedGradients(steps=POINTS)
     explain = InterpretationMaps(name=method)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from interp.attributions import Attribution, pixel_scores
 from interp.core.checks import check_images, check_instance, check_labels, check_number
 from interp.core.errors import InputError
-from interp.core.json_fields import Bits, Count
+from interp.core.json_fields import Bits, Count, Share
 from interp.core.results import Result
 from interp.core.tables import Cell
 from interp.evaluation.patches import Patches
@@ -31,6 +31,7 @@ class Selectivity(Result):
         erased: Booleans (n, height, width), which pixels were erased in the end; empty in a result that was read from a record.
         layer: Name of the layer that the method looked at; None for methods that look at none.
         patch: Side of a patch in pixels.
+        fill: Value that erased pixels took.
 
     Raises:
         InputError: The fields do not fit each other.
@@ -41,6 +42,7 @@ class Selectivity(Result):
     erased: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), bool), metadata={"json": False})
     layer: str | None = None
     patch: Count = 1
+    fill: Share = 0.0
 
     def __post_init__(self) -> None:
         fits = self.probabilities.ndim == 2 and self.probabilities.shape == self.right.shape and self.right.size
@@ -138,7 +140,7 @@ def selectivity(
         found.append(_of_label(attribution, current, truth))
         report()
     probabilities, right = (np.stack(part) for part in zip(*found, strict=True))
-    return Selectivity(probabilities, right, ~standing[:, patches.of_pixels], layer, patch)
+    return Selectivity(probabilities, right, ~standing[:, patches.of_pixels], layer, patch, float(fill))
 
 
 def patch_side(height: int, width: int, patch: int | None = None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from interp.core.checks import check_named
+from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number, Share
 from interp.core.results import Result
 from interp.core.tables import Cell
@@ -26,6 +27,7 @@ class SelectivityCurves(Result):
         patch: Side of a patch in pixels.
         pixels: Number of pixels of an image; 0 where it is not known.
         settings: How the maps were made, in words.
+        fill: Value that erased pixels took.
 
     Raises:
         InputError: The fields do not fit each other.
@@ -37,6 +39,7 @@ class SelectivityCurves(Result):
     patch: Count = 1
     pixels: Number = 0
     settings: str = ""
+    fill: Share = 0.0
 
     def __post_init__(self) -> None:
         lengths = {len(curve) for curve in (*self.curves.values(), *self.accuracies.values())}
@@ -55,10 +58,21 @@ class SelectivityCurves(Result):
             A SelectivityCurves.
 
         Raises:
-            InputError: There is no result, or one is no Selectivity.
+            InputError: There is no result, one is no Selectivity, or they are of different numbers of images, patches or fills.
         """
         check_named("results", found, Selectivity, "selectivity(VanillaGradient(model), images, labels)")
         first = next(iter(found.values()))
+        for name, result in found.items():
+            for what, one, other in (
+                ("images", first.right.shape[1], result.right.shape[1]),
+                ("steps", len(first.right) - 1, len(result.right) - 1),
+                ("pixels a side of a patch", first.patch, result.patch),
+                ("as the fill", first.fill, result.fill),
+            ):
+                if one != other:
+                    raise InputError(
+                        f"the results are not of one measurement: {next(iter(found))} has {one} {what}, {name} {other}; measure all alike"
+                    )
         return cls(
             {name: tuple(map(float, result.mean_probability)) for name, result in found.items()},
             {name: tuple(map(float, result.accuracy)) for name, result in found.items()},
@@ -66,6 +80,7 @@ class SelectivityCurves(Result):
             first.patch,
             int(np.prod(first.erased.shape[1:])),
             settings,
+            first.fill,
         )
 
     @property
@@ -89,8 +104,8 @@ class SelectivityCurves(Result):
         share = f" ({100 * self.patch**2 / self.pixels:.1f}% of the image)" if self.pixels else ""
         step = "one pixel" if self.patch == 1 else f"a patch of {self.patch} x {self.patch} pixels{share}"
         told = (
-            f"{self.count} images, {step} a step, set to 0, maps computed anew; p: probability of the class; area: its mean over the "
-            "curve, the smaller the more selective"
+            f"{self.count} images, {step} a step, set to {self.fill:g}, maps computed anew; p: probability of the class; area: its mean "
+            "over the curve, the smaller the more selective"
         )
         return "; ".join(filter(None, (told, self.settings)))
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, MinimumEpsilonResult
+from interp.attacks.goals import check_targets
 from interp.attributions import InterpretationMaps
 from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
@@ -24,6 +25,9 @@ from interp.evaluation.predictions import predict
 from interp.evaluation.statistics import IMAGES, Mean, mean_of, mean_of_points
 from interp.models.model_check import check_model
 
+# By how much a point may lie outside of its radius.
+ROUNDING = 1e-5
+
 
 @dataclass(frozen=True)
 class Sneaking(Result):
@@ -38,7 +42,7 @@ class Sneaking(Result):
         preferring: Number of images whose clean prediction prefers the target.
         penalties: Multiples (p,) of the smallest radius, in rising order.
         qualified: Integers (q,), the places of the images that qualify.
-        epsilons: Radius of the ball (p, q), for images in [0, 1].
+        epsilons: Penalty times smallest radius (p, q), for images in [0, 1]; where that is above 1, the ball holds all images.
         discrepancies: Discrepancy (p, q) of the clean and the attacked map, divided by the range of the clean one.
         kendall_taus: Kendall tau (p, q) of the two maps, mean over the classes compared.
         pearson_rs: Pearson correlation (p, q) of the two maps, mean over the classes compared.
@@ -187,8 +191,8 @@ def sneaking(
         A Sneaking.
 
     Raises:
-        InputError: The model, images, labels, targets or penalties cannot be used, the model does not have such maps, or `minimum` is in
-            another norm than linf.
+        InputError: The model, images, labels, targets or penalties cannot be used, a target is the label of its image, the model does not
+            have such maps, `minimum` is in another norm than linf, or `smallest` is not of these images.
     """
     factors = check_penalties(penalties)
     check_instance("the attack", attack, InterpretabilitySneaking, "InterpretabilitySneaking()")
@@ -200,7 +204,10 @@ def sneaking(
     batch = check_images(images)
     count = check_model(model, batch)
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
+    check_targets(labels, targets)
     images = batch.numpy()
+    if smallest is not None:
+        _check_smallest(smallest, images)
     maps = InterpretationMaps(name=attack.interpretation, layer=attack.layer)
     maps.check(model, images)
     maps_batch(maps.method, count if attack.classes == "all_class" else 2, tuple(batch.shape[1:]), batch_size)
@@ -244,6 +251,27 @@ def sneaking(
     margins = (logits[qualified, labels[qualified]] - logits[qualified, targets[qualified]]) / 2
     bounds = discrepancy_bounds(maps.method, margins, clean, attack.classes, attack.discrepancy_norm)
     return Sneaking(*counts, factors, qualified, *figures, adversarial, flags, told, bounds)
+
+
+def _check_smallest(smallest: MinimumEpsilonResult, images: np.ndarray) -> None:
+    """Raise InputError where smallest radii that were given are not those of these images in linf."""
+    check_instance("smallest", smallest, MinimumEpsilonResult, "MinimumEpsilon()(model, images, targets)")
+    shapes = {name: np.shape(getattr(smallest, name)) for name in ("adversarial", "epsilons", "broken")}
+    wanted = {"adversarial": images.shape, "epsilons": (len(images),), "broken": (len(images),)}
+    for name, shape in shapes.items():
+        if shape != wanted[name]:
+            raise InputError(
+                f"smallest came with {name} of shape {shape}, expected {wanted[name]}: search these images"
+            )
+    reached = np.flatnonzero(smallest.broken)
+    distances = np.abs(smallest.adversarial[reached] - images[reached]).max((1, 2, 3), initial=0)
+    beyond = ~(distances <= smallest.epsilons[reached] + ROUNDING)
+    if beyond.any():
+        first = int(np.argmax(beyond))
+        raise InputError(
+            f"smallest came with a point {distances[first]:.4g} from image {reached[first]} in linf and a radius of "
+            f"{smallest.epsilons[reached[first]]:.4g}: give what MinimumEpsilon() in linf found of these images"
+        )
 
 
 def _mean_over_classes(values: np.ndarray, count: int) -> np.ndarray:

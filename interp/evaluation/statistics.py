@@ -10,6 +10,10 @@ from interp.core.tables import NOTHING, Cell
 
 # Names of fields in records: how many images a result is of, and the radius that it, or a flag, is of.
 IMAGES, EPS = {"json": "images"}, {"json": "eps"}
+# What captions say of protocols that attack all images, as published ones do: figures may then exceed the clean accuracy.
+ALL_COUNT = "images that are wrong without an attack are attacked, too, and count where that makes them right"
+# A gain of one search over another counts from so many images on, above so many standard errors.
+FEWEST_IMAGES, STANDARD_ERRORS = 20, 2.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,26 @@ def mean_of_points(values: np.ndarray) -> Mean:
 def binomial_error(share: float, count: int) -> float:
     """Standard error of a share of `count` images."""
     return float(np.sqrt(share * (1 - share) / count))
+
+
+def clear_gain(differences: np.ndarray, least: float) -> tuple[float, float] | None:
+    """Say whether one search found more than another on the same images, by more than chance explains.
+
+    The standard error is that of the differences and of two more, 0 and 1. So it is never 0: that a few images agree proves nothing.
+
+    Args:
+        differences: What it found more on each image (n,).
+        least: A mean of this or less is no gain.
+
+    Returns:
+        The mean difference and its standard error; None below 20 images, and where it is not above `least` and two standard errors.
+    """
+    values = np.asarray(differences, np.float64)
+    if len(values) < FEWEST_IMAGES:
+        return None
+    more = np.append(values, [0.0, 1.0])
+    gain, error = float(values.mean()), float(more.std(ddof=1) / np.sqrt(len(more)))
+    return (gain, error) if gain > max(least, STANDARD_ERRORS * error) else None
 
 
 def wilson_interval(share: float, count: int, deviations: float = 1.96) -> tuple[float, float]:

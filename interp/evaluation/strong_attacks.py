@@ -111,9 +111,9 @@ class _Block:
         began = perf_counter()
         right, rows = among.copy(), np.flatnonzero(among)
         if len(rows):
-            settings = {"seed": seed, "batch_size": self._batch_size}
-            found = attack(self._model, self._images[rows], self._labels[rows], **settings)
-            right[rows] = correct(self._model, found, self._labels[rows], batch_size=self._batch_size)
+            images, labels = self._images[rows], self._labels[rows]
+            found = attack(self._model, images, labels, seed=seed, batch_size=self._batch_size)
+            right[rows] = correct(self._model, found, labels, batch_size=self._batch_size)
             self._keep(rows, found, ~right[rows], name)
         self._seconds[name] = perf_counter() - began
         return right
@@ -124,8 +124,14 @@ class _Block:
         rows = np.flatnonzero(self._broken_by == "")
         if ensemble is None or not len(rows):
             return {}
-        settings = {"starts": self._points[rows], "seed": seed, "batch_size": self._batch_size}
-        found = ensemble.run(self._model, self._images[rows], self._labels[rows], **settings)
+        found = ensemble.run(
+            self._model,
+            self._images[rows],
+            self._labels[rows],
+            starts=self._points[rows],
+            seed=seed,
+            batch_size=self._batch_size,
+        )
         for name in found.members:
             self._keep(rows, found.adversarial, found.broken_by == name, f"ensemble {name}")
         self._keep(rows, found.adversarial, found.broken, "ensemble")

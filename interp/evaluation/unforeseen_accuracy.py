@@ -16,7 +16,7 @@ from interp.core.json_values import parse_json
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.evaluation.older_records import completed_unforeseen
-from interp.evaluation.statistics import EPS, IMAGES, binomial_error
+from interp.evaluation.statistics import ALL_COUNT, EPS, IMAGES, binomial_error
 
 Calibration = Mapping[tuple[str, float], float]
 
@@ -103,7 +103,7 @@ class UnforeseenAccuracies(Result, Sequence[UnforeseenAccuracy]):
     def caption(self) -> str:
         """How many images there were, and the settings."""
         told = ", ".join(filter(None, (f"{self.rows[0].count} images", self.settings)))
-        return f"{told}; random_target takes the last latents, untargeted the worst"
+        return f"{told}; random_target takes the last latents, untargeted the worst; {ALL_COUNT}"
 
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,6 +124,8 @@ def unforeseen_accuracy(
     report: Callable[[], None] = lambda: None,
 ) -> UnforeseenAccuracies:
     """Measure the accuracy of a model under unforeseen attacks (Kang et al. 2019).
+
+    All images are attacked, as there: one that is wrong without an attack counts where the attack happens to make it right.
 
     Args:
         model: Any Keras model that returns logits, or ends in a softmax or sigmoid.

@@ -27,13 +27,14 @@ from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches,
 from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes, joined
 from interp.evaluation.protocol import StrongProtocol
+from interp.evaluation.statistics import clear_gain
 from interp.evaluation.strong_attacks import attack_block
 from interp.evaluation.validity_result import StrongAccuracy, Validity
 from interp.models.model_check import check_model, find_facts, run_model
 from interp.models.model_graph import LOGITS
 
-# A gain is flagged above both: so many points of accuracy, and so many standard errors of the difference.
-POINTS, STANDARD_ERRORS = 0.02, 2.0
+# A gain of accuracy up to this is not flagged.
+POINTS = 0.02
 VANISHED_SHARE = 0.02
 
 
@@ -124,7 +125,7 @@ def validity(
 
 
 class _Attacked(SentOnce):
-    """A model and how it is attacked, with the graphs compiled for it."""
+    """A model and how it is attacked; its graphs are kept with the model."""
 
     def __init__(
         self, model: keras.Model, radii: Sequence[float], protocol: StrongProtocol, seed: int, batch_size: int
@@ -198,11 +199,11 @@ def _block_seed(seed: int, first: int) -> int:
 
 def _gain(kind: str, finds: str, before: np.ndarray, after: np.ndarray, base: str = "plain PGD") -> list[Flag]:
     """A flag where accuracy fell from `before` to `after`, booleans (n,) of the same images, by more than chance explains."""
-    difference = before.astype(float) - after
-    gain, error = float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
-    if gain <= POINTS or gain <= STANDARD_ERRORS * error:
+    gain = clear_gain(before.astype(float) - after, POINTS)
+    if gain is None:
         return []
-    text = f"{finds} attacks on {100 * gain:.1f}% of the images more than {base} (standard error {100 * error:.1f}%)"
+    share, error = (f"{100 * value:.1f}%" for value in gain)
+    text = f"{finds} attacks on {share} of the images more than {base} (standard error {error})"
     return [Flag(kind, f"{text}: the gradients of this network mislead")]
 
 

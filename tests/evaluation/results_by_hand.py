@@ -130,7 +130,7 @@ ROAR = RoarKar(
     {
         **{Retrained("", "", 0.0, seed): value for seed, value in ((3, 0.9), (4, 0.8))},
         **{Retrained("roar", "random", 0.5, seed): value for seed, value in ((3, 0.6), (4, 0.6))},
-        **{Retrained("roar", "cam", 0.5, seed): value for seed, value in ((3, 0.25), (4, 0.25))},
+        **{Retrained("roar", "cam", 0.5, seed): value for seed, value in ((3, 0.234375), (4, 0.265625))},
     },
     ("roar",),
     ("random", "cam"),
@@ -244,7 +244,8 @@ RESULTS = {
             ("fog", "untargeted", 128.0, 0.5, 0.05, 62.5),
             ("snow", "untargeted", 2.0, 0.0, 0.0, NOTHING),
         ],
-        "100 images, 200 steps; random_target takes the last latents, untargeted the worst",
+        "100 images, 200 steps; random_target takes the last latents, untargeted the worst; images that are wrong without an attack are "
+        "attacked, too, and count where that makes them right",
     ),
     "bound": (
         BOUND,
@@ -403,7 +404,7 @@ RESULTS = {
         [
             ("method", "ratio", "accuracy", "standard error", "beats random"),
             ("random", 0.5, 0.6, 0.0, NOTHING),
-            ("cam", 0.5, 0.25, 0.0, "yes"),
+            ("cam", 0.5, 0.25, 0.015625, "yes"),
         ],
         PAPER,
     ),
@@ -412,9 +413,9 @@ RESULTS = {
         [
             ("metric", "method", "ratio", "accuracy", "standard error", "beats random"),
             ("roar", "random", 0.5, 0.6, 0.0, NOTHING),
-            ("roar", "cam", 0.5, 0.25, 0.0, "yes"),
+            ("roar", "cam", 0.5, 0.25, 0.015625, "yes"),
             ("kar", "random", 0.5, 0.4, 0.0, NOTHING),
-            ("kar", "cam", 0.5, 0.4, 0.0, "no"),
+            ("kar", "cam", 0.5, 0.4, 0.0, NOTHING),
         ],
         PAPER,
     ),

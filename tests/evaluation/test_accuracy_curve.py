@@ -79,7 +79,10 @@ def test_without_carrying_each_radius_stands_alone(trained):
 def test_the_protocol_is_named(trained):
     net, sample = trained
     curve = accuracy_curve(net, sample.images, sample.labels, ATTACK, [0], carry=False)
-    assert curve.protocol == "PGD-10 (linf, step 0.02, no random start, last iterate, each eps alone)"
+    assert curve.protocol == (
+        "PGD-10 (linf, step 0.02, no random start, last iterate, each eps alone); images that are wrong without an attack are attacked, "
+        "too, and count where that makes them right"
+    )
     restarts = dataclasses.replace(ATTACK, random_start=True, restarts=2, iterate="worst")
     protocol = accuracy_curve(net, sample.images, sample.labels, restarts, [0]).protocol
     assert (

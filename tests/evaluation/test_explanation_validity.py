@@ -94,9 +94,11 @@ def test_a_constant_map_is_flagged(images):
 
 
 @pytest.mark.integration
-def test_masked_gradients_are_flagged_and_the_black_box_tells(images):
+def test_masked_gradients_are_flagged_and_the_black_box_tells():
     """The same network behind a quantisation: nothing to follow, yet squares move its maps as they move those of the other."""
-    found = explanation_validity(pooled((1, 0), (9.0, 0.0), Quantise()), images, LABELS, "cam", [0.1], ATTACK)
+    images = (0.4 + 0.2 * np.random.RandomState(0).rand(20, *SHAPE)).astype(np.float32)
+    model = pooled((1, 0), (9.0, 0.0), Quantise())
+    found = explanation_validity(model, images, np.zeros(20, int), "cam", [0.1], ATTACK)
     assert "no gradient" in kinds(found)
     assert "black box" in kinds(found, 0.1)
 
@@ -148,6 +150,13 @@ def test_bad_input(images):
     ):
         with pytest.raises(InputError):
             explanation_validity(*arguments)
+
+
+def test_a_tie_is_not_classified_right(images):
+    """Both logits are 0 everywhere, so no label wins."""
+    model = pooled((0, 0), (0.0, 0.0))
+    with pytest.raises(InputError, match="none of the 8 images right"):
+        explanation_validity(model, images, 0 * LABELS, "cam", [0.1], QUICK)
 
 
 def test_images_of_few_pixels_are_refused_by_the_protocol_of_200(images):

@@ -156,6 +156,42 @@ def test_other_discrepancies_have_no_bound(net, images, labels):
         assert found.below_margin is None
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"classes": "three_class"}, "unknown class selection 'three_class'"),
+        ({"discrepancy_norm": "l3"}, "unknown discrepancy norm 'l3'"),
+        ({"targets": [0, 1]}, "a target is the true class of its image"),
+    ],
+)
+def test_settings_of_the_bound_are_checked_before_the_search(net, images, options, said):
+    """The search, which comes later, would refuse the seed."""
+    arguments = {"targets": [1, 2], "seed": -1, **options}
+    with pytest.raises(InputError, match=said):
+        bound_check(net, images[:2], [0, 1], attack=MINIMUM, **arguments)
+
+
+def test_given_radii_are_checked(net, images, labels):
+    targets = (labels + 1) % 4
+    smallest = MINIMUM(net, images, targets)
+    assert smallest.broken.any()
+    place = int(np.flatnonzero(smallest.broken)[0])
+    half = np.where(np.arange(8) == place, smallest.epsilons / 2, smallest.epsilons)
+    for given, said in (
+        ((smallest.adversarial, smallest.epsilons), "smallest came as .*tuple"),
+        (dataclasses.replace(smallest, epsilons=half[:4]), r"epsilons of shape \(4,\), expected \(8,\)"),
+        (
+            dataclasses.replace(smallest, adversarial=smallest.adversarial[:, :14]),
+            r"adversarial of shape \(8, 14, 28, 1\)",
+        ),
+        (dataclasses.replace(smallest, epsilons=half), f"from image {place} in linf and a radius of"),
+    ):
+        with pytest.raises(InputError, match=said):
+            sneaking(net, images, labels, targets, ATTACK, MINIMUM, (1.5,), smallest=given)
+    with pytest.raises(InputError, match="a target is the true class"):
+        sneaking(net, images, labels, labels, ATTACK, MINIMUM, (1.5,))
+
+
 def test_a_representation_is_divided_by_its_positions_not_by_its_channels(net, images, labels):
     options = {"classes": "one_class", "interpretation": "representation"}
     found = bound_check(net, images[:2], labels[:2], (labels[:2] + 1) % 4, MINIMUM, **options)

@@ -198,6 +198,36 @@ def test_one_seed_tells_nothing_apart(model):
     )
     assert found.beats_random("roar", "left", 0.5) is None
     assert found.mean("roar", "left", 0.5).standard_error is None
+
+
+def test_numbers_of_numpy_are_recorded_as_plain_ones(model):
+    ratios, seeds = np.array([0.25, 0.5]), np.arange(4, 5)
+    found = roar_kar(
+        SPLITS, {"left": Half(model, side="left")}, train, ratios=ratios, seeds=seeds, workers=ThisProcess()
+    )
+    assert (found.ratios, found.seeds) == ((0.25, 0.5), (4,))
+    assert {job.key() for job in found.accuracies} >= {"unerased 4", "roar left 0.25 4"}
+    assert "kar random 0.5" in found.to_json()["accuracies"]
+
+
+def test_accuracies_that_do_not_vary_decide_nothing():
+    """Of three seeds each: equal ones of both are no evidence, whatever their gap; with some variance there is a test."""
+    jobs = {("random", 0.25): (0.5, 0.5, 0.5), ("cam", 0.25): (0.2, 0.2, 0.2)}
+    jobs |= {("random", 0.5): (0.5, 0.51, 0.5), ("cam", 0.5): (0.2, 0.2, 0.2)}
+    accuracies = {
+        Retrained("roar", method, ratio, seed): share
+        for (method, ratio), shares in jobs.items()
+        for seed, share in enumerate(shares)
+    }
+    listed = ("roar",), ("random", "cam"), (0.25, 0.5), (0, 1, 2)
+    found = RoarKar(accuracies, *listed, find_protocol("paper"), "signed", {"random": None, "cam": None})
+    assert [found.beats_random("roar", "cam", ratio) for ratio in found.ratios] == [None, True]
+    assert found.columns()["beats random"] == ["-", "-", "-", "yes"]
+    first, second = found.verdicts("roar")
+    assert first.endswith(
+        "beat the random baseline: none; do not: none; undecided, as no accuracy varies between seeds: cam"
+    )
+    assert second.endswith("beat the random baseline: cam; do not: none")
     assert Retrained("roar", "left", 0.5, 4) in found.accuracies
 
 
@@ -219,6 +249,9 @@ def test_methods_are_described_with_their_settings(model):
     [
         ({"ratios": (0.5, 1.0)}, "ratio came as 1.0"),
         ({"ratios": ()}, "ratios came empty"),
+        ({"ratios": (0.5, np.float64(0.5))}, "ratios came with 0.5 more than once"),
+        ({"seeds": (1, 1)}, "seeds came with 1 more than once"),
+        ({"metrics": ("roar", "roar")}, "metrics came with roar more than once"),
         ({"metrics": ("road",)}, "unknown metric 'road'"),
         ({"seeds": (-1,)}, "seed came as -1"),
         ({"protocol": "own"}, "unknown protocol"),

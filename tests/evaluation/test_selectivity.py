@@ -1,5 +1,7 @@
 """Selectivity by hand on linear models."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from scipy.special import softmax
 
 from interp.attributions import GradCAM, InputXGradient, RandomBaseline, VanillaGradient
 from interp.core.errors import InputError
-from interp.evaluation import selectivity
+from interp.evaluation import Selectivity, SelectivityCurves, selectivity
 from interp.evaluation.selectivity import patch_side
 
 WEIGHTS = np.array([[3, 0], [-2, 0], [1, 0], [2, 0]], np.float32)
@@ -71,6 +73,23 @@ def test_no_pixel_goes_twice_and_ties_are_drawn(model):
 def test_the_fill_counts(model):
     black, grey = (selectivity(InputXGradient(model), IMAGE, [0], steps=1, fill=fill) for fill in (0.0, 0.5))
     assert black.probabilities[1] < grey.probabilities[1]
+    assert (black.fill, grey.fill) == (0, 0.5)
+    assert "a step, set to 0.5, maps" in SelectivityCurves.of({"mine": grey}).caption
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"fill": 0.5}, "one has 0.0 as the fill, other 0.5"),
+        ({"patch": 2}, "one has 1 pixels a side of a patch, other 2"),
+        ({"probabilities": np.ones((2, 3)), "right": np.ones((2, 3), bool)}, "one has 1 images, other 3"),
+        ({"probabilities": np.ones((4, 1)), "right": np.ones((4, 1), bool)}, "one has 1 steps, other 3"),
+    ],
+)
+def test_only_results_of_one_measurement_stand_beside_each_other(changed, said):
+    one = Selectivity(np.ones((2, 1)), np.ones((2, 1), bool))
+    with pytest.raises(InputError, match=said):
+        SelectivityCurves.of({"one": one, "other": dataclasses.replace(one, **changed)})
 
 
 def linear_model(weights):

@@ -306,6 +306,16 @@ def test_a_gain_must_exceed_two_points_and_two_standard_errors():
     assert not _gain("kind", "it finds", after, np.ones(40, bool))
 
 
+def test_few_images_are_no_gain_and_no_error_is_zero():
+    """One image that restarts break says nothing, nor do 19; of 20, all broken, the error is that of 20 ones, a 0 and a 1."""
+    for count, flagged in ((1, False), (19, False), (20, True)):
+        found = _gain("kind", "it finds", np.ones(count, bool), np.zeros(count, bool))
+        assert bool(found) == flagged
+    # Squares sum to 21/22, so the variance is 1/22, and so is the error.
+    assert "on 100.0% of the images" in found[0].text
+    assert "standard error 4.5%" in found[0].text
+
+
 @pytest.mark.integration
 def test_two_classes_are_attacked_without_the_ratio():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])

@@ -11,7 +11,7 @@ from interp.evaluation.faithfulness.label_scores import LabelScores
 
 
 class Subject(SentOnce):
-    """A model and a method of it, None where there are only maps, with the graphs compiled for them."""
+    """A model and a method of it, None where there are only maps; graphs are kept with the model."""
 
     def __init__(self, scores: LabelScores, method: Attribution | None) -> None:
         super().__init__(scores, method)

@@ -34,8 +34,6 @@ class Measure(ABC):
     # Whether it explains changed images, for which maps alone are not enough.
     needs_method: ClassVar[bool] = False
 
-    # Graphs of the model that was measured last, so that another call of the same measure compiles nothing.
-
     @abstractmethod
     def measure(self, explained: Explained) -> Measured:
         """Return the values of a block of images.

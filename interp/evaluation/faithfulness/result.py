@@ -16,7 +16,7 @@ from interp.evaluation.roar_kar_result import RANDOM, SIGNIFICANT
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
 
 EDGES = "edges"
-CONTROLS = (RANDOM, EDGES)
+CONTROL_METHODS = (RANDOM, EDGES)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Faithfulness(Result):
             bool(self.measures) and self.values.shape == shape and curves and self.curves.keys() <= self.measures.keys()
         )
         self._expect(
-            fits and set(CONTROLS) <= set(self.methods), "a value for each method, the controls too, measure and image"
+            fits and set(CONTROL_METHODS) <= set(self.methods),
+            "a value for each method, the controls too, measure and image",
         )
 
     def of(self, method: str, measure: str) -> np.ndarray:
@@ -138,7 +139,7 @@ class Faithfulness(Result):
         }
 
     def _beaten(self, method: str, measure: str) -> str:
-        found = {control: self.beats(method, control, measure) for control in CONTROLS if control != method}
+        found = {control: self.beats(method, control, measure) for control in CONTROL_METHODS if control != method}
         if all(each is None for each in found.values()):
             return NOTHING
         return ", ".join(control for control, beats in found.items() if beats) or "none"
