@@ -34,7 +34,7 @@ PEERS := .venv-peers
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make reproduce  the paper'\''s tables and pictures from its published networks: make reproduce NETWORKS=folder'
-	@echo 'make test       set up .venv, run the tests (a few minutes)'
+	@echo 'make test       set up .venv, run the tests (about eight minutes on two cores)'
 	@echo 'make test-integration  the tests that take seconds each, which `make test` leaves out'
 	@echo 'make test-slow  the long tests that both leave out'
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
@@ -45,7 +45,7 @@ help:
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (6 GB more)'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
-	@echo 'make results    write docs/results.md, docs/leaderboard.md and the pages of networks/ from the records in docs/results'
+	@echo 'make results    write docs/results.md, docs/leaderboard.md, a table of docs/evaluating.md and the pages of networks/ from the records in docs/results'
 	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links'
 	@echo 'make dist       build the wheels and sources of interp and interp-networks into dist/'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'

@@ -17,7 +17,7 @@ SCRIPT = "eval_cmd.py"
 EXAMPLES = (
     "--task pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
     "--task isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num-class two_class --penalties 1.2,1.4",
-    "--task saliency --dataset pictures --image-size 64 --network my_model.keras --input-scale 0..255 --methods gradient,grad_cam",
+    "--task saliency --dataset photos --image-size 64 --network my_model.keras --input-scale 0..255 --methods gradient,grad_cam",
 )
 # What may differ between networks of one table.
 OWN = (

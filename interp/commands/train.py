@@ -25,7 +25,7 @@ EXAMPLES = (
     "1 --list",
     "1 --only mnist_smallgap_int --dataset digits --profile cpu",
     "2 --profile cpu --data-dir DIRECTORY_WITH_MNIST",
-    "--model mine.keras --dataset PHOTOS --method trades --epsilon 4/255",
+    "--model mine.keras --dataset photos --image-size 64 --method trades --epsilon 4/255",
 )
 # Options that are for numbered scripts alone.
 NUMBERED = ("number", "list", "only", "profile")

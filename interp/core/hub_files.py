@@ -30,7 +30,7 @@ def download(name: str) -> Path:
         )
     if find_spec("huggingface_hub") is None:
         raise InputError(
-            f"{name} needs huggingface_hub: pip install 'interp[hub]', or download the file and give its path"
+            f"{name} needs huggingface_hub: pip install huggingface_hub, or download the file and give its path"
         )
     from huggingface_hub import hf_hub_download
 

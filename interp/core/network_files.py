@@ -105,8 +105,8 @@ def find_network(name: str | Path, networks_dir: str | Path | None = None) -> Pa
     known = sorted({file.stem for folder in folders for file in visible_files(folder, SUFFIXES)})
     if not known:
         raise InputError(
-            f"no network {str(name)!r}: looked in {looked}, which hold none; pip install interp-networks, train one, give a path, or set "
-            "INTERP_NETWORKS_DIR"
+            f"no network {str(name)!r}: looked in {looked}, which hold none; train one, give a path, set INTERP_NETWORKS_DIR, or "
+            "pip install ./networks in the directory of interp's sources"
         )
     check_choice(f"network (looked in {looked})", path.stem, known)
     raise InputError(f"no network {str(name)!r} in {looked}: give its name or its path")

@@ -123,7 +123,7 @@ def _ray(address: str) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise InputError("Ray is not installed: pip install 'interp[ray]'") from error
+        raise InputError("Ray is not installed: pip install ray") from error
     if ray.is_initialized():
         # The caller's own session, which stays.
         yield ray

@@ -16,6 +16,7 @@ from interp.core.files import check_writable
 from interp.core.map_strip import png_of_strips
 from interp.core.names import STRENGTHS
 from interp.evaluation import StrongProtocol, validity
+from interp.models.model_check import find_facts
 from interp.training.robust_model import RobustModel
 
 PGD = "pgd"
@@ -118,7 +119,16 @@ class RobustValidation(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Start anew; raises InputError where the model does not fit the images."""
         self.history, self._best = [], []
-        correct(self._network(), self.images[:1], self.labels[:1])
+        network = self._network()
+        try:
+            correct(network, self.images[:1], self.labels[:1])
+        except InputError as error:
+            if self._given is None and find_facts(network).expects_another_range:
+                raise InputError(
+                    "the model scales its images itself and takes another range than [0, 1]: keep the images of RobustValidation "
+                    "in [0, 1], and give it network=interp.models.adapt(model, scale='0..255'), which has the same weights"
+                ) from error
+            raise
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure where it is due, and add the figures to `logs`."""

@@ -131,6 +131,11 @@ def test_a_model_of_another_scale_is_measured_through_its_adapter():
     assert robust.history == [FIGURES]
 
 
+def test_a_model_of_another_scale_without_its_adapter_is_told_how_to_give_it():
+    with pytest.raises(InputError, match=r"network=interp\.models\.adapt\(model, scale='0\.\.255'\)"):
+        fit(toy(scale=1 / 255), interp.RobustValidation(IMAGES, LABELS, 0.1))
+
+
 @pytest.mark.slow
 def test_a_robust_model_is_measured_with_its_maps(tmp_path):
     images = data.load("digits", "validation").take(20)
@@ -181,5 +186,5 @@ def test_wrong_arguments_are_refused(arguments, message):
 
 
 def test_a_model_of_other_images_is_refused_before_the_training():
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="does not run on images of shape"):
         fit(toy(), interp.RobustValidation(np.zeros((4, 2, 2, 1), np.float32), LABELS, 0.1))

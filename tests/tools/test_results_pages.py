@@ -78,7 +78,15 @@ def errors_of(made, name):
 @pytest.mark.integration
 def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     page = tmp_path / "page.md"
-    marks(page, "pgd mnist_smallgap", "steps mnist_smallgap 0.1", "strong mnist_smallgap 0.1", "aai mnist_smallgap")
+    of_both = "protocols mnist_smallgap int_1 0,0.1"
+    marks(
+        page,
+        "pgd mnist_smallgap",
+        "steps mnist_smallgap 0.1",
+        "strong mnist_smallgap 0.1",
+        of_both,
+        "aai mnist_smallgap",
+    )
     result = call(main, options(made, page))
     assert result.returncode == 0, result.stderr
     record = json.loads((made / "records" / "pgd" / f"{NAMES[1]}.json").read_text())
@@ -94,6 +102,7 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     assert record["data"] in text
     assert "| Int | here, 1 epochs | 0.900 | 0.800 | 0.450 ± 0.100 | 0.450 | - |" in text
     assert "Int (here, 1 epochs) 0.900 -> 0.450" in text
+    assert "| Int | here, 1 epochs | 0.900 | 0.450 ± 0.100 | - | 0.900 | 0.450 ± 0.100 | - |" in text
     again = page.read_bytes()
     assert call(main, options(made, page)).returncode == 0
     assert page.read_bytes() == again
@@ -190,6 +199,7 @@ def test_other_weights_are_not_stamped(call, made, tmp_path):
         ("pgd cifar_pool", "no record of pgd for cifar_pool"),
         ("strong mnist_smallgap 0.7", "no radius 0.7"),
         ("strong mnist_smallgap 1/0", "is no number"),
+        ("protocols mnist_smallgap itn_1 0.1", "did you mean 'mnist_smallgap_int_1'"),
         ("uar mnist_smallgap untargeted", "no record of uar"),
         ("classes simplecnn", "no network of simplecnn"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 
-PAGES = [Path("docs/results.md"), Path("docs/leaderboard.md"), Path("networks/README.md")]
+PAGES = [Path(f"{page}.md") for page in ("docs/results", "docs/leaderboard", "docs/evaluating", "networks/README")]
 
 
 def parser() -> Parser:

@@ -7,6 +7,8 @@ MEANINGS = {
     "steps": "The same share at eps {epsilon} by the number of attack steps: a figure that still falls on the right needs more steps.",
     "strong": "Share of images that are still classified right at eps {epsilon}, under one attack, with random starts, and in the "
     "worst case over all attacks; `lost` is the first less the last.",
+    "protocols": "Share of images that are still classified right, by the paper's protocol and in the worst case over all attacks of the "
+    "strong one.",
     "aai": "Kendall tau between the maps of clean and attacked images: 1 is a map that did not move, 0 one in an unrelated order.",
     "explanations": "{measure} between clean and most moved maps while the prediction stays, beside random noise of the same radius "
     "(in the ball, at its corners): 1 is a map that did not move.",

@@ -57,6 +57,23 @@ def strong(sources: Sources, family: str, epsilon: str) -> list[str]:
     return [*lines, "", small_caption(found)]
 
 
+def protocols(sources: Sources, family: str, networks: str, epsilons: str) -> list[str]:
+    """Accuracy by the paper's protocol and by the strong one, with flags, of some networks (adv_100,int_100) at some radii (0.3,0.4)."""
+    found = {str(one.name): one for one in of_family(sources, "validity", family)}
+    chosen = [found[check_choice("network of the mark", f"{family}_{name}", found)] for name in networks.split(",")]
+    rows = []
+    for one in chosen:
+        cells: dict[str, str] = {}
+        for epsilon in epsilons.split(","):
+            columns = ("PGD", "worst case", "standard error", "flags")
+            plain, worst, error, flags = one.one(*columns, where="eps", at=_radius(one, epsilon))
+            cells[f"eps {epsilon}: paper's protocol"] = plus_minus(plain)
+            cells[f"eps {epsilon}: strong"] = plus_minus(worst, error)
+            cells[f"eps {epsilon}: flagged"] = str(flags)
+        rows.append((one, cells))
+    return _across(chosen, rows, "")
+
+
 def aai(sources: Sources, family: str) -> list[str]:
     """Kendall tau of maps before and after the top-k attack: of images that kept their prediction, how many did, and of all."""
     found = of_family(sources, "aai", family)
@@ -202,7 +219,7 @@ def _short(value: Any) -> str:
 TABLES: dict[str, Callable[..., list[str]]] = {
     table.__name__: table
     for table in (
-        *(pgd, steps, strong, aai, explanations, topk, isa, bound, uar),
+        *(pgd, steps, strong, protocols, aai, explanations, topk, isa, bound, uar),
         *(erasing, selectivity, faithfulness, agreement, retraining_agreement),
         *(networks, times, classes, leaderboard),
     )

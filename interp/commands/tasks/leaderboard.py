@@ -1,7 +1,7 @@
 """leaderboard: what the strong protocols leave of the predictions and of the explanations of a network, at one radius."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from interp.commands.tasks.chosen_methods import gap_notes
 from interp.commands.tasks.shared_options import MAPS, RadiusOptions, WorkersOptions
@@ -18,6 +18,9 @@ from interp.data.user_spec import usual_l2_radius
 @dataclass(frozen=True, kw_only=True)
 class LeaderboardOptions(WorkersOptions, RadiusOptions):
     """Options of leaderboard."""
+
+    title: ClassVar[str] = "attacks"
+    usual_radii: ClassVar[str] = "one by the dataset, for your own colour images 8 of 255"
 
     restarts: int = option(5, "random starts of the attacks on predictions", parse=whole_number(1))
     queries: int = option(1000, "queries of the black-box attack on predictions", parse=whole_number(1))

@@ -1,6 +1,7 @@
 """pgd_attack: accuracy under attack, by the paper's protocol or by the strong one."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from interp.commands.tasks.shared_options import RadiusOptions, WorkersOptions
 from interp.commands.tasks.task import Run, TaskResult
@@ -17,6 +18,9 @@ REFERENCE, STRONG = ("iterate", "attack_precision"), ("queries", "workers", "ray
 @dataclass(frozen=True, kw_only=True)
 class AccuracyOptions(WorkersOptions, RadiusOptions):
     """Options of pgd_attack."""
+
+    title: ClassVar[str] = "attacks"
+    usual_radii: ClassVar[str] = "by the dataset, for your own colour images 0, 2, 4 and 8 of 255"
 
     protocol: str = option(
         "reference",

@@ -110,7 +110,7 @@ class MapOptions(TaskOptions):
     inp_method: str | None = option(
         None,
         f"{', '.join(MAPS)}, or an ensemble over another, smooth_grad:METHOD",
-        usual="the first that the task takes",
+        usual="{task.methods[0]}",
         names_file=True,
     )
 
@@ -134,10 +134,11 @@ class BallOptions(BatchOptions):
     """Balls of given radii."""
 
     title: ClassVar[str] = "attacks"
+    usual_radii: ClassVar[str] = "by the dataset, for your own colour images 4 and 8 of 255"
 
     norm: str | None = option(None, "norm of the radii", choices=THREAT_NORMS, usual="linf", names_file=True)
     epsilons: list[float] | None = option(
-        None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="those of the paper, in l2 by the images"
+        None, "radii, such as 0,0.1 or 8/255", parse=numbers, usual="{task.usual_radii}; in l2 by the images"
     )
 
     @property
@@ -168,7 +169,9 @@ class RadiusOptions(BallOptions):
     """Attacks of steps of one size in balls of given radii."""
 
     steps: int = option(200, "steps of the attack", parse=whole_number(1))
-    step_size: float = option(0.01, "size of a step", parse=distance)
+    step_size: float = option(
+        0.01, "size of a step", parse=distance, usual=f"0.01, in l2 {REACH} times the largest radius / steps"
+    )
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
