@@ -1,4 +1,4 @@
-"""The smallest radius, in l_inf or l2, at which a targeted attack succeeds (Boopathy et al. 2020, section 6)."""
+"""The smallest radius, in linf or l2, at which a targeted attack succeeds (Boopathy et al. 2020, section 6)."""
 
 import dataclasses
 import math

@@ -108,7 +108,7 @@ def largest_gradients(
 ) -> np.ndarray:
     """How much the map of the label changes with each image (n,) at most, near it; 0 where a search cannot follow it, NaN as it comes.
 
-    Without labels (n,) maps of the three likeliest classes are looked at. Near is within a `radius` in l_inf.
+    Without labels (n,) maps of the three likeliest classes are looked at. Near is within a `radius` in linf.
     """
 
     def largest(near: tf.Tensor, places: tf.Tensor, *labels: tf.Tensor) -> tuple[tf.Tensor]:

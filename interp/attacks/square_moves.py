@@ -1,4 +1,4 @@
-"""What the Square attack tries at a step (Andriushchenko et al. 2020): squares in an l_inf ball, moved mass in an l2 ball."""
+"""What the Square attack tries at a step (Andriushchenko et al. 2020): squares in an linf ball, moved mass in an l2 ball."""
 
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
@@ -138,7 +138,7 @@ def draw_keys(count: int, seed: int) -> tf.Tensor:
 
 
 def stripes(images: tf.Tensor, epsilon: float, seed: int) -> tf.Tensor:
-    """Where the l_inf attack starts: vertical stripes of +-eps by channel."""
+    """Where the linf attack starts: vertical stripes of +-eps by channel."""
     count, _, width, channels = images.shape
     drawn = tf.random.stateless_uniform((count, 1, width, channels), (seed, 0)) < 0.5
     return tf.clip_by_value(images + epsilon * _signs(drawn), 0.0, 1.0)

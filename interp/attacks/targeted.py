@@ -22,7 +22,7 @@ REFERENCE_SCALE = 1000.0
 
 @dataclass(frozen=True)
 class TargetedSteps:
-    """Steps of a fifth of the radius along the steepest direction of the `ball`, in l_inf the gradient's sign, shrinking to nothing.
+    """Steps of a fifth of the radius along the steepest direction of the `ball`, in linf the gradient's sign, shrinking to nothing.
 
     The direction "reference" clips the gradient, times `scale`, to [-1, 1] and keeps the size of the steps, as the paper's code
     does: it hardly moves where gradients are small. Raises InputError for another direction.

@@ -202,7 +202,7 @@ def check_finite(what: str, values: Any) -> np.ndarray:
 
 
 def check_radius(what: str, value: Any, norm: str = "linf") -> None:
-    """Raise an InputError unless `value` can be a radius or a step in images in [0, 1]: at least 0, in l_inf at most 1."""
+    """Raise an InputError unless `value` can be a radius or a step in images in [0, 1]: at least 0, in linf at most 1."""
     check_number(what, value, minimum=0)
     if norm == "linf" and value > 1:
         raise InputError(

@@ -12,7 +12,7 @@ def step_to_hyperplane(points: tf.Tensor, normal: tf.Tensor, offset: tf.Tensor, 
 
     Where no d is enough it goes as far as the box lets it.
 
-    With d_i = s_i min(t u_i, room_i), s_i the sign towards the hyperplane, and u_i = 1 in l_inf and |normal_i| in l2, what is reached grows
+    With d_i = s_i min(t u_i, room_i), s_i the sign towards the hyperplane, and u_i = 1 in linf and |normal_i| in l2, what is reached grows
     with t, ever more slowly, so Newton's steps from t = 0 come to the solution from below, exactly, after as many as pixels that
     meet the box in between.
     """

@@ -64,8 +64,8 @@ class DatasetSpec:
         classes: Number of classes.
         class_names: A name for each class; empty where only the files know them.
         training_images: Number of images to train on, without those for validation.
-        epsilons: l_inf radii of accuracy tables, from 0, for images in [0, 1].
-        map_epsilons: l_inf radii at which maps are attacked and shown.
+        epsilons: linf radii of accuracy tables, from 0, for images in [0, 1].
+        map_epsilons: linf radii at which maps are attacked and shown.
         usual_radius: The one of `epsilons` at which a network that was trained without a radius is reported.
         paper_schedule: How the paper trains on it; None where it does not.
         retraining: How ROAR and KAR train on it.

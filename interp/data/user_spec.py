@@ -5,7 +5,7 @@ from collections.abc import Container, Sequence
 
 from interp.data.spec import DatasetSpec, Loader, RetrainingSpec
 
-# l_inf radii, of accuracy tables and of maps, by kind of image: what is usual for colour and for handwriting.
+# linf radii, of accuracy tables and of maps, by kind of image: what is usual for colour and for handwriting.
 COLOUR = ((0.0, 2 / 255, 4 / 255, 8 / 255), (4 / 255, 8 / 255), 8 / 255)
 GREY = ((0.0, 0.05, 0.1, 0.15), (0.1,), 0.1)
 # l2 radii of accuracy tables, and the one to train at: what is usual for handwriting, for 32x32 and for 224x224 in colour.
@@ -17,7 +17,7 @@ _SEEN, _MOST = 100_000, 10_000
 
 
 def usual_radii(channels: int) -> tuple[tuple[float, ...], tuple[float, ...], float]:
-    """l_inf radii of accuracy tables and of maps, and the one to report at, for images of so many channels."""
+    """linf radii of accuracy tables and of maps, and the one to report at, for images of so many channels."""
     return GREY if channels == 1 else COLOUR
 
 

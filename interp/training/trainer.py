@@ -280,6 +280,6 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
 
 
 def usual_radius(data: Dataset) -> float:
-    """The l_inf radius at which networks for images of this kind are usually trained and reported."""
+    """The linf radius at which networks for images of this kind are usually trained and reported."""
     spec = dataset_names().get(data.name)
     return spec.usual_radius if spec is not None else usual_radii(data.image_shape[2])[2]

@@ -11,7 +11,7 @@ from interp.evaluation.faithfulness.measure import Measure, Measured, explain
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSensitivity(Measure):
-    """Largest change of a map under random changes of the image in an l_inf ball (Yeh et al. 2019).
+    """Largest change of a map under random changes of the image in an linf ball (Yeh et al. 2019).
 
     The change is measured in l2 and divided by the norm of the map; a map that is 0 everywhere has no value. The lower, the better, so a
     map that ignores the image is best. Needs the method, as changed images are explained.
