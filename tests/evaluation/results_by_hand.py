@@ -415,7 +415,7 @@ RESULTS = {
             ("roar", "random", 0.5, 0.6, 0.0, NOTHING),
             ("roar", "cam", 0.5, 0.25, 0.015625, "yes"),
             ("kar", "random", 0.5, 0.4, 0.0, NOTHING),
-            ("kar", "cam", 0.5, 0.4, 0.0, NOTHING),
+            ("kar", "cam", 0.5, 0.4, 0.0, "no"),
         ],
         PAPER,
     ),
