@@ -244,8 +244,7 @@ RESULTS = {
             ("fog", "untargeted", 128.0, 0.5, 0.05, 62.5),
             ("snow", "untargeted", 2.0, 0.0, 0.0, NOTHING),
         ],
-        "100 images, 200 steps; random_target takes the last latents, untargeted the worst; images that are wrong without an attack are "
-        "attacked, too, and count where that makes them right",
+        "100 images, 200 steps; random_target takes the last latents, untargeted the worst",
     ),
     "bound": (
         BOUND,
