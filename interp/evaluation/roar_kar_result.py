@@ -101,14 +101,15 @@ class RoarKar(Result):
     def beats_random(self, metric: str, method: str, ratio: float) -> bool | None:
         """Whether a method differs from the random baseline in the right direction: less accuracy in ROAR, more in KAR.
 
-        Welch's t test of the seeds, one-sided, at 5 %; None for the baseline itself, with fewer than two seeds, and where neither of the
-        two varies between seeds: the test then knows no chance that a difference could exceed.
+        Welch's t test of the seeds, one-sided, at 5 %; None for the baseline itself, with fewer than two seeds, and where it differs so but
+        neither of the two varies between seeds: the test then knows no chance that the difference could exceed.
         """
         if method == RANDOM or len(self.seeds) < 2:
             return None
         own, random = self.of(metric, method, ratio), self.of(metric, RANDOM, ratio)
         if np.ptp(own) == np.ptp(random) == 0:
-            return None
+            differs = own[0] < random[0] if metric == "roar" else own[0] > random[0]
+            return None if differs else False
         # From means and deviations, because one of the two may not vary, which ttest_ind warns of.
         parts = [value for each in (own, random) for value in (np.mean(each), np.std(each, ddof=1), len(each))]
         alternative = "less" if metric == "roar" else "greater"

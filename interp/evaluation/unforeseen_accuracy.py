@@ -103,7 +103,7 @@ class UnforeseenAccuracies(Result, Sequence[UnforeseenAccuracy]):
     def caption(self) -> str:
         """How many images there were, and the settings."""
         told = ", ".join(filter(None, (f"{self.rows[0].count} images", self.settings)))
-        return f"{told}; random_target takes the last latents, untargeted the worst; {ALL_COUNT}"
+        return f"{told}; random_target takes the last latents, untargeted the worst"
 
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -162,7 +162,7 @@ def unforeseen_accuracy(
                 right = accuracy(model, pictures, labels, batch_size=batch_size)
                 found.append(UnforeseenAccuracy(name, float(epsilon), goal, right, len(labels)))
                 report()
-    settings = f"{steps} steps of budget / sqrt(steps), worst of {restarts} start(s), seed {seed}"
+    settings = f"{steps} steps of budget / sqrt(steps), worst of {restarts} start(s), seed {seed}; {ALL_COUNT}"
     return UnforeseenAccuracies(tuple(found), settings=settings)
 
 

@@ -244,8 +244,7 @@ RESULTS = {
             ("fog", "untargeted", 128.0, 0.5, 0.05, 62.5),
             ("snow", "untargeted", 2.0, 0.0, 0.0, NOTHING),
         ],
-        "100 images, 200 steps; random_target takes the last latents, untargeted the worst; images that are wrong without an attack are "
-        "attacked, too, and count where that makes them right",
+        "100 images, 200 steps; random_target takes the last latents, untargeted the worst",
     ),
     "bound": (
         BOUND,
@@ -415,7 +414,7 @@ RESULTS = {
             ("roar", "random", 0.5, 0.6, 0.0, NOTHING),
             ("roar", "cam", 0.5, 0.25, 0.015625, "yes"),
             ("kar", "random", 0.5, 0.4, 0.0, NOTHING),
-            ("kar", "cam", 0.5, 0.4, 0.0, NOTHING),
+            ("kar", "cam", 0.5, 0.4, 0.0, "no"),
         ],
         PAPER,
     ),

@@ -198,6 +198,7 @@ def test_one_seed_tells_nothing_apart(model):
     )
     assert found.beats_random("roar", "left", 0.5) is None
     assert found.mean("roar", "left", 0.5).standard_error is None
+    assert Retrained("roar", "left", 0.5, 4) in found.accuracies
 
 
 def test_numbers_of_numpy_are_recorded_as_plain_ones(model):
@@ -211,24 +212,24 @@ def test_numbers_of_numpy_are_recorded_as_plain_ones(model):
 
 
 def test_accuracies_that_do_not_vary_decide_nothing():
-    """Of three seeds each: equal ones of both are no evidence, whatever their gap; with some variance there is a test."""
+    """Of three seeds each: a gap is no evidence where neither varies, and none is no gain; with some variance there is a test."""
     jobs = {("random", 0.25): (0.5, 0.5, 0.5), ("cam", 0.25): (0.2, 0.2, 0.2)}
+    jobs |= {("random", 0.75): (0.5, 0.5, 0.5), ("cam", 0.75): (0.5, 0.5, 0.5)}
     jobs |= {("random", 0.5): (0.5, 0.51, 0.5), ("cam", 0.5): (0.2, 0.2, 0.2)}
     accuracies = {
         Retrained("roar", method, ratio, seed): share
         for (method, ratio), shares in jobs.items()
         for seed, share in enumerate(shares)
     }
-    listed = ("roar",), ("random", "cam"), (0.25, 0.5), (0, 1, 2)
+    listed = ("roar",), ("random", "cam"), (0.25, 0.5, 0.75), (0, 1, 2)
     found = RoarKar(accuracies, *listed, find_protocol("paper"), "signed", {"random": None, "cam": None})
-    assert [found.beats_random("roar", "cam", ratio) for ratio in found.ratios] == [None, True]
-    assert found.columns()["beats random"] == ["-", "-", "-", "yes"]
-    first, second = found.verdicts("roar")
+    assert [found.beats_random("roar", "cam", ratio) for ratio in found.ratios] == [None, True, False]
+    assert found.columns()["beats random"] == ["-", "-", "-", "-", "yes", "no"]
+    first, second, _ = found.verdicts("roar")
     assert first.endswith(
         "beat the random baseline: none; do not: none; undecided, as no accuracy varies between seeds: cam"
     )
     assert second.endswith("beat the random baseline: cam; do not: none")
-    assert Retrained("roar", "left", 0.5, 4) in found.accuracies
 
 
 def test_methods_are_described_with_their_settings(model):

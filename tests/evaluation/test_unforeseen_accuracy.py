@@ -84,6 +84,7 @@ def test_every_attack_goal_and_budget_has_a_row():
     ]
     assert len(told) == 6
     assert all(row.count == 4 for row in found)
+    assert "images that are wrong without an attack are attacked, too" in found.caption
     for wrong, said in (({"smog": (1.0,)}, "unknown unforeseen attack 'smog'"), ({"fog": (0.0,)}, "epsilon came as 0")):
         with pytest.raises(InputError, match=said):
             unforeseen_accuracy(network, COLOUR, LABELS, wrong, steps=1)
