@@ -147,8 +147,9 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     A recipe that looks at no other points of the ball stays as it is. Raises InputError for another norm, and for a recipe named after its
     radius in linf.
     """
-    searches = row.method.attack is not None or row.method.near
-    if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm or not searches:
+    if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm:
+        return row
+    if row.method.attack is None and not row.method.near:
         return row
     if row.variant:
         raise InputError(f"{row.name} is named after its radius in linf: train it without --norm {norm}")

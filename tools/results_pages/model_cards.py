@@ -103,13 +103,15 @@ def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
         ("training method", f"{objective.title} ({objective.citation})"),
         ("weight of the penalty", f"{made.penalty_weight:g}" if made.penalty_weight else ""),
         ("explanation whose maps are compared", made.explanation or ""),
+        ("weights at the start", f"those of {made.start}" if made.start else ""),
         ("epochs, batch size", f"{schedule.epochs}, {schedule.batch_size}"),
         ("learning rate", rates),
         ("crops and flips", "yes" if made.augment else "no"),
     ]
     if schedule.epsilon:
         inner = f"{schedule.attack_steps} steps of {schedule.attack_step_size:.4g}"
-        ramp = f"which grows from step {schedule.ramp[0]} to step {schedule.ramp[1]}"
+        first, last = schedule.ramp
+        ramp = f"which grows from step {first} to step {last}" if last else "from the first step on"
         rows.append(("radius in training", f"{schedule.norm} eps {radius_text(schedule.epsilon)}, {ramp}"))
         rows.append(("attack in training", inner))
     run = made.run

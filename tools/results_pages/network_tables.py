@@ -100,6 +100,7 @@ class Trained:
     penalty_weight: float = 0.0
     augment: bool = False
     explanation: str | None = None
+    start: str | None = None
     measured: Measured | None = None
     accuracy_per_class: Mapping[str, Share] | None = None
 
