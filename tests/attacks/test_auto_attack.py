@@ -78,6 +78,7 @@ def test_no_weaker_than_its_members_alone(curved, toy):
             assert whole <= accuracy(curved, member(curved, images, labels), labels)
 
 
+@pytest.mark.integration
 def test_what_was_found_is_carried_to_larger_radii(curved, toy):
     images, labels = toy
     small = dataclasses.replace(LINF, epsilon=0.1).run(curved, images, labels)

@@ -75,6 +75,7 @@ def test_maps_that_move_freely_are_moved_freely(moved, free, images):
         np.testing.assert_allclose(measure(clean[..., None], there[..., None]), moved.values[title], atol=1e-5)
 
 
+@pytest.mark.integration
 def test_no_search_found_more_than_the_worst_case(moved):
     for measure in FEW.chosen:
         worst = measure.loss(moved.values[measure.title])

@@ -50,6 +50,7 @@ def test_the_nearest_of_several_boundaries_is_found(norm):
     assert (distances < 0.99 * epsilon).sum() > 5
 
 
+@pytest.mark.integration
 def test_more_steps_and_restarts_are_never_weaker(curved, toy):
     images, labels = toy
     attack = FastAdaptiveBoundary(epsilon=0.12, steps=2)
@@ -62,6 +63,7 @@ def test_more_steps_and_restarts_are_never_weaker(curved, toy):
     assert found[1] <= accuracy(curved, AutoPGD(epsilon=0.12, steps=40)(curved, images, labels), labels) + 0.05
 
 
+@pytest.mark.integration
 def test_what_a_layout_adds_around_images_is_no_room_for_steps():
     """Bright images of a network whose first convolution reads a margin of zeros: the same as of images that are not rearranged."""
     keras.utils.set_random_seed(3)

@@ -144,6 +144,7 @@ def test_three_classes_have_no_targeted_ratio(three):
         AutoPGD(epsilon=0.1, loss="dlr", goal=Targeted([2]))(three, IMAGE, [0])
 
 
+@pytest.mark.integration
 def test_random_targets_by_hand(four):
     """RandomState(99).randint(4, size=6) is 1 3 1 0 1 0, of 5 classes: label + 1 + that."""
     assert targets_of(RandomTarget(), [0, 1, 2, 3, 4, 4], 5).tolist() == [2, 0, 4, 4, 1, 0]

@@ -75,6 +75,7 @@ def test_a_radius_that_is_not_known_is_not_attacked(net, situation):
     assert not nothing.succeeded.any()
 
 
+@pytest.mark.integration
 def test_several_radii_at_once_are_those_one_by_one(net, situation):
     images, labels, targets, smallest = situation
     radii = np.outer([1.2, 2.0], smallest.epsilons)

@@ -57,6 +57,7 @@ def test_the_gradient_is_that_of_the_cross_entropy_without_its_factor(margin):
     np.testing.assert_allclose(tape.gradient(odds, logits), [[-1, 0.25, 0.75]], rtol=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ATTACKS)
 def test_logits_times_a_thousand_make_no_network_robust(name, curved, toy):
     images, labels = toy

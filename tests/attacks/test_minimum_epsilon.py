@@ -96,6 +96,7 @@ def test_smallest_radii_in_l2_are_those_of_fab(curved, toy):
         assert broken[nearest < 0.95 * epsilon].all()
 
 
+@pytest.mark.integration
 @settings(max_examples=8)
 @given(
     seed=st.integers(0, 2**31 - 1),

@@ -75,6 +75,7 @@ def test_more_restarts_are_never_weaker(curved, toy, restarts, seed):
     assert (harms[1] >= harms[0] - 1e-5).all()
 
 
+@pytest.mark.integration
 @given(epsilon=st.floats(0.01, 0.5), step_size=st.floats(0.01, 0.5))
 def test_the_worst_iterate_is_never_weaker_than_the_last(curved, toy, epsilon, step_size):
     images, labels = toy

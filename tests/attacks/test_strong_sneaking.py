@@ -148,6 +148,7 @@ def test_never_above_the_bisection_at_the_target_in_the_ball_and_above_the_bound
         assert (found.discrepancies >= found.bounds * (1 - 1e-3)).all()
 
 
+@pytest.mark.integration
 def test_a_seed_repeats_whatever_the_batch_and_another_draws_anew(net, situation):
     images, labels, targets, smallest = situation
     radii = 1.5 * smallest.epsilons

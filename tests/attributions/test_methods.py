@@ -180,6 +180,7 @@ def test_every_argument_of_smooth_grad_counts(gates):
     np.testing.assert_allclose(SmoothGrad(base, **options, chunk_size=2)(IMAGE, [0]), maps, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.integration
 def test_ensembles_of_ensembles(gates):
     inner = SmoothGrad(attributions.InputXGradient(gates), samples=3)
     explanation = SmoothGradVar(inner, samples=4).explain(IMAGE, [0])

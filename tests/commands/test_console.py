@@ -62,6 +62,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
 def test_mistakes_are_reported_before_tensorflow_is_imported(words):
     watch = (

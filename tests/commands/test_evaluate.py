@@ -97,6 +97,7 @@ def test_a_network_whose_metadata_changed_is_the_same_network(call, networks, tm
     assert file.read_bytes() == before
 
 
+@pytest.mark.integration
 def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):
     arguments = options(
         networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1", "digits_smallgap_int_20"

@@ -225,6 +225,7 @@ def test_a_model_of_the_users_own(call, tmp_path):
     assert "use a method that looks at the pixels" in result.stderr
 
 
+@pytest.mark.integration
 def test_a_softmax_is_cut(call, tmp_path):
     model = keras.Sequential(
         [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
@@ -237,6 +238,7 @@ def test_a_softmax_is_cut(call, tmp_path):
     assert "probabilities" not in result.stdout
 
 
+@pytest.mark.integration
 def test_weights_alone_need_their_architecture(call, tmp_path):
     build_network("pool", (28, 28, 1), 10).save_weights(tmp_path / "mine.weights.h5")
     common = [

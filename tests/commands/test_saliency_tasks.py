@@ -89,6 +89,7 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
         assert "once 2 of 4 layers are random" in result.stdout
 
 
+@pytest.mark.integration
 def test_single_pixels_are_erased_when_asked_for(call, network, tmp_path):
     few = {"num_image": 2, "steps": 2, "methods": "gradient"}
     result = call(main, arguments(network, tmp_path, task="selectivity", patch=1, **few))

@@ -117,6 +117,7 @@ def test_other_variables_and_activations_make_everything_anew():
     assert keep_for(model, "key", lambda: 3) == 2
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("adapted", [False, True])
 @pytest.mark.parametrize("end", [[], [L.Softmax()]])
 def test_what_layers_compute_with_is_the_present_one(adapted, end):

@@ -81,10 +81,12 @@ def test_binary_batches(binary_dir: Path) -> None:
     assert test.class_names[3] == "cat"
 
 
+@pytest.mark.integration
 def test_cifar_is_an_alias(binary_dir: Path) -> None:
     assert data.load("cifar", "test", data_dir=binary_dir).name == "cifar10"
 
 
+@pytest.mark.integration
 def test_the_set_that_went_through_jpeg_is_recognised(binary_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = binary_dir / "cifar10" / "cifar-10-batches-bin" / "test_batch.bin"
     monkeypatch.setitem(cifar10.JPEG_SHA256, path.name, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -29,6 +29,7 @@ def test_top_k_by_hand():
     np.testing.assert_allclose(top_k_overlap(MAPS[3:], MAPS[3:], 2), [np.nan])
 
 
+@pytest.mark.integration
 @given(arrays.arrays(np.float64, (3, 7), elements=st.floats(-5, 5, width=16), unique=True), st.integers(1, 7))
 def test_a_map_agrees_with_itself_and_measures_are_bounded(maps, k):
     np.testing.assert_allclose(kendall_tau(maps, maps), 1)

@@ -66,6 +66,7 @@ def test_accuracy_never_rises_with_the_radius(trained, epsilons, step_size, rand
     assert max(curve.accuracies) <= accuracy(net, sample.images, sample.labels)
 
 
+@pytest.mark.integration
 def test_without_carrying_each_radius_stands_alone(trained):
     net, sample = trained
     curve = accuracy_curve(net, sample.images, sample.labels, ATTACK, [0.05, 0.1], carry=False)

@@ -67,6 +67,7 @@ def test_maps_that_move_freely_are_told(free):
     assert (free.count, free.sampled, free.places) == (7, 8, tuple(range(7)))
 
 
+@pytest.mark.integration
 def test_worst_cases_fall_with_the_radius_and_below_noise(free):
     small, large = (free.values(epsilon, "Kendall tau") for epsilon in (0.02, 0.1))
     assert (large <= small).all()

@@ -143,6 +143,7 @@ def test_the_bound_holds(net, images, labels, interpretation):
         assert (found.discrepancies >= found.margins - 1e-4).all()
 
 
+@pytest.mark.integration
 def test_other_discrepancies_have_no_bound(net, images, labels):
     for options in (
         {"classes": "one_class"},
@@ -229,6 +230,7 @@ def test_maps_are_compared_as_the_attack_reads_them():
     assert flat_as_ranked(np.array([[[-2.0, 1]]]), "magnitude").tolist() == [[2, 1]]
 
 
+@pytest.mark.integration
 def test_magnitudes_under_attack(net, images, labels):
     attack = TopKInterpretation(epsilon=0.05, steps=3, interpretation="gradient", ranking="magnitude")
     found = agreement_curve(net, images, labels, attack, [0.05])

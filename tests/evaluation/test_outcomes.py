@@ -160,6 +160,7 @@ def test_blocks_are_those_of_calls_of_their_own(toy, blocks_of_four):
         assert judged(Outcomes.from_arrays(again.to_arrays()), PROTOCOL) == judged(again, PROTOCOL)
 
 
+@pytest.mark.integration
 def test_one_block_is_not_kept(toy, tmp_path):
     model, images, labels = toy
     validity(model, images, labels, RADII, PROTOCOL, folder=tmp_path / "blocks")

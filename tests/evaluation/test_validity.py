@@ -141,6 +141,7 @@ def test_a_softmax_is_cut(digits):
     assert found == plain
 
 
+@pytest.mark.integration
 def test_probabilities_of_another_making_are_flagged_and_not_attacked(digits):
     network, images, labels = digits
     inputs = keras.Input((28, 28, 1))

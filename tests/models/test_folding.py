@@ -127,6 +127,7 @@ def test_an_output_of_the_model_is_not_folded_away():
     assert found is None or all(each.normalisation is None for each in found.folded.values())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", MODELS)
 def test_logits_and_input_gradients_of_every_kind_are_those_of_the_model(kind, models):
     model = models(kind)

@@ -159,6 +159,7 @@ setTimeout(() => {
 """
 
 
+@pytest.mark.integration
 def test_networks_are_found_compared_and_downloaded(networks, tmp_path):
     probed = tmp_path / "probed.html"
     probed.write_text(networks.to_html().replace("</body>", f"{CHOOSE}</body>"))
@@ -195,6 +196,7 @@ def test_networks_are_found_compared_and_downloaded(networks, tmp_path):
     assert seen["unnamed"] == 0
 
 
+@pytest.mark.integration
 def test_without_javascript_everything_is_there(page, tmp_path):
     without = re.sub(r"<script>.*?</script>", "", page.read_text(), flags=re.DOTALL)
     path = tmp_path / "without.html"

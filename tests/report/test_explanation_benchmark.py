@@ -44,6 +44,7 @@ class Cells(HTMLParser):
         self.texts.append(data)
 
 
+@pytest.mark.integration
 def test_a_dataset_drawn_on_black_brings_its_masks(model, tmp_path):
     page = tmp_path / "report.html"
     options = {"seed": 2, "folder": tmp_path / "kept", "page": page}

@@ -63,6 +63,7 @@ def fit(model, *callbacks, epochs=2, labels=LABELS):
     return model.fit(IMAGES, labels, epochs=epochs, verbose=0, shuffle=False, callbacks=[*callbacks])
 
 
+@pytest.mark.integration
 def test_every_callback_after_it_sees_the_figures(tmp_path):
     seen = Seen()
     others = [
@@ -103,6 +104,7 @@ def test_the_strong_protocol_finds_as_much_on_a_linear_model(protocol):
     assert history[f"val_{protocol}_accuracy"] == [0.5]
 
 
+@pytest.mark.integration
 def test_the_attack_is_compiled_once():
     robust, counts = interp.RobustValidation(IMAGES, LABELS, 0.1), []
     after = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: counts.append(CountsTraces.traces))
@@ -111,6 +113,7 @@ def test_the_attack_is_compiled_once():
     assert len(set(counts)) == 1
 
 
+@pytest.mark.integration
 def test_the_best_weights_are_put_back():
     """Trained on wrong labels, the model gets worse from epoch to epoch."""
     seen, model = Seen(), toy(rate=2.0)

@@ -108,6 +108,7 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     assert page.read_bytes() == again
 
 
+@pytest.mark.integration
 def test_stamped_networks_carry_what_was_measured_once(call, made, tmp_path):
     page = tmp_path / "page.md"
     marks(page, "networks", "times", "topk mnist_smallgap")

@@ -172,6 +172,7 @@ def test_another_explanation_serves_where_there_is_no_cam():
     assert np.isfinite(measures["loss"])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("chosen", "seen"), [("clean", "clean"), ("attacked", "attacked"), ("each", "both")])
 @pytest.mark.parametrize("tag", ["adv", "trades"])
 def test_whose_statistics_batch_normalisation_keeps(tag, chosen, seen):
@@ -363,6 +364,7 @@ def test_training_in_an_l2_ball():
     assert history[-1]["robust_accuracy"] > history[0]["robust_accuracy"]
 
 
+@pytest.mark.integration
 def test_activity_losses_count_with_fixed_statistics():
     """A layer with such a loss is called as it is, however often it was called before."""
     keras.utils.set_random_seed(1)

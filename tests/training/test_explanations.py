@@ -109,6 +109,7 @@ def test_grad_cam_by_hand():
     np.testing.assert_allclose(found, np.abs(after - before).sum(-1), rtol=1e-3)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("method", "together"),
     [
@@ -151,6 +152,7 @@ def test_weight_gradients_are_finite_differences(method, together, monkeypatch):
     assert np.median(errors) < 0.02, errors
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("side", [8, 36])
 def test_integrated_gradients_let_gradients_through_to_the_weights(side):
     """Also of images so large that people's maps, and attacks, take them in chunks: in float64, layer by layer."""

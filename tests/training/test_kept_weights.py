@@ -101,6 +101,7 @@ def test_a_stopped_training_keeps_what_an_uninterrupted_one_keeps(digits, tmp_pa
         assert {**before, "seconds": 0} == {**after, "seconds": 0}
 
 
+@pytest.mark.integration
 def test_averages_are_those_of_the_steps(digits):
     images, _ = digits
     network, seen = small(), []

@@ -141,6 +141,7 @@ def test_losses_by_hand(net, tag):
     np.testing.assert_allclose(find_objective(tag).loss(pair(net, tf.constant(MOVED))), expected, rtol=1e-4)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("searching", [True, False])
 @pytest.mark.parametrize("tag", ATTACKS)
 def test_attack_gradients_are_finite_differences(net, tag, searching):

@@ -116,6 +116,7 @@ def test_losses_by_hand(net, tag):
     assert np.abs(expected - plain).min() > 1e-4
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("tag", TAGS)
 def test_weight_gradients_are_those_of_the_unfolded_layers(tag):
     objective = OBJECTIVES[tag]
@@ -149,6 +150,7 @@ def test_clean_maps_of_alignment_are_held_constant(net):
         np.testing.assert_allclose(by_path[layer.kernel.path], expected, atol=2e-3 * np.abs(expected).max())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("tag", ["lga", "hessian", "r2et", "igr"])
 @pytest.mark.parametrize("explanation", ["cam", "grad_cam", "ig"])
 def test_other_maps_may_be_compared(net, tag, explanation):

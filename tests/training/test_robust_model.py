@@ -251,6 +251,7 @@ def test_columns_of_labels_and_validation_images(digits):
         flat.fit(few.images, few.labels, validation_data=(255 * np.array(few.images), few.labels), verbose=0)
 
 
+@pytest.mark.integration
 def test_shapes_that_only_the_running_pipeline_knows(digits):
     few = digits["train"].take(40)
 

@@ -79,6 +79,7 @@ def test_every_objective_learns_and_repeats_itself(digits, tag):
         np.testing.assert_allclose(first, second, atol=2e-5)
 
 
+@pytest.mark.integration
 def test_one_step_of_normal_training_is_one_step_of_adam(digits):
     few = digits["train"].take(50)
     net, other = small(), small()
@@ -273,6 +274,7 @@ def test_input_that_does_not_fit_is_refused(digits):
         train(small(), normal, digits["train"], SHORT, seed=-1)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("tag", ["adv", "trades"])
 def test_clean_accuracy_is_of_a_sample_where_the_loss_makes_no_pass_of_clean_images(digits, tag, monkeypatch):
     monkeypatch.setattr(step, "count_streams", lambda: 1)
