@@ -34,7 +34,7 @@ PEERS := .venv-peers
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
 	@echo 'make reproduce  the paper'\''s tables and pictures from its published networks: make reproduce NETWORKS=folder'
-	@echo 'make test       set up .venv, run the tests (about eight minutes on two cores)'
+	@echo 'make test       set up .venv, run the tests (about five minutes on two cores)'
 	@echo 'make test-integration  the tests that take seconds each, which `make test` leaves out'
 	@echo 'make test-slow  the long tests that both leave out'
 	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'

@@ -82,6 +82,7 @@ def test_no_search_found_more_than_the_worst_case(moved):
         assert all((measure.loss(each[measure.title]) <= worst).all() for each in moved.by_search.values())
 
 
+@pytest.mark.integration
 def test_what_is_found_depends_on_the_seed_alone(moved, free, images):
     again = FEW.run(free, images, LABELS, seed=3, batch_size=3)
     for title, points in moved.adversarial.items():

@@ -79,6 +79,7 @@ def moved(attack, model):
     return np.ravel(attack(model, IMAGE, [0]))
 
 
+@pytest.mark.integration
 def test_steps_towards_a_target_by_hand(three):
     """Logits (.5, 0, -.1), label 0. Towards class 2 the log odds rise along z2' - p0 z0' - p1 z1' = (-3 - 6 p1, 2), p1 = .378.
 
@@ -176,6 +177,7 @@ def test_every_attack_reaches_every_goal(name, goal, four):
     assert found.max() <= 1
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["first", "square"])
 def test_what_is_at_its_target_is_left_as_it_is(name, four):
     model, images, labels = four

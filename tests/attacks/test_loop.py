@@ -53,6 +53,7 @@ def test_a_value_without_gradient_is_refused():
         ascend(constant, plain_step, tf.zeros((1, 1, 1, 1)), 1)
 
 
+@pytest.mark.integration
 def test_an_image_is_left_at_its_first_success():
     """From 0 in steps of 1/4 to limits of .5 and 2, from 0 and at once; harm is what is beyond them."""
 

@@ -26,6 +26,7 @@ def test_target_margin_by_hand():
     np.testing.assert_allclose(target_margin(logits, tf.constant([0, 1, 1])), [2, -0.05, -0.1], atol=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("direction", ["sign", "reference"])
 def test_a_linear_model_by_hand(linear, direction):
     """Logits (x1 - 2 x2, 0): the score 0.3 falls by 3 eps, so class 1 wins above eps 0.1."""

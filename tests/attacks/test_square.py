@@ -60,6 +60,7 @@ def test_a_linear_model_is_solved(linear):
     np.testing.assert_allclose(np.ravel(moved), [0.85, 0.35], atol=1e-6)
 
 
+@pytest.mark.integration
 def test_more_steps_are_never_weaker(curved, toy):
     images, labels = toy
     shares = [accuracy(curved, Square(epsilon=0.15, steps=steps)(curved, images, labels), labels) for steps in (5, 300)]

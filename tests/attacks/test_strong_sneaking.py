@@ -32,6 +32,7 @@ def linear():
 PICTURE = np.stack([[0.2, 0.4, 0.6, 0.8], [0.1, 0.3, 0.2, 0.2]], -1).reshape(1, 2, 2, 2).astype(np.float32)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("radius", "expected"),
     # The sums have to come 1.2 closer. A unit costs 1/2 / .6 in the true class's map, so all of it is taken there: 1.2 / 1.2, the bound.

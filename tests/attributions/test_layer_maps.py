@@ -84,6 +84,7 @@ def with_tokens(shape=(4, 4, 1)):
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", FAMILY)
 def test_tokens_are_the_places_of_a_map(name):
     model = with_tokens()

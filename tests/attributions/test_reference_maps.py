@@ -66,6 +66,7 @@ def test_maps_of_the_third_relu(reference, model, key, method, tolerance):
     assert explanation.layer == "relu2"
 
 
+@pytest.mark.integration
 def test_guided_grad_cam_is_their_product(reference, model):
     maps = attributions.GuidedGradCAM(model, layer="relu2")(reference["images"], reference["target_class"])
     coarse = np.einsum("yi,xj,nijc->nyxc", _bilinear(7, 28), _bilinear(7, 28), reference["grad_cam_relu2"])

@@ -147,6 +147,7 @@ def test_networks_share_a_table_and_a_second_run_replaces_the_first(call, networ
     assert [line.split("\t")[0] for line in table] == ["network", "digits_smallgap_normal_0", "other"]
 
 
+@pytest.mark.integration
 def test_networks_of_other_options_keep_to_the_record(call, network, tmp_path):
     other = tmp_path / "other.safetensors"
     other.write_bytes(Path(network).read_bytes())

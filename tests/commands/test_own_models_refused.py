@@ -172,6 +172,7 @@ def test_options_of_models_of_ones_own_for_a_network_of_the_package(call, place,
         assert f"leave --{name.replace('_', '-')} out for it" in message
 
 
+@pytest.mark.integration
 def test_a_saved_model_has_no_layers_to_look_at(call, place, tmp_path):
     model().export(tmp_path / "exported", verbose=False)
     message = refusal(call, place, tmp_path / "exported", methods="grad_cam")

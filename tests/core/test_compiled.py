@@ -41,6 +41,7 @@ def count_compilations(monkeypatch):
     return seen
 
 
+@pytest.mark.integration
 def test_methods_of_the_same_settings_share_a_graph_and_others_do_not(count_compilations):
     model = make_model()
     first = GradCAM(model)(IMAGES, LABELS)
@@ -66,6 +67,7 @@ def test_all_that_shapes_a_graph_is_in_its_key(one, other):
     assert one.graph_key() != other.graph_key()
 
 
+@pytest.mark.integration
 def test_attacks_of_other_numbers_share_a_graph_and_weights_are_the_present_ones(count_compilations):
     model = make_model()
     before = ProjectedGradientDescent(epsilon=0.1, step_size=0.05, steps=2)(model, IMAGES, LABELS)

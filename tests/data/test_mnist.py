@@ -16,6 +16,7 @@ from interp.data.mnist import OFFICIAL
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
+@pytest.mark.integration
 def test_official_files(data_dir: Path, mnist_files: Path) -> None:
     train, validation, test = (data.load("mnist", split, data_dir=data_dir) for split in data.SPLITS)
     assert [len(train), len(validation), len(test)] == [55000, 5000, 10000]

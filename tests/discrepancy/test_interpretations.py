@@ -34,6 +34,7 @@ def test_class_activation(net, name, method):
     np.testing.assert_allclose(maps(net, name), expected, atol=1e-5)
 
 
+@pytest.mark.integration
 def test_integrated_gradients(net):
     found = maps(net, IntegratedGradients(steps=5, rule="right"))
     for place in (0, 1):

@@ -77,6 +77,7 @@ def test_without_carrying_each_radius_stands_alone(trained):
     assert list(curve.accuracies) == alone
 
 
+@pytest.mark.integration
 def test_the_protocol_is_named(trained):
     net, sample = trained
     curve = accuracy_curve(net, sample.images, sample.labels, ATTACK, [0], carry=False)

@@ -77,6 +77,7 @@ def test_worst_cases_fall_with_the_radius_and_below_noise(free):
             assert len(moved.values) == len(moved.found_by) == free.count
 
 
+@pytest.mark.integration
 def test_result_is_read_again_and_makes_a_table(free):
     again = ExplanationValidity.from_json(free.to_json())
     assert again.to_json() == free.to_json()

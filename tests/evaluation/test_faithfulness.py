@@ -156,6 +156,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.integration
 def test_a_stopped_comparison_goes_on(model, found, tmp_path):
     def stop(what, done, total):
         assert (what, total) == ("measuring", 12)

@@ -210,6 +210,7 @@ def test_nothing_broken_is_said():
     assert str(found.margin) == str(found.epsilon) == "none qualified"
 
 
+@pytest.mark.integration
 def test_agreement_rests_on_images_that_kept_their_prediction(net, images, labels):
     attack = TopKInterpretation(epsilon=0.05, steps=5)
     found = agreement_under_attack(net, images, labels, attack)

@@ -167,6 +167,7 @@ def test_one_block_is_not_kept(toy, tmp_path):
     assert not (tmp_path / "blocks").exists()
 
 
+@pytest.mark.integration
 def test_kept_blocks_are_taken_and_a_damaged_one_is_done_again(toy, blocks_of_four, tmp_path, recwarn):
     ticks = []
 

@@ -326,6 +326,7 @@ def test_two_classes_are_attacked_without_the_ratio():
     assert "then Square" in found.rows[0].accuracies
 
 
+@pytest.mark.integration
 def test_all_images_misclassified(digits):
     network, images, _ = digits
     wrong = (np.argmax(network(images), -1) + 1) % 10

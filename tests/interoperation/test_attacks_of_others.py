@@ -39,6 +39,7 @@ def robust_accuracy(net, attacked, test):
     return float(np.mean(np.argmax(net(attacked), -1) == test.labels))
 
 
+@pytest.mark.integration
 def test_foolbox_finds_the_same_robust_accuracy(net, test_images, measured):
     foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed: make test-peers")
     model = foolbox.TensorFlowModel(net, bounds=(0, 1), device="/CPU:0")

@@ -100,6 +100,7 @@ def test_one_of_several_outputs(named):
     assert GradCAM(colour)(IMAGES, LABELS).shape == (6, 10, 10, 1)
 
 
+@pytest.mark.integration
 def test_the_users_model_stays_as_it_is():
     model = body(L.Dense(4, activation="softmax"))
     before, config = [weight.copy() for weight in model.get_weights()], model.get_config()

@@ -167,6 +167,7 @@ def test_probabilities_that_cannot_be_cut_are_refused(ask, make, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("cls", [Compiled, Twice])
 def test_logits_of_a_compiled_function_are_logits(cls):
     plain = logits_model()
@@ -272,6 +273,7 @@ def test_nothing_keeps_a_checked_model_alive():
 # Losses of layers.
 
 
+@pytest.mark.integration
 def test_no_tensors_of_a_graph_stay_in_the_losses():
     inputs = keras.Input(SHAPE)
     maps = L.Conv2D(3, 3, activity_regularizer="l2", kernel_regularizer="l1")(inputs)

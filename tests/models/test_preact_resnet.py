@@ -48,6 +48,7 @@ def test_parameters_by_hand():
     assert network.count_params() == trainable + 2 * (normalised + 512) == 11_179_968
 
 
+@pytest.mark.integration
 def test_the_forward_pass_is_that_of_the_paper(net):
     """Written once more with plain operations, over the weights in their order."""
     layers = {layer.name: layer for layer in net.layers}

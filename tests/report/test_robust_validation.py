@@ -126,6 +126,7 @@ def test_the_best_weights_are_put_back():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.integration
 def test_a_model_of_another_scale_is_measured_through_its_adapter():
     model = toy(scale=1 / 255)
     adapted = interp.models.adapt(model, scale="0..255")

@@ -135,6 +135,7 @@ def test_stamped_networks_carry_what_was_measured_once(call, made, tmp_path):
     assert "| Int | 1.5 (90 s) |" in page.read_text()
 
 
+@pytest.mark.integration
 def test_curves_show_both_protocols(made):
     figure = curves_figure(Sources(find_results([made / "records"]), made / "networks"), "mnist_smallgap")
     plain, strong = figure.axes

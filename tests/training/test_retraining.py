@@ -42,6 +42,7 @@ def test_it_says_what_it_does():
     assert described["schedule"]["epochs"] == 1
 
 
+@pytest.mark.integration
 def test_a_training_that_broke_does_not_spoil_the_next():
     images = data.load("digits", "train").take(40)
     retraining = Retraining("small", SCHEDULE)

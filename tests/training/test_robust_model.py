@@ -380,6 +380,7 @@ def test_an_objective_that_a_file_cannot_hold_is_refused(change):
         make(replace(OBJECTIVES["adv"], **change)).get_config()
 
 
+@pytest.mark.integration
 def test_losses_of_weights_count_in_validation_too(digits):
     images, labels = digits["train"].images[:50], digits["train"].labels[:50]
     network = keras.Sequential(

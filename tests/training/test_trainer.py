@@ -242,6 +242,7 @@ def test_the_inner_attack_keeps_to_its_ball_and_raises_its_term(digits, tag):
     assert term(attacked(0.1, 5)) > term(attacked(0.1, 1)) > term(start)
 
 
+@pytest.mark.integration
 def test_numbers_that_are_not_finite_stop_the_run_and_keep_the_weights(digits):
     net = small()
     few = digits["train"].take(100)
