@@ -149,8 +149,9 @@ def test_published_networks(reference_dir, data_dir, method, theirs):
         1 - AutoAttack(epsilon=0.3).run(network, sample.images, sample.labels, seed=seed).broken.mean()
         for seed in (0, 1)
     ]
-    assert max(shares) <= theirs + 0.005
-    assert abs(shares[0] - shares[1]) <= 0.01
+    assert round(200 * (max(shares) - theirs)) <= 1
+    # Two of 200 images, which in floats may be a little more than 0.01.
+    assert round(200 * abs(shares[0] - shares[1])) <= 2
 
 
 @pytest.mark.parametrize(
