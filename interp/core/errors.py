@@ -50,6 +50,18 @@ def check_choice(what: str, value: object, choices: Iterable[str]) -> str:
     names = list(choices)
     if isinstance(value, str) and value in names:
         return value
-    near = difflib.get_close_matches(str(value), names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = _nearest(str(value)[:80], names)
+    hint = f"did you mean {near!r}? " if near else ""
     raise InputError(f"unknown {what} {str(value)[:80]!r}: {hint}expected one of {', '.join(names)}")
+
+
+def _nearest(value: str, names: list[str]) -> str | None:
+    """The name that is most like `value`, whatever its case and separators, or that has these initials."""
+    alike = {_letters(name): name for name in reversed(names)}
+    initials = {"".join(part[:1] for part in name.split("_")): name for name in reversed(names) if "_" in name}
+    found = difflib.get_close_matches(_letters(value), alike, n=1)
+    return initials.get(_letters(value)) or (alike[found[0]] if found else None)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name.casefold())

@@ -1,5 +1,7 @@
 """Every breach of the data contract is one clear line."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -105,6 +107,16 @@ def test_a_fraction_is_no_whole_number():
 def test_unknown_names_suggest_the_nearest():
     with pytest.raises(InputError, match="did you mean 'mnist'"):
         check_choice("dataset", "minst", ["mnist", "cifar10"])
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [("GradCAM", "grad_cam"), ("Grad-CAM++", "grad_cam++"), ("ig", "integrated_gradients")]
+)
+def test_other_spellings_and_initials_are_suggested(value: str, meant: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"did you mean {meant!r}? ")):
+        check_choice(
+            "explanation", value, ["gradient", "grad_cam", "grad_cam++", "integrated_gradients", "guided_grad_cam"]
+        )
 
 
 def test_a_keras_tensor_of_symbolic_images_is_checked_for_shape_only():
