@@ -79,7 +79,7 @@ IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,
-        of_objectives={"ig": 10, "igsum": 10, "intig": 2, "intigadv": 2, "igr": 10, "art": 5},
+        of_objectives={"ig": 10, "igsum": 10, "intig": 2, "intigadv": 1, "igr": 10, "art": 5},
         penalty_weights=IG_PENALTIES,
         starts={"intigadv": "adv"},
         learning_rate=2e-3,
