@@ -79,19 +79,21 @@ IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,
-        of_objectives={"ig": 10, "igsum": 10, "intig": 2, "intigadv": 3, "igr": 10, "art": 5},
+        of_objectives={"ig": 10, "igsum": 10, "intig": 2, "intigadv": 1, "igr": 10, "art": 5},
         penalty_weights=IG_PENALTIES,
+        starts={"intigadv": "adv"},
         learning_rate=2e-3,
         ramp=(0.2, 2),
         attack_steps=10,
     ),
     ("mnist", "pool"): CpuSchedule(
-        epochs=4,
-        of_objectives={"int": 3},
+        epochs=8,
+        of_objectives={"normal": 4, "int": 2},
         penalty_weights=IG_PENALTIES,
+        starts={"int": "adv"},
         learning_rate=4e-3,
         ramp=(0.3, 2),
-        attack_steps=10,
+        attack_steps=5,
     ),
     ("mnist", "simple_cnn"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
     ("cifar", "small"): CpuSchedule(
