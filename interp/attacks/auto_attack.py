@@ -271,9 +271,9 @@ class _State:
         """Note what a member found of these rows, where it is more harmful."""
         found, harm = np.asarray(found), np.asarray(harm)
         grew = harm > self.harm[rows]
-        kept = rows[grew]
-        self.worst[kept], self.harm[kept] = found[grew], harm[grew]
-        self.broken_by[kept[harm[grew] >= 0]] = name
+        # What broke an image first keeps its name.
+        self.broken_by[rows[(self.harm[rows] < 0) & (harm >= 0)]] = name
+        self.worst[rows[grew]], self.harm[rows[grew]] = found[grew], harm[grew]
 
     def attack(self, name: str, attack: Attack, targets: tf.Tensor, draws: tuple[tf.Tensor, ...]) -> None:
         """Run a member on what stands, from what was drawn for all images."""

@@ -158,6 +158,12 @@ def cells_of(values: np.ndarray) -> list[Cell]:
     return [int(value) if values.dtype.kind in "iu" else str(value) for value in values]
 
 
+def radius_text(epsilon: float) -> str:
+    """A radius as people write it: those of colour images over 255."""
+    level = 255 * epsilon
+    return f"{round(level)}/255" if 0 < epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
+
+
 def cell_text(value: Cell) -> str:
     """A cell as people read it: four digits of a number, words for a figure that is not defined."""
     if value is None:

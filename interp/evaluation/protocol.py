@@ -47,13 +47,23 @@ class StrongProtocol:
         check_number("queries", self.queries, minimum=1, whole=True)
         check_choice("strength", self.strength, STRENGTHS)
 
-    def describe(self) -> str:
-        """The protocol in words, for the caption of a table."""
-        ensemble = ", then AutoAttack from what they found" if self.strength == "strong" else ""
+    def describe(self, classes: int | None = None, *, draws: bool = False) -> str:
+        """Return the protocol in words, for the caption of a table.
+
+        Args:
+            classes: Number of classes of the network, where it is known: with two of them APGD-DLR is not run.
+            draws: Whether the network draws random numbers in inference, which takes another version of AutoAttack.
+
+        Returns:
+            One line.
+        """
+        searches = "APGD-CE" if classes is not None and classes <= 2 else "APGD-CE and APGD-DLR"
+        version = " (version rand)" if draws else ""
+        ensemble = f", then AutoAttack{version} from what they found" if self.strength == "strong" else ""
         norm = "" if self.norm == "linf" else f" in {self.norm}"
         return (
             f"{self.strength}: worst case per image{norm} over PGD-{self.steps} (step {self.step_size:g}) without random start, for "
-            f"{2 * self.steps} steps, and from {self.restarts} random starts, APGD-CE and APGD-DLR (100 steps), and Square ({self.queries} "
+            f"{2 * self.steps} steps, and from {self.restarts} random starts, {searches} (100 steps), and Square ({self.queries} "
             f"queries){ensemble}; found attacks carried to larger eps"
         )
 

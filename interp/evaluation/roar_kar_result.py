@@ -172,7 +172,7 @@ class RoarKar(Result):
     def caption(self) -> str:
         """The protocol, the images, what was retrained, and its accuracy on images as they are."""
         images = f"{self.train_images} training and {self.count} test images"
-        what = ", ".join(filter(None, (images, self.retrained, f"seeds {self.seeds[0]} to {self.seeds[-1]}")))
+        what = ", ".join(filter(None, (images, self.retrained, _seeds_text(self.seeds))))
         how = ", ".join(filter(None, (f"{self.ranking} ranking", self.settings)))
         mean = self.unerased()
         error = "" if mean.standard_error is None else f" +- {mean.standard_error:.3f}"
@@ -214,6 +214,15 @@ class RoarKar(Result):
                 )
             found |= {Retrained(*row, seed): share for seed, share in zip(seeds, named[name], strict=True)}
         return {**values, "accuracies": found}
+
+
+def _seeds_text(seeds: tuple[Number, ...]) -> str:
+    """Which seeds, each where they do not follow each other."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if list(seeds) == list(range(int(seeds[0]), int(seeds[0]) + len(seeds))):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
 
 
 def _name(metric: str, method: str, ratio: float, several: bool) -> str:

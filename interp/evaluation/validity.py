@@ -93,7 +93,9 @@ def validity(
         text = (
             "the network returns probabilities, not logits: their gradients vanish where it is sure; remove its softmax"
         )
-        return Validity(protocol.describe(), (), (Flag("probabilities", text),), len(pixels), protocol.norm)
+        return Validity(
+            protocol.describe(outputs.shape[-1]), (), (Flag("probabilities", text),), len(pixels), protocol.norm
+        )
     truth = check_labels(labels, pixels, check_model(model, batch)).numpy()
     blocks = attack_blocks(len(pixels), pixels.shape[1:])
     kept = KeptBlocks(folder if len(blocks) > 1 else None, model, radii, protocol, seed)
@@ -160,7 +162,7 @@ def judged(found: Outcomes, protocol: StrongProtocol) -> Validity:
     rows = tuple(_row(each, protocol) for each in found.radii)
     predictions = found.logits.argmax(-1).tolist()
     told = protocol.norm, tuple(found.labels.tolist()), tuple(predictions)
-    return Validity(protocol.describe(), rows, flags, len(found.labels), *told)
+    return Validity(protocol.describe(found.logits.shape[-1], draws=found.draws), rows, flags, len(found.labels), *told)
 
 
 def _row(found: RadiusOutcomes, protocol: StrongProtocol) -> StrongAccuracy:

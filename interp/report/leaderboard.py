@@ -7,7 +7,7 @@ from pathlib import Path
 from interp.core.errors import InputError
 from interp.core.files import visible_files
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, radius_text
 from interp.evaluation import LeaderboardRow
 from interp.evaluation.leaderboard_row import FIRST, LAST
 from interp.report.record_format import read_object, read_record
@@ -71,18 +71,21 @@ def leaderboard(*folders: str | Path) -> Leaderboard:
 def in_order(rows: Sequence[LeaderboardRow]) -> Leaderboard:
     """The leaderboard of these rows."""
 
-    def place(row: LeaderboardRow) -> tuple[str, float, str]:
-        return row.facts.dataset, -(row.strong.value or 0.0), row.facts.name
+    def place(row: LeaderboardRow) -> tuple[str, str, float, float, str]:
+        return row.facts.dataset, row.norm, row.epsilon, -(row.strong.value or 0.0), row.facts.name
 
     return Leaderboard(tuple(sorted(rows, key=place)))
 
 
-def leaderboard_groups(board: Leaderboard) -> dict[tuple[str, str], list[LeaderboardRow]]:
-    """The rows by dataset and architecture, which tables and pictures compare."""
-    groups: dict[tuple[str, str], list[LeaderboardRow]] = {}
+def leaderboard_groups(board: Leaderboard) -> dict[str, list[LeaderboardRow]]:
+    """The rows that tables and pictures compare: those of a dataset, architecture and ball, by a title that names them."""
+    groups: dict[tuple[str, str, str, float], list[LeaderboardRow]] = {}
     for row in board.rows:
-        groups.setdefault((row.facts.dataset, row.facts.architecture), []).append(row)
-    return dict(sorted(groups.items()))
+        groups.setdefault((row.facts.dataset, row.facts.architecture, row.norm, row.epsilon), []).append(row)
+    return {
+        f"{dataset}, {architecture}, {norm} {radius_text(epsilon)}": rows
+        for (dataset, architecture, norm, epsilon), rows in sorted(groups.items())
+    }
 
 
 def shipped_rows() -> tuple[LeaderboardRow, ...]:

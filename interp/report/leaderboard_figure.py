@@ -25,7 +25,7 @@ FAR = 7
 def leaderboard_figure(board: Leaderboard) -> Figure:
     """Draw Kendall tau of the strongest attack on maps against the accuracy under the strongest attack on predictions.
 
-    A panel for each dataset, architecture and explanation of which there are two networks or more; the area of a marker
+    A panel for each dataset, architecture, ball and explanation of which there are two networks or more; the area of a marker
     grows with the clean accuracy, its colour says who trained the network, and its label by which method.
 
     Args:
@@ -68,8 +68,8 @@ def leaderboard_figure(board: Leaderboard) -> Figure:
 def compared(board: Leaderboard) -> list[tuple[str, str, list[LeaderboardRow]]]:
     """What there is to compare: a title, an explanation, and the rows of two networks or more that were attacked by it."""
     panels = [
-        (f"{dataset}, {architecture}: {name}", name, [row for row in rows if _tau(row, name) is not None])
-        for (dataset, architecture), rows in leaderboard_groups(board).items()
+        (f"{title}: {name}", name, [row for row in rows if _tau(row, name) is not None])
+        for title, rows in leaderboard_groups(board).items()
         for name in dict.fromkeys(moved.explanation for row in rows for moved in row.explanations)
     ]
     return [panel for panel in panels if len(panel[2]) > 1]

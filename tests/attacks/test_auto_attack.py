@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import data
-from interp.attacks import AutoAttack, AutoPGD, Square, accuracy, correct
+from interp.attacks import AutoAttack, AutoPGD, ProjectedGradientDescent, Square, accuracy, correct
 from interp.core.errors import InputError
 from interp.evaluation import sample_images
 from interp.models import load_model
@@ -84,6 +84,10 @@ def test_what_was_found_is_carried_to_larger_radii(curved, toy):
     small = dataclasses.replace(LINF, epsilon=0.1).run(curved, images, labels)
     large = dataclasses.replace(LINF, epsilon=0.2).run(curved, images, labels, starts=small.adversarial)
     assert (large.broken_by[small.broken & (small.broken_by != "clean")] == "carried").all()
+    # Also where the point carried on does more harm than the image, which is wrong as it came.
+    wrong = np.array([(labels[0] + 1) % 3, *labels[1:]])
+    harmful = ProjectedGradientDescent(epsilon=0.2, step_size=0.05, steps=10)(curved, images, wrong)
+    assert dataclasses.replace(LINF, epsilon=0.2).run(curved, images, wrong, starts=harmful).broken_by[0] == "clean"
     assert large.broken.sum() > small.broken.sum()
     assert (large.broken >= small.broken).all()
 

@@ -1,7 +1,7 @@
 """ROAR and KAR on data where one half of the image holds all there is to learn."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -198,6 +198,9 @@ def test_one_seed_tells_nothing_apart(model):
     )
     assert found.beats_random("roar", "left", 0.5) is None
     assert found.mean("roar", "left", 0.5).standard_error is None
+    assert "seed 4;" in found.caption
+    others = {replace(job, seed=7): value for job, value in found.accuracies.items()}
+    assert "seeds 4, 7;" in replace(found, seeds=(4, 7), accuracies={**found.accuracies, **others}).caption
     assert Retrained("roar", "left", 0.5, 4) in found.accuracies
 
 

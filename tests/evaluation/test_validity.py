@@ -323,6 +323,7 @@ def test_two_classes_are_attacked_without_the_ratio():
     images = np.random.RandomState(0).rand(10, 4, 4, 1).astype(np.float32)
     found = validity(model, images, np.argmax(model(images), -1), (0.1,), PROTOCOL)
     assert "then APGD-DLR" not in found.rows[0].accuracies
+    assert "starts, APGD-CE (100 steps)" in found.protocol
     assert "then Square" in found.rows[0].accuracies
 
 

@@ -1,5 +1,6 @@
 """The leaderboard: shipped rows and those of records, in order, as a table and as a picture; what is damaged is named."""
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -145,7 +146,7 @@ def test_labels_of_the_picture_cover_neither_each_other_nor_markers():
     figure = leaderboard_figure(crowded())
     figure.draw_without_rendering()
     [axes] = figure.axes
-    assert axes.get_title() == "mnist, small: cam"
+    assert axes.get_title() == "mnist, small, linf 0.3: cam"
     texts = [text for text in axes.texts if text.get_text()]
     assert sorted(text.get_text() for text in texts) == sorted(2 * [f"Method-{place}" for place in range(12)])
     renderer = figure.canvas.get_renderer()
@@ -165,7 +166,17 @@ def test_the_picture_shows_what_there_is_to_compare():
     figure = leaderboard_figure(in_order([WEAK, STRONG, POOLED]))
     # Integrated gradients of one of them have no figure, and the third network stands alone.
     [axes] = figure.axes
-    assert axes.get_title() == "mnist, small: cam"
+    assert axes.get_title() == "mnist, small, linf 0.3: cam"
     np.testing.assert_allclose(axes.collections[0].get_offsets(), [[0.8, 0.7], [0.2, 0.5]])
     with pytest.raises(InputError, match=r"interp\.leaderboard\(\)"):
         leaderboard_figure([WEAK])
+
+
+def test_rows_of_other_balls_are_not_compared():
+    others = [dataclasses.replace(WEAK, norm="l2", epsilon=1.5), dataclasses.replace(WEAK, epsilon=2 / 255)]
+    board = in_order([STRONG, *others, WEAK])
+    titles = ["mnist, small, l2 1.5", "mnist, small, linf 2/255", "mnist, small, linf 0.3"]
+    assert list(leaderboard.leaderboard_groups(board)) == titles
+    assert [row.epsilon for row in board.rows] == [1.5, 2 / 255, 0.3, 0.3]
+    [axes] = leaderboard_figure(board).axes
+    assert len(axes.collections[0].get_offsets()) == 2

@@ -1,8 +1,8 @@
 """What a card says of a network's limits: sentences that follow from its metadata and its row of the leaderboard."""
 
+from interp.core.tables import radius_text
 from interp.data import DatasetSpec
 from interp.evaluation import LeaderboardRow
-from results_pages.cells import radius_text
 from results_pages.network_tables import Trained
 
 # The profile of trainings as long as published ones.

@@ -15,12 +15,6 @@ def with_error(share: float, count: int) -> str:
     return f"{share:.3f} ± {(share * (1 - share) / count) ** 0.5:.3f}"
 
 
-def radius_text(epsilon: float) -> str:
-    """A radius as people write it: those of colour images over 255."""
-    level = 255 * epsilon
-    return f"{round(level)}/255" if 0 < epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
-
-
 def words(name: object) -> str:
     """The name of a method or measure as pages write it."""
     return str(name).replace("_", " ")

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from interp.core.files import replacing
-from interp.core.tables import NOTHING, markdown_table
+from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.evaluation import LeaderboardRow, MovedExplanation
 from interp.report.leaderboard import TASK, Leaderboard, in_order, leaderboard_groups, recorded_rows
 from interp.report.leaderboard_figure import compared, leaderboard_figure
-from results_pages.cells import plus_minus, radius_text
+from results_pages.cells import plus_minus
 from results_pages.evidence import Sources
 
 EMPTY = "No network has been measured yet."
@@ -29,8 +29,8 @@ def leaderboard(sources: Sources, picture: str) -> list[str]:
         return [EMPTY]
     shown = f"![Kendall tau of maps against accuracy, both under the strong protocols]({picture})"
     lines = [shown, ""] if compared(board) else []
-    for (dataset, architecture), rows in leaderboard_groups(board).items():
-        lines += [f"### {dataset}, {architecture}", "", *_tables(rows), ""]
+    for title, rows in leaderboard_groups(board).items():
+        lines += [f"### {title}", "", *_tables(rows), ""]
         folders = dict.fromkeys(Path(row.record or "").parent.as_posix() for row in rows)
         told = [*dict.fromkeys(row.measured for row in rows), f"records: {', '.join(folders)}, a file a network"]
         lines += [f"<small>{' / '.join(told)}</small>", ""]

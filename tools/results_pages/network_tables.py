@@ -9,9 +9,9 @@ from interp.core.files import visible_files
 from interp.core.json_fields import Count, Number, Share, read_fields
 from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
-from interp.core.tables import NOTHING, markdown_table
+from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.models.weight_file import weight_metadata
-from results_pages.cells import radius_text, with_error
+from results_pages.cells import with_error
 from results_pages.evidence import Sources
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from interp.core.argument_types import fraction
 from interp.core.errors import InputError, check_choice
-from interp.core.tables import NOTHING, markdown_table
+from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.report.record_format import field
-from results_pages.cells import plus_minus, radius_text, words
+from results_pages.cells import plus_minus, words
 from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 from results_pages.leaderboard_tables import leaderboard
 from results_pages.meanings import meaning
