@@ -72,10 +72,25 @@ def identify_model(model: keras.Model) -> str:
 
 
 def _layers(model: keras.Model) -> list[Any]:
-    """Kinds and activations of all layers: the same weights may stand in another network."""
+    """Kinds, activations and settings of all layers: the same weights may stand in another network."""
     found: list[Any] = []
     for layer in model.layers:
         inner = _layers(layer) if isinstance(layer, keras.Model) else []
         activation = getattr(layer, "activation", None)
-        found.append([type(layer).__name__, layer.name, getattr(activation, "__name__", None), inner])
+        found.append([type(layer).__name__, layer.name, getattr(activation, "__name__", None), _settings(layer), inner])
     return found
+
+
+def _settings(layer: keras.layers.Layer) -> dict[str, Any]:
+    """Settings of a layer that are numbers, words or lists of them, such as strides; none of a layer that does not tell them."""
+    try:
+        told = {} if isinstance(layer, keras.Model) else layer.get_config()
+    except NotImplementedError:
+        return {}
+    known = {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
+    return {
+        name: value
+        for name, value in sorted(known.items())
+        if name not in ("name", "trainable")
+        and all(isinstance(each, (bool, int, float, str)) for each in (value if isinstance(value, list) else [value]))
+    }

@@ -302,6 +302,19 @@ def test_private_settings_and_activations_tell_methods_apart(model):
         models.append(keras.Sequential(layers))
     models[1].set_weights(models[0].get_weights())
     assert identify_method(VanillaGradient(models[0])) != identify_method(VanillaGradient(models[1]))
+
+
+@pytest.mark.parametrize("setting", [{"strides": 2}, {"padding": "same"}, {"dilation_rate": 2}])
+def test_the_same_weights_under_other_settings_are_another_model(setting):
+    models = []
+    for changed in ({}, setting):
+        convolution = keras.layers.Conv2D(2, 3, name="convolution", **changed)
+        pooled = keras.layers.GlobalAveragePooling2D(name="pooled")
+        models.append(keras.Sequential([keras.Input((8, 8, 1)), convolution, pooled]))
+    models[1].set_weights(models[0].get_weights())
+    first, second = (identify_method(VanillaGradient(model)) for model in models)
+    assert first != second
+    assert first == identify_method(VanillaGradient(models[0]))
     assert Retrained("roar", "a", 0.1234567, 0).key() != Retrained("roar", "a", 0.1234568, 0).key()
 
 
