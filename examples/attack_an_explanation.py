@@ -27,14 +27,14 @@ model.fit(train.images, train.labels, epochs=25, batch_size=50, verbose=0)
 images, labels = test.images[:100], test.labels[:100]
 
 # Every pixel may change by 0.08; the attack pulls the 8 strongest positions of the map down. It does not hold the prediction, which
-# may change: what is said of the maps is said of the images that are still classified rightly.
+# may change: what is said of the maps is said of the images that are still classified correctly.
 attack = TopKInterpretation(epsilon=0.08, step_size=0.008, steps=40, k=8, interpretation="cam")
 attacked = attack(model, images, labels)
 
 maps = InterpretationMaps(name="cam")
 before, after = (maps(model, batch, labels[:, None])[:, 0] for batch in (images, attacked))
 same = correct(model, images, labels) & correct(model, attacked, labels)
-print(f"{same.sum()} of {len(labels)} images are classified rightly before and after the attack")
+print(f"{same.sum()} of {len(labels)} images are classified correctly before and after the attack")
 if not same.any():
     raise SystemExit("the attack changed every prediction, so nothing can be said of the maps: use a smaller epsilon")
 flat = [each[same].reshape(same.sum(), -1) for each in (before, after)]

@@ -56,7 +56,13 @@ def parser(task: TaskSpec | None = None, prog: str = SCRIPT) -> Parser:
     tasks = "\n".join(f"  {name:{width}s}  {spec.help}" for name, spec in TASKS.items())
     if task is None:
         made.epilog = f"tasks (--task TASK --help shows the options of one):\n{tasks}\n\n{made.epilog}"
-    made.add_argument("--task", metavar="TASK", required=True, default=argparse.SUPPRESS, help="task to run")
+    made.add_argument(
+        "--task",
+        metavar="TASK",
+        required=True,
+        default=argparse.SUPPRESS,
+        help="task to run; interp task takes its name alone",
+    )
     return made
 
 

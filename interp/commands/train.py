@@ -43,7 +43,10 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
     dataset: str | None = option(None, f"train on this dataset instead: {CHOICES}")
     profile: str = option("paper", "schedules; cpu takes minutes on two cores, smoke takes seconds", choices=PROFILES)
     epochs: int | None = option(
-        None, "epochs; ramp and rates scale with them", parse=whole_number(1), usual="the profile's"
+        None,
+        "epochs; ramp and rates scale with them",
+        parse=whole_number(1),
+        usual="the profile's; with --model 10 to 60 by the number of images",
     )
     norm: str = option(
         "linf", "norm of inner attacks; in l2 the radius depends on the kind of images", choices=THREAT_NORMS

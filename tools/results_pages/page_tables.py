@@ -98,9 +98,9 @@ def explanations(sources: Sources, family: str, measure: str) -> list[str]:
         columns = ("eps", "measure", "noise", "corner noise", "strongest attack", "standard error", "flags")
         for eps, of, noise, corner, strongest, error, flags in one.values(*columns):
             if of == title:
-                cells[f"eps {eps:.3g}: noise"] = f"{plus_minus(noise)}, {plus_minus(corner)}"
-                cells[f"eps {eps:.3g}: attack"] = plus_minus(strongest, error)
-                cells[f"eps {eps:.3g}: flagged"] = str(flags)
+                cells[f"eps {radius_text(eps)}: noise"] = f"{plus_minus(noise)}, {plus_minus(corner)}"
+                cells[f"eps {radius_text(eps)}: attack"] = plus_minus(strongest, error)
+                cells[f"eps {radius_text(eps)}: flagged"] = str(flags)
         rows.append((str(one.record["explanation"]).replace("_", " "), *one.labels, *cells.values()))
         names = tuple(cells)
     return [*markdown_table(("explanation", *WHO, *names), rows), "", small_caption(found)]
