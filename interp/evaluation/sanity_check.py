@@ -262,7 +262,7 @@ def _copy(model: keras.Model, few: tf.Tensor) -> tuple[keras.Model, list[tuple[s
         return outputs
 
     # The end of an adapted model is found in a graph.
-    recorded = tf.function(run, autograph=False)(few)
+    recorded = tf.function(run, autograph=False).get_concrete_function(few)(few)
     if not np.allclose(recorded, outputs, rtol=1e-3, atol=1e-4):
         raise InputError(
             f"Keras's copy of {type(model).__name__} computes something else: give it a get_config() that returns all of its settings"

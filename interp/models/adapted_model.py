@@ -47,14 +47,15 @@ class AdaptedModel(keras.Model):
         if not tf.executing_eagerly():
             return self._logits(inputs, bool(training))
         # Heads are found in graphs.
-        return keep_for(self, "logits", partial(_compile_logits, weakref.ref(self)))(inputs, bool(training))
+        make = partial(_compile_logits, weakref.ref(self), tuple(inputs.shape[1:]), bool(training))
+        return keep_for(self, ("logits", tuple(inputs.shape[1:]), bool(training)), make)(inputs)
 
     def _logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         return super().call(images, training=training)
 
 
-def _compile_logits(model: Callable[[], Any]) -> Any:
-    def run(images: tf.Tensor, training: bool) -> tf.Tensor:
+def _compile_logits(model: Callable[[], Any], shape: tuple[int, ...], training: bool) -> Any:
+    def run(images: tf.Tensor) -> tf.Tensor:
         return model()._logits(images, training)
 
-    return tf.function(run, autograph=False, reduce_retracing=True)
+    return tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([None, *shape]))

@@ -100,7 +100,7 @@ def _find(model: keras.Model) -> FoldedModel | None:
     shape = [side or ANY_SIDE for side in inputs[0].shape[1:]]
     images = tf.random.stateless_uniform([2, *shape], (0, 0))
     try:
-        results = tf.function(compare, autograph=False)(images)
+        results = tf.function(compare, autograph=False).get_concrete_function(images)(images)
     except Exception:
         # Whatever is wrong with the model is told by the call of the model itself.
         return None

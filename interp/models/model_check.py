@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.core.checks import check_logits, kind_of
-from interp.core.compiled import are_same, drop_dead_losses, keep_for, parts_of
+from interp.core.compiled import are_same, compile_for, drop_dead_losses, keep_for, parts_of
 from interp.core.errors import InputError
 from interp.models.model_graph import (
     LOGITS,
@@ -56,11 +56,10 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class _Traced:
-    """The facts of a model that had these parts, and its logits compiled where they must be cut out."""
+    """The facts of a model that had these parts."""
 
     parts: list[Any]
     facts: ModelFacts
-    cut: Any
 
 
 # Weak references: a model that is no longer used is freed.
@@ -121,10 +120,19 @@ def run_model(model: Any, images: tf.Tensor) -> Any:
 
 def run_for_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """Logits (n, K) in float32 of a checked `model`, which may end in a softmax or sigmoid, in inference mode."""
-    traced = _trace_once(model, tuple(images.shape[1:]))
-    if traced.facts.ends_in == LOGITS:
+    shape = tuple(images.shape[1:])
+    if _trace_once(model, shape).facts.ends_in == LOGITS:
         return tf.cast(run_model(model, images), tf.float32)
-    return traced.cut(images)
+    reference = weakref.ref(model)
+
+    def cut(images: tf.Tensor) -> tf.Tensor:
+        outputs = reference()(images, training=False)  # type: ignore[misc]
+        return tf.cast(find_logits(outputs)[0], tf.float32)
+
+    # The caller may be building a graph.
+    with tf.init_scope():
+        compiled = compile_for(model, "cut logits", cut, [tf.TensorSpec([None, *shape])])
+    return compiled(images)
 
 
 def find_facts(model: keras.Model) -> ModelFacts:
@@ -140,18 +148,11 @@ def _trace_once(model: keras.Model, shape: tuple[int | None, ...] | None) -> _Tr
     """What tracing `model` for images of this shape showed, as long as its parts are the same."""
     # A subclass may compute something else in its call.
     if type(model) is Network:
-        return _Traced([], ModelFacts(), None)
+        return _Traced([], ModelFacts())
     with _LOCK:
         parts, traced = parts_of(model), _TRACED.get(model)
         if traced is None or (shape is not None and not are_same(parts, traced.parts)):
-            reference = weakref.ref(model)
-
-            def cut(images: tf.Tensor) -> tf.Tensor:
-                outputs = reference()(images, training=False)  # type: ignore[misc]
-                return tf.cast(find_logits(outputs)[0], tf.float32)
-
-            compiled = tf.function(cut, autograph=False, reduce_retracing=True)
-            traced = _TRACED[model] = _Traced(parts, _trace(model, shape or ()), compiled)
+            traced = _TRACED[model] = _Traced(parts, _trace(model, shape or ()))
         return traced
 
 

@@ -1,5 +1,6 @@
 """The Keras network of the package: logits, features and the maps that explain them."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from interp.core.checks import check_images, check_labels, check_number
+from interp.core.compiled import compile_for, rows_like
 from interp.core.errors import InputError, check_choice
 from interp.core.path_gradients import mean_path_gradient, quadrature
 from interp.models.architectures import Conv, find_architecture
@@ -72,7 +74,6 @@ class Network(keras.Model):
         # The last convolution belongs to the tail when no nonlinearity follows it.
         self._tail_convolution = body.layers[-1] if isinstance(specification.layers[-1], Conv) else None
         self._depth = len(body.layers) - (self._tail_convolution is not None)
-        self._integrate = tf.function(self._integrate_block, reduce_retracing=True, autograph=False)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this network, for Keras to save."""
@@ -248,15 +249,16 @@ class Network(keras.Model):
         if activation is not None:
             check_choice("activation", activation, ACTIVATIONS)
         positions, weights = (tf.constant(part) for part in quadrature(rule, steps))
+        reference = weakref.ref(self)
+
+        def integrate(images: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor) -> Any:
+            network = reference()
+            return network._integrate_block(images, labels, positions, weights, chunk_size, activation)  # type: ignore[union-attr]
+
+        signature = rows_like((images, labels, positions, weights))
+        compiled = compile_for(self, ("integrated gradients", chunk_size, activation), integrate, signature)
         blocks = [
-            self._integrate(
-                images[first : first + chunk_size],
-                labels[first : first + chunk_size],
-                positions,
-                weights,
-                chunk_size,
-                activation,
-            )
+            compiled(images[first : first + chunk_size], labels[first : first + chunk_size], positions, weights)
             for first in range(0, images.shape[0], chunk_size)
         ]
         maps, gaps = (tf.concat(part, 0) for part in zip(*blocks, strict=True))

@@ -162,7 +162,8 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
 
     def rest(points: tf.Tensor, training: bool) -> Outputs:
         if tf.executing_eagerly():
-            return tf.function(lambda points: rest(points, training), autograph=False)(points)
+            compiled = tf.function(lambda points: rest(points, training), autograph=False)
+            return compiled.get_concrete_function(points)(points)
         outputs = model(points, training=training) if training or folded is None else folded(points)
         logits, _ = find_logits(outputs)
         end = None if facts.kernel is None else find_pooled_end(logits, training=training)

@@ -1,6 +1,7 @@
 """What is compiled for a model is shared, and freed with it."""
 
 import gc
+import logging
 import weakref
 
 import keras
@@ -12,7 +13,7 @@ from interp.attacks import ProjectedGradientDescent
 from interp.attributions import GradCAM, IntegratedGradients, SmoothGrad, VanillaGradient
 from interp.core import compiled
 from interp.core.compiled import keep_for
-from interp.models import adapt
+from interp.models import adapt, build_network
 from interp.models.model_check import run_for_logits
 
 L = keras.layers
@@ -148,3 +149,23 @@ def test_what_layers_compute_with_is_the_present_one(adapted, end):
     seen.append(check())
     assert np.abs(seen[0] - seen[1]).max() > 1e-3
     assert np.abs(seen[1] - seen[2]).max() > 1e-3
+
+
+@pytest.mark.integration
+def test_many_models_are_used_without_a_warning_of_retracing():
+    """TensorFlow counts the functions that come from one place in the code, whatever model they are of."""
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    tf.get_logger().addHandler(handler)
+    try:
+        for number in range(7):
+            model = keras.Sequential([keras.Input((8, 8, 3)), *make_model().layers, L.Softmax()])
+            for used in (model, adapt(model, scale="0..255")):
+                run_for_logits(used, tf.constant(IMAGES))
+                VanillaGradient(used)(IMAGES, LABELS)
+            network = build_network("small", (28, 28, 1), 3, seed=number)
+            network.integrated_gradients(np.zeros((1, 28, 28, 1), np.float32), np.array([0]), steps=2)
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert not [message for message in said if "retracing" in message]
