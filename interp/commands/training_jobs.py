@@ -58,8 +58,7 @@ def train_networks(
 def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJob:
     """The training of a recipe, whose file holds its metadata. Raises InputError."""
     if row.images is not None:
-        fewer = {split: splits[split].take(min(row.images, len(splits[split]))) for split in ("train", "validation")}
-        splits = {**splits, **fewer}
+        splits = {**splits, **{split: splits[split].few(row.images) for split in ("train", "validation")}}
     images = splits["train"]
     target = options.networks_dir / f"{row.name}.safetensors"
     started = {} if row.start is None else {"start": row.start}
@@ -180,7 +179,7 @@ def _maker(options: "TrainingOptions", data: Dataset) -> tuple[Callable[[], kera
 
 def _adapted(model: keras.Model, validation: Dataset, options: "TrainingOptions") -> models.Adaptation:
     """The model on the contract; of an untrained one, whose accuracy is no evidence, the scale is 0..1 unless its layers say another."""
-    few = validation.take(min(EVIDENCE, len(validation)))
+    few = validation.few(EVIDENCE)
     evidence = {} if ":" in (options.model or "") else {"images": np.asarray(few.images), "labels": few.labels}
     if type(model) is models.Network:
         return models.Adaptation(model, "0..1", "it is a network of this package")
