@@ -61,16 +61,16 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
         splits = {**splits, **{split: splits[split].few(row.images) for split in ("train", "validation")}}
     images = splits["train"]
     target = options.networks_dir / f"{row.name}.safetensors"
-    started = {} if row.start is None else {"start": row.start}
+    started = {} if row.start is None else {"start": row.start.name}
     began: dict[str, str] = {}
 
     def build() -> keras.Model:
         network = models.build_network(row.architecture, images.image_shape, images.classes, seed=options.seed)
         if row.start is not None:
-            file = target.with_name(f"{row.start}.safetensors")
+            file = target.with_name(f"{row.start.name}.safetensors")
             if not file.exists():
                 raise InputError(
-                    f"{row.name} starts with {row.start}, which is not in {target.parent}: train that first"
+                    f"{row.name} starts with {row.start.name}, which is not in {target.parent}: train that first"
                 )
             weights = models.load_model(file).get_weights()
             network.set_weights(weights)
