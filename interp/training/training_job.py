@@ -89,6 +89,7 @@ class TrainingJob:
             **self.said(),
             "data": self.data.source,
             "images": self.data.identity,
+            "validation_images": self.validation.identity,
         }
 
 

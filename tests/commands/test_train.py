@@ -101,6 +101,20 @@ def test_a_network_starts_with_the_weights_of_another(tmp_path, call, monkeypatc
 
 
 @pytest.mark.integration
+def test_a_finished_network_was_judged_on_the_same_validation_images(tmp_path, call):
+    arguments = [*SMOKE, "--only", "mnist_smallgap_normal", *command(tmp_path)[2:]]
+    assert call(main, arguments).returncode == 0
+    target = tmp_path / "networks" / "digits_smallgap_normal_1.safetensors"
+    network = interp.load_model(target)
+    made = dict(network.metadata)
+    interp.save_model(network, target, {**made, "validation_images": "others"})
+    assert "validation_images was 'others' and is 'scikit-learn digits" in call(main, arguments).stderr
+    del made["validation_images"]
+    interp.save_model(network, target, made)
+    assert "is there already" in call(main, arguments).stdout
+
+
+@pytest.mark.integration
 def test_training_in_l2_by_an_argument(tmp_path, call):
     """It has a file of its own, and its metadata and the records of its evaluation say the norm."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_adv", "--norm", "l2", *command(tmp_path)[2:]]
