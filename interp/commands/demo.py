@@ -106,6 +106,11 @@ def recipes(options: DemoOptions, images: int) -> list[Recipe]:
     ]
 
 
+def load_splits(options: DemoOptions) -> dict[str, Dataset]:
+    """The splits that all commands take, whatever the seed: else they would test a network of the demo on its training images."""
+    return {split: load(options.dataset, split, data_dir=options.data_dir) for split in SPLITS}
+
+
 def demo(options: DemoOptions) -> int:
     """Train, evaluate, draw and write; return the exit code."""
     from interp.commands.training_jobs import train_networks
@@ -115,7 +120,7 @@ def demo(options: DemoOptions) -> int:
     from interp.training.replicas import make_strategy
 
     began, out, measured = time.monotonic(), options.out, sections(options.epsilon)
-    splits = {split: load(options.dataset, split, data_dir=options.data_dir, seed=options.seed) for split in SPLITS}
+    splits = load_splits(options)
     sample_images(splits["test"], options.num_image, seed=options.seed)
     check_writable(out)
     print(f"{options.dataset}: {len(splits['train'])} training images, {splits['test'].source}")
@@ -142,7 +147,7 @@ def demo(options: DemoOptions) -> int:
             "attacks alone give an upper bound of robust accuracy."
         ],
     )
-    code = evaluate(asked, LoadedDatasets(options.data_dir, options.seed))
+    code = evaluate(asked, LoadedDatasets(options.data_dir))
     print(f"open it in a browser; this took {time.monotonic() - began:.0f} s")
     return code
 

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from interp.data.user_spec import usual_l2_radius
 from interp.evaluation.opened_network import load_file
 from interp.models.named_objects import build_by_function
 from interp.report import history_figure, note_source
+from interp.training.description import model_digest
 from interp.training.recipes import Recipe
 from interp.training.training_job import TrainedNetwork, TrainingJob, run_jobs
 
@@ -58,28 +60,37 @@ def train_networks(
 def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJob:
     """The training of a recipe, whose file holds its metadata. Raises InputError."""
     if row.images is not None:
-        fewer = {split: splits[split].take(min(row.images, len(splits[split]))) for split in ("train", "validation")}
-        splits = {**splits, **fewer}
+        splits = {**splits, **{split: splits[split].few(row.images) for split in ("train", "validation")}}
     images = splits["train"]
     target = options.networks_dir / f"{row.name}.safetensors"
-    started = {} if row.start is None else {"start": row.start}
-    began: dict[str, str] = {}
+    file = None if row.start is None else target.with_name(f"{row.start.name}.safetensors")
+
+    # Once a training, so that what is said is what is used; the file may be that of a training just before.
+    @cache
+    def start_weights() -> list[np.ndarray] | None:
+        return models.load_model(file).get_weights() if file is not None and file.exists() else None
+
+    def said() -> dict[str, Any]:
+        if file is None:
+            return {"augment": row.augment}
+        # Without the file, a network that is finished is as good as ever.
+        weights = start_weights()
+        known = {} if weights is None else {"start_weights": digest(weights)}
+        return {"augment": row.augment, "start": file.stem, **known}
 
     def build() -> keras.Model:
         network = models.build_network(row.architecture, images.image_shape, images.classes, seed=options.seed)
-        if row.start is not None:
-            file = target.with_name(f"{row.start}.safetensors")
-            if not file.exists():
+        if file is not None:
+            weights = start_weights()
+            if weights is None:
                 raise InputError(
-                    f"{row.name} starts with {row.start}, which is not in {target.parent}: train that first"
+                    f"{row.name} starts with {file.stem}, which is not in {target.parent}: train that first"
                 )
-            weights = models.load_model(file).get_weights()
             network.set_weights(weights)
-            began["start_weights"] = digest(weights)
         return network
 
     def write(network: keras.Model, metadata: dict[str, Any]) -> None:
-        metadata = {"dataset": row.dataset, **metadata, **began, "run": describe_run(asdict(options))}
+        metadata = {"dataset": row.dataset, **metadata, "run": describe_run(asdict(options))}
         if row.architecture == "simple_cnn":
             metadata["accuracy_per_class"] = _accuracy_per_class(splits["test"], network)
         _draw(target, options, metadata)
@@ -96,7 +107,7 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
         penalty_weight=row.penalty_weight,
         keeping=keeping_of(options, row.keep),
         settings={"augment": row.augment},
-        said={"augment": row.augment, **started},
+        said=said,
         read=lambda path: models.load_model(path).metadata,
         write=write,
     )
@@ -130,27 +141,36 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
     make, called = _maker(options, images)
     method = f"{objective.tag}{NORM_SUFFIXES[schedule.norm]}"
     target = options.networks_dir / f"{spec.prefix}_{called}_{method}_{schedule.epochs}.keras"
-    trained: list[keras.Model] = []
 
-    def build() -> keras.Model:
+    # The adapted model shares its layers with the user's, which is what is saved.
+    @cache
+    def made() -> tuple[keras.Model, models.Adaptation, str]:
         model = make()
         found = _adapted(model, splits["validation"], options)
         print(f"input scale of {called}: {found.scale}, as {found.reason}")
-        # The adapted model shares its layers with the user's, which is what is saved.
-        trained[:] = [model]
-        return found.model
+        return model, found, model_digest(model)
+
+    def said() -> dict[str, Any]:
+        _, found, its_digest = made()
+        given = {name: getattr(options, name) for name in ("augment", "model", "output", "batch_statistics")}
+        return {**given, "model_digest": its_digest, "input_scale": str(found.scale)}
+
+    def read(path: Path) -> dict[str, Any]:
+        metadata = parse_json(path.with_suffix(".json").read_text(encoding="utf-8"))
+        # Earlier versions did not say what they found.
+        return {name: value for name, value in metadata.items() if (name, value) != ("input_scale", AUTO)}
 
     def write(_: keras.Model, metadata: dict[str, Any]) -> None:
         metadata = {"dataset": spec.name, **metadata, "run": describe_run(asdict(options))}
         _draw(target, options, metadata)
         write_json(target.with_suffix(".json"), metadata)
         with tempfile.TemporaryDirectory() as folder:
-            trained[0].save(Path(folder) / target.name)
+            made()[0].save(Path(folder) / target.name)
             write_bytes(target, (Path(folder) / target.name).read_bytes())
 
     return TrainingJob(
         target=target,
-        build=build,
+        build=lambda: made()[1].model,
         objective=objective,
         schedule=schedule,
         data=images,
@@ -159,11 +179,8 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
         penalty_weight=options.penalty_weight,
         keeping=keeping_of(options, "last"),
         settings={"augment": options.augment, "batch_statistics": options.batch_statistics},
-        said={
-            **{name: getattr(options, name) for name in ("augment", "model", "batch_statistics")},
-            "input_scale": str(options.input_scale),
-        },
-        read=lambda path: parse_json(path.with_suffix(".json").read_text(encoding="utf-8")),
+        said=said,
+        read=read,
         write=write,
     )
 
@@ -180,7 +197,7 @@ def _maker(options: "TrainingOptions", data: Dataset) -> tuple[Callable[[], kera
 
 def _adapted(model: keras.Model, validation: Dataset, options: "TrainingOptions") -> models.Adaptation:
     """The model on the contract; of an untrained one, whose accuracy is no evidence, the scale is 0..1 unless its layers say another."""
-    few = validation.take(min(EVIDENCE, len(validation)))
+    few = validation.few(EVIDENCE)
     evidence = {} if ":" in (options.model or "") else {"images": np.asarray(few.images), "labels": few.labels}
     if type(model) is models.Network:
         return models.Adaptation(model, "0..1", "it is a network of this package")

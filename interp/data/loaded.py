@@ -5,12 +5,15 @@ from pathlib import Path
 
 from interp.data import Dataset, DatasetSpec, find_dataset
 
+# As `load` draws splits by default.
+SPLIT_SEED = 99
+
 
 class LoadedDatasets:
-    """Splits of datasets by name or path, from a directory of datasets; the `seed` draws those that are drawn."""
+    """Splits of datasets by name or path, from a directory of datasets; those that are drawn are drawn as for training."""
 
-    def __init__(self, data_dir: Path | None, seed: int = 99) -> None:
-        self._data_dir, self._seed = data_dir, seed
+    def __init__(self, data_dir: Path | None) -> None:
+        self._data_dir = data_dir
         self._tests: dict[DatasetSpec, Dataset] = {}
         self._identities: dict[tuple[DatasetSpec, str], str] = {}
 
@@ -18,7 +21,7 @@ class LoadedDatasets:
         """The test images of a dataset, which stay in memory. Raises InputError."""
         spec = find_dataset(dataset)
         if spec not in self._tests:
-            self._tests[spec] = spec.load("test", self._data_dir, self._seed)
+            self._tests[spec] = spec.load("test", self._data_dir, SPLIT_SEED)
         return self._tests[spec]
 
     def identities(self, dataset: str, splits: Sequence[str]) -> dict[str, str]:
@@ -26,6 +29,6 @@ class LoadedDatasets:
         spec = find_dataset(dataset)
         for split in splits:
             if (spec, split) not in self._identities:
-                found = self.test(dataset) if split == "test" else spec.load(split, self._data_dir, self._seed)
+                found = self.test(dataset) if split == "test" else spec.load(split, self._data_dir, SPLIT_SEED)
                 self._identities[spec, split] = found.identity
         return {split: self._identities[spec, split] for split in splits}

@@ -10,6 +10,8 @@ from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.data.pixels import ScaledPixels
 
+# Draws images that stand for all.
+FEW_SEED = 99
 SPLITS = ("train", "validation", "test")
 
 
@@ -119,3 +121,24 @@ class Dataset:
                 f"indices came in [{indices.min()}, {indices.max()}], {self.name} {self.split} has 0 to {len(self) - 1}"
             )
         return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def few(self, count: int) -> "Dataset":
+        """Take images that stand for all, also of a set that is sorted by class.
+
+        Args:
+            count: Number of images.
+
+        Returns:
+            A Dataset of so many images, or of all where there are fewer: always the same ones, in their order. Bytes on disk stay there.
+
+        Raises:
+            InputError: The number is below 1.
+        """
+        if count >= len(self):
+            return self
+        if count < 1:
+            raise InputError(f"{count} images were asked for, expected at least 1")
+        rows = np.sort(np.random.RandomState(FEW_SEED).permutation(len(self))[:count])
+        images = self.images
+        chosen = images.rows(rows) if isinstance(images, ScaledPixels) else images[rows]
+        return replace(self, images=chosen, labels=self.labels[rows])

@@ -1,6 +1,6 @@
 """Random changes of training images: crops and flips, or layers of Keras."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -12,6 +12,8 @@ from interp.training.model_state import draw_from, seed_states
 Augmentation = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 PADDING = 4
+# So far outside of [0, 1] are pixels of images, on average, whose range is another one.
+MOST_OUTSIDE = 1.0
 
 
 def crop_and_flip(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
@@ -41,16 +43,44 @@ def find_augmentation(augment: "bool | keras.layers.Layer") -> Augmentation:
             "keras.Sequential([keras.layers.RandomFlip('horizontal'), keras.layers.RandomRotation(0.05)])"
         )
 
+    _check_ranges(augment)
+
     def apply(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
         if not augment.built:
             augment(images[:1], training=True)
         draw_from(seed_states(augment), seed)
-        changed = np.clip(np.asarray(augment(images, training=True), np.float32), 0, 1)
-        if changed.shape != images.shape or not np.isfinite(changed).all():
+        made = np.asarray(augment(images, training=True), np.float32)
+        changed = np.clip(made, 0, 1)
+        # Brightness and noise leave the range by a little; what is not finite, or scaled to bytes, by far.
+        if changed.shape != images.shape or not np.abs(made - changed).mean() < MOST_OUTSIDE:
             raise InputError(
-                f"augment made images of shape {changed.shape} from {images.shape}, or such that are not finite: give layers that keep the "
-                "shape, and scale nothing, as images are in [0, 1]"
+                f"augment made images of shape {changed.shape} from {images.shape}, or such that are not finite or far outside of [0, 1]: "
+                "give layers that keep the shape and the range"
             )
         return changed
 
     return apply
+
+
+def _check_ranges(augment: keras.layers.Layer) -> None:
+    """Raise InputError for a layer, or one inside of it, that takes images in another range than [0, 1]."""
+    for layer in _layers(augment):
+        low, high = getattr(layer, "value_range", None) or (0, 1)
+        if (low, high) != (0, 1):
+            raise InputError(
+                f"the layer {layer.name} of augment takes images in [{low:g}, {high:g}], and they are in [0, 1]: make it with "
+                f"keras.layers.{type(layer).__name__}(..., value_range=(0, 1))"
+            )
+
+
+def _layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """A layer and all that it holds, in lists too, from the outside to the inside."""
+    waiting, seen = [layer], set[int]()
+    while waiting:
+        layer = waiting.pop(0)
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        yield layer
+        held = [each if isinstance(each, (list, tuple)) else [each] for each in vars(layer).values()]
+        waiting += [each for values in held for each in values if isinstance(each, keras.layers.Layer)]

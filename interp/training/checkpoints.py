@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,8 +157,9 @@ class CheckpointFolder:
         return sorted(int(match[1]) for match in found if match)
 
 
-def check_arguments(what: str, saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise an InputError that names the differences when `what` was made with other arguments."""
+def check_arguments(what: str, saved: Mapping[str, Any], now: Mapping[str, Any], may_lack: Sequence[str] = ()) -> None:
+    """Raise an InputError that names the differences when `what` was made with other arguments; what it `may_lack` need not be said."""
+    now = {name: value for name, value in now.items() if name in saved or name not in may_lack}
     saved, now = _flat(saved), _flat(json.loads(json.dumps(now)))
     different = [
         f"{name} was {saved.get(name)!r} and is {now.get(name)!r}"
@@ -171,7 +172,7 @@ def check_arguments(what: str, saved: dict[str, Any], now: dict[str, Any]) -> No
         )
 
 
-def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings as dotted names, so that a difference names what differs and no more."""
     flat: dict[str, Any] = {}
     for name, value in arguments.items():

@@ -66,7 +66,7 @@ class CpuSchedule:
             row,
             schedule=schedule,
             penalty_weight=self.penalty_weights.get(row.objective, row.penalty_weight),
-            start=self.shorten(replace(row, objective=started)).name if started else None,
+            start=self.shorten(replace(row, objective=started)) if started else None,
         )
 
 
@@ -131,7 +131,7 @@ def with_profile(row: Recipe, profile: str) -> Recipe:
     if profile == "smoke":
         images, batch = SMOKE if math.prod(find_dataset(row.dataset).shape) <= SMALL_IMAGE else SMOKE_LARGE
         fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=batch)
-        return replace(row, schedule=fewer, images=images)
+        return replace(row, schedule=fewer, images=images, start=row.start and with_profile(row.start, profile))
     return row
 
 
@@ -139,7 +139,7 @@ def on_dataset(row: Recipe, dataset: str) -> Recipe:
     """Return the recipe on another dataset, its schedule scaled to that dataset's size. Raises InputError for an unknown one."""
     old, new = find_dataset(row.dataset), find_dataset(dataset)
     schedule = _scaled(row.schedule, new.training_images / old.training_images)
-    start = row.start and f"{new.prefix}{row.start.removeprefix(row.dataset)}"
+    start = row.start and on_dataset(row.start, dataset)
     return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule, start=start)
 
 
@@ -151,6 +151,7 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     """
     if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm:
         return row
+    row = replace(row, start=row.start and with_norm(row.start, norm))
     if row.method.attack is None and not row.method.near:
         return row
     if row.variant:
@@ -181,7 +182,8 @@ def attacked_in(norm: str, rows: list[Recipe]) -> list[Recipe]:
 
 def for_epochs(row: Recipe, epochs: int) -> Recipe:
     """The recipe with another number of epochs; the ramp and the steps of the rates shrink or grow with it."""
-    return replace(row, schedule=replace(_scaled(row.schedule, epochs / row.schedule.epochs), epochs=epochs))
+    schedule = replace(_scaled(row.schedule, epochs / row.schedule.epochs), epochs=epochs)
+    return replace(row, schedule=schedule, start=row.start and for_epochs(row.start, epochs))
 
 
 def _scaled(schedule: Schedule, factor: float) -> Schedule:

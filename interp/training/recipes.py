@@ -51,8 +51,8 @@ class Recipe:
     augment: bool = False
     # At most so many training images (default: all).
     images: int | None = None
-    # The network of the same directory whose weights it starts with (default: random ones).
-    start: str | None = None
+    # The network of the same directory whose weights it starts with (default: random ones); options change both alike.
+    start: "Recipe | None" = None
     # Which epoch's weights the file gets.
     keep: str = "last"
     # Steepness of the softplus whose derivative stands in for ReLU's in maps that are gradients (default: the usual one).

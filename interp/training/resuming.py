@@ -1,6 +1,6 @@
 """Where a training stands, and how it gets back there from a checkpoint."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,14 +11,13 @@ from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
 from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
+from interp.training.description import SAID_SINCE
 from interp.training.kept_weights import KeptWeights
 from interp.training.training_errors import TrainingDiverged
 
 Measures = dict[str, float]
 # Before the weights of the best epoch.
 KEPT = "kept/"
-# Of the arguments of a training, those that say which images it is of.
-IMAGES = ("images", "validation_images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +31,7 @@ class Checkpointing:
         resume: Whether the training goes on from the newest checkpoint; else those that are there are removed.
         writer: Whether this process writes: one of several does.
         warn: Called with a line for each damaged checkpoint.
+        network: What else makes the network, as JSON values by name: a training goes on only where it is the same.
 
     Raises:
         InputError: An argument is not as described.
@@ -43,9 +43,11 @@ class Checkpointing:
     resume: bool = True
     writer: bool = True
     warn: Callable[[str], None] = print
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_instance("the folder of checkpoints", self.folder, CheckpointFolder, "CheckpointFolder(path)")
+        check_instance("network", self.network, Mapping, "{'start': 'mine_adv'}")
         check_number("every_seconds", self.every_seconds, minimum=0)
         if self.every_steps is not None:
             check_number("every_steps", self.every_steps, minimum=1, whole=True)
@@ -145,9 +147,7 @@ def restore_position(
     checkpoint = checkpointing.folder.load_newest(checkpointing.warn, position_of)
     if checkpoint is None:
         return Position()
-    # Checkpoints of before they said which images they are of are gone on with.
-    known = {name: value for name, value in arguments.items() if name in checkpoint.arguments or name not in IMAGES}
-    check_arguments("the checkpoint", checkpoint.arguments, known)
+    check_arguments("the checkpoint", checkpoint.arguments, arguments, SAID_SINCE)
     state = _state(model, optimizer)
     best = {name: values for name, values in sorted(checkpoint.arrays.items()) if name.startswith(KEPT)}
     expected = {**state, **_by_place(model.variables if best else [])}

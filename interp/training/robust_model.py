@@ -39,6 +39,12 @@ UNUSED = {
 }
 
 
+def _batches(optimizer: keras.Optimizer) -> Any:
+    """The variable that counts an optimizer's batches: with gradient_accumulation_steps, its `iterations` count only every n-th."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return next(variable for variable in inner.variables if variable.name == "iteration")
+
+
 @keras.saving.register_keras_serializable(package="interp")
 class RobustModel(keras.Model):
     """Any Keras model as one whose `fit` minimises a training objective of this package; it predicts as that model does.
@@ -223,7 +229,7 @@ class RobustModel(keras.Model):
         """
         images, labels, weights = unpack(data)
         images, labels = self._guard.checked(images, labels)
-        step = tf.cast(self.optimizer.iterations, tf.int64)
+        step = tf.cast(_batches(self.optimizer), tf.int64)
         first, last = self.schedule.ramp
         # As Schedule.radius, in the graph.
         reached = tf.cast(step - first, tf.float32) / max(last - first, 1)
@@ -267,7 +273,7 @@ class RobustModel(keras.Model):
         return self(self._guard.checked(images)[0], training=False)
 
     def _steps(self) -> int:
-        return int(self.optimizer.iterations)
+        return int(_batches(self.optimizer))
 
     def _measure(
         self,

@@ -8,6 +8,7 @@ from interp.attacks.classification import cross_entropy, log_odds_against
 from interp.core.errors import InputError
 from interp.core.path_gradients import path_gradients, quadrature
 from interp.discrepancy import class_weights, softmax_weighted_discrepancy, true_class_discrepancy
+from interp.models.piecewise_linear import is_piecewise_linear
 from interp.training.views import Pair
 
 Term = Callable[[Pair], tf.Tensor]
@@ -68,26 +69,30 @@ def logit_attribution(pair: Pair) -> tf.Tensor:
     def scores(points: tf.Tensor, _: tf.Tensor) -> list[tf.Tensor]:
         return tf.unstack(pair.attacked.logits_along(points), axis=-1)
 
-    norms = _attribution_norms(pair, scores, piecewise_constant=True)
+    norms = _attribution_norms(pair, scores, of_logits=True)
     return tf.reduce_sum(class_weights(pair.attacked.logits, pair.labels) * norms, -1)
 
 
 def _attribution_norms(
-    pair: Pair, scores: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]], *, piecewise_constant: bool = False
+    pair: Pair, scores: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]], *, of_logits: bool = False
 ) -> tf.Tensor:
     """l1 norms (n, scores) of the integrated gradients of the scores along x to x'.
 
-    The gradient of a logit of a ReLU network is `piecewise_constant` in the image: while an attack searches the image, it need
-    not be differentiated again, which would give the same at twice the cost.
+    The gradient `of_logits` of a ReLU network is piecewise constant in the image: while an attack searches the image, it need not be
+    differentiated again, which would give the same at twice the cost.
     """
     positions, weights = tf.constant(PATH_POSITIONS), tf.constant(PATH_WEIGHTS)
     # Along the lifted path, so that the first convolution is passed once each way and not at every point.
     means = path_gradients(scores, pair.clean.lifted, pair.attacked.lifted, positions, weights)
     end = pair.attacked.points
-    gradients = [pair.attacked.forward.pull_back(end, mean) for mean in means]
-    if piecewise_constant and pair.searching:
-        gradients = [tf.stop_gradient(gradient) for gradient in gradients]
     way = end - pair.clean.points
+    gradients = [pair.attacked.forward.pull_back(end, mean) for mean in means]
+    if (
+        of_logits
+        and pair.searching
+        and is_piecewise_linear(pair.attacked.forward.model, tuple(pair.attacked.forward.leave(end).shape[1:]))
+    ):
+        gradients = [tf.stop_gradient(gradient) for gradient in gradients]
     return tf.stack([tf.reduce_sum(tf.abs(way * gradient), (1, 2, 3)) for gradient in gradients], -1)
 
 

@@ -19,7 +19,7 @@ from interp.data.user_spec import usual_radii
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
 from interp.training.batches import made_ahead
-from interp.training.description import SCHEDULE, describe, describe_choices, describe_model_and_data
+from interp.training.description import SCHEDULE, describe, describe_choices, describe_model_and_data, layers_digest
 from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty
@@ -177,6 +177,7 @@ def train(
     if checkpointing is not None:
         # Hundreds of short trainings keep nothing, and need not know their images apart.
         arguments |= {"images": data.identity, "validation_images": None if validation is None else validation.identity}
+        arguments["network"] = {"layers": layers_digest(model), **checkpointing.network}
     kept = KeptWeights(model, optimizer, keeping)
     position = restore_position(checkpointing, model, optimizer, arguments, kept)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))

@@ -15,7 +15,7 @@ from interp.core.errors import InputError
 from interp.core.files import locked
 from interp.data import Dataset
 from interp.training.checkpoints import CheckpointFolder, check_arguments
-from interp.training.description import UNUSUAL, describe, describe_keeping
+from interp.training.description import SAID_SINCE, UNUSUAL, describe, describe_keeping
 from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective
 from interp.training.progress_bar import training_bar
@@ -46,7 +46,7 @@ class TrainingJob:
         penalty_weight: Of the second term of the objective.
         keeping: Which weights are kept, and when the training ends early.
         settings: Further arguments of `train`, by name.
-        said: Further values that describe the training in the metadata, and must be the same where it goes on.
+        said: Returns further values that describe the training in the metadata, and must be the same where it goes on.
         read: Returns the metadata of a finished file.
         write: Writes the trained model with its metadata to the target.
     """
@@ -61,7 +61,7 @@ class TrainingJob:
     penalty_weight: float | None = None
     keeping: Keeping = field(default_factory=Keeping)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    said: Mapping[str, Any] = field(default_factory=dict)
+    said: Callable[[], Mapping[str, Any]] = dict
     read: Callable[[Path], Mapping[str, Any]]
     write: Callable[[keras.Model, dict[str, Any]], None]
 
@@ -81,14 +81,15 @@ class TrainingJob:
         return CheckpointFolder(self.folder / "checkpoints")
 
     def description(self) -> dict[str, Any]:
-        """What makes the network, for its metadata."""
+        """What makes the network, for its metadata. Raises InputError."""
         return {
             **describe(self.objective, self.schedule, self.seed, self.penalty_weight),
             "augment": False,
             **describe_keeping(self.keeping),
-            **self.said,
+            **self.said(),
             "data": self.data.source,
             "images": self.data.identity,
+            "validation_images": self.validation.identity,
         }
 
 
@@ -136,9 +137,9 @@ def _run(job: TrainingJob, label: str, stop: StopRequest, chief: bool, resume: b
     # With checkpoints about, a training goes on, or its last files are written once more.
     if resume and job.target.exists() and checkpoints.is_empty():
         made = job.read(job.target)
-        # Networks of before their files said of which images they are, are of those of the same source.
-        known = {name: value for name, value in description.items() if name in made or name != "images"}
-        check_arguments(str(job.target), {name: made.get(name) for name in {*known, *UNUSUAL}}, known)
+        # Files hold more than what is compared: how the training went, and on which machine.
+        compared = {name: value for name, value in made.items() if name in {*description, *UNUSUAL}}
+        check_arguments(str(job.target), compared, description, SAID_SINCE)
         if not _is_finished(made):
             raise InputError(
                 f"{job.target} does not say how its training went: move it away, or --no-resume to train it anew"
@@ -169,7 +170,9 @@ def _run(job: TrainingJob, label: str, stop: StopRequest, chief: bool, resume: b
             seed=job.seed,
             penalty_weight=job.penalty_weight,
             keeping=job.keeping,
-            checkpointing=Checkpointing(folder=checkpoints, resume=resume, writer=chief, warn=_warn),
+            checkpointing=Checkpointing(
+                folder=checkpoints, resume=resume, writer=chief, warn=_warn, network=job.said()
+            ),
             stop=stop,
             report=report,
             **job.settings,

@@ -23,7 +23,7 @@ def validate(
     *,
     images: int = VALIDATION_IMAGES,
 ) -> dict[str, float]:
-    """Accuracy on the validation images, and on `images` of them under attack."""
+    """Accuracy on the validation images, and on `images` of them, always the same, under attack."""
     if validation is None:
         return {}
     size = min(250, forward_batch(validation.image_shape))
@@ -36,7 +36,7 @@ def validate(
     measures = {"validation_accuracy": float(np.concatenate(right).mean())}
     if attack is not None:
         attacked = attack_batch(validation.image_shape)
-        few = validation.take(min(images, len(validation)))
+        few = validation.few(images)
         measures["validation_robust_accuracy"] = accuracy(
             model, attack(model, few.images, few.labels, batch_size=attacked), few.labels, batch_size=size
         )

@@ -8,7 +8,8 @@ import time
 import pytest
 
 import interp
-from interp.commands.demo import main
+from interp import data
+from interp.commands.demo import DemoOptions, load_splits, main
 
 
 def run(*arguments):
@@ -45,6 +46,15 @@ def test_a_short_run_writes_everything(tmp_path):
         "selectivity",
     ):
         assert said in text
+
+
+@pytest.mark.parametrize("seed", [1, 99])
+def test_other_commands_do_not_test_its_networks_on_their_training_images(seed):
+    """They load the digits without a seed; that of the demo is of weights, order and attacks."""
+    splits = load_splits(DemoOptions(seed=seed))
+    tested = {image.tobytes() for image in data.load("digits", "test").images}
+    assert not tested & {image.tobytes() for image in splits["train"].images}
+    assert splits["test"].identity == data.load("digits", "test").identity
 
 
 def test_bad_input_in_a_process_of_its_own():

@@ -51,21 +51,67 @@ def test_a_network_its_picture_and_its_logs(tmp_path, call):
     assert "seed was 99 and is 3" in other.stderr
 
 
+@pytest.fixture
+def stopped(monkeypatch):
+    """Inside, a run of train.py stops after its first step."""
+
+    @contextlib.contextmanager
+    def stopping():
+        stop = signals.StopRequest()
+        stop.signal = signal.SIGTERM
+        with monkeypatch.context() as patch:
+            patch.setattr(training_job, "stop_requests", lambda: contextlib.nullcontext(stop))
+            yield
+
+    return stopping
+
+
 @pytest.mark.slow
-def test_a_network_starts_with_the_weights_of_another(tmp_path, call, monkeypatch):
-    first, second = (row for row in recipes(1) if row.name in ("mnist_smallgap_normal_100", "mnist_smallgap_int_100"))
-    started = replace(second, start="mnist_smallgap_normal_1", schedule=first.schedule)
+def test_a_network_starts_with_the_weights_of_another(tmp_path, call, monkeypatch, stopped):
+    """And goes on, or counts as finished, only where that is still the same."""
+    first, second = (
+        row for row in recipes(1) if row.name in ("mnist_smallgap_normal_100", "mnist_smallgap_intone_100")
+    )
+    started = replace(second, objective="normal", variant="_on", start=first)
     monkeypatch.setattr("interp.commands.train.recipes", lambda number: [first, started])
-    arguments = [*SMOKE, *command(tmp_path)[2:], "--only", "mnist_smallgap_int"]
+    everything = [*SMOKE, *command(tmp_path)[2:]]
+    name, arguments = "digits_smallgap_normal_on_1", [*everything, "--only", "digits_smallgap_normal_on_1"]
     result = call(main, arguments)
     assert result.returncode == 2
-    assert "digits_smallgap_int_1 starts with digits_smallgap_normal_1" in result.stderr
-    assert call(main, [*SMOKE, *command(tmp_path)[2:]]).returncode == 0
-    folder = tmp_path / "networks"
-    metadata = interp.load_model(folder / "digits_smallgap_int_1.safetensors").metadata
-    assert metadata["start"] == "digits_smallgap_normal_1"
-    weights = interp.load_model(folder / "digits_smallgap_normal_1.safetensors").get_weights()
-    assert metadata["start_weights"] == digest(weights)
+    assert f"{name} starts with digits_smallgap_normal_1" in result.stderr
+    assert call(main, [*everything, "--only", "digits_smallgap_normal_1"]).returncode == 0
+    start = tmp_path / "networks" / "digits_smallgap_normal_1.safetensors"
+    original, weights = start.read_bytes(), interp.load_model(start).get_weights()
+    with stopped():
+        assert "stopped after step 1 of 4" in call(main, arguments).stderr
+    other = interp.models.build_network("small", (28, 28, 1), 10, seed=7)
+    interp.save_model(other, start)
+    refused = f"network.start_weights was {digest(weights)!r} and is {digest(other.get_weights())!r}"
+    assert refused in call(main, arguments).stderr
+    start.write_bytes(original)
+    assert call(main, everything).returncode == 0
+    metadata = interp.load_model(tmp_path / "networks" / f"{name}.safetensors").metadata
+    assert (metadata["start"], metadata["start_weights"]) == ("digits_smallgap_normal_1", digest(weights))
+    interp.save_model(other, start)
+    assert "start_weights was" in call(main, arguments).stderr
+    start.unlink()
+    assert "is there already" in call(main, arguments).stdout
+    monkeypatch.setattr("interp.commands.train.recipes", lambda number: [first, replace(started, start=None)])
+    assert "start was 'digits_smallgap_normal_1' and is None" in call(main, arguments).stderr
+
+
+@pytest.mark.integration
+def test_a_finished_network_was_judged_on_the_same_validation_images(tmp_path, call):
+    arguments = [*SMOKE, "--only", "mnist_smallgap_normal", *command(tmp_path)[2:]]
+    assert call(main, arguments).returncode == 0
+    target = tmp_path / "networks" / "digits_smallgap_normal_1.safetensors"
+    network = interp.load_model(target)
+    made = dict(network.metadata)
+    interp.save_model(network, target, {**made, "validation_images": "others"})
+    assert "validation_images was 'others' and is 'scikit-learn digits" in call(main, arguments).stderr
+    del made["validation_images"]
+    interp.save_model(network, target, made)
+    assert "is there already" in call(main, arguments).stdout
 
 
 @pytest.mark.integration

@@ -1,7 +1,9 @@
 """`train.py --model`: models and images of a user's."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from interp import data
 from interp.attacks import ProjectedGradientDescent, accuracy
 from interp.commands.train import main
 from interp.models import adapt, load_model
+from interp.training import signals, training_job
 
 L = keras.layers
 SCRIPT = Path(__file__).parents[2] / "train.py"
@@ -124,6 +127,45 @@ def test_a_file_is_trained_on_and_stays_a_plain_model(here, tmp_path, call):
     assert [layer.name for layer in trained.layers] == [layer.name for layer in model.layers]
     assert np.abs(trained.layers[-1].kernel - model.layers[-1].kernel).max() > 0
     assert json.loads((tmp_path / "networks" / "photos_mine_trades_2.json").read_text())["penalty_weight"] == 2
+
+
+def flat_model(seed, activation="relu"):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [keras.Input((28, 28, 1)), L.Flatten(), L.Dense(8, activation=activation), L.Dropout(0.1), L.Dense(10)]
+    )
+
+
+@pytest.mark.integration
+def test_a_training_goes_on_with_the_same_model_and_scale_alone(tmp_path, call, monkeypatch):
+    file = tmp_path / "mine.keras"
+    line = ["--model", file, "--dataset", "digits", "--method", "normal", "--epochs", "1"]
+    line = list(map(str, [*line, "--networks-dir", tmp_path / "networks", "--pictures-dir", tmp_path / "pictures"]))
+    scaled = [*line, "--input-scale", "0..1"]
+    flat_model(1).save(file)
+    stop = signals.StopRequest()
+    stop.signal = signal.SIGTERM
+    with monkeypatch.context() as patch:
+        patch.setattr(training_job, "stop_requests", lambda: contextlib.nullcontext(stop))
+        assert "stopped after step 1 of" in call(main, scaled).stderr
+    result = call(main, [*line, "--input-scale", "0..255"])
+    assert (result.returncode, "network.input_scale was '0..1' and is '0..255'" in result.stderr) == (2, True)
+    flat_model(2).save(file)
+    assert "network.model_digest was" in call(main, scaled).stderr
+    # Saved once more, with other names of layers.
+    flat_model(1).save(file)
+    result = call(main, scaled)
+    assert result.returncode == 0, result.stderr
+    assert "is there already" in call(main, scaled).stdout
+    target = tmp_path / "networks" / "digits_mine_normal_1.json"
+    made = json.loads(target.read_text())
+    assert (made["input_scale"], made["output"]) == ("0..1", None)
+    flat_model(1, "tanh").save(file)
+    assert "; model_digest was" in call(main, scaled).stderr.replace("arguments: ", "; ")
+    # What earlier versions wrote.
+    of_before = {name: value for name, value in made.items() if name not in ("model_digest", "output")}
+    target.write_text(json.dumps({**of_before, "input_scale": "auto"}))
+    assert "is there already" in call(main, scaled).stdout
 
 
 @pytest.mark.parametrize(

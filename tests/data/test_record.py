@@ -92,6 +92,19 @@ def test_a_record_of_scaled_pixels_takes_the_first_without_loading(stored: np.nd
     np.testing.assert_array_equal(toy.take([4, 0]).images, toy.images[[4, 0]])
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_few_stand_for_all(stored: np.ndarray, on_disk: bool, refuses: Any) -> None:
+    toy = record(images=ScaledPixels(stored)) if on_disk else record()
+    assert toy.few(5) is toy.few(7) is toy
+    few = toy.few(3)
+    assert isinstance(few.images, ScaledPixels) == on_disk
+    rows = np.sort(np.random.RandomState(99).permutation(5)[:3])
+    assert list(rows) != [0, 1, 2]
+    np.testing.assert_array_equal(few.images[:], toy.images[rows])
+    np.testing.assert_array_equal(few.labels, toy.labels[rows])
+    refuses(lambda: toy.few(0), "expected at least 1")
+
+
 @pytest.mark.parametrize("pixels", [np.zeros((2, 2, 2, 1), np.float32), np.zeros((2, 2), np.uint8), [1]])
 def test_scaled_pixels_refuse_anything_but_bytes(refuses: Any, pixels: Any) -> None:
     refuses(lambda: ScaledPixels(pixels), "expected uint8")

@@ -1,8 +1,24 @@
 """Random crops and flips."""
 
+import keras
 import numpy as np
+import pytest
 
-from interp.training.augmentation import crop_and_flip
+from interp.core.errors import InputError
+from interp.training.augmentation import crop_and_flip, find_augmentation
+
+L = keras.layers
+
+
+class Holding(L.Layer):
+    """A user's own layer around another."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, images, training=False):
+        return self.inner(images, training=training)
 
 
 def test_every_result_is_a_shifted_or_mirrored_image():
@@ -23,3 +39,43 @@ def test_the_draw_follows_seed_and_step():
     images = np.random.RandomState(0).rand(4, 6, 6, 1).astype(np.float32)
     np.testing.assert_array_equal(crop_and_flip(images, (1, 2)), crop_and_flip(images, (1, 2)))
     assert not np.array_equal(crop_and_flip(images, (1, 2)), crop_and_flip(images, (1, 3)))
+
+
+RANGED = {
+    "RandomBrightness": L.RandomBrightness(0.1),
+    "RandomContrast": L.RandomContrast(0.1),
+    "RandomColorJitter": L.RandomColorJitter(brightness_factor=0.1),
+    "RandAugment": L.RandAugment(),
+}
+
+
+@pytest.mark.parametrize("name", RANGED)
+@pytest.mark.parametrize(
+    "around", [lambda layer: layer, lambda layer: keras.Sequential([L.RandomFlip(), layer]), Holding]
+)
+def test_layers_for_bytes_are_refused_wherever_they_stand(name, around):
+    with pytest.raises(InputError, match=rf"in \[0, 255\].*keras.layers.{name}\(..., value_range=\(0, 1\)\)"):
+        find_augmentation(around(RANGED[name]))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        L.RandomBrightness(0.1, value_range=(0, 1)),
+        L.RandomColorJitter(value_range=(0.0, 1.0), brightness_factor=0.1),
+        L.Pipeline([L.RandomFlip(), L.RandomContrast(0.1, value_range=[0, 1])]),
+        L.GaussianNoise(0.1),
+    ],
+)
+def test_layers_for_images_in_0_to_1_are_taken(layer):
+    images = np.random.RandomState(0).rand(8, 6, 6, 3).astype(np.float32)
+    found = find_augmentation(layer)(images, (1, 2))
+    assert 0 <= found.min() < found.max() <= 1
+    # Not black and white.
+    assert ((found > 0.05) & (found < 0.95)).mean() > 0.5
+
+
+def test_layers_that_scale_are_refused():
+    images = np.random.RandomState(0).rand(8, 6, 6, 3).astype(np.float32)
+    with pytest.raises(InputError, match=r"far outside of \[0, 1\]: give layers that keep the shape and the range"):
+        find_augmentation(L.Rescaling(255))(images, (1, 2))

@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 
+import keras
 import numpy as np
 import pytest
 
 from interp import data
 from interp.core.errors import InputError
-from interp.models import build_network
-from interp.training import Checkpointing, Schedule, find_objective, train
+from interp.models import adapt, build_network
+from interp.training import Checkpointing, Schedule, find_objective, plain_schedule, train
 from interp.training.checkpoints import MANIFEST, STATE, Checkpoint, CheckpointFolder, check_arguments
+from interp.training.description import layers_digest, model_digest
 from interp.training.resuming import position_of
 
 
@@ -262,3 +264,77 @@ def test_a_run_goes_on_from_the_checkpoint_before_one_of_another_version(tmp_pat
     assert "step_00000004 is damaged" in told[0]
     for first, second in zip(*weights, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.integration
+def test_a_run_goes_on_with_the_same_network_alone(tmp_path):
+    """Or with one that a checkpoint of an earlier version says nothing of."""
+    images = data.load("digits", "train").take(100)
+    schedule = plain_schedule(epochs=1, batch_size=50, learning_rate=1e-3)
+    folder = CheckpointFolder(tmp_path)
+
+    def run(network):
+        checkpointing = Checkpointing(folder=folder, every_steps=1, warn=refuse, network=network)
+        return train(build_network("small", (28, 28, 1), 10), "normal", images, schedule, checkpointing=checkpointing)
+
+    run({"start": "adv"})
+    with pytest.raises(InputError, match=r"network\.start was 'adv' and is 'int'"):
+        run({"start": "int"})
+    with pytest.raises(InputError, match=r"network\.start was 'adv' and is None"):
+        run({})
+    assert len(run({"start": "adv"})) == 1
+    manifest_of(folder, 2, lambda manifest: manifest["arguments"].pop("network") and None)
+    assert len(run({"start": "int"})) == 1
+
+
+def test_the_digest_of_a_model_is_of_layers_links_and_weights():
+    layers = keras.layers
+
+    def build(seed=1, activation="relu", residual=False, name=None, dtype=None):
+        keras.utils.set_random_seed(seed)
+        images = keras.Input((6, 6, 1))
+        maps = layers.Conv2D(2, 3, padding="same", activation=activation, dtype=dtype)(images)
+        inner = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(2, 3, padding="same")])(maps)
+        added = layers.Add(name=name)([maps if residual else inner, inner])
+        return keras.Model(images, layers.Dense(3)(layers.Flatten()(added)))
+
+    # Keras counts names up from one model to the next.
+    first = model_digest(build())
+    compiled = build()
+    compiled.compile("adam", "mse")
+    assert model_digest(build()) == model_digest(build(name="mine")) == model_digest(compiled) == first
+    changes = ({"seed": 2}, {"activation": "tanh"}, {"residual": True}, {"dtype": "mixed_float16"})
+    assert len({first, *(model_digest(build(**change)) for change in changes)}) == 5
+    digests = [model_digest(build_network("small", (28, 28, 1), 10, seed=seed)) for seed in (1, 1, 2)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_model_that_cannot_be_saved_is_told_before_it_is_trained():
+    class Own(keras.Model):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+    own = Own(keras.layers.Dense(2))
+    assert layers_digest(own) is None
+    with pytest.raises(InputError, match=r"could not be saved .* needs get_config\(\)"):
+        model_digest(own)
+
+
+@pytest.mark.integration
+def test_a_checkpoint_of_other_layers_is_refused(tmp_path):
+    """As many weights do not make the same model, nor does another scale."""
+    images = data.load("digits", "train").take(50)
+    schedule = plain_schedule(epochs=1, batch_size=25, learning_rate=1e-3)
+
+    def run(scale="0..1", activation="relu"):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(4, activation), keras.layers.Dense(10)]
+        model = adapt(keras.Sequential([keras.Input((28, 28, 1)), *layers]), scale=scale)
+        checkpointing = Checkpointing(folder=CheckpointFolder(tmp_path), every_steps=1, warn=refuse)
+        return train(model, "normal", images, schedule, checkpointing=checkpointing)
+
+    run()
+    assert len(run()) == 1
+    for change in ({"scale": "0..255"}, {"activation": "tanh"}):
+        with pytest.raises(InputError, match=r"network\.layers was"):
+            run(**change)

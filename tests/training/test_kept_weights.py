@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from interp import data
+from interp.attacks import ProjectedGradientDescent
 from interp.core.errors import InputError
 from interp.models import build_network
 from interp.training import CheckpointFolder, Checkpointing, Keeping, Schedule, TrainingInterrupted, train
@@ -66,6 +67,20 @@ def test_the_weights_of_the_best_epoch_come_back(digits):
     found = validate(network, validation_attack(find_objective("adv"), SCHEDULE), validation)
     assert found == {name: history[best][name] for name in found}
     assert history[best]["validation_robust_accuracy"] > history[-1]["validation_robust_accuracy"]
+
+
+def test_attacked_validation_images_are_of_all_classes_of_a_sorted_set():
+    """A model that always says 0 is right on a tenth of them, and on the same ones in each epoch; of few images all are taken."""
+    rows = np.argsort(data.load("digits", "train").labels, kind="stable")
+    sorted_by_class = data.load("digits", "train").take(rows)
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    model.layers[-1].kernel.assign(np.zeros((784, 10)))
+    model.layers[-1].bias.assign(5 * np.eye(10)[0] - 1)
+    attack = ProjectedGradientDescent(epsilon=0.05, step_size=0.05, steps=1, random_start=True)
+    found = [validate(model, attack, sorted_by_class, images=200)["validation_robust_accuracy"] for _ in range(2)]
+    assert 0.05 < found[0] < 0.15
+    assert found[0] == found[1]
+    assert validate(model, attack, sorted_by_class.take(120), images=200)["validation_robust_accuracy"] == 1
 
 
 @pytest.mark.integration

@@ -1,12 +1,13 @@
 """Each objective: its loss by hand, and the gradient its inner attack follows against finite differences."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from interp.core.errors import InputError
 from interp.models import build_network, prepare
-from interp.training import OBJECTIVES, find_objective
+from interp.training import OBJECTIVES, find_objective, terms
 from interp.training.views import Pair, View
 from tests.training import test_objectives_since_2020
 
@@ -156,6 +157,30 @@ def test_attack_gradients_are_finite_differences(net, tag, searching):
         step = 1e-6
         up, down = (ATTACKS[tag](terms_by_hand(net, CLEAN, MOVED + sign * step * direction)).sum() for sign in (1, -1))
         assert (up - down) / (2 * step) == pytest.approx((gradient * direction).sum(), rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("activation", ["gelu", "tanh", "relu"])
+def test_the_search_of_a_model_of_another_activation_follows_its_whole_term(activation):
+    """Without ReLU the gradients of logits change with the image, and an attack that took them for constant would lose its way."""
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation=activation, kernel_initializer="random_normal"),
+            layers.Flatten(),
+            layers.Dense(4, kernel_initializer="random_normal"),
+        ]
+    )
+    points, gradients = tf.constant(MOVED), []
+    for searching in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            values = terms.logit_attribution(pair(model, points, searching=searching))
+        gradients.append(tape.gradient(values, points).numpy())
+    assert np.abs(gradients[1]).max() > 0
+    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-6 * np.abs(gradients[1]).max())
 
 
 @pytest.mark.parametrize("tag", LOSSES)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from interp.commands.train import parse
 from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
@@ -195,10 +196,29 @@ def test_fast_adv_takes_one_step_of_five_quarters_of_the_radius(profile):
 
 def test_the_cpu_profile_of_wresnet_starts_with_fast_adv():
     _, fast, trades, _ = (with_profile(row, "cpu") for row in recipes(10))
-    assert (fast.start, trades.start) == (None, fast.name)
+    assert (fast.start, trades.start.name) == (None, fast.name)
     assert trades.schedule.ramp == (0, 0)
     assert max(rate for _, rate in trades.schedule.learning_rates) == pytest.approx(1e-3)
-    assert on_dataset(trades, "mnist").start == f"mnist_wresnet_fast_{fast.schedule.epochs}"
+    assert on_dataset(trades, "mnist").start.name == f"mnist_wresnet_fast_{fast.schedule.epochs}"
+
+
+CHANGES = (["--norm", "l2"], ["--epochs", "4"], ["--dataset", "digits"], ["--norm", "l2", "--epochs", "4"])
+
+
+@pytest.mark.parametrize("changes", [[], *CHANGES])
+def test_a_training_starts_with_a_network_that_the_same_options_train(changes):
+    """Another norm would be another threat, another length or dataset a file that is never there."""
+    trained = {row.name: row for number in ("1", "10") for row in parse([number, "--profile", "cpu", *changes])[1]}
+    for number, started in (("1", 1), ("2", 1), ("10", 2)):
+        _, rows = parse([number, "--profile", "cpu", *changes])
+        starts = [row.start for row in rows if row.start is not None]
+        assert len(starts) == started
+        assert all(trained[start.name] == start for start in starts)
+
+
+def test_a_training_with_another_explanation_starts_with_the_same_network():
+    _, rows = parse(["10", "--profile", "cpu", "--only", "cifar_wresnet_int", "--explanation", "grad_cam"])
+    assert [(row.name, row.start.name) for row in rows] == [("cifar_wresnet_int_grad_cam_3", "cifar_wresnet_fast_15")]
 
 
 def test_the_cpu_profile_of_wresnet_has_a_cyclic_rate():

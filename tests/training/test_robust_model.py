@@ -392,3 +392,21 @@ def test_losses_of_weights_count_in_validation_too(digits):
     own = float(keras.losses.sparse_categorical_crossentropy(labels, network(images), from_logits=True).numpy().mean())
     expected = own + 0.01 * float(np.square(network.layers[-1].kernel).sum())
     np.testing.assert_allclose([told["loss"][0], told["val_loss"][0]], [expected, expected], rtol=1e-5)
+
+
+@pytest.mark.integration
+def test_batches_are_counted_where_gradients_are_accumulated(digits):
+    """Each draws for itself, and the ramp is as many batches long as without: at a rate of 0 all measures are those of single steps."""
+    few = digits["train"].take(20)
+    measured = []
+    for steps in (None, 2):
+        network = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        network.layers[-1].kernel.assign(tf.random.stateless_normal((784, 10), (1, 2)))
+        schedule = replace(SCHEDULE, ramp=(0, 4), attack_steps=1)
+        model = RobustModel(network, "adv", schedule)
+        model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=steps))
+        # The same images in each batch, so that radius and draw alone make a difference.
+        batches = [model.train_on_batch(few.images, few.labels, return_dict=True) for _ in range(4)]
+        measured.append([each["loss"] for each in batches])
+    assert len(set(measured[0])) == 4
+    assert measured[1] == measured[0]
