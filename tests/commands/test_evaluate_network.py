@@ -117,6 +117,8 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     # In l2 steps are as long as the radius needs.
     if task in ("min_pgd_attack", "isa_cam") or name in ("aai_topk", "vis_cam", "vis_cam ig"):
         assert record["flags"][-1]["kind"] == "weak attack"
+    if task == "vis_cam":
+        assert "images that are wrong without an attack are attacked, too" in record["caption"]
     table = (tmp_path / "tables" / f"{stem}.tsv").read_text().splitlines()
     assert len(table) == 1 + len(record["rows"])
     pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
