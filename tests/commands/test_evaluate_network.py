@@ -161,6 +161,20 @@ def test_networks_of_other_options_keep_to_the_record(call, network, tmp_path):
     assert {path.stem for path in stem.iterdir()} == {"digits_smallgap_normal_0", "other"}
 
 
+def test_the_other_network_of_a_comparison_has_flags_of_its_own(call, network, tmp_path):
+    """Neither was trained, and the record says so of both."""
+    other = interp.save_model(build_network("small", (28, 28, 1), 10, seed=1), tmp_path / "other.safetensors")
+    common = [*COMPARED, "--num_image=12", f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    result = call(main, [*common, f"--network={network}", f"--against={other}"])
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "intr_topk_digits_cam" / "digits_smallgap_normal_0.json").read_text())
+    own, others = record["flags"]
+    assert (own["kind"], others["kind"]) == ("chance accuracy", "chance accuracy of the other network")
+    assert others["text"].startswith("other: the clean accuracy of ")
+    assert "flagged: other: the clean accuracy" in result.stdout
+    assert record["other"]["clean_accuracy"]["images"] == 12
+
+
 def test_another_network_of_the_same_name_is_refused_before_the_work(call, network, tmp_path):
     other = tmp_path / Path(network).name
     other.write_bytes(Path(network).read_bytes())
