@@ -143,11 +143,11 @@ def accuracy_curve(
 
 
 def check_epsilons(epsilons: Sequence[float], norm: str = "linf") -> tuple[float, ...]:
-    """Return the radii in rising order; raises InputError for one that is none."""
+    """Return the radii in rising order, each once; raises InputError for one that is none."""
     check_listed("epsilons", epsilons, "[0, 0.1]")
     for epsilon in epsilons:
         check_radius("epsilon", epsilon, norm)
-    return tuple(sorted(float(epsilon) for epsilon in epsilons))
+    return tuple(sorted(set(map(float, epsilons))))
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
