@@ -98,7 +98,9 @@ def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> O
         run = open_run(job.section.task, job.task_options, job.network.file, data, quiet=True)
         said = tuple(run.opened.said)
         made_of = job.made_of(job.splits(data))
-        keep_section(RecordStore(job.folder), job.name, run, job.section, made_of, asdict(job.options))
+        # The task has a seed where none was given.
+        arguments = {**asdict(job.options), "seed": run.options.seed}
+        keep_section(RecordStore(job.folder), job.name, run, job.section, made_of, arguments)
     except ArgumentError as error:
         return Outcome(str(error.with_options({"interpretation": "--task-options=--inp-method="})), said)
     except (InputError, ComputationError) as error:

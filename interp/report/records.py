@@ -15,6 +15,8 @@ from interp.report.record_format import read_earlier_records, read_object, read_
 Records = Mapping[str, dict[str, Any]]
 # What all results of eval.py in a directory share.
 SETTINGS = "settings.json"
+# What earlier versions wrote there, and gave to all tasks, where no seed was given.
+EARLIER_SEED = 99
 
 
 class OtherResults(InputError):
@@ -68,11 +70,17 @@ class RecordStore:
 
 
 class Settings:
-    """What all results of `eval.py` in a directory share. Raises OtherResults where those that are there are of other settings."""
+    """What all results of `eval.py` in a directory share, the `seed` too: None is that of each task, where none is asked for.
+
+    Raises OtherResults where those that are there are of other settings.
+    """
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
         self._path = folder / SETTINGS
         kept = read_object(self._path, "settings of eval.py", "remove it") if self._path.exists() else asked
+        if asked["seed"] is None and kept.get("seed") == EARLIER_SEED:
+            asked = {**asked, "seed": EARLIER_SEED}
+        self.seed: int | None = asked["seed"]
         different = [name for name in asked if kept.get(name) != asked[name]]
         if different:
             were = ", ".join(f"{name} {kept.get(name)!r:.40}, now {asked[name]}" for name in different)
