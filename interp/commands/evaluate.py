@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -168,7 +168,10 @@ def evaluate(asked: Asked, data: "LoadedDatasets | None" = None) -> int:
                 group = {name: jobs[name] for name in names}
                 _evaluate_group(asked, group, ThisProcess() if here else workers, data if here else None, failed)
         shown = {name: section.help for name, section in asked.listed.items()}
-        page = write_page(asked.folder / "report.html", f"interp: {asked.title}", shown, store, asked.introduction)
+        told = {name: asdict(section) for name, section in asked.sections.items()}
+        page = write_page(
+            asked.folder / "report.html", f"interp: {asked.title}", shown, store, asked.introduction, told
+        )
     print(f"\nwrote {page}")
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)
@@ -233,7 +236,7 @@ def _evaluate_group(
             name = next(iter(left))
             del left[name]
             print(f"\n{name}: {asked.sections[name].help}")
-            show_section(name, RecordStore(asked.folder), asked.options.format)
+            show_section(name, RecordStore(asked.folder), asked.options.format, asdict(asked.sections[name]))
 
     with progress_bar("evaluations", sum(left.values())) as tick:
         show()

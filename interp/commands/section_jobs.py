@@ -12,6 +12,7 @@ from interp.commands.networks import NetworkOnDataset
 from interp.commands.tasks.task_registry import TASKS
 from interp.core.errors import ArgumentError, ComputationError, InputError
 from interp.core.model_options import MODEL_OPTIONS
+from interp.core.names import OTHER_DATASET
 from interp.core.network_files import find_used
 from interp.core.options import make
 
@@ -58,7 +59,10 @@ class SectionJob:
             find_used, self.network.file.path, self.section.arguments, networks_dir=self.options.networks_dir
         )
         made_of = self.made_of(self.splits(data))
-        return RecordStore(self.folder).current(self.name, self.network.name, made_of, find) is not None
+        record = RecordStore(self.folder).current(self.name, self.network.name, made_of, find)
+        # Where another dataset is not meant, its network is refused, not taken from a run where it was.
+        foreign = any(flag.get("kind", "").startswith(OTHER_DATASET) for flag in (record or {}).get("flags", []))
+        return record is not None and (self.options.any_dataset or not foreign)
 
     def splits(self, data: "LoadedDatasets") -> dict[str, str]:
         """The digests of the splits that the task uses. Raises InputError."""

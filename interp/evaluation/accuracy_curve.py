@@ -137,9 +137,7 @@ def accuracy_curve(
         standing = right if carry else standing
         report()
     accuracies = tuple(float(right.mean()) for right in found)
-    return AccuracyCurve(
-        radii, accuracies, len(images), describe_protocol(attack, carry=carry), np.array(found), flags
-    )
+    return AccuracyCurve(radii, accuracies, len(images), describe_protocol(attack, carry=carry), np.array(found), flags)
 
 
 def check_epsilons(epsilons: Sequence[float], norm: str = "linf") -> tuple[float, ...]:

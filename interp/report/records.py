@@ -1,5 +1,6 @@
 """Records of results on disk: one file a network and table, so that a stopped run goes on, and nothing is mixed that differs."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,33 @@ def made_alike(record: Mapping[str, Any], other: Mapping[str, Any], may_differ: 
     names = other["arguments"].keys() & record["arguments"].keys() - set(may_differ)
     same = all(record["arguments"][name] == other["arguments"][name] for name in names)
     return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
+
+
+def shown_together(records: Records, asked: Mapping[str, Any] | None = None) -> tuple[Records, list[str]]:
+    """The records of a section that its table shows, and the names of the others, which were evaluated with other options.
+
+    Of each dataset it shows the networks with the options of the section that is `asked` for or, where there are none, with those of the
+    record that was finished last. Records of earlier versions, which do not say their options, are shown.
+    """
+    datasets: dict[str, dict[str, str]] = {}
+    for name, record in records.items():
+        made_of = record.get("made_of", {})
+        told = _options_of(made_of.get("section"))
+        if told is not None:
+            datasets.setdefault(str(made_of.get("dataset")), {})[name] = told
+    wanted, others = _options_of(asked), []
+    for known in datasets.values():
+        last = max(known, key=lambda name: str(records[name].get("finished")))
+        shown = wanted if wanted in known.values() else known[last]
+        others += [name for name, told in known.items() if told != shown]
+    return {name: record for name, record in records.items() if name not in others}, others
+
+
+def _options_of(section: Any) -> str | None:
+    """The task of a section and its options; None for what is no section."""
+    if not isinstance(section, Mapping):
+        return None
+    return json.dumps([section.get(name) for name in ("task", "option", "values", "arguments")])
 
 
 def shared_table(records: Records) -> Table:

@@ -304,6 +304,24 @@ def test_further_options_reach_the_task_and_are_part_of_what_a_record_is_made_of
     assert json.loads(path.read_text())["made_of"]["section"]["arguments"] == []
 
 
+def test_networks_of_other_options_are_not_in_the_table(call, networks, tmp_path):
+    one, other = "digits_smallgap_int_1", "digits_smallgap_int_20"
+    arguments, out = options(networks, tmp_path, "--only", "topk", "--networks"), tmp_path / "out"
+    assert call(main, [*arguments, one]).returncode == 0
+    result = call(main, [*arguments, other, "--task-options=--k 3"])
+    assert result.returncode == 0, result.stderr
+    told = f"not in the table, evaluated with other options: {one}"
+    assert told in result.stdout
+    assert told in (out / "report.html").read_text()
+    assert [line.split("\t")[0] for line in (out / "topk.tsv").read_text().splitlines()] == ["network", other]
+    # With the same options both share a table, and the one that has them already is not evaluated again.
+    before = (out / "topk" / f"{one}.json").read_bytes()
+    result = call(main, [*arguments, other])
+    assert "other options" not in result.stdout
+    assert [line.split("\t")[0] for line in (out / "topk.tsv").read_text().splitlines()] == ["network", one, other]
+    assert (out / "topk" / f"{one}.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

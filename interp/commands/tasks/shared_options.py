@@ -152,7 +152,9 @@ class BallOptions(BatchOptions):
     def radii(self) -> tuple[float, ...]:
         """Radii of accuracy tables."""
         spec = find_dataset(self.dataset)
-        return tuple(dict.fromkeys(self.epsilons or (usual_l2_radii(spec.shape) if self.norm == "l2" else spec.epsilons)))
+        return tuple(
+            dict.fromkeys(self.epsilons or (usual_l2_radii(spec.shape) if self.norm == "l2" else spec.epsilons))
+        )
 
     @property
     def map_radii(self) -> tuple[float, ...]:
