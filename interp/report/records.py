@@ -11,6 +11,7 @@ from interp.core.json_values import json_values
 from interp.core.results import write_table
 from interp.core.tables import NOTHING, SUFFIXES, Cell, Table
 from interp.core.used_files import UsedFiles, fingerprint
+from interp.data import DATASETS
 from interp.report.record_format import read_earlier_records, read_object, read_record
 
 Records = Mapping[str, dict[str, Any]]
@@ -129,7 +130,10 @@ def shown_together(records: Records, asked: Mapping[str, Any] | None = None) -> 
         made_of = record.get("made_of", {})
         told = _options_of(made_of.get("section"))
         if told is not None:
-            datasets.setdefault(str(made_of.get("dataset")), {})[name] = told
+            dataset = str(made_of.get("dataset"))
+            # By one of its names: the records have that which the command was given.
+            dataset = next((spec.name for spec in DATASETS.values() if dataset in spec.names), dataset)
+            datasets.setdefault(dataset, {})[name] = told
     wanted, others = _options_of(asked), []
     for known in datasets.values():
         last = max(known, key=lambda name: str(records[name].get("finished")))

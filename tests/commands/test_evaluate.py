@@ -304,6 +304,7 @@ def test_further_options_reach_the_task_and_are_part_of_what_a_record_is_made_of
     assert json.loads(path.read_text())["made_of"]["section"]["arguments"] == []
 
 
+@pytest.mark.integration
 def test_networks_of_other_options_are_not_in_the_table(call, networks, tmp_path):
     one, other = "digits_smallgap_int_1", "digits_smallgap_int_20"
     arguments, out = options(networks, tmp_path, "--only", "topk", "--networks"), tmp_path / "out"

@@ -14,12 +14,13 @@ def test_networks_of_a_dataset_share_a_table_where_their_options_are_the_same():
         "b": record("mnist", "2026-01-03", "--k", "3"),
         "c": record("mnist", "2026-01-02"),
         "d": record("cifar", "2026-01-01", "--epsilons", "8/255"),
+        "e": record("cifar10", "2026-01-02", "--epsilons", "8/255", "--k", "3"),
         "older": {"made_of": {"data": {}}},
     }
     usual = {"task": "aai_topk", "option": None, "values": (0,), "arguments": (), "help": "other words"}
     shown, others = shown_together(records, usual)
-    assert (list(shown), others) == (["a", "c", "d", "older"], ["b"])
+    assert (list(shown), others) == (["a", "c", "e", "older"], ["b", "d"])
     # Of a section that is not asked for, those with the options of the last one.
     shown, others = shown_together(records)
-    assert (list(shown), others) == (["b", "d", "older"], ["a", "c"])
+    assert (list(shown), others) == (["b", "e", "older"], ["a", "c", "d"])
     assert shown_together({}) == ({}, [])
