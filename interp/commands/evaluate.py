@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,7 @@ from interp.commands.evaluate_network import parser as task_parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
 from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
 from interp.commands.section_jobs import SHARED, Outcome, SectionJob, evaluate_section
-from interp.commands.tasks.shared_options import EvaluationOptions, WorkersOptions
+from interp.commands.tasks.shared_options import EvaluationOptions, WorkersOptions, seed_option
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.command_line import Parser, progress_bar, run
 from interp.core.errors import InputError, check_choice
@@ -54,6 +54,7 @@ class ExperimentOptions(WorkersOptions, EvaluationOptions):
     number: int = option(
         MISSING, ", ".join(f"{key}: {text}" for key, text in DESCRIPTIONS.items()), parse=int, positional=True
     )
+    seed: int | None = seed_option(None)
     only: list[str] | None = option(None, _SECTIONS, many=True, usual="all")
     networks: list[str] | None = option(
         None, f"each {NETWORKS}", many=True, usual="all networks of the training scripts"
@@ -153,6 +154,9 @@ def evaluate(asked: Asked, data: "LoadedDatasets | None" = None) -> int:
     with locked(asked.folder / ".lock"):
         shared = {"number": options.number, "num_image": options.num_image, "seed": options.seed}
         store, settings = RecordStore(asked.folder), Settings(asked.folder, shared)
+        # A directory goes on with the seed that it was begun with.
+        options = replace(options, seed=settings.seed)
+        asked = replace(asked, options=options)
         failed: dict[str, str] = {}
         jobs, missing = _jobs(asked, data, settings, failed)
         with open_workers(options.workers or 1, options.ray) as workers:
@@ -164,7 +168,10 @@ def evaluate(asked: Asked, data: "LoadedDatasets | None" = None) -> int:
                 group = {name: jobs[name] for name in names}
                 _evaluate_group(asked, group, ThisProcess() if here else workers, data if here else None, failed)
         shown = {name: section.help for name, section in asked.listed.items()}
-        page = write_page(asked.folder / "report.html", f"interp: {asked.title}", shown, store, asked.introduction)
+        told = {name: asdict(section) for name, section in asked.sections.items()}
+        page = write_page(
+            asked.folder / "report.html", f"interp: {asked.title}", shown, store, asked.introduction, told
+        )
     print(f"\nwrote {page}")
     for what, reason in failed.items():
         print(f"failed: {what}: {reason}", file=sys.stderr)
@@ -229,7 +236,7 @@ def _evaluate_group(
             name = next(iter(left))
             del left[name]
             print(f"\n{name}: {asked.sections[name].help}")
-            show_section(name, RecordStore(asked.folder), asked.options.format)
+            show_section(name, RecordStore(asked.folder), asked.options.format, asdict(asked.sections[name]))
 
     with progress_bar("evaluations", sum(left.values())) as tick:
         show()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from interp.commands.evaluate import Asked, ExperimentOptions, asked_for, evaluate
 from interp.commands.experiments import SECTIONS
+from interp.commands.tasks.shared_options import seed_option
 from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
@@ -27,7 +28,7 @@ class ReproduceOptions(Options):
     dataset: str | None = option(None, "only networks of this dataset, such as mnist")
     data_dir: Path | None = option(None, "directory of datasets", parse=Path, usual="INTERP_DATA_DIR")
     num_image: int | None = option(None, "images for each table", parse=whole_number(1), usual="as many as the paper")
-    seed: int = option(99, "seed of the sample and of random starts", parse=whole_number(0))
+    seed: int | None = seed_option(None)
     workers: int | None = option(None, "processes that evaluate networks", parse=whole_number(1), usual="1")
     ray: str | None = option(None, "address of a Ray cluster that evaluates networks; local starts one here")
     out: Path = option(

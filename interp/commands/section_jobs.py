@@ -12,6 +12,7 @@ from interp.commands.networks import NetworkOnDataset
 from interp.commands.tasks.task_registry import TASKS
 from interp.core.errors import ArgumentError, ComputationError, InputError
 from interp.core.model_options import MODEL_OPTIONS
+from interp.core.names import OTHER_DATASET
 from interp.core.network_files import find_used
 from interp.core.options import make
 
@@ -58,7 +59,10 @@ class SectionJob:
             find_used, self.network.file.path, self.section.arguments, networks_dir=self.options.networks_dir
         )
         made_of = self.made_of(self.splits(data))
-        return RecordStore(self.folder).current(self.name, self.network.name, made_of, find) is not None
+        record = RecordStore(self.folder).current(self.name, self.network.name, made_of, find)
+        # Where another dataset is not meant, its network is refused, not taken from a run where it was.
+        foreign = any(flag.get("kind", "").startswith(OTHER_DATASET) for flag in (record or {}).get("flags", []))
+        return record is not None and (self.options.any_dataset or not foreign)
 
     def splits(self, data: "LoadedDatasets") -> dict[str, str]:
         """The digests of the splits that the task uses. Raises InputError."""
@@ -98,7 +102,9 @@ def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> O
         run = open_run(job.section.task, job.task_options, job.network.file, data, quiet=True)
         said = tuple(run.opened.said)
         made_of = job.made_of(job.splits(data))
-        keep_section(RecordStore(job.folder), job.name, run, job.section, made_of, asdict(job.options))
+        # The task has a seed where none was given.
+        arguments = {**asdict(job.options), "seed": run.options.seed}
+        keep_section(RecordStore(job.folder), job.name, run, job.section, made_of, arguments)
     except ArgumentError as error:
         return Outcome(str(error.with_options({"interpretation": "--task-options=--inp-method="})), said)
     except (InputError, ComputationError) as error:

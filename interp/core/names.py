@@ -71,6 +71,9 @@ MAP_PROTOCOLS = ("reference", "strong", "rar")
 SCALES = ("0..1", "0..255", "imagenet", "tf", "caffe")
 AUTO = "auto"
 
+# The kind of the flag of a network that was trained on another dataset.
+OTHER_DATASET = "other dataset"
+
 # Architectures, each with its tag in the names of files.
 ARCHITECTURE_TAGS = {
     "small": "smallgap",

@@ -137,16 +137,15 @@ def accuracy_curve(
         standing = right if carry else standing
         report()
     accuracies = tuple(float(right.mean()) for right in found)
-    protocol = describe_protocol(attack, carry=carry) + ("" if carry else f"; {ALL_COUNT}")
-    return AccuracyCurve(radii, accuracies, len(images), protocol, np.array(found), flags)
+    return AccuracyCurve(radii, accuracies, len(images), describe_protocol(attack, carry=carry), np.array(found), flags)
 
 
 def check_epsilons(epsilons: Sequence[float], norm: str = "linf") -> tuple[float, ...]:
-    """Return the radii in rising order; raises InputError for one that is none."""
+    """Return the radii in rising order, each once; raises InputError for one that is none."""
     check_listed("epsilons", epsilons, "[0, 0.1]")
     for epsilon in epsilons:
         check_radius("epsilon", epsilon, norm)
-    return tuple(sorted(float(epsilon) for epsilon in epsilons))
+    return tuple(sorted(set(map(float, epsilons))))
 
 
 def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
@@ -170,4 +169,5 @@ def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
     )
     gradients = "" if attack.precision == "float32" else f", gradients in {attack.precision}"
     kept = "found attacks carried to larger eps" if carry else "each eps alone"
-    return f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept}{gradients})"
+    told = f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept}{gradients})"
+    return told if carry else f"{told}; {ALL_COUNT}"

@@ -12,7 +12,7 @@ from interp.core.command_line import one_line
 from interp.core.errors import ArgumentError, InputError
 from interp.core.json_fields import to_values
 from interp.core.model_options import OPTION_NAMES, ModelOptions
-from interp.core.names import AUTO
+from interp.core.names import AUTO, OTHER_DATASET
 from interp.core.network_files import OLDER, WEIGHTS, WHOLE, NetworkFile
 from interp.data import Dataset, dataset_names, find_dataset
 from interp.evaluation.flags import chance_accuracy
@@ -95,7 +95,7 @@ def check_dataset(
             f"{file.path.name} says that it was trained on {said}, it is to be evaluated on {dataset}: choose --dataset {said}, or add "
             "--any-dataset if that is meant"
         )
-    return [{"kind": "other dataset", "text": f"{file.name} was trained on {said}, the images are of {dataset}"}]
+    return [{"kind": OTHER_DATASET, "text": f"{file.name} was trained on {said}, the images are of {dataset}"}]
 
 
 def load_file(file: NetworkFile, data: Dataset, options: ModelOptions) -> keras.Model:

@@ -32,14 +32,16 @@ def attack_block(
     seed: int,
     batch_size: int,
     report: Callable[[], None],
+    change: float,
+    draws: bool,
 ) -> Outcomes:
     """Attack checked `images` (n, height, width, channels) at `radii` in rising order; `report` is called after each.
 
-    Blocks of one model share the graphs that are compiled for it. Raises InputError.
+    What `repeated_calls` found of the model holds for all its blocks, so that each has the same attacks. They share the graphs that are
+    compiled for the model. Raises InputError.
     """
     logits = predict(model, images, batch_size=batch_size)
     clean = correct(model, images, labels, batch_size=batch_size)
-    change, draws = _difference(model, tf.constant(images[:batch_size]))
     vanished = np.zeros(len(images), bool)
     vanished[clean] = _without_gradient(model, images[clean], labels[clean], batch_size)
     block = _Block(model, images, labels, clean, protocol, logits.shape[-1], draws, seed, batch_size)
@@ -148,8 +150,8 @@ class _Block:
         self._broken_by[rows[standing & broken]] = name
 
 
-def _difference(model: keras.Model, images: tf.Tensor) -> tuple[float, bool]:
-    """The largest difference of two identical calls, and whether it is more than rounding."""
+def repeated_calls(model: keras.Model, images: tf.Tensor) -> tuple[float, bool]:
+    """The largest difference of two calls on the same images, and whether it is more than rounding, so that the model draws."""
     first, second = (tf.cast(model(images, training=False), tf.float32) for _ in range(2))
     change, size = float(tf.reduce_max(tf.abs(first - second))), float(tf.reduce_max(tf.abs(first)))
     # Threads add in any order, so the last digits may differ.

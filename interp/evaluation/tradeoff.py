@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from interp.attributions import find_attribution
 from interp.attributions.interpretation_maps import maps_batch
@@ -10,6 +11,7 @@ from interp.core.json_fields import Count
 from interp.core.names import SELECTIONS
 from interp.core.results import Result
 from interp.core.tables import Cell
+from interp.evaluation.flags import Flag
 from interp.evaluation.sneaking import Sneaking
 from interp.evaluation.statistics import IMAGES
 
@@ -30,6 +32,11 @@ class Tradeoff(Result):
     count: Count = field(metadata=IMAGES)
     protocol: str = ""
 
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """Reasons not to trust the figures: those of all curves, each once."""
+        return tuple(dict.fromkeys(flag for found in self.curves.values() for flag in found.flags))
+
     def columns(self) -> dict[str, list[Cell]]:
         """A row for each selection, qualified image and penalty; one without figures where no image qualified."""
         rows = [
@@ -45,6 +52,9 @@ class Tradeoff(Result):
     def caption(self) -> str:
         """How many images there were, and the protocol."""
         return f"{self.count} images; {self.protocol}"
+
+    def _derived(self) -> dict[str, Any]:
+        return {"flags": self.flags}
 
 
 def selections_of(

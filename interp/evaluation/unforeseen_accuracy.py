@@ -131,7 +131,7 @@ def unforeseen_accuracy(
         model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
         images: float32 (n, height, width, channels) in [0, 1], with 1 or 3 channels.
         labels: Integers (n,), the true classes.
-        budgets: Budgets of each attack, in its own unit, by its name: {"fog": [128, 256]}.
+        budgets: Budgets of each attack, in its own unit, by its name: {"fog": [128, 256]}. One that comes twice counts once.
         goals: "random_target" leads to a class that is drawn for each image, "untargeted" to any wrong class.
         steps: Number of steps.
         restarts: Number of random starts.
@@ -155,12 +155,12 @@ def unforeseen_accuracy(
         check_choice("goal", goal, GOALS)
     found = []
     for name, radii in budgets.items():
-        for goal in goals:
-            for epsilon in radii:
+        for goal in dict.fromkeys(goals):
+            for epsilon in dict.fromkeys(map(float, radii)):
                 attack = make_unforeseen(name, epsilon, steps=steps, restarts=restarts, goal=goal)
                 pictures = attack(model, images, labels, seed=seed, batch_size=batch_size)
                 right = accuracy(model, pictures, labels, batch_size=batch_size)
-                found.append(UnforeseenAccuracy(name, float(epsilon), goal, right, len(labels)))
+                found.append(UnforeseenAccuracy(name, epsilon, goal, right, len(labels)))
                 report()
     settings = f"{steps} steps of budget / sqrt(steps), worst of {restarts} start(s), seed {seed}; {ALL_COUNT}"
     return UnforeseenAccuracies(tuple(found), settings=settings)
@@ -251,7 +251,8 @@ def uar_scores(found: Sequence[UnforeseenAccuracy], calibration: Calibration) ->
         Scores by (attack, goal).
 
     Raises:
-        InputError: The calibration has no row for a budget, or an argument is not as described.
+        InputError: The calibration has no row for a budget, an attack came twice with one goal and budget, or an argument is not as
+            described.
     """
     check_listed("the accuracies", found, "what unforeseen_accuracy(...) returns")
     for row in found:
@@ -261,6 +262,10 @@ def uar_scores(found: Sequence[UnforeseenAccuracy], calibration: Calibration) ->
     if missing:
         told = ", ".join(f"{name} at eps {epsilon:g}" for name, epsilon in missing)
         raise InputError(f"the calibration has no row for {told}: add it, or evaluate at the budgets it has")
+    keys = [(row.attack, row.goal, row.epsilon) for row in found]
+    for name, goal, epsilon in keys:
+        if keys.count((name, goal, epsilon)) > 1:
+            raise InputError(f"{name} at eps {epsilon:g} with goal {goal} came twice: give each budget once")
     scores = {}
     for key in dict.fromkeys((row.attack, row.goal) for row in found):
         rows = [row for row in found if (row.attack, row.goal) == key]

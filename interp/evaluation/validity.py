@@ -28,7 +28,7 @@ from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes, joined
 from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.statistics import clear_gain
-from interp.evaluation.strong_attacks import attack_block
+from interp.evaluation.strong_attacks import attack_block, repeated_calls
 from interp.evaluation.validity_result import StrongAccuracy, Validity
 from interp.models.model_check import check_model, find_facts, run_model
 from interp.models.model_graph import LOGITS
@@ -107,10 +107,13 @@ def validity(
         """The block of images that starts at image `first`, and its labels."""
         return pixels[places[first]], truth[places[first]]
 
-    found = {first: kept.read(first, *part(first)) for first in places}
+    # Asked of the images of each block and decided once: accuracies are of all images after the same attacks.
+    repeated = [repeated_calls(model, check_images(pixels[rows][:batch_size])) for rows in blocks]
+    change, draws = max(value for value, _ in repeated), any(drawn for _, drawn in repeated)
+    found = {first: None if draws else kept.read(first, *part(first)) for first in places}
     for _ in radii * sum(outcomes is not None for outcomes in found.values()):
         report()
-    attacked = _Attacked(model, radii, protocol, seed, batch_size)
+    attacked = _Attacked(model, radii, protocol, seed, batch_size, change, draws)
     jobs = (
         (first, partial(lambda first: (attacked, first, *part(first)), first))
         for first, outcomes in list(found.items())
@@ -130,9 +133,16 @@ class _Attacked(SentOnce):
     """A model and how it is attacked; its graphs are kept with the model."""
 
     def __init__(
-        self, model: keras.Model, radii: Sequence[float], protocol: StrongProtocol, seed: int, batch_size: int
+        self,
+        model: keras.Model,
+        radii: Sequence[float],
+        protocol: StrongProtocol,
+        seed: int,
+        batch_size: int,
+        change: float,
+        draws: bool,
     ) -> None:
-        super().__init__(model, radii, protocol, seed, batch_size)
+        super().__init__(model, radii, protocol, seed, batch_size, change, draws)
 
 
 def _attack(
@@ -143,7 +153,7 @@ def _attack(
     report: Callable[[], None] = lambda: None,
 ) -> Outcomes:
     """Attack the block of images that starts at image `first`."""
-    model, radii, protocol, seed, batch_size = attacked.parts
+    model, radii, protocol, seed, batch_size, change, draws = attacked.parts
     return attack_block(
         model,
         images,
@@ -153,6 +163,8 @@ def _attack(
         seed=_block_seed(seed, first),
         batch_size=batch_size,
         report=report,
+        change=change,
+        draws=draws,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from interp.core.results import Result
 from interp.core.tables import Table, pivot
 from interp.evaluation import AccuracyCurve, BoundCheck
 from interp.report import Curve, GalleryEntry, Page, accuracy_figure, bound_figure, note_source
-from interp.report.records import Records, RecordStore, remarks, shared_table
+from interp.report.records import Records, RecordStore, remarks, shared_table, shown_together
 
 R = TypeVar("R", bound=Result)
 
@@ -92,35 +93,51 @@ def draw_families(section: str, records: Records, folder: Path) -> list[Path]:
     return written
 
 
-def show_section(name: str, store: RecordStore, format: str) -> None:
-    """Print the table of a section, of all networks evaluated so far, and write it with its pictures."""
-    records = store.all(name)
+def _left_out(names: Sequence[str]) -> list[str]:
+    return [f"not in the table, evaluated with other options: {', '.join(names)}"] if names else []
+
+
+def show_section(name: str, store: RecordStore, format: str, asked: Mapping[str, Any] | None = None) -> None:
+    """Print the table of a section, of all networks evaluated so far with the options `asked` for, and write it with its pictures."""
+    records, others = shown_together(store.all(name), asked)
     if not records:
         print("no network of this section was evaluated")
         return
     written = [store.write_table(name, records, format), *draw_families(name, records, store.folder)]
-    for line in (*captions(records), shown_table(records).text(), *section_remarks(records)):
+    told = *section_remarks(records), *_left_out(others)
+    for line in (*captions(records), shown_table(records).text(), *told):
         print(line)
     for path in written:
         print(f"wrote {path}")
 
 
 def write_page(
-    path: Path, title: str, sections: Mapping[str, str], store: RecordStore, introduction: Sequence[str] = ()
+    path: Path,
+    title: str,
+    sections: Mapping[str, str],
+    store: RecordStore,
+    introduction: Sequence[str] = (),
+    asked: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Path:
-    """Write the page of the sections evaluated so far, each with what it shows in words, and return its path."""
+    """Write the page of the sections evaluated so far, each with what it shows in words, and return its path.
+
+    `asked` has the options of the sections that were asked for.
+    """
     page = Page(title)
     for paragraph in introduction:
         page.text(paragraph)
     made = {}
     for name, text in sections.items():
-        records = store.all(name)
+        records, others = shown_together(store.all(name), asked.get(name))
         if not records:
             continue
+        if others:
+            # The pictures that are there may be those of the others.
+            draw_families(name, records, path.parent)
         page.heading(f"{name}: {text}")
         table = shown_table(records)
         page.table(table.header, table.rows, "; ".join(captions(records)))
-        for line in section_remarks(records):
+        for line in (*section_remarks(records), *_left_out(others)):
             page.text(line)
         for family, group in families(records).items():
             if PICTURES.get(name) is accuracies:

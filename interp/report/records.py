@@ -1,5 +1,6 @@
 """Records of results on disk: one file a network and table, so that a stopped run goes on, and nothing is mixed that differs."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from interp.core.json_values import json_values
 from interp.core.results import write_table
 from interp.core.tables import NOTHING, SUFFIXES, Cell, Table
 from interp.core.used_files import UsedFiles, fingerprint
+from interp.data import DATASETS
 from interp.report.record_format import read_earlier_records, read_object, read_record
 
 Records = Mapping[str, dict[str, Any]]
 # What all results of eval.py in a directory share.
 SETTINGS = "settings.json"
+# What earlier versions wrote there, and gave to all tasks, where no seed was given.
+EARLIER_SEED = 99
 
 
 class OtherResults(InputError):
@@ -68,11 +72,17 @@ class RecordStore:
 
 
 class Settings:
-    """What all results of `eval.py` in a directory share. Raises OtherResults where those that are there are of other settings."""
+    """What all results of `eval.py` in a directory share, the `seed` too: None is that of each task, where none is asked for.
+
+    Raises OtherResults where those that are there are of other settings.
+    """
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
         self._path = folder / SETTINGS
         kept = read_object(self._path, "settings of eval.py", "remove it") if self._path.exists() else asked
+        if asked["seed"] is None and kept.get("seed") == EARLIER_SEED:
+            asked = {**asked, "seed": EARLIER_SEED}
+        self.seed: int | None = asked["seed"]
         different = [name for name in asked if kept.get(name) != asked[name]]
         if different:
             were = ", ".join(f"{name} {kept.get(name)!r:.40}, now {asked[name]}" for name in different)
@@ -107,6 +117,36 @@ def made_alike(record: Mapping[str, Any], other: Mapping[str, Any], may_differ: 
     names = other["arguments"].keys() & record["arguments"].keys() - set(may_differ)
     same = all(record["arguments"][name] == other["arguments"][name] for name in names)
     return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
+
+
+def shown_together(records: Records, asked: Mapping[str, Any] | None = None) -> tuple[Records, list[str]]:
+    """The records of a section that its table shows, and the names of the others, which were evaluated with other options.
+
+    Of each dataset it shows the networks with the options of the section that is `asked` for or, where there are none, with those of the
+    record that was finished last. Records of earlier versions, which do not say their options, are shown.
+    """
+    datasets: dict[str, dict[str, str]] = {}
+    for name, record in records.items():
+        made_of = record.get("made_of", {})
+        told = _options_of(made_of.get("section"))
+        if told is not None:
+            dataset = str(made_of.get("dataset"))
+            # By one of its names: the records have that which the command was given.
+            dataset = next((spec.name for spec in DATASETS.values() if dataset in spec.names), dataset)
+            datasets.setdefault(dataset, {})[name] = told
+    wanted, others = _options_of(asked), []
+    for known in datasets.values():
+        last = max(known, key=lambda name: str(records[name].get("finished")))
+        shown = wanted if wanted in known.values() else known[last]
+        others += [name for name, told in known.items() if told != shown]
+    return {name: record for name, record in records.items() if name not in others}, others
+
+
+def _options_of(section: Any) -> str | None:
+    """The task of a section and its options; None for what is no section."""
+    if not isinstance(section, Mapping):
+        return None
+    return json.dumps([section.get(name) for name in ("task", "option", "values", "arguments")])
 
 
 def shared_table(records: Records) -> Table:

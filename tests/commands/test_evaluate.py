@@ -6,12 +6,14 @@ import shutil
 import pytest
 
 import interp
-from interp.commands.evaluate import main
+from interp.commands.evaluate import main, parse
 from interp.commands.experiments import SECTIONS
 from interp.commands.networks import networks_of
+from interp.commands.section_jobs import SectionJob
 from interp.commands.tasks.task_registry import TASKS
 from interp.core.argument_types import numbers, ratios
 from interp.models import build_network
+from interp.report.records import OtherResults, Settings
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +182,45 @@ def test_results_of_other_settings_are_not_mixed(call, networks, tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("more", "seeds"), [([], {"isa": 123, "bound": 99}), (["--seed=5"], {"isa": 5, "bound": 5})])
+def test_each_task_has_its_own_seed_where_none_is_given(networks, tmp_path, more, seeds):
+    """The paper drew the images of isa_cam by another seed."""
+    line = ["2", "--dataset=digits", f"--networks-dir={networks}", "--networks=digits_smallgap_int_1", *more]
+    asked = parse([*line, "--only", *seeds])
+    [network] = asked.named
+    for name, seed in seeds.items():
+        job = SectionJob(name, asked.sections[name], asked.given[name], network, asked.options, tmp_path)
+        assert job.task_options.seed == seed
+
+
+def test_a_directory_goes_on_with_the_seed_it_was_begun_with(tmp_path):
+    """Earlier versions gave 99 to all tasks, and wrote it where no seed was given."""
+    shared = {"number": 2, "num_image": None}
+    for kept, asked, found in ((99, None, 99), (99, 99, 99), (None, None, None), (5, 5, 5)):
+        folder = tmp_path / f"{kept} {asked}"
+        folder.mkdir()
+        (folder / "settings.json").write_text(json.dumps({**shared, "seed": kept}))
+        assert Settings(folder, {**shared, "seed": asked}).seed == found
+        assert json.loads((folder / "settings.json").read_text())["seed"] == kept
+    for kept, asked in ((5, None), (None, 99)):
+        (tmp_path / "settings.json").write_text(json.dumps({**shared, "seed": kept}))
+        with pytest.raises(OtherResults, match=f"seed {kept}, now {asked}"):
+            Settings(tmp_path, {**shared, "seed": asked})
+
+
+@pytest.mark.integration
+def test_a_record_says_the_seed_that_its_task_had(call, networks, tmp_path):
+    line = options(networks, tmp_path, "--networks", "digits_smallgap_int_1")[1:]
+    short = ["--only=isa", "--task-options=--steps 1 --penalties 1.5"]
+    for out, settings, seed in (("out", None, 123), ("older", {"number": 2, "num_image": 4, "seed": 99}, 99)):
+        if settings:
+            (tmp_path / out).mkdir()
+            (tmp_path / out / "settings.json").write_text(json.dumps(settings))
+        assert call(main, ["2", *line, *short, f"--out={tmp_path / out}"]).returncode == 0
+        record = json.loads((tmp_path / out / "isa" / "digits_smallgap_int_1.json").read_text())
+        assert record["arguments"]["seed"] == seed
+
+
 @pytest.mark.slow
 def test_a_damaged_network_does_not_stop_the_others(call, networks, tmp_path):
     (networks / "digits_smallgap_adv_1.safetensors").write_bytes(b"nothing")
@@ -261,6 +302,25 @@ def test_further_options_reach_the_task_and_are_part_of_what_a_record_is_made_of
     assert record["made_of"]["section"]["arguments"] == ["--k", "3", "--inp_method", "cam++"]
     assert call(main, arguments).returncode == 0
     assert json.loads(path.read_text())["made_of"]["section"]["arguments"] == []
+
+
+@pytest.mark.integration
+def test_networks_of_other_options_are_not_in_the_table(call, networks, tmp_path):
+    one, other = "digits_smallgap_int_1", "digits_smallgap_int_20"
+    arguments, out = options(networks, tmp_path, "--only", "topk", "--networks"), tmp_path / "out"
+    assert call(main, [*arguments, one]).returncode == 0
+    result = call(main, [*arguments, other, "--task-options=--k 3"])
+    assert result.returncode == 0, result.stderr
+    told = f"not in the table, evaluated with other options: {one}"
+    assert told in result.stdout
+    assert told in (out / "report.html").read_text()
+    assert [line.split("\t")[0] for line in (out / "topk.tsv").read_text().splitlines()] == ["network", other]
+    # With the same options both share a table, and the one that has them already is not evaluated again.
+    before = (out / "topk" / f"{one}.json").read_bytes()
+    result = call(main, [*arguments, other])
+    assert "other options" not in result.stdout
+    assert [line.split("\t")[0] for line in (out / "topk.tsv").read_text().splitlines()] == ["network", one, other]
+    assert (out / "topk" / f"{one}.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

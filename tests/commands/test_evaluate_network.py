@@ -86,6 +86,8 @@ TASKS = {
 }
 
 
+# Tasks that search the smallest radius, for which two steps are too few.
+SEARCHES = ("min_pgd_attack", "isa_cam", "isa_ig", "tradeoff_cam", "tradeoff_ig", "tradeoff_repr", "attack_and_display")
 # Second derivatives take long to compile, and so do further kinds of a task that stays.
 SLOW = ("tradeoff_ig", "isa_ig", "leaderboard", "tradeoff_cam", "isa_cam cam++", "vis_cam ig", "vis_cam l2")
 SLOW += ("aai_topk l2", "aai_topk strong")
@@ -115,8 +117,13 @@ def test_every_task_gives_a_table_a_record_and_its_pictures(call, network, tmp_p
     )
     assert record["caption"]
     # In l2 steps are as long as the radius needs.
-    if task in ("min_pgd_attack", "isa_cam") or name in ("aai_topk", "vis_cam", "vis_cam ig"):
+    if name in ("aai_topk", "vis_cam", "vis_cam ig"):
         assert record["flags"][-1]["kind"] == "weak attack"
+    if task in SEARCHES and "--norm" not in changes:
+        assert [flag["kind"] for flag in record["flags"]].count("weak attack") == 1
+        assert "of a radius far at most" in result.stdout
+    if task == "vis_cam":
+        assert "images that are wrong without an attack are attacked, too" in record["caption"]
     table = (tmp_path / "tables" / f"{stem}.tsv").read_text().splitlines()
     assert len(table) == 1 + len(record["rows"])
     pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
@@ -157,6 +164,20 @@ def test_networks_of_other_options_keep_to_the_record(call, network, tmp_path):
     stem = tmp_path / "intr_topk_digits_cam"
     assert len(stem.with_suffix(".tsv").read_text().splitlines()) == 2
     assert {path.stem for path in stem.iterdir()} == {"digits_smallgap_normal_0", "other"}
+
+
+def test_the_other_network_of_a_comparison_has_flags_of_its_own(call, network, tmp_path):
+    """Neither was trained, and the record says so of both."""
+    other = interp.save_model(build_network("small", (28, 28, 1), 10, seed=1), tmp_path / "other.safetensors")
+    common = [*COMPARED, "--num_image=12", f"--output_dir={tmp_path}", f"--picture_dir={tmp_path}"]
+    result = call(main, [*common, f"--network={network}", f"--against={other}"])
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "intr_topk_digits_cam" / "digits_smallgap_normal_0.json").read_text())
+    own, others = record["flags"]
+    assert (own["kind"], others["kind"]) == ("chance accuracy", "chance accuracy of the other network")
+    assert others["text"].startswith("other: the clean accuracy of ")
+    assert "flagged: other: the clean accuracy" in result.stdout
+    assert record["other"]["clean_accuracy"]["images"] == 12
 
 
 def test_another_network_of_the_same_name_is_refused_before_the_work(call, network, tmp_path):

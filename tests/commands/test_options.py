@@ -220,6 +220,8 @@ def test_radii_in_l2_and_their_steps(task, table, radii, network):
     assert parsed(task, network, "--norm=l2", "--epsilons=4", "--step-size=1")[1].step_size == 1
     with pytest.raises(InputError, match="expected at most 1"):
         parsed(task, network, "--epsilons=4")
+    options = parsed(task, network, "--epsilons=0.1,0,0.1")[1]
+    assert (options.radii, options.map_radii) == ((0.1, 0), (0.1, 0))
 
 
 # What makes each task short; the options that none of these lines leads to are read in other branches of the same task.

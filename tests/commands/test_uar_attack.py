@@ -46,6 +46,16 @@ def test_a_table_the_score_curves_and_the_gallery(call, network, tmp_path):
     assert [name.rsplit("_", 1)[1] for name in pictures] == ["budgets.png", "gallery.png"]
 
 
+@pytest.mark.integration
+def test_the_caption_says_which_images_count(call, network, tmp_path):
+    result = call(main, arguments(network, tmp_path, attacks="jpeg_linf", num_image=2))
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "uar_attack_digits" / "digits_smallgap_normal_1.json").read_text())
+    assert (
+        "worst of 1 start(s), seed 99; images that are wrong without an attack are attacked, too" in record["caption"]
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -317,6 +317,8 @@ def test_a_network_of_another_dataset_is_refused_or_flagged(call, tmp_path, said
     flagged = call(evaluate.main, [*arguments, "--any-dataset"])
     assert flagged.returncode == 0, flagged.stderr
     assert f"flagged: mine: {told}\n" in flagged.stdout
+    # What was meant once is not taken for what is asked now.
+    assert call(evaluate.main, arguments).returncode == 1
 
 
 def test_the_other_network_of_a_comparison_is_asked_too(call, tmp_path):

@@ -422,6 +422,7 @@ RESULTS = {
 # Of to_json(): what is computed, so that from_json() does not need it. Flags of a radius stand with it.
 DERIVED = {
     AgreementCurve: {"flags"},
+    Tradeoff: {"flags"},
     Validity: {"flagged", "flags"},
     Sneaking: {"standard_error"},
     RoarKar: {"unerased"},

@@ -12,6 +12,7 @@ from interp import data
 from interp.attacks import ProjectedGradientDescent, accuracy
 from interp.core.errors import InputError
 from interp.evaluation import accuracy_curve, sample_images
+from interp.evaluation.accuracy_curve import check_epsilons
 from interp.models import build_network
 from interp.training import Schedule, find_objective, train
 
@@ -91,6 +92,10 @@ def test_the_protocol_is_named(trained):
         protocol
         == "PGD-10 (linf, step 0.02, worst of 2 random starts, worst iterate, found attacks carried to larger eps)"
     )
+
+
+def test_radii_are_in_rising_order_and_each_once():
+    assert check_epsilons([0.1, 0, 0.1]) == (0.0, 0.1)
 
 
 def test_bad_radii_are_refused(trained):

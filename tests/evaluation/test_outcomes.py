@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from interp.attacks import Square
 from interp.attacks.attack import Attack
@@ -129,7 +130,8 @@ def test_no_two_attacks_draw_alike(monkeypatch):
 
     monkeypatch.setattr(Attack, "search", noted)
     protocol = StrongProtocol(steps=1, restarts=3, queries=1)
-    found = attack_block(model, images, np.zeros(2, int), [0.1], protocol, seed=0, batch_size=2, report=list)
+    settings = {"seed": 0, "batch_size": 2, "report": list, "change": 0.0, "draws": False}
+    found = attack_block(model, images, np.zeros(2, int), [0.1], protocol, **settings)
     assert (found.radii[0].broken_by == "").all()
     # Three of PGD, those of APGD-CE and APGD-DLR, and the ensemble's APGD-CE; Square and the ensemble's three.
     for name, count in (("starts", 6), ("keys", 4)):
@@ -152,12 +154,42 @@ def test_blocks_are_those_of_calls_of_their_own(toy, blocks_of_four):
             seed=_block_seed(7, first),
             batch_size=2,
             report=list,
+            change=0.0,
+            draws=False,
         )
         for first in (0, 4, 8)
     ]
     assert judged(joined(parts), PROTOCOL) == found
     for again in (parts[0], joined(parts)):
         assert judged(Outcomes.from_arrays(again.to_arrays()), PROTOCOL) == judged(again, PROTOCOL)
+
+
+@keras.saving.register_keras_serializable("tests")
+class NoiseOnBrightImages(keras.layers.Layer):
+    """Adds to three logits what is drawn at each call, where the first pixel is bright."""
+
+    def call(self, inputs):
+        images, logits = inputs
+        bright = tf.cast(images[:, 0, 0] > 0.5, tf.float32)
+        return logits + 0.1 * bright * tf.random.normal(tf.shape(logits))
+
+
+@pytest.mark.integration
+def test_all_blocks_have_the_members_for_a_model_that_draws(blocks_of_four, tmp_path):
+    """A network that nothing breaks draws on the images of the second block alone, and nothing is kept of the first."""
+    images = keras.Input((2, 2, 1))
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(images))
+    model = keras.Model(images, NoiseOnBrightImages()([images, logits]))
+    model.set_weights([np.eye(4, 3, dtype=np.float32), np.array([9, 0, 0], np.float32)])
+    shown = np.repeat(np.array([0.2, 0.8], np.float32), 4)[:, None, None, None] * np.ones((8, 2, 2, 1), np.float32)
+    protocol = StrongProtocol(steps=1, restarts=1, queries=1)
+    found = validity(model, shown, np.zeros(8, int), [0.1], protocol, folder=tmp_path)
+    [row] = found.rows
+    members = {name: value for name, value in row.accuracies.items() if name.startswith("ensemble")}
+    assert members == {"ensemble APGD-CE": 1.0, "ensemble APGD-DLR": 1.0}
+    assert row.worst_case == 1.0
+    assert [flag.kind for flag in found.flags] == ["random output"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.integration

@@ -61,6 +61,20 @@ def test_missing_rows_are_named(tmp_path):
         )
 
 
+def test_a_budget_that_came_twice_is_not_weighed_twice(tmp_path):
+    calibration = read_calibration(written(tmp_path, ROWS))
+    found = [UnforeseenAccuracy("fog", eps, "untargeted", 0.5, 10) for eps in (128.0, 256.0, 128.0)]
+    with pytest.raises(InputError, match="fog at eps 128 with goal untargeted came twice: give each budget once"):
+        uar_scores(found, calibration)
+
+
+@pytest.mark.integration
+def test_budgets_and_goals_count_once():
+    network = build_network("small", (32, 32, 3), 3)
+    found = unforeseen_accuracy(network, COLOUR, LABELS, {"jpeg_linf": [8, 8.0]}, goals=["untargeted"] * 2, steps=1)
+    assert [(row.attack, row.epsilon, row.goal) for row in found] == [("jpeg_linf", 8.0, "untargeted")]
+
+
 @pytest.mark.slow
 def test_every_attack_goal_and_budget_has_a_row():
     network = build_network("small", (32, 32, 3), 3)

@@ -72,7 +72,7 @@ def attack_and_display(run: Run[DisplayOptions]) -> TaskResult:
     protocol = f"{options.method}, {options.num_class}, {options.settings}"
     shown = SneakedImages(found.count, rows, named[0], named[1], found.epsilons[0], found.discrepancies[0], protocol)
     if not len(rows):
-        return TaskResult(shown)
+        return TaskResult(shown, flags=found.flags)
     stages = {
         "clean": run.images[rows],
         "smallest eps": smallest.adversarial[rows],
@@ -80,4 +80,5 @@ def attack_and_display(run: Run[DisplayOptions]) -> TaskResult:
     }
     explain = InterpretationMaps(name=options.method)
     maps = {name: explain(run.model, images, classes) for name, images in stages.items()}
-    return TaskResult(shown, pictures={"maps": targeted_maps_figure(stages, maps, classes, names)})
+    pictures = {"maps": targeted_maps_figure(stages, maps, classes, names)}
+    return TaskResult(shown, flags=found.flags, pictures=pictures)

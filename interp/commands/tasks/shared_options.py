@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from interp.core.argument_types import distance, numbers, whole_number
 from interp.core.checks import check_penalties, check_radius
@@ -31,13 +31,15 @@ OTHERS = (
 )
 NOT_IG = ("cam", "cam++", *OTHERS)
 MAPS = ("cam", "cam++", "ig", *OTHERS)
+USUAL_SEED = 99
 # All steps of an attack in l2 together, in radii.
 REACH = 2.5
 
 
-def seed_option(default: int = 99) -> int:
-    """The option `seed` of a task."""
-    return option(default, "seed of the sample and of random starts", parse=whole_number(0))
+def seed_option(default: int | None = USUAL_SEED) -> Any:
+    """The option `seed` of a task, or of a command that leaves it to its tasks."""
+    usual = "99, in isa_cam 123 as in the paper" if default is None else None
+    return option(default, "seed of the sample and of random starts", parse=whole_number(0), usual=usual)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,6 @@ class EvaluationOptions(ImageOptions, ModelOptions):
         False, "also evaluate a network that says it was trained on another dataset; the result is flagged", parse=bool
     )
     num_image: int | None = option(None, "test images", parse=whole_number(1), usual="{task.images}")
-    seed: int = seed_option()
     networks_dir: Path | None = option(
         None, "directory of networks", parse=Path, usual="INTERP_NETWORKS_DIR, then networks/"
     )
@@ -67,6 +68,7 @@ class TaskOptions(EvaluationOptions):
     # Whether eval.py gives it all workers; other tasks run side by side, each on one network.
     has_all_workers: ClassVar[bool] = False
 
+    seed: int = seed_option()
     dataset: str = option(MISSING, CHOICES, names_file=True)
     network: str = option(MISSING, f"{NETWORKS}; results of networks with the same task and options share a table")
     output_dir: Path = option(Path("gen_images/tables"), "directory of tables and records (JSON)", parse=Path)
@@ -150,13 +152,15 @@ class BallOptions(BatchOptions):
     def radii(self) -> tuple[float, ...]:
         """Radii of accuracy tables."""
         spec = find_dataset(self.dataset)
-        return tuple(self.epsilons or (usual_l2_radii(spec.shape) if self.norm == "l2" else spec.epsilons))
+        return tuple(
+            dict.fromkeys(self.epsilons or (usual_l2_radii(spec.shape) if self.norm == "l2" else spec.epsilons))
+        )
 
     @property
     def map_radii(self) -> tuple[float, ...]:
         """Radii of attacks on maps."""
         usual = self.radii[1:] if self.norm == "l2" else find_dataset(self.dataset).map_epsilons
-        return tuple(self.epsilons or usual)
+        return tuple(dict.fromkeys(self.epsilons or usual))
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)

@@ -90,9 +90,12 @@ def intr_topk(run: Run[OverlapOptions]) -> TaskResult:
     # The user's options on images apply to another model of the user, and to no network of this package.
     told = replace(options, input_scale=AUTO, output=None) if other.is_of_this_package else options
     opened = open_network(other, run.sample, told)
-    flags = check_dataset(other, opened.model, options.dataset, any_dataset=options.any_dataset)
+    found = check_dataset(other, opened.model, options.dataset, any_dataset=options.any_dataset)
+    found += [{**flag, "text": f"{other.name}: {flag['text']}"} for flag in opened.flags]
+    # Of another kind than this network's, which would be taken for the same.
+    flags = [{**flag, "kind": f"{flag['kind']} of the other network"} for flag in found]
     mean = overlap_of_networks(
         run.model, opened.model, run.images, run.labels, interpretation=options.method, k=options.k
     )
-    found = NetworkOverlap(other.name, options.k, mean, len(run.labels), options.method)
-    return TaskResult(found, flags=flags)
+    overlap = NetworkOverlap(other.name, options.k, mean, len(run.labels), options.method)
+    return TaskResult(overlap, flags=flags, record={"other": opened.record})

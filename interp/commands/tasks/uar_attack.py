@@ -1,6 +1,6 @@
 """uar_attack: accuracy under unforeseen attacks, and the UAR score."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from interp.commands.tasks.shared_options import BatchOptions
@@ -54,10 +54,7 @@ def uar_attack(run: Run[UnforeseenOptions]) -> TaskResult:
             report=tick,
             **run.attack_settings,
         )
-    settings = (
-        f"{options.steps} steps of budget / sqrt(steps), worst of {options.restarts} start(s), seed {options.seed}"
-    )
-    found = replace(found if calibration is None else found.scored(calibration), settings=settings)
+    found = found if calibration is None else found.scored(calibration)
     shown = run.sample.take(run.one_of_each_class)
     pictures = {"gallery": attacks_gallery(run.model, shown, names, seed=options.seed)}
     if any(len(radii) > 1 for radii in budgets.values()):
