@@ -74,8 +74,9 @@ class CpuSchedule:
 # eps 0.3: clean .71, attacked .52 after three epochs of IG-Sum-Norm, and falling.
 IG_PENALTIES = {"ig": 0.02, "igsum": 0.02}
 
-# MNIST small and CIFAR small come near the published networks with these (docs/results.md), but for Int-IG-Adv on MNIST small; it, and
-# Adv and Int on MNIST pool, would gain by more epochs, for which two cores are slow. What is not here takes the schedule of small.
+# With these MNIST small, MNIST pool and CIFAR small come near the published networks (docs/results.md). Int on pool, and Int-IG-Adv on
+# small, start with Adv: from random weights they would need more epochs than two cores can do soon. What is not here takes the schedule of
+# small.
 CPU = {
     ("mnist", "small"): CpuSchedule(
         epochs=20,
