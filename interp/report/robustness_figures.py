@@ -89,6 +89,9 @@ def panels_figure(
         axes.locator_params(axis="x", nbins=5)
     for axes in grid[len(panels) :]:
         axes.remove()
+    for axes in grid[max(0, len(panels) - 2) : len(panels)]:
+        # Also where the panel below it is not there.
+        axes.tick_params(labelbottom=True)
     figure.legend(
         [handles[name] for name in names],
         [plain_text(name) for name in names],

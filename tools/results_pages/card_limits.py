@@ -3,6 +3,7 @@
 from interp.core.tables import radius_text
 from interp.data import DatasetSpec
 from interp.evaluation import LeaderboardRow
+from results_pages.cells import epochs_text
 from results_pages.network_tables import Trained
 
 # The profile of trainings as long as published ones.
@@ -28,7 +29,7 @@ def limits(made: Trained, spec: DatasetSpec, row: LeaderboardRow | None) -> list
         lines.append("It was trained without attacks, so small changes of an image change its prediction.")
     if profile != PAPER:
         lines.append(
-            f"Its training was short, {schedule.epochs} epochs of the profile `{profile}`: a longer one may make a better network."
+            f"Its training was short, {epochs_text(schedule.epochs)} of the profile `{profile}`: a longer one may make a better network."
         )
     return [*lines, *_of_figures(made, row)]
 

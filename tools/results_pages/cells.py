@@ -15,6 +15,11 @@ def with_error(share: float, count: int) -> str:
     return f"{share:.3f} ± {(share * (1 - share) / count) ** 0.5:.3f}"
 
 
+def epochs_text(epochs: int) -> str:
+    """A number of epochs in words."""
+    return f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+
+
 def words(name: object) -> str:
     """The name of a method or measure as pages write it."""
     return str(name).replace("_", " ")
