@@ -86,7 +86,7 @@ def test_what_a_docstring_lacks_is_found():
     assert undescribed("bare", bare) == {"bare": ["second", "Returns"]}
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
