@@ -92,7 +92,7 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     record = json.loads((made / "records" / "pgd" / f"{NAMES[1]}.json").read_text())
     clean = next(row for row in record["rows"] if row[:2] == [200, 0.0])
     text = page.read_text()
-    assert f"| Int | here, 1 epochs | {clean[2]:.3f} |" in text
+    assert f"| Int | here, 1 epoch | {clean[2]:.3f} |" in text
     errors = [error for name in NAMES for error in errors_of(made, name)]
     assert f"one standard error: at most {max(errors):.3f}; 6 images" in text
     assert "*Share of images that are still classified right when every pixel may move by eps" in text
@@ -100,9 +100,9 @@ def test_tables_hold_the_figures_of_the_records(call, made, tmp_path):
     assert text.index("| Normal |") < text.index("| Int |")
     assert "6 images; PGD-200" in text
     assert record["data"] in text
-    assert "| Int | here, 1 epochs | 0.900 | 0.800 | 0.450 ± 0.100 | 0.450 | - |" in text
-    assert "Int (here, 1 epochs) 0.900 -> 0.450" in text
-    assert "| Int | here, 1 epochs | 0.900 | 0.450 ± 0.100 | - | 0.900 | 0.450 ± 0.100 | - |" in text
+    assert "| Int | here, 1 epoch | 0.900 | 0.800 | 0.450 ± 0.100 | 0.450 | - |" in text
+    assert "Int (here, 1 epoch) 0.900 -> 0.450" in text
+    assert "| Int | here, 1 epoch | 0.900 | 0.450 ± 0.100 | - | 0.900 | 0.450 ± 0.100 | - |" in text
     again = page.read_bytes()
     assert call(main, options(made, page)).returncode == 0
     assert page.read_bytes() == again
@@ -264,4 +264,4 @@ def test_explanations_stand_beside_noise(call, made, tmp_path):
     )
     noise = f"{row['noise']:.3f}, {row['corner noise']:.3f}"
     attack = f"{row['strongest attack']:.3f} ± {row['standard error']:.3f}"
-    assert f"| cam | Normal | here, 1 epochs | {noise} | {attack} | {row['flags']} |" in text
+    assert f"| cam | Normal | here, 1 epoch | {noise} | {attack} | {row['flags']} |" in text
