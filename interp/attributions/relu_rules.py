@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from interp.core.errors import InputError
 from interp.models.model_graph import ancestors
+from interp.models.piecewise_linear import IN_FIRST, IN_LAST, LINEAR, PRODUCTS
 from interp.models.recorded_model import functional_class
 
 # Activation functions of Keras through which the rules are defined. At the end softmax is cut; inside a model it is attention.
@@ -26,18 +27,10 @@ _OTHER_FUNCTIONS = frozenset(
     ("hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "celu", "sparse_plus", "threshold")
 )
 _OTHER_OPERATIONS = frozenset(("HardSigmoid", "HardSilu", "HardSwish", "HardTanh", "Celu", "SparsePlus", "Threshold"))
-# Operations that hold no activation: linear ones, pooling, normalisation, attention's softmax, and moving numbers around.
-# fmt: off
-_WITHOUT_RULE = frozenset((
-    "Add", "AddN", "AddV2", "AvgPool", "BatchMatMul", "BatchMatMulV2", "BatchToSpaceND", "BiasAdd", "BroadcastTo",
-    "Cast", "ConcatV2", "Conv2D", "Conv2DBackpropInput", "DepthToSpace", "DepthwiseConv2dNative", "Einsum",
-    "EnsureShape", "ExpandDims", "FusedBatchNormV3", "GatherNd", "GatherV2", "Identity", "IdentityN", "MatMul",
-    "Max", "MaxPool", "MaxPoolV2", "Mean", "MirrorPad", "Mul", "Neg", "Pack", "Pad", "PadV2", "Rank", "RealDiv",
-    "Relu", "Relu6", "Reshape", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor", "ReverseV2", "Roll",
-    "Rsqrt", "Shape", "ShapeN", "Size", "Slice", "Softmax", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV",
-    "SquaredDifference", "Squeeze", "StopGradient", "StridedSlice", "Sub", "Sum", "Tile", "Transpose", "Unpack",
-))
-# fmt: on
+# Operations that hold no activation: linear ones, pooling, normalisation, and attention's softmax.
+_OF_SHAPES = frozenset(("Rank", "Shape", "ShapeN", "Size"))
+_NORMALISING = frozenset(("Rsqrt", "Softmax", "SquaredDifference"))
+_WITHOUT_RULE = LINEAR | PRODUCTS | IN_FIRST | IN_LAST | _OF_SHAPES | _NORMALISING
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 

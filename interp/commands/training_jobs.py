@@ -25,9 +25,9 @@ from interp.core.provenance import describe_run
 from interp.data import Dataset, find_dataset
 from interp.data.user_spec import usual_l2_radius
 from interp.evaluation.opened_network import load_file
+from interp.models.model_digest import model_digest
 from interp.models.named_objects import build_by_function
 from interp.report import history_figure, note_source
-from interp.training.description import model_digest
 from interp.training.recipes import Recipe
 from interp.training.training_job import TrainedNetwork, TrainingJob, run_jobs
 

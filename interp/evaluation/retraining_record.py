@@ -13,6 +13,7 @@ from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
+from interp.models.model_digest import layers_digest
 
 
 class RetrainingRecord:
@@ -71,26 +72,7 @@ def identify_model(model: keras.Model) -> str:
     return f"{type(model).__name__} {layers} {digest([np.asarray(values) for values in model.get_weights()])}"
 
 
-def _layers(model: keras.Model) -> list[Any]:
-    """Kinds, activations and settings of all layers: the same weights may stand in another network."""
-    found: list[Any] = []
-    for layer in model.layers:
-        inner = _layers(layer) if isinstance(layer, keras.Model) else []
-        activation = getattr(layer, "activation", None)
-        found.append([type(layer).__name__, layer.name, getattr(activation, "__name__", None), _settings(layer), inner])
-    return found
-
-
-def _settings(layer: keras.layers.Layer) -> dict[str, Any]:
-    """Settings of a layer that are numbers, words or lists of them, such as strides; none of a layer that does not tell them."""
-    try:
-        told = {} if isinstance(layer, keras.Model) else layer.get_config()
-    except NotImplementedError:
-        return {}
-    known = {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
-    return {
-        name: value
-        for name, value in sorted(known.items())
-        if name not in ("name", "trainable")
-        and all(isinstance(each, (bool, int, float, str)) for each in (value if isinstance(value, list) else [value]))
-    }
+def _layers(layer: keras.layers.Layer) -> Any:
+    """What a layer or model computes with: the same weights may stand in another one. Of a class that Keras cannot save, its parts."""
+    saved = layers_digest(layer)
+    return saved or [type(layer).__name__, *map(_layers, getattr(layer, "layers", ()))]

@@ -7,22 +7,22 @@ from interp.core.compiled import drop_dead_losses, keep_for
 from interp.models.model_graph import ancestors, find_logits
 from interp.models.network import Network
 
-# Operations that are piecewise linear in all that depends on the images: sums, averages and resizing, ReLU and its kin, maxima, and those
-# that move numbers around.
+# Operations that are linear in all that depends on the images, ReLU and maxima of neighbours, and those that move numbers around.
 # fmt: off
-_LINEAR = frozenset((
-    "Abs", "Add", "AddN", "AddV2", "AvgPool", "BatchToSpaceND", "BiasAdd", "BroadcastTo", "Cast", "ConcatV2", "DepthToSpace",
-    "EnsureShape", "ExpandDims", "GatherNd", "GatherV2", "Identity", "IdentityN", "LeakyRelu", "Max", "MaxPool", "MaxPoolV2", "Maximum",
-    "Mean", "Min", "Minimum", "MirrorPad", "Neg", "Pack", "Pad", "PadV2", "Relu", "Relu6", "Reshape", "ResizeBicubic", "ResizeBilinear",
-    "ResizeNearestNeighbor", "ReverseV2", "Roll", "SelectV2", "Slice", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze",
-    "StopGradient", "StridedSlice", "Sub", "Sum", "Tile", "Transpose", "Unpack",
+LINEAR = frozenset((
+    "Add", "AddN", "AddV2", "AvgPool", "BatchToSpaceND", "BiasAdd", "BroadcastTo", "Cast", "ConcatV2", "DepthToSpace", "EnsureShape",
+    "ExpandDims", "GatherNd", "GatherV2", "Identity", "IdentityN", "Max", "MaxPool", "MaxPoolV2", "Mean", "MirrorPad", "Neg", "Pack",
+    "Pad", "PadV2", "Relu", "Relu6", "Reshape", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor", "ReverseV2", "Roll", "Slice",
+    "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze", "StopGradient", "StridedSlice", "Sub", "Sum", "Tile", "Transpose",
+    "Unpack",
 ))
 # fmt: on
-# Those that are linear in one operand while the others stay the same; some only in their first one.
-_PRODUCTS = frozenset(("BatchMatMul", "BatchMatMulV2", "Einsum", "MatMul", "Mul"))
-_IN_FIRST = frozenset(("Conv2D", "DepthwiseConv2dNative", "Div", "FusedBatchNormV3", "RealDiv"))
-# Of a transposed convolution it is the last one.
-_IN_LAST = frozenset(("Conv2DBackpropInput",))
+# Those that are linear in one operand while the others stay the same: in any, in the first, or in the last one.
+PRODUCTS = frozenset(("BatchMatMul", "BatchMatMulV2", "Einsum", "MatMul", "Mul"))
+IN_FIRST = frozenset(("Conv2D", "DepthwiseConv2dNative", "FusedBatchNormV3", "RealDiv"))
+IN_LAST = frozenset(("Conv2DBackpropInput",))
+# Others of which activations are made.
+_PIECEWISE = frozenset(("Abs", "LeakyRelu", "Maximum", "Min", "Minimum", "SelectV2"))
 
 
 def is_piecewise_linear(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
@@ -62,10 +62,10 @@ def _is_linear(images: tf.Tensor, logits: tf.Tensor) -> bool:
             continue
         last = len(operation.inputs) - 1
         if not (
-            operation.type in _LINEAR
-            or (operation.type in _PRODUCTS and len(depending) == 1)
-            or (operation.type in _IN_FIRST and depending == [0] and not _is_training(operation))
-            or (operation.type in _IN_LAST and depending == [last])
+            operation.type in LINEAR | _PIECEWISE
+            or (operation.type in PRODUCTS and len(depending) == 1)
+            or (operation.type in IN_FIRST | {"Div"} and depending == [0] and not _is_training(operation))
+            or (operation.type in IN_LAST and depending == [last])
         ):
             return False
         reached.update(tensor.ref() for tensor in made)

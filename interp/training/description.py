@@ -1,17 +1,13 @@
 """What made a network, as JSON values: for its file, and for telling whether a checkpoint is of the same training."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 import keras
-import numpy as np
 
 from interp.attributions import CAM
 from interp.core.checks import check_instance
-from interp.core.digest import digest
-from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models.network import Network
 from interp.training.kept_weights import Keeping
@@ -22,8 +18,6 @@ from interp.training.schedule import Schedule
 UNUSUAL = ("explanation", "start", *(each.name for each in fields(Keeping)))
 # What earlier versions did not say of a training; files and checkpoints without it are taken as they are.
 SAID_SINCE = ("images", "validation_images", "network", "model_digest", "input_scale", "output", "start_weights")
-# Of what Keras saves of a model: how it was compiled, the batch it was built with, and seeds, in whose place the training sets its own.
-NOT_LAYERS = ("compile_config", "build_config", "seed")
 # How to make one, for messages.
 SCHEDULE = "Schedule(...) or PAPER['mnist']"
 
@@ -93,43 +87,6 @@ def describe_keeping(keeping: Keeping) -> dict[str, Any]:
     """Which weights are kept, as far as it is not the default."""
     usual = asdict(Keeping())
     return {name: value for name, value in asdict(keeping).items() if value != usual[name]}
-
-
-def model_digest(model: keras.Model) -> str:
-    """A short hash of a model's layers and weights. Raises InputError for a model that Keras cannot save."""
-    layers = layers_digest(model)
-    if layers is None:
-        raise InputError(
-            f"the model {model.name} could not be saved once it is trained: each of its classes needs get_config(), as Keras asks for it"
-        )
-    return digest([np.frombuffer(layers.encode(), np.uint8), *model.get_weights()])
-
-
-def layers_digest(model: keras.Model) -> str | None:
-    """A short hash of a model's layers and how they follow each other; None for a model that Keras cannot save.
-
-    Names, which Keras counts up from one model to the next, do not count.
-    """
-    try:
-        saved = model.architecture if isinstance(model, Network) else keras.saving.serialize_keras_object(model)
-    except Exception:
-        # A user's own get_config may raise anything.
-        return None
-    made = json.loads(json.dumps(saved, default=lambda value: type(value).__name__))
-    places: dict[str, str] = {}
-
-    def placed(values: Any) -> Any:
-        if isinstance(values, list):
-            return [placed(value) for value in values]
-        if not isinstance(values, dict):
-            return places.get(values, values)
-        name = isinstance(values.get("config"), dict) and values["config"].get("name")
-        # Names of policies say a precision.
-        if isinstance(name, str) and "Policy" not in str(values.get("class_name")):
-            places.setdefault(name, f"layer {len(places)}")
-        return {key: placed(value) for key, value in values.items() if key not in NOT_LAYERS}
-
-    return digest([np.frombuffer(json.dumps(placed(made), sort_keys=True).encode(), np.uint8)])
 
 
 def _settings(of: Any) -> Any:

@@ -16,10 +16,11 @@ from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
 from interp.data import Dataset, dataset_names
 from interp.data.user_spec import usual_radii
+from interp.models.model_digest import layers_digest
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
 from interp.training.batches import made_ahead
-from interp.training.description import SCHEDULE, describe, describe_choices, describe_model_and_data, layers_digest
+from interp.training.description import SCHEDULE, describe, describe_choices, describe_model_and_data
 from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty

@@ -13,9 +13,9 @@ import pytest
 from interp import data
 from interp.core.errors import InputError
 from interp.models import adapt, build_network
+from interp.models.model_digest import layers_digest, model_digest
 from interp.training import Checkpointing, Schedule, find_objective, plain_schedule, train
 from interp.training.checkpoints import MANIFEST, STATE, Checkpoint, CheckpointFolder, check_arguments
-from interp.training.description import layers_digest, model_digest
 from interp.training.resuming import position_of
 
 
