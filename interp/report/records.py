@@ -85,7 +85,7 @@ class Settings:
         self.seed: int | None = asked["seed"]
         different = [name for name in asked if kept.get(name) != asked[name]]
         if different:
-            were = ", ".join(f"{name} {kept.get(name)!r:.40}, now {asked[name]}" for name in different)
+            were = ", ".join(f"{name} {_said(kept.get(name))}, now {_said(asked[name])}" for name in different)
             raise OtherResults(f"{folder} holds results of other settings ({were}): choose another --out, or remove it")
         self._data = kept.get("data", {})
         if not isinstance(self._data, dict) or not all(isinstance(splits, dict) for splits in self._data.values()):
@@ -140,6 +140,11 @@ def shown_together(records: Records, asked: Mapping[str, Any] | None = None) -> 
         shown = wanted if wanted in known.values() else known[last]
         others += [name for name, told in known.items() if told != shown]
     return {name: record for name, record in records.items() if name not in others}, others
+
+
+def _said(value: Any) -> str:
+    """A setting in a message."""
+    return "not given" if value is None else f"{value!r:.40}"
 
 
 def _options_of(section: Any) -> str | None:

@@ -90,13 +90,19 @@ def describe_keeping(keeping: Keeping) -> dict[str, Any]:
 
 
 def _settings(of: Any) -> Any:
-    """What makes an object of Keras, as JSON values, without names, which Keras counts up from one object to the next."""
+    """What makes an object of Keras, as JSON values, without names, which Keras counts up from one object to the next.
+
+    In the lists by which layers of a functional model refer to each other, the place of a layer stands for its name.
+    """
+    places: dict[str, int] = {}
 
     def without_names(values: Any) -> Any:
-        if isinstance(values, list):
-            return [without_names(value) for value in values]
+        if isinstance(values, (list, tuple)):
+            return [places.get(value, value) if isinstance(value, str) else without_names(value) for value in values]
         if not isinstance(values, dict):
             return values
+        if isinstance(values.get("name"), str):
+            places.setdefault(values["name"], len(places))
         return {key: without_names(value) for key, value in values.items() if key != "name"}
 
     return without_names(keras.saving.serialize_keras_object(of))

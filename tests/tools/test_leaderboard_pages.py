@@ -85,6 +85,45 @@ def test_without_records_the_page_says_so(call, networks, tmp_path):
     assert {f"{name}.md" for name in NAMES} < files.keys()
 
 
+def keep_seed(folder, seed, strong, cam):
+    path = keep(folder, row(NAMES[0], strong, {"cam": cam}), "leaderboard")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "network": {"seed": seed}}))
+    (folder / "settings.json").write_text("{}")
+
+
+def test_seeds_stand_side_by_side_with_the_error_over_them(call, networks, tmp_path):
+    records = tmp_path / "records"
+    for folder, seed, strong, cam in ((".", 99, 0.5, 0.2), ("seeds/1", 1, 0.7, 0.5), ("seeds/2", 2, 0.6, 0.8)):
+        keep_seed(records / folder, seed, strong, cam)
+    keep(records, row(NAMES[1], 0.25, {"cam": 0.5}), "leaderboard")
+    path = records / "leaderboard" / f"{NAMES[1]}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "network": {"seed": 99}}))
+    (tmp_path / "page.md").write_text("<!-- table seeds -->\n<!-- end -->\n")
+    files = write(call, tmp_path, records)
+    # Errors by hand: the standard deviation of .5, .6, .7 is .1, that of .2, .5, .8 is .3; each over the root of 3.
+    assert [line for line in files["page.md"].decode().splitlines() if line.startswith("| ")] == [
+        "| network | figure | seed 1 | seed 2 | seed 99 | mean |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        f"| `{NAMES[0]}` | clean | 0.900 | 0.900 | 0.900 | 0.900 ± 0.000 |",
+        f"| `{NAMES[0]}` | strong | 0.700 | 0.600 | 0.500 | 0.600 ± 0.058 |",
+        f"| `{NAMES[0]}` | cam | 0.500 | 0.800 | 0.200 | 0.500 ± 0.173 |",
+    ]
+    # Rows of other seeds are no rows of the leaderboard.
+    assert len(json.loads(files["rows.json"])["networks"]) == 2
+
+
+def test_two_records_of_one_seed_are_refused(call, networks, tmp_path):
+    records, page = tmp_path / "records", tmp_path / "page.md"
+    keep_seed(records, 99, 0.5, 0.2)
+    keep_seed(records / "seeds" / "1", 99, 0.5, 0.2)
+    page.write_text("<!-- table seeds -->\n<!-- end -->\n")
+    result = call(main, [f"--records={records}", f"--networks-dir={networks}", f"--pages={page}"])
+    assert result.returncode == 2
+    assert f"is of seed 99, as another record of {NAMES[0]} is" in result.stderr
+    assert "0.5" not in page.read_text()
+
+
 def test_a_card_says_what_metadata_and_records_say(call, networks, tmp_path):
     records = tmp_path / "records"
     measured = row(NAMES[0], 0.25, {"cam": 0.5})

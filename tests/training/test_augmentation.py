@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from interp.core.errors import InputError
+from interp.data import Dataset
 from interp.training.augmentation import crop_and_flip, find_augmentation
+from interp.training.description import describe_model_and_data
 
 L = keras.layers
 
@@ -79,3 +81,26 @@ def test_layers_that_scale_are_refused():
     images = np.random.RandomState(0).rand(8, 6, 6, 3).astype(np.float32)
     with pytest.raises(InputError, match=r"far outside of \[0, 1\]: give layers that keep the shape and the range"):
         find_augmentation(L.Rescaling(255))(images, (1, 2))
+
+
+def links(factor, twice):
+    """A functional model of layers, which refer to each other by names that Keras counts up."""
+    entered = keras.Input((6, 6, 3))
+    flipped = L.RandomFlip()(entered)
+    return keras.Model(entered, L.Average()([flipped if twice else entered, L.RandomRotation(factor)(flipped)]))
+
+
+def test_a_functional_model_is_described_alike_whenever_it_is_made():
+    """Otherwise a training with it could not be resumed by another process that made other layers before."""
+
+    def described(factor, twice):
+        images, labels = np.zeros((2, 6, 6, 3), np.float32), np.arange(2)
+        data = Dataset(images=images, labels=labels, class_names=("a", "b"), source="zeros", split="train", name="mine")
+        return describe_model_and_data(
+            keras.Sequential([keras.Input((6, 6, 3)), L.Flatten()]), data, links(factor, twice)
+        )
+
+    first = described(0.1, True)
+    assert described(0.1, True) == first
+    assert described(0.2, True) != first
+    assert described(0.1, False) != first

@@ -3,23 +3,27 @@
 import json
 from pathlib import Path
 
+from interp.core.errors import InputError
 from interp.core.files import replacing
 from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.evaluation import LeaderboardRow, MovedExplanation
+from interp.evaluation.statistics import mean_of
 from interp.report.leaderboard import TASK, Leaderboard, in_order, leaderboard_groups, recorded_rows
 from interp.report.leaderboard_figure import compared, leaderboard_figure
+from interp.report.record_format import read_record
 from results_pages.cells import plus_minus
 from results_pages.evidence import Sources
 
 EMPTY = "No network has been measured yet."
 # Digits of a digest that tell weights apart.
 DIGITS = 12
+# Below the directory of the records: a directory for each further seed of training, of records of networks of the same names.
+SEEDS = "seeds"
 
 
 def measured_rows(sources: Sources) -> Leaderboard:
     """The rows of all records, none where no network was measured. Raises InputError for a damaged record."""
-    folders = [folder for folder in sources.records if (folder / TASK).is_dir()]
-    return in_order([row for folder in folders for row in recorded_rows(folder)])
+    return in_order([row for folder in _folders(sources) for row in recorded_rows(folder)])
 
 
 def leaderboard(sources: Sources, picture: str) -> list[str]:
@@ -37,6 +41,37 @@ def leaderboard(sources: Sources, picture: str) -> list[str]:
     return lines[:-1]
 
 
+def seeds(sources: Sources) -> list[str]:
+    """Every figure of the networks that were trained with several seeds: by seed, and its mean with the standard error over seeds.
+
+    Raises InputError where there are none, or two of a network have one seed.
+    """
+    found: dict[str, dict[int, LeaderboardRow]] = {}
+    protocols, folders = [], _folders(sources)
+    others = [other for folder in folders for other in sorted(folder.glob(f"{SEEDS}/*/"))]
+    for row in in_order([row for folder in (*folders, *others) for row in recorded_rows(folder)]).rows:
+        path = Path(row.record or "")
+        seed = read_record(path)["network"]["seed"]
+        if seed in found.setdefault(row.facts.name, {}):
+            raise InputError(f"{path} is of seed {seed}, as another record of {row.facts.name} is: remove one")
+        found[row.facts.name][seed] = row
+    several = {name: by_seed for name, by_seed in found.items() if len(by_seed) > 1}
+    if not several:
+        raise InputError(f"no network was measured with several seeds in {', '.join(map(str, folders))}")
+    columns, lines = sorted({seed for by_seed in several.values() for seed in by_seed}), []
+    for name, by_seed in several.items():
+        protocols += [row.measured for row in by_seed.values()]
+        figures = {seed: _means(row) for seed, row in by_seed.items()}
+        for figure in dict.fromkeys(figure for each in figures.values() for figure in each):
+            values = {seed: each[figure] for seed, each in figures.items() if figure in each}
+            shown = [plus_minus(values.get(seed, NOTHING)) for seed in columns]
+            over = mean_of(value for value in values.values() if value is not None)
+            lines.append((f"`{name}`", figure, *shown, plus_minus(*over.cells)))
+    header = ("network", "figure", *(f"seed {seed}" for seed in columns), "mean")
+    where = f"records: {', '.join(folder.as_posix() for folder in (*folders, *others))}"
+    return [*markdown_table(header, lines), "", f"<small>{' / '.join([*dict.fromkeys(protocols), where])}</small>"]
+
+
 def rows_text(sources: Sources) -> str:
     """The rows as the package ships them, JSON. Raises InputError."""
     return json.dumps(measured_rows(sources).to_json(), indent=1, allow_nan=False) + "\n"
@@ -51,6 +86,16 @@ def draw_leaderboard(sources: Sources, path: Path) -> bool:
         # Without the version of the library, so that the same rows give the same file.
         leaderboard_figure(board).savefig(temporary, dpi=110, format="png", metadata={"Software": None})
     return True
+
+
+def _folders(sources: Sources) -> list[Path]:
+    return [folder for folder in sources.records if (folder / TASK).is_dir()]
+
+
+def _means(row: LeaderboardRow) -> dict[str, float | None]:
+    """The figures of a row without their errors, by name."""
+    taus = {moved.explanation: moved.worst_case.value for moved in row.explanations}
+    return {"clean": row.clean.value, "strong": row.strong.value, **taus}
 
 
 def _tables(rows: list[LeaderboardRow]) -> list[str]:

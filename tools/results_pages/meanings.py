@@ -31,6 +31,8 @@ MEANINGS = {
     "classes": "Accuracy on the test images of each class.",
     "leaderboard": "Each row is a network: its accuracy under the strong protocol, and for each explanation the Kendall tau under "
     "attack and under noise.",
+    "seeds": "Networks that were trained several times, with other seeds: accuracies and Kendall tau by the strong protocols, and the mean "
+    "with its standard error over seeds.",
 }
 
 

@@ -10,7 +10,7 @@ from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.report.record_format import field
 from results_pages.cells import plus_minus, words
 from results_pages.evidence import Evaluated, Sources, of_family, small_caption
-from results_pages.leaderboard_tables import leaderboard
+from results_pages.leaderboard_tables import leaderboard, seeds
 from results_pages.meanings import meaning
 from results_pages.network_tables import classes, networks, times
 from results_pages.saliency_tables import agreement, erasing, faithfulness, retraining_agreement, selectivity
@@ -221,7 +221,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     for table in (
         *(pgd, steps, strong, protocols, aai, explanations, topk, isa, bound, uar),
         *(erasing, selectivity, faithfulness, agreement, retraining_agreement),
-        *(networks, times, classes, leaderboard),
+        *(networks, times, classes, leaderboard, seeds),
     )
 }
 
