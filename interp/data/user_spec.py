@@ -42,7 +42,6 @@ def user_spec(
 ) -> DatasetSpec:
     """Return the facts of a set, with radii by its channels, and retrainings by the number of its training images."""
     epsilons, map_epsilons, usual = usual_radii(shape[2])
-    images = max(1, min(training_images, _MOST))
     return DatasetSpec(
         name=name,
         shape=shape,
@@ -52,11 +51,16 @@ def user_spec(
         epsilons=epsilons,
         map_epsilons=map_epsilons,
         usual_radius=usual,
-        retraining=RetrainingSpec(
-            images=images, epochs=min(30, max(5, _SEEN // images)), batch_size=min(64, images), learning_rate=1e-3
-        ),
+        retraining=usual_retraining(training_images),
         load=load,
     )
+
+
+def usual_retraining(training_images: int) -> RetrainingSpec:
+    """How ROAR and KAR train on so many images."""
+    images = max(1, min(training_images, _MOST))
+    epochs, batch_size = min(30, max(5, _SEEN // images)), min(64, images)
+    return RetrainingSpec(images=images, epochs=epochs, batch_size=batch_size, learning_rate=1e-3)
 
 
 def safe_name(text: str, taken: Container[str]) -> str:

@@ -312,3 +312,22 @@ def test_maps_of_all_of_many_classes_are_bounded():
     names, [note] = selections_of("grad_cam", *many[:2])
     assert list(names) == ["one_class", "two_class"]
     assert note.startswith("all_class left out: GradCAM of 1000 classes")
+
+
+@pytest.mark.integration
+def test_retrainings_take_the_images_that_can_be_read(call, tmp_path):
+    """Files that are left out counted as training images, and more were asked for than there are."""
+    pictures = write_pictures(tmp_path / "pics", train=12, test=3)
+    for number in range(5, 9):
+        (pictures / "train" / "birch" / f"{number:02d}.png").write_bytes(b"no picture")
+    model = keras.Sequential([keras.Input((16, 16, 3)), L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Dense(3)])
+    model.save(tmp_path / "tiny.keras")
+    place = SimpleNamespace(pictures=pictures)
+    short = {"methods": "gradient", "ratios": 0.5, "seeds": 1, "epochs": 1, "workers": 1, "input-scale": "0..1"}
+    result = call(main, words(place, tmp_path / "tiny.keras", tmp_path / "out", task="roar", count=9, **short))
+    assert result.returncode == 0, result.stderr
+    # A tenth of each class, and one image at least, is drawn for validation.
+    assert json.loads((tmp_path / "out/roar_pics_paper/tiny.json").read_text())["train_images"] in (
+        3 * 11 - 4,
+        3 * 11 - 3,
+    )
