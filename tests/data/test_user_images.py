@@ -173,6 +173,21 @@ def test_files_that_cannot_be_read(tmp_path: Path, refuses: Any) -> None:
     refuses(lambda: data.load(root, "test", unreadable="error"), root / "test/bee/cut.png")
 
 
+def test_images_behind_links_are_taken_and_links_to_nothing_told(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set")
+    plain(tmp_path / "elsewhere/more.png", RED)
+    (root / "test/ant/more").symlink_to(tmp_path / "elsewhere")
+    # A circle, which ends.
+    (root / "test/ant/again").symlink_to(root / "test/ant")
+    assert len(data.load(root, "test")) == 7
+    (root / "test/ant/gone.png").symlink_to(tmp_path / "gone.png")
+    refuses(lambda: data.load(root, "test"), root / "test/ant/gone.png", "No such file", "--unreadable skip")
+    with pytest.warns(UserWarning, match=r"1 of 8 files .* left out: test/ant/gone.png \(No such file"):
+        assert len(data.load(root, "test", unreadable="skip")) == 7
+    (root / "test/cat").symlink_to(tmp_path / "gone")
+    refuses(lambda: data.load(root, "test"), root / "test/cat", "a link to nothing")
+
+
 def test_nothing_that_can_be_read(tmp_path: Path, refuses: Any) -> None:
     for label in ("a", "b"):
         (tmp_path / "set/test" / label).mkdir(parents=True)
