@@ -95,6 +95,18 @@ def test_a_turned_file_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
     assert data.find_dataset(tmp_path / "set").shape == (6, 4, 3)
 
 
+@pytest.mark.parametrize("settings", [{}, {"compression": "tiff_lzw"}])
+def test_a_turned_tiff_file_is_not_turned_twice(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Images came cut and resized to the size before the turn, without a word."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    stored = np.random.RandomState(0).randint(0, 256, (4, 6, 3), np.uint8)
+    for label in ("a", "b"):
+        save(tmp_path / "set/test" / label / "x.tif", Image.fromarray(stored), exif=exif, **settings)
+    found = data.load(tmp_path / "set", "test")
+    np.testing.assert_array_equal(np.round(255 * np.asarray(found.images)), np.stack([np.rot90(stored)] * 2))
+
+
 def test_sizes_are_brought_to_one(tmp_path: Path, refuses: Any) -> None:
     """Four columns: red, green, green, blue. The centred square is green; the whole, distorted, is not."""
     root, wide = tmp_path / "sizes", np.zeros((2, 4, 3), np.uint8)
