@@ -1,6 +1,7 @@
 """Models that plain Keras trained on a folder of pictures, through the command lines."""
 
 import json
+import shutil
 import sys
 from itertools import pairwise
 from types import SimpleNamespace
@@ -322,10 +323,15 @@ def test_retrainings_take_the_images_that_can_be_read(call, tmp_path):
         (pictures / "train" / "birch" / f"{number:02d}.png").write_bytes(b"no picture")
     model = keras.Sequential([keras.Input((16, 16, 3)), L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Dense(3)])
     model.save(tmp_path / "tiny.keras")
-    place = SimpleNamespace(pictures=pictures)
     short = {"methods": "gradient", "ratios": 0.5, "seeds": 1, "epochs": 1, "workers": 1, "input-scale": "0..1"}
-    result = call(main, words(place, tmp_path / "tiny.keras", tmp_path / "out", task="roar", count=9, **short))
-    assert result.returncode == 0, result.stderr
+    # The retrainings on another set of as many images are kept apart.
+    others = pictures.with_name("others")
+    shutil.copytree(pictures, others)
+    (others / "test/birch/00.png").write_bytes((others / "test/birch/01.png").read_bytes())
+    for each in (pictures, others):
+        place = SimpleNamespace(pictures=each)
+        result = call(main, words(place, tmp_path / "tiny.keras", tmp_path / "out", task="roar", count=9, **short))
+        assert result.returncode == 0, result.stderr
     # A tenth of each class, and one image at least, is drawn for validation.
     assert json.loads((tmp_path / "out/roar_pics_paper/tiny.json").read_text())["train_images"] in (
         3 * 11 - 4,

@@ -18,7 +18,7 @@ from interp.core.command_line import stage_bars
 from interp.core.errors import InputError
 from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, USUAL_METHODS
 from interp.core.options import option
-from interp.data import Dataset, find_dataset, load
+from interp.data import Dataset, dataset_names, find_dataset, load
 from interp.data.user_spec import usual_retraining
 
 VALIDATION_IMAGES = 500
@@ -116,6 +116,8 @@ def _folder(run: Run[RetrainingOptions], settings: dict[str, Any]) -> Path:
         "samples": options.sample_count,
         "sample": [len(run.labels), options.seed, options.train_image, options.protocol],
         **{name: getattr(options, name) for name in ("noise_level", "points", "layer", "ranking")},
+        # Two sets of your own may have as many images; other sets differ in what is above.
+        **({} if options.dataset in dataset_names() else {"dataset": options.in_files("dataset")}),
     }
     digest = hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]
     return options.output_dir / "retrainings" / f"{run.name}_{digest}"
