@@ -9,6 +9,7 @@ from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
 from interp.core.command_line import Parser, alike, run
 from interp.core.errors import ArgumentError, InputError, check_choice
+from interp.core.json_values import json_values
 from interp.core.model_options import MODEL_OPTIONS, OPTION_NAMES
 from interp.core.network_files import NetworkFile, find_file
 from interp.core.options import add_options, given_options, make
@@ -140,7 +141,7 @@ def evaluate(asked: Asked) -> int:
 
 def _check_kept(asked: Asked, store: Any, earlier: list[str]) -> None:
     """Raise InputError if the record could not be kept: asked before long work rather than after it."""
-    name, file = asked.file.name, str(asked.file.path.resolve())
+    name, file = asked.file.name, json_values(str(asked.file.path.resolve()))
     kept = store.all(asked.table, earlier).get(name)
     if kept is not None and kept.get("file", file) != file:
         raise InputError(

@@ -169,7 +169,12 @@ def _classes(root: Path, folder: Path, given: tuple[str, ...] | None) -> tuple[t
         warnings.warn(
             f"{len(others)} files of {folder} are no images and are passed over, such as {others[0]}", stacklevel=4
         )
-    return tuple(numbers), files
+    return tuple(map(_as_text, numbers)), files
+
+
+def _as_text(name: str) -> str:
+    """A name of a file as text that can be written: bytes that are no UTF-8 are spelt out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _size_and_time(path: Path) -> tuple[int, ...]:
@@ -260,7 +265,7 @@ def _load(
         images=ScaledPixels(found.images),
         labels=found.labels,
         class_names=folder.class_names,
-        source=f"images of {folder.root.name or folder.root}{fitted}{drawn}",
+        source=f"images of {_as_text(folder.root.name or str(folder.root))}{fitted}{drawn}",
         split=split,
         name=name,
     )

@@ -200,6 +200,13 @@ def test_images_behind_links_are_taken_and_links_to_nothing_told(tmp_path: Path,
     refuses(lambda: data.load(root, "test"), root / "test/cat", "a link to nothing")
 
 
+def test_names_of_classes_are_texts_whatever_bytes_name_their_directories(tmp_path: Path) -> None:
+    root = with_splits(tmp_path / os.fsdecode(b"set \xe9"), ("test",))
+    (root / "test/ant").rename(root / "test" / os.fsdecode(b"caf\xe9"))
+    found = data.load(root, "test")
+    assert (found.class_names, found.source) == (("bee", r"caf\udce9"), r"images of set \udce9")
+
+
 def test_nothing_that_can_be_read(tmp_path: Path, refuses: Any) -> None:
     for label in ("a", "b"):
         (tmp_path / "set/test" / label).mkdir(parents=True)
