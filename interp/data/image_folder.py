@@ -23,7 +23,7 @@ from interp.data.pixel_cache import Row, cached_facts, cached_images
 from interp.data.pixels import ScaledPixels
 from interp.data.record import SPLITS, Dataset
 from interp.data.spec import DatasetSpec
-from interp.data.user_spec import user_spec
+from interp.data.user_spec import count_training, user_spec
 
 # The names of directories of splits, in any case.
 _FOLDERS = {
@@ -86,7 +86,7 @@ def folder_spec(root: Path, name: str, rules: ImageRules) -> DatasetSpec:
         return _load(list_folder(root), shape, rules, split, seed, name)
 
     has_training = "train" in folder.files or _ALL in folder.files
-    training_images = len(folder.of_split("train", 0)) if has_training else 0
+    training_images = count_training(lambda: len(folder.of_split("train", 0))) if has_training else 0
     return user_spec(name, shape, folder.class_names, training_images, load)
 
 

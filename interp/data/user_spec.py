@@ -1,8 +1,9 @@
 """The facts of a user's own set, as far as they follow from its shape and size."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
+from interp.core.errors import InputError
 from interp.data.spec import DatasetSpec, Loader, RetrainingSpec
 
 # linf radii, of accuracy tables and of maps, by kind of image: what is usual for colour and for handwriting.
@@ -54,6 +55,14 @@ def user_spec(
         retraining=usual_retraining(training_images),
         load=load,
     )
+
+
+def count_training(count: Callable[[], int]) -> int:
+    """The number of training images; 0 where they cannot be drawn, which is told where they are loaded: others may be all that is asked."""
+    try:
+        return count()
+    except InputError:
+        return 0
 
 
 def usual_retraining(training_images: int) -> RetrainingSpec:

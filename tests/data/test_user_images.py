@@ -137,6 +137,14 @@ def test_given_splits(tmp_path: Path) -> None:
     assert data.find_dataset("My-flowers-2") == found
 
 
+def test_a_class_too_small_to_be_drawn_from_does_not_keep_the_test_images_back(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set", ("train", "test"))
+    for path in sorted((root / "train/bee").iterdir())[1:]:
+        path.unlink()
+    assert len(data.load(root, "test")) == 6
+    refuses(lambda: data.load(root, "train"), "the class bee has 1 images", "at least 2")
+
+
 def test_validation_is_drawn_from_train(tmp_path: Path) -> None:
     root = with_splits(tmp_path / "set", ("train", "test"))
     train, validation = (data.load(root, split) for split in ("train", "validation"))
