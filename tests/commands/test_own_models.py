@@ -337,3 +337,25 @@ def test_retrainings_take_the_images_that_can_be_read(call, tmp_path):
         3 * 11 - 4,
         3 * 11 - 3,
     )
+
+
+@pytest.mark.integration
+def test_a_result_on_another_set_of_the_same_name_is_not_replaced(call, place, tmp_path):
+    """Names of files have letters and digits of ASCII alone, so sets may share one."""
+    sets = [write_pictures(tmp_path / name, train=1, test=count) for name, count in (("猫", 4), ("犬", 5))]
+
+    def evaluated(pictures):
+        asked = words(SimpleNamespace(pictures=pictures), place.folder / "logits.keras", tmp_path / "out", **QUICK)
+        return call(main, [*asked, "--input-scale=0..255"])
+
+    first = evaluated(sets[0])
+    assert first.returncode == 0, first.stderr
+    kept = record_of(tmp_path / "out")
+    other = evaluated(sets[1])
+    assert other.returncode == 2
+    assert f"is the result on the images of {sets[0]}: choose another --output-dir" in other.stderr
+    assert record_of(tmp_path / "out") == kept
+    # The same images may lie elsewhere.
+    (tmp_path / "moved").mkdir()
+    again = evaluated(sets[0].rename(tmp_path / "moved" / "猫"))
+    assert again.returncode == 0, again.stderr
