@@ -111,7 +111,7 @@ def _read(path: Path, name: str, stamp: tuple[tuple[str, int, int], ...]) -> dic
     # What is to be drawn is no split yet; it is a split of its own until then.
     as_splits = {"train" if split == _ALL else split: part for split, part in found.items()}
     told = f"arrays of {path.name or path}"
-    made = make_datasets(as_splits, None if names is None else list(map(str, names)), name=name, source=told)
+    made = make_datasets(as_splits, None if names is None else names.tolist(), name=name, source=told)
     return {_ALL: made["train"]} if _ALL in found else made
 
 
