@@ -1,7 +1,7 @@
 """Evaluate one network: accuracy under attack, and how well its interpretations hold up."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -9,9 +9,11 @@ from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS, TaskSpec, foreign_options
 from interp.core.command_line import Parser, alike, run
 from interp.core.errors import ArgumentError, InputError, check_choice
+from interp.core.json_values import json_values
 from interp.core.model_options import MODEL_OPTIONS, OPTION_NAMES
 from interp.core.network_files import NetworkFile, find_file
 from interp.core.options import add_options, given_options, make
+from interp.data.user_sets import whole_path
 
 SCRIPT = "eval_cmd.py"
 EXAMPLES = (
@@ -100,10 +102,10 @@ def evaluate(asked: Asked) -> int:
     opened = open_run(asked.task.name, options, asked.file, data)
     for folder in (options.output_dir, options.picture_dir):
         check_writable(folder)
-    _check_kept(asked, store, earlier)
+    splits = data.identities(options.dataset, options.splits)
+    _check_kept(asked, store, earlier, splits)
     for line in opened.opened.said:
         print(line, flush=True)
-    splits = data.identities(options.dataset, options.splits)
     try:
         variants = run_variants(opened, None, ())
     except ArgumentError as error:
@@ -113,7 +115,7 @@ def evaluate(asked: Asked) -> int:
     opened.files.check()
     shown = draw(opened, None, variants, lambda name: options.picture_dir / f"{asked.table}_{name}")
     with locked(options.output_dir / ".lock", wait=True):
-        _check_kept(asked, store, earlier)
+        _check_kept(asked, store, earlier, splits)
         own = {"file": str(asked.file.path.resolve()), "splits": splits, **shown}
         record = store.keep(asked.table, opened.name, {**record, **own}, opened.files)
         # Networks evaluated by other options, or on other images, keep to their records.
@@ -138,13 +140,19 @@ def evaluate(asked: Asked) -> int:
     return 0
 
 
-def _check_kept(asked: Asked, store: Any, earlier: list[str]) -> None:
+def _check_kept(asked: Asked, store: Any, earlier: list[str], splits: Mapping[str, str]) -> None:
     """Raise InputError if the record could not be kept: asked before long work rather than after it."""
-    name, file = asked.file.name, str(asked.file.path.resolve())
-    kept = store.all(asked.table, earlier).get(name)
-    if kept is not None and kept.get("file", file) != file:
+    name, file = asked.file.name, json_values(str(asked.file.path.resolve()))
+    kept = store.all(asked.table, earlier).get(name, {})
+    if kept.get("file", file) != file:
         raise InputError(
             f"{store.path(asked.table, name)} is of another network named {name} ({kept['file']}): choose another --output-dir"
+        )
+    now = json_values(asked.options.dataset)
+    told = kept.get("arguments", {}).get("dataset", now)
+    if kept.get("splits", splits) != splits and whole_path(str(told)) != whole_path(now):
+        raise InputError(
+            f"{store.path(asked.table, name)} is the result on the images of {told}: choose another --output-dir"
         )
 
 

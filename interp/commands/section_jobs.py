@@ -11,6 +11,7 @@ from interp.commands.experiments import Section
 from interp.commands.networks import NetworkOnDataset
 from interp.commands.tasks.task_registry import TASKS
 from interp.core.errors import ArgumentError, ComputationError, InputError
+from interp.core.json_values import json_values
 from interp.core.model_options import MODEL_OPTIONS
 from interp.core.names import OTHER_DATASET
 from interp.core.network_files import find_used
@@ -48,7 +49,7 @@ class SectionJob:
             model = {each: getattr(self.options, each) for each in MODEL_OPTIONS}
             told["model"] = model | {"name": network.file.application}
         # As JSON has it: with lists only.
-        made: dict[str, Any] = json.loads(json.dumps(told, default=str))
+        made: dict[str, Any] = json_values(json.loads(json.dumps(told, default=str)))
         return made
 
     def is_kept(self, data: "LoadedDatasets") -> bool:

@@ -45,9 +45,13 @@ class AttributionOptions(Options):
 
     @property
     def method_settings(self) -> str:
-        """The settings of the methods in words."""
-        told = f"{self.points} points of integrated gradients, {self.sample_count} samples"
-        return f"{told} of noise level {self.noise_level:g}"
+        """The settings of the methods that are looked at, in words."""
+        parts = {part for name in self.methods or (*USUAL_METHODS, *ENSEMBLES) for part in name.split(":")}
+        told = [f"{self.points} points of integrated gradients"] if "integrated_gradients" in parts else []
+        if parts & {*ENSEMBLES, "expected_gradients"}:
+            noise = f" of noise level {self.noise_level:g}" if parts & ENSEMBLES.keys() else ""
+            told.append(f"{self.sample_count} samples{noise}")
+        return ", ".join(told)
 
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
@@ -64,4 +68,4 @@ class RankingOptions(AttributionOptions):
     @property
     def settings(self) -> str:
         """The same, and how pixels are ranked."""
-        return f"{self.method_settings}, {self.ranking} ranking"
+        return ", ".join(filter(None, (self.method_settings, f"{self.ranking} ranking")))

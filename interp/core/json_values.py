@@ -23,11 +23,16 @@ def parse_json(text: str) -> Any:
 
 
 def json_values(value: Any) -> Any:
-    """The same value with None for numbers that are not finite: figures that are not defined, or overran float32."""
+    """The same value with None for numbers that are not finite: figures that are not defined, or overran float32.
+
+    Bytes of names of files that are no UTF-8 are spelt out, as a record that holds them could not be read again.
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {key: json_values(part) for key, part in value.items()}
+        return {json_values(key): json_values(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [json_values(part) for part in value]
     return value

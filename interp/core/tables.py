@@ -195,6 +195,12 @@ _LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    # In LaTeX's default encoding of fonts these three are other characters.
+    "|": r"\textbar{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    # After the end of a row it would begin an argument.
+    "[": "{[}",
 }
 
 

@@ -18,7 +18,7 @@ from interp.data.pixels import ScaledPixels
 from interp.data.record import SPLITS, Dataset
 from interp.data.spec import DatasetSpec
 from interp.data.user_arrays import make_datasets
-from interp.data.user_spec import user_spec
+from interp.data.user_spec import count_training, user_spec
 
 _ALL = "all"
 # Keras's mnist.npz has x_train and y_train, MedMNIST train_images and train_labels.
@@ -57,7 +57,8 @@ def arrays_spec(path: Path, name: str, rules: ImageRules) -> DatasetSpec:
 
 
 def _train(parts: Mapping[str, Dataset], seed: int, path: Path) -> int:
-    return len(_split(parts, "train", seed, path)) if "train" in parts or _ALL in parts else 0
+    has_training = "train" in parts or _ALL in parts
+    return count_training(lambda: len(_split(parts, "train", seed, path))) if has_training else 0
 
 
 def _split(parts: Mapping[str, Dataset], split: str, seed: int, path: Path) -> Dataset:
@@ -110,7 +111,7 @@ def _read(path: Path, name: str, stamp: tuple[tuple[str, int, int], ...]) -> dic
     # What is to be drawn is no split yet; it is a split of its own until then.
     as_splits = {"train" if split == _ALL else split: part for split, part in found.items()}
     told = f"arrays of {path.name or path}"
-    made = make_datasets(as_splits, None if names is None else list(map(str, names)), name=name, source=told)
+    made = make_datasets(as_splits, None if names is None else names.tolist(), name=name, source=told)
     return {_ALL: made["train"]} if _ALL in found else made
 
 

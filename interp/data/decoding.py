@@ -19,6 +19,8 @@ SUFFIXES = (
 _GREY = ("1", "L", "LA", "La", "I")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+# Width and height as a TIFF file stores them.
+_TIFF_SIZE = (256, 257)
 # Files of 16 bits whose brightest pixel is below this hold 12 bits or fewer, as cameras give them: 8 upper bits would be nearly black.
 DARKEST = 1 << 12
 
@@ -38,10 +40,13 @@ class Header(NamedTuple):
 def read_header(path: str | Path) -> Header:
     """Return size, after EXIF rotation, and kind of an image file. Raises UnreadableImage."""
     try:
-        from PIL import Image
+        from PIL import Image, TiffImagePlugin
 
         with Image.open(path) as image:
             width, height = image.size
+            if isinstance(image, TiffImagePlugin.TiffImageFile):
+                # Some versions of Pillow have turned the size already.
+                width, height = (image.tag_v2[tag] for tag in _TIFF_SIZE)
             if image.getexif().get(_ORIENTATION) in _TURNED:
                 width, height = height, width
             return Header(height, width, _is_grey(image))

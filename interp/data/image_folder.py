@@ -23,7 +23,7 @@ from interp.data.pixel_cache import Row, cached_facts, cached_images
 from interp.data.pixels import ScaledPixels
 from interp.data.record import SPLITS, Dataset
 from interp.data.spec import DatasetSpec
-from interp.data.user_spec import user_spec
+from interp.data.user_spec import count_training, user_spec
 
 # The names of directories of splits, in any case.
 _FOLDERS = {
@@ -73,12 +73,8 @@ class ImageFolder:
         return [files[row] for row in rows]
 
     def stamp(self, files: Sequence[File]) -> list[object]:
-        """What tells these files from others: their names, labels, sizes and times. Raises InputError."""
-        try:
-            told = [(name, label, os.stat(self.root / name)) for name, label in files]
-        except OSError as error:
-            raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
-        return [str(self.root.resolve()), *([name, label, s.st_size, s.st_mtime_ns] for name, label, s in told)]
+        """What tells these files from others: their names, labels, sizes and times."""
+        return [str(self.root.resolve()), *([name, label, *_size_and_time(self.root / name)] for name, label in files)]
 
 
 def folder_spec(root: Path, name: str, rules: ImageRules) -> DatasetSpec:
@@ -90,7 +86,7 @@ def folder_spec(root: Path, name: str, rules: ImageRules) -> DatasetSpec:
         return _load(list_folder(root), shape, rules, split, seed, name)
 
     has_training = "train" in folder.files or _ALL in folder.files
-    training_images = len(folder.of_split("train", 0)) if has_training else 0
+    training_images = count_training(lambda: len(folder.of_split("train", 0))) if has_training else 0
     return user_spec(name, shape, folder.class_names, training_images, load)
 
 
@@ -147,6 +143,9 @@ def _folders(folder: Path) -> list[str]:
 def _classes(root: Path, folder: Path, given: tuple[str, ...] | None) -> tuple[tuple[str, ...], list[File]]:
     """The classes of a directory, by name or as they are `given`, and their files. Raises InputError."""
     inside, files, others = _folders(folder), list[File](), list[str]()
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() and not path.exists() and not path.suffix and not path.name.startswith("."):
+            raise InputError(f"{path} is a link to nothing, perhaps to the images of a class: mend or remove it")
     numbers = {name: number for number, name in enumerate(inside if given is None else given)}
     for name in inside:
         before = len(files)
@@ -170,19 +169,44 @@ def _classes(root: Path, folder: Path, given: tuple[str, ...] | None) -> tuple[t
         warnings.warn(
             f"{len(others)} files of {folder} are no images and are passed over, such as {others[0]}", stacklevel=4
         )
-    return tuple(numbers), files
+    return tuple(map(_as_text, numbers)), files
+
+
+def _as_text(name: str) -> str:
+    """A name of a file as text that can be written: bytes that are no UTF-8 are spelt out."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _size_and_time(path: Path) -> tuple[int, ...]:
+    """The size and the time of a file; of one that is a link to nothing there is neither, and it is told where it is decoded."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files below a directory that are not hidden, by name."""
-    found = []
-    for where, inside, names in os.walk(folder):
+    """All files below a directory that are not hidden, by name, those behind links too. Raises InputError."""
+    found, seen = [], set[str]()
+    for where, inside, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        # Links may lead in a circle.
+        if os.path.realpath(where) in seen:
+            inside[:] = []
+            continue
+        seen.add(os.path.realpath(where))
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         visible = sorted(
             name for name in names if not name.startswith(".") and name not in ("Thumbs.db", "desktop.ini")
         )
-        found += [Path(where) / name for name in visible if os.path.isfile(os.path.join(where, name))]
+        paths = [Path(where) / name for name in visible]
+        # A link to nothing is a file that cannot be read, not one less.
+        found += [path for path in paths if path.is_file() or path.is_symlink()]
     return found
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 def _shape(folder: ImageFolder, rules: ImageRules) -> tuple[int, int, int]:
@@ -241,7 +265,7 @@ def _load(
         images=ScaledPixels(found.images),
         labels=found.labels,
         class_names=folder.class_names,
-        source=f"images of {folder.root.name or folder.root}{fitted}{drawn}",
+        source=f"images of {_as_text(folder.root.name or str(folder.root))}{fitted}{drawn}",
         split=split,
         name=name,
     )

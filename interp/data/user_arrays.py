@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.core.checks import check_listed, kind_of
+from interp.core.checks import RANGE_TOLERANCE, check_listed, kind_of
 from interp.core.errors import InputError
 from interp.data.pixels import ScaledPixels
 from interp.data.record import Dataset
@@ -86,13 +86,18 @@ def convert_images(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
             mend = "shift them right by 8 (x >> 8)" if low >= 0 and 255 < high <= 65535 else _mend(low, high)
             raise InputError(f"images of {first} came as {one.dtype} in [{low:g}, {high:g}], expected 0 to 255: {mend}")
         return {what: images.astype(np.uint8) for what, images in arrays.items()}
+    white = 1.0 if high <= 1 + RANGE_TOLERANCE else 255.0
     # Between 1 and 2 it is not known whether a value is a bright pixel that overshot or a dark one.
-    if low < 0 or high > 255 or 1 < high <= 2:
+    if low < -RANGE_TOLERANCE * white or high > (1 + RANGE_TOLERANCE) * white or (white > 1 and high <= 2):
         raise InputError(
-            f"images of {first} came with values in [{low:.4g}, {high:.4g}], expected [0, 1] or 0 to 255: {_mend(low, high)}"
+            f"images of {first} came with values in [{low:.7g}, {high:.7g}], expected [0, 1] or 0 to 255: {_mend(low, high)}"
         )
     scaled = {what: images.astype(np.float32, copy=False) for what, images in arrays.items()}
-    return scaled if high <= 1 else {what: images / np.float32(255) for what, images in scaled.items()}
+    if white > 1:
+        scaled = {what: images / np.float32(white) for what, images in scaled.items()}
+    # What resizing rounds may lie a little outside.
+    outside = low < 0 or high > white
+    return {what: np.clip(images, 0, 1) for what, images in scaled.items()} if outside else scaled
 
 
 def convert_labels(labels: Any, count: int, what: str) -> np.ndarray:
@@ -138,13 +143,18 @@ def check_names(
             f"{name} has one class, expected at least two: give class_names if only one of them occurs here"
         )
     if class_names is not None:
-        return tuple(map(str, class_names))
+        return tuple(map(as_text, class_names))
     if len(present) < classes:
         missing = next(number for number in range(classes) if number >= len(present) or present[number] != number)
         raise InputError(
             f"no image of {name} has the label {missing} of 0 to {classes - 1}: count classes from 0, without gaps, or give class_names"
         )
     return tuple(map(str, range(classes)))
+
+
+def as_text(name: Any) -> str:
+    """The name of a class; libraries such as h5py give bytes."""
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 def _array(values: Any, what: str) -> np.ndarray:
@@ -201,6 +211,9 @@ def _range(arrays: Mapping[str, np.ndarray]) -> tuple[float, float]:
 
 
 def _mend(low: float, high: float) -> str:
+    if 255 <= high < 320 and low > -64:
+        # Resizing by cubic curves runs over both ends.
+        return "clip them, np.clip(images, 0, 255)"
     if low < 0:
         return f"undo what was done to them ({_UNSCALE}), and let the model do it"
     if high <= 1:

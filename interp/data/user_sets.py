@@ -27,6 +27,11 @@ def is_path(name: str | Path) -> bool:
     return name.startswith((TFDS, "~", ".")) or "/" in name or name.endswith(".npz") or os.path.exists(name)
 
 
+def whole_path(name: str) -> str:
+    """The path by which a set is known wherever a command runs, or the name of one of TensorFlow Datasets."""
+    return name if name.startswith(TFDS) else os.path.abspath(os.path.expanduser(name))
+
+
 def find_user_set(
     name: str | Path, rules: ImageRules | None, taken: Container[str], data_dir: str | Path | None = None
 ) -> DatasetSpec:
@@ -39,7 +44,7 @@ def find_user_set(
         data_dir: where TensorFlow Datasets prepared its set.
     """
     text = str(name)
-    key = text if text.startswith(TFDS) else os.path.abspath(os.path.expanduser(text))
+    key = whole_path(text)
     # What is there is meant before a name: another directory's set may have it too.
     if not text.startswith(TFDS) and not os.path.exists(key):
         key = _PATHS.get(text, key)

@@ -1,8 +1,9 @@
 """The facts of a user's own set, as far as they follow from its shape and size."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
+from interp.core.errors import InputError
 from interp.data.spec import DatasetSpec, Loader, RetrainingSpec
 
 # linf radii, of accuracy tables and of maps, by kind of image: what is usual for colour and for handwriting.
@@ -42,7 +43,6 @@ def user_spec(
 ) -> DatasetSpec:
     """Return the facts of a set, with radii by its channels, and retrainings by the number of its training images."""
     epsilons, map_epsilons, usual = usual_radii(shape[2])
-    images = max(1, min(training_images, _MOST))
     return DatasetSpec(
         name=name,
         shape=shape,
@@ -52,11 +52,24 @@ def user_spec(
         epsilons=epsilons,
         map_epsilons=map_epsilons,
         usual_radius=usual,
-        retraining=RetrainingSpec(
-            images=images, epochs=min(30, max(5, _SEEN // images)), batch_size=min(64, images), learning_rate=1e-3
-        ),
+        retraining=usual_retraining(training_images),
         load=load,
     )
+
+
+def count_training(count: Callable[[], int]) -> int:
+    """The number of training images; 0 where they cannot be drawn, which is told where they are loaded: others may be all that is asked."""
+    try:
+        return count()
+    except InputError:
+        return 0
+
+
+def usual_retraining(training_images: int) -> RetrainingSpec:
+    """How ROAR and KAR train on so many images."""
+    images = max(1, min(training_images, _MOST))
+    epochs, batch_size = min(30, max(5, _SEEN // images)), min(64, images)
+    return RetrainingSpec(images=images, epochs=epochs, batch_size=batch_size, learning_rate=1e-3)
 
 
 def safe_name(text: str, taken: Container[str]) -> str:

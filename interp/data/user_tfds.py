@@ -16,7 +16,7 @@ from interp.data.preparing import prepared_in
 from interp.data.record import Dataset
 from interp.data.spec import DatasetSpec
 from interp.data.tfds import Prepared
-from interp.data.user_spec import user_spec
+from interp.data.user_spec import count_training, user_spec
 
 
 def tfds_spec(wanted: str, name: str, rules: ImageRules, data_dir: str | Path | None) -> DatasetSpec:
@@ -26,7 +26,7 @@ def tfds_spec(wanted: str, name: str, rules: ImageRules, data_dir: str | Path | 
     splits = prepared.splits()
     train = splits.get("train", 0)
     if train and "validation" not in splits:
-        train = len(_load(prepared, "train", shape, names, rules, 0, name))
+        train = count_training(lambda: len(_load(prepared, "train", shape, names, rules, 0, name)))
 
     def load(split: str, data_dir: str | Path | None, seed: int) -> Dataset:
         return _load(prepared, split, shape, names, rules, seed, name)

@@ -16,6 +16,7 @@ from interp.core.provenance import describe_code
 from interp.evaluation.outcomes import Outcomes
 from interp.evaluation.predictions import predict
 from interp.evaluation.protocol import StrongProtocol
+from interp.evaluation.retraining_record import identify_model
 
 # Another number for other contents of the files, or for attacks that find others.
 BLOCK_FORMAT = 2
@@ -29,14 +30,13 @@ class KeptBlocks:
     ) -> None:
         self._folder, self._model = folder, model
         if folder is not None:
-            weights = digest([np.asarray(values) for values in model.get_weights()])
-            made_of = {"model": type(model).__name__, "weights": weights, "protocol": repr(protocol), "seed": seed}
+            made_of = {"model": identify_model(model), "protocol": repr(protocol), "seed": seed}
             self._made_of = {"format": BLOCK_FORMAT, **made_of, "epsilons": list(radii), **describe_code()}
 
     def read(self, first: int, images: np.ndarray, labels: np.ndarray) -> Outcomes | None:
         """The block that starts at image `first`; None where it is not kept, or where a damaged file, which is told, is to be replaced.
 
-        The same weights may stand in another network, so the logits are compared, too.
+        What Keras cannot save of a network is not known by its digest, so the logits are compared, too.
         """
         if self._folder is None:
             return None

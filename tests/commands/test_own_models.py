@@ -1,6 +1,7 @@
 """Models that plain Keras trained on a folder of pictures, through the command lines."""
 
 import json
+import shutil
 import sys
 from itertools import pairwise
 from types import SimpleNamespace
@@ -312,3 +313,49 @@ def test_maps_of_all_of_many_classes_are_bounded():
     names, [note] = selections_of("grad_cam", *many[:2])
     assert list(names) == ["one_class", "two_class"]
     assert note.startswith("all_class left out: GradCAM of 1000 classes")
+
+
+@pytest.mark.integration
+def test_retrainings_take_the_images_that_can_be_read(call, tmp_path):
+    """Files that are left out counted as training images, and more were asked for than there are."""
+    pictures = write_pictures(tmp_path / "pics", train=12, test=3)
+    for number in range(5, 9):
+        (pictures / "train" / "birch" / f"{number:02d}.png").write_bytes(b"no picture")
+    model = keras.Sequential([keras.Input((16, 16, 3)), L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Dense(3)])
+    model.save(tmp_path / "tiny.keras")
+    short = {"methods": "gradient", "ratios": 0.5, "seeds": 1, "epochs": 1, "workers": 1, "input-scale": "0..1"}
+    # The retrainings on another set of as many images are kept apart.
+    others = pictures.with_name("others")
+    shutil.copytree(pictures, others)
+    (others / "test/birch/00.png").write_bytes((others / "test/birch/01.png").read_bytes())
+    for each in (pictures, others):
+        place = SimpleNamespace(pictures=each)
+        result = call(main, words(place, tmp_path / "tiny.keras", tmp_path / "out", task="roar", count=9, **short))
+        assert result.returncode == 0, result.stderr
+    # A tenth of each class, and one image at least, is drawn for validation.
+    assert json.loads((tmp_path / "out/roar_pics_paper/tiny.json").read_text())["train_images"] in (
+        3 * 11 - 4,
+        3 * 11 - 3,
+    )
+
+
+@pytest.mark.integration
+def test_a_result_on_another_set_of_the_same_name_is_not_replaced(call, place, tmp_path):
+    """Names of files have letters and digits of ASCII alone, so sets may share one."""
+    sets = [write_pictures(tmp_path / name, train=1, test=count) for name, count in (("猫", 4), ("犬", 5))]
+
+    def evaluated(pictures):
+        asked = words(SimpleNamespace(pictures=pictures), place.folder / "logits.keras", tmp_path / "out", **QUICK)
+        return call(main, [*asked, "--input-scale=0..255"])
+
+    first = evaluated(sets[0])
+    assert first.returncode == 0, first.stderr
+    kept = record_of(tmp_path / "out")
+    other = evaluated(sets[1])
+    assert other.returncode == 2
+    assert f"is the result on the images of {sets[0]}: choose another --output-dir" in other.stderr
+    assert record_of(tmp_path / "out") == kept
+    # The same images may lie elsewhere.
+    (tmp_path / "moved").mkdir()
+    again = evaluated(sets[0].rename(tmp_path / "moved" / "猫"))
+    assert again.returncode == 0, again.stderr

@@ -1,6 +1,7 @@
 """JSON from elsewhere is checked, and JSON of ours is JSON."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -30,3 +31,10 @@ def test_what_is_written_can_be_read(value):
 def test_what_is_no_record_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+def test_names_of_files_that_are_no_utf_8_are_written_so_that_they_are_read_again():
+    """A record of such a directory was kept, and refused when its table was written."""
+    name = os.fsdecode(b"caf\xe9")
+    written = json.dumps(json_values({"dataset": name, name: [name]}))
+    assert parse_json(written) == {"dataset": r"caf\udce9", r"caf\udce9": [r"caf\udce9"]}

@@ -133,6 +133,13 @@ def test_no_text_breaks_a_line_of_markdown(text):
     assert lines[-3:-1] == ["| one | two |", "| --- | ---: |"]
 
 
+def test_what_latex_reads_as_another_character_is_spelt_out():
+    """The bar of sanity checks came out as a dash, "<" and ">" as Spanish marks, and a row that begins with "[" as an error."""
+    written = render(Table(("p < 1",), (("0.9 | 0.1",), ("[v2] > x",))), "latex")
+    rows = r"\textless{} 1 \\", r"0.9 \textbar{} 0.1 \\", r"{[}v2] \textgreater{} x \\"
+    assert all(row in written for row in rows)
+
+
 def test_a_column_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="nothing"):
         pivot(TABLE, "nothing", "accuracy")

@@ -55,6 +55,22 @@ def test_labels_of_every_usual_kind(labels: Any) -> None:
     np.testing.assert_array_equal(found, LABELS)
 
 
+@pytest.mark.parametrize("white", [1, 255])
+def test_what_resizing_rounds_is_clipped(refuses: Any, white: int) -> None:
+    images = np.full((2, 2, 2, 1), 0.5 * white, np.float32)
+    images[0, 0, 0], images[0, 0, 1] = white * 1.000005, -0.000005 * white
+    found = data.from_arrays(images, [0, 1]).images[:]
+    np.testing.assert_allclose(found.ravel()[:3], [1, 0, 0.5])
+    refuses(lambda: data.from_arrays(np.abs(images) * np.float32(1.05), [0, 1]), f"np.clip(images, 0, {white})")
+
+
+def test_names_of_classes_may_be_bytes(tmp_path: Path) -> None:
+    images, labels, names = np.full((2, 2, 2, 1), 9, np.uint8), [0, 1], np.array(["ä".encode(), b"dog"])
+    assert data.from_arrays(images, labels, class_names=list(names)).class_names == ("ä", "dog")
+    np.savez(tmp_path / "set.npz", x_test=images, y_test=labels, class_names=names)
+    assert data.load(tmp_path / "set.npz", "test").class_names == ("ä", "dog")
+
+
 def test_grey_images_without_channels() -> None:
     assert data.from_arrays(BYTES[..., 0], LABELS).image_shape == (4, 5, 1)
 

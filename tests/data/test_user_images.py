@@ -95,6 +95,18 @@ def test_a_turned_file_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
     assert data.find_dataset(tmp_path / "set").shape == (6, 4, 3)
 
 
+@pytest.mark.parametrize("settings", [{}, {"compression": "tiff_lzw"}])
+def test_a_turned_tiff_file_is_not_turned_twice(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Images came cut and resized to the size before the turn, without a word."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    stored = np.random.RandomState(0).randint(0, 256, (4, 6, 3), np.uint8)
+    for label in ("a", "b"):
+        save(tmp_path / "set/test" / label / "x.tif", Image.fromarray(stored), exif=exif, **settings)
+    found = data.load(tmp_path / "set", "test")
+    np.testing.assert_array_equal(np.round(255 * np.asarray(found.images)), np.stack([np.rot90(stored)] * 2))
+
+
 def test_sizes_are_brought_to_one(tmp_path: Path, refuses: Any) -> None:
     """Four columns: red, green, green, blue. The centred square is green; the whole, distorted, is not."""
     root, wide = tmp_path / "sizes", np.zeros((2, 4, 3), np.uint8)
@@ -123,6 +135,14 @@ def test_given_splits(tmp_path: Path) -> None:
         for row, label in enumerate(part.labels):
             np.testing.assert_array_equal(part.images[row][0, 0], [1, 0, 0] if label == 0 else [0, 0, 1])
     assert data.find_dataset("My-flowers-2") == found
+
+
+def test_a_class_too_small_to_be_drawn_from_does_not_keep_the_test_images_back(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set", ("train", "test"))
+    for path in sorted((root / "train/bee").iterdir())[1:]:
+        path.unlink()
+    assert len(data.load(root, "test")) == 6
+    refuses(lambda: data.load(root, "train"), "the class bee has 1 images", "at least 2")
 
 
 def test_validation_is_drawn_from_train(tmp_path: Path) -> None:
@@ -171,6 +191,28 @@ def test_files_that_cannot_be_read(tmp_path: Path, refuses: Any) -> None:
     with pytest.warns(UserWarning, match=r"1 of 7 files .*cut.png"):
         data.load(root, "test", unreadable="skip")
     refuses(lambda: data.load(root, "test", unreadable="error"), root / "test/bee/cut.png")
+
+
+def test_images_behind_links_are_taken_and_links_to_nothing_told(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set")
+    plain(tmp_path / "elsewhere/more.png", RED)
+    (root / "test/ant/more").symlink_to(tmp_path / "elsewhere")
+    # A circle, which ends.
+    (root / "test/ant/again").symlink_to(root / "test/ant")
+    assert len(data.load(root, "test")) == 7
+    (root / "test/ant/gone.png").symlink_to(tmp_path / "gone.png")
+    refuses(lambda: data.load(root, "test"), root / "test/ant/gone.png", "No such file", "--unreadable skip")
+    with pytest.warns(UserWarning, match=r"1 of 8 files .* left out: test/ant/gone.png \(No such file"):
+        assert len(data.load(root, "test", unreadable="skip")) == 7
+    (root / "test/cat").symlink_to(tmp_path / "gone")
+    refuses(lambda: data.load(root, "test"), root / "test/cat", "a link to nothing")
+
+
+def test_names_of_classes_are_texts_whatever_bytes_name_their_directories(tmp_path: Path) -> None:
+    root = with_splits(tmp_path / os.fsdecode(b"set \xe9"), ("test",))
+    (root / "test/ant").rename(root / "test" / os.fsdecode(b"caf\xe9"))
+    found = data.load(root, "test")
+    assert (found.class_names, found.source) == (("bee", r"caf\udce9"), r"images of set \udce9")
 
 
 def test_nothing_that_can_be_read(tmp_path: Path, refuses: Any) -> None:

@@ -13,6 +13,7 @@ from interp.attributions import EdgeMap, InputXGradient, RandomBaseline, Vanilla
 from interp.core.errors import InputError
 from interp.core.parallel import open_workers
 from interp.evaluation import Deletion, Faithfulness, MaxSensitivity, MeanCurves, MeasureFacts, MuFidelity, faithfulness
+from interp.evaluation.faithfulness import Measure, Measured
 from interp.evaluation.faithfulness.agreement import agreement_of_means, agreement_over_images
 
 L = keras.layers
@@ -197,6 +198,27 @@ def test_a_stopped_comparison_goes_on(model, found, tmp_path):
             *given, ["gradient"], measures, **{**options, **changed}, report=lambda *done: told.append(done[1])
         )
         assert told == [0, 1, 2, 3]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Largest(Measure):
+    """A measure of a user's own, in single precision."""
+
+    higher_is_better = True
+    asks = "how large the largest magnitude is"
+
+    def measure(self, explained):
+        return Measured(explained.scores("magnitude").max((1, 2)))
+
+
+def test_what_a_measure_of_ones_own_found_is_kept(model, tmp_path, recwarn):
+    """It was taken for a damaged file each time, and measured again."""
+    told = []
+    for _ in range(2):
+        options = {"folder": tmp_path, "report": lambda *done: told.append(done[1])}
+        faithfulness(model, IMAGES, LABELS, ["gradient"], {"largest": Largest()}, **options)
+    assert told == [0, 1, 2, 3, 3]
+    assert not [each for each in recwarn if "damaged" in str(each.message)]
 
 
 def test_blocks_do_not_show(model, found, monkeypatch):

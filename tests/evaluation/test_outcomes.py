@@ -279,14 +279,60 @@ def test_whatever_determines_a_block_has_a_file_of_its_own(toy, outcomes, tmp_pa
     assert len(list(tmp_path.iterdir())) == 1 + len(others)
 
 
+class ToBytes(keras.layers.Layer):
+    """Bytes of images in [0, 1], whose gradient passes or is 0."""
+
+    def __init__(self, *, passes: bool) -> None:
+        super().__init__()
+        self.passes = passes
+
+    def call(self, images):
+        rounded = keras.ops.stop_gradient(keras.ops.round(255 * images) / 255)
+        return rounded + (images - keras.ops.stop_gradient(images)) * float(self.passes)
+
+    def get_config(self):
+        return {"passes": self.passes}
+
+
+def test_blocks_of_the_same_weights_and_logits_in_other_layers_are_not_taken(toy, blocks_of_four, tmp_path):
+    """A network whose gradients are hidden, and the same one after that was mended."""
+    model, images, labels = toy
+
+    def flagged(passes, folder):
+        made = keras.Sequential([keras.Input((4, 4, 1)), ToBytes(passes=passes), *model.layers])
+        found = validity(made, images, labels, [0.1], PROTOCOL, folder=folder)
+        return found.rows[0].worst_case, [flag.kind for flag in found.flags]
+
+    hidden = flagged(False, tmp_path)
+    assert "vanishing gradients" in hidden[1]
+    assert flagged(True, tmp_path) == flagged(True, None) != hidden
+    count = len(list(tmp_path.iterdir()))
+    assert flagged(True, tmp_path) == flagged(True, None)
+    assert len(list(tmp_path.iterdir())) == count
+
+
+class Scaled(keras.layers.Layer):
+    """Images times a number that its configuration does not hold."""
+
+    def __init__(self, by: float = 1.0, **settings) -> None:
+        super().__init__(**settings)
+        self.by = by
+
+    def call(self, images):
+        return self.by * images
+
+    def get_config(self):
+        return keras.layers.Layer.get_config(self)
+
+
 def test_a_block_of_other_logits_or_of_a_model_that_draws_is_not_taken(toy, outcomes, tmp_path):
-    """The same weights in another network: their digest is the same, what they compute is not."""
+    """What a class does not tell of its layers is in no digest, but in what they compute."""
     model, images, labels = toy
     block = (0, images[:2], labels[:2])
-    KeptBlocks(tmp_path, model, [0.1], PROTOCOL, 0).write(*block, outcomes)
-    halved = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Rescaling(0.5), *model.layers])
+    whole, halved = (keras.Sequential([keras.Input((4, 4, 1)), Scaled(by), *model.layers]) for by in (1.0, 0.5))
+    KeptBlocks(tmp_path, whole, [0.1], PROTOCOL, 0).write(*block, outcomes)
     assert KeptBlocks(tmp_path, halved, [0.1], PROTOCOL, 0).read(*block) is None
-    assert KeptBlocks(tmp_path, model, [0.1], PROTOCOL, 0).read(*block) is not None
+    assert KeptBlocks(tmp_path, whole, [0.1], PROTOCOL, 0).read(*block) is not None
     KeptBlocks(tmp_path / "drawn", model, [0.1], PROTOCOL, 0).write(*block, dataclasses.replace(outcomes, draws=True))
     assert not (tmp_path / "drawn").exists()
 

@@ -5,7 +5,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,10 +18,8 @@ from interp.core.command_line import stage_bars
 from interp.core.errors import InputError
 from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, USUAL_METHODS
 from interp.core.options import option
-from interp.data import Dataset, find_dataset, load
-
-if TYPE_CHECKING:
-    from interp.training import Retraining
+from interp.data import Dataset, dataset_names, find_dataset, load
+from interp.data.user_spec import usual_retraining
 
 VALIDATION_IMAGES = 500
 
@@ -58,14 +56,15 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
     options = run.options
     # Methods whose maps would be the same as those of others here are left to --methods.
     default = tuple(name for name in (*USUAL_METHODS, *ENSEMBLES) if name != "cam")
+    own = {name: load(options.dataset, name, data_dir=options.data_dir) for name in ("train", "validation")}
+    spec = find_dataset(options.dataset)
+    if len(own["train"]) < spec.retraining.images:
+        # Files that cannot be read were left out.
+        spec = replace(spec, retraining=usual_retraining(len(own["train"])))
     training = Retraining.usual(
-        find_dataset(options.dataset),
-        run.model,
-        architecture=options.retrain_type,
-        images=options.train_image,
-        epochs=options.epochs,
+        spec, run.model, architecture=options.retrain_type, images=options.train_image, epochs=options.epochs
     )
-    splits = _splits(run, training)
+    splits = _splits(run, own, options.train_image or spec.retraining.images, training.schedule.batch_size)
     methods, notes = chosen_methods(run, default)
     seeds = list(range(options.seed, options.seed + options.seeds))
     settings = training.describe()
@@ -95,16 +94,13 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
     return TaskResult(found, notes, record={"kept_in": str(folder)}, pictures=pictures)
 
 
-def _splits(run: Run[RetrainingOptions], training: "Retraining") -> dict[str, Dataset]:
-    """The sample for testing, and as many training and validation images as are asked for."""
+def _splits(run: Run[RetrainingOptions], splits: dict[str, Dataset], wanted: int, batch: int) -> dict[str, Dataset]:
+    """The sample for testing, as many training images as are wanted, which fill a batch, and images for validation. Raises InputError."""
     options = run.options
-    splits = {name: load(options.dataset, name, data_dir=options.data_dir) for name in ("train", "validation")}
-    wanted = options.train_image or find_dataset(options.dataset).retraining.images
     if wanted > len(splits["train"]):
         raise InputError(
             f"--train-image came as {wanted}, {options.dataset} has {len(splits['train'])} training images: give fewer"
         )
-    batch = training.schedule.batch_size
     if wanted < batch:
         raise InputError(f"--train-image came as {wanted}, fewer than one batch of {batch}: give more")
     train = splits["train"].take(np.random.RandomState(options.seed).permutation(len(splits["train"]))[:wanted])
@@ -120,6 +116,8 @@ def _folder(run: Run[RetrainingOptions], settings: dict[str, Any]) -> Path:
         "samples": options.sample_count,
         "sample": [len(run.labels), options.seed, options.train_image, options.protocol],
         **{name: getattr(options, name) for name in ("noise_level", "points", "layer", "ranking")},
+        # Two sets of your own may have as many images; other sets differ in what is above.
+        **({} if options.dataset in dataset_names() else {"dataset": options.in_files("dataset")}),
     }
     digest = hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]
     return options.output_dir / "retrainings" / f"{run.name}_{digest}"

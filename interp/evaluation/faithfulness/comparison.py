@@ -183,7 +183,9 @@ def _arguments(measure: Measure, explained: Callable[[], Explained]) -> tuple[Me
 
 def measure_block(measure: Measure, explained: Explained) -> Measured:
     """One measure of a block of images: one job, wherever it runs."""
-    return measure.measure(explained)
+    values, curve = measure.measure(explained)
+    # A measure of a user's own may give numbers of another kind; as they are kept, and joined, they are these.
+    return Measured(np.asarray(values, np.float64), None if curve is None else np.asarray(curve, np.float64))
 
 
 def _methods(given: Any, seed: int) -> dict[str, Attribution]:
