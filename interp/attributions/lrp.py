@@ -95,8 +95,9 @@ class LRP(OfOneClass):
         self, model: PreparedModel, calls: list[LayerCall], pixels: tf.Tensor, bias: tf.Tensor
     ) -> tf.Tensor:
         """The shares (n, K) of the logits, as functions of those of the pixels and the biases. Raises InputError."""
-        shares, rules, folded = Shares(bias, self.epsilon), self._rules(calls), _folded(calls)
-        for call in calls:
+        ruled = [call for call in calls if call.is_used]
+        shares, rules, folded = Shares(bias, self.epsilon), self._rules(ruled), _folded(ruled)
+        for call in ruled:
             check_rule(call)
         normalised = {id(call) for call in folded.values()}
         remaining = iter(calls)
@@ -106,6 +107,8 @@ class LRP(OfOneClass):
             if isinstance(layer, ImageScale):
                 return tf.reverse(given[0], [-1]) if layer.reverse else given[0]
             call = next(remaining)
+            if not call.is_used:
+                return call.output
             share = tf.nest.flatten(given)[0]
             if id(call) in normalised:
                 return share
