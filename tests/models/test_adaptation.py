@@ -9,7 +9,7 @@ from interp.attacks import ProjectedGradientDescent
 from interp.attributions import CAM, GradCAM, IntegratedGradients
 from interp.core.errors import InputError
 from interp.core.names import SCALES
-from interp.models import adapt, build_network, find_adaptation, prepare
+from interp.models import adapt, build_network, find_adaptation, load_model, prepare
 from interp.models.image_scale import make_scale
 from interp.models.linear_tail import LayeredTail
 from tests.models.models_of_users import IMAGES, LABELS, SHAPE, body, two_outputs
@@ -123,10 +123,11 @@ def test_the_users_model_stays_as_it_is():
     np.testing.assert_allclose(adapted(IMAGES) - logits, np.tile([0, 100, 0, 0], (6, 1)), atol=1e-4)
 
 
-def test_it_is_saved_and_loaded(tmp_path):
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_it_is_saved_and_loaded(tmp_path, suffix):
     adapted = adapt(body(L.Dense(1, activation="sigmoid")), scale=(MEAN, STD))
-    adapted.save(tmp_path / "mine.keras")
-    loaded = keras.models.load_model(tmp_path / "mine.keras")
+    adapted.save(tmp_path / f"mine{suffix}")
+    loaded = load_model(tmp_path / f"mine{suffix}")
     np.testing.assert_allclose(loaded(IMAGES), adapted(IMAGES), atol=1e-6)
     np.testing.assert_allclose(loaded.predict(IMAGES, verbose=0), adapted(IMAGES), atol=1e-6)
     assert find_adaptation(loaded).model is loaded
