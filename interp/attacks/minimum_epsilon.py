@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from interp.attacks.attack import numbers, static, structure
-from interp.attacks.classification import target_margin
+from interp.attacks.classification import TINY, target_margin
 from interp.attacks.loop import Evaluation, ascend_until_broken
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, bisect
 from interp.core.balls import find_ball
@@ -163,7 +163,8 @@ class MinimumEpsilon:
 
         def objective(points: tf.Tensor, facts: _Facts) -> Evaluation:
             value = -target_margin(forward.logits(points), facts.targets)
-            return Evaluation(value, value)
+            # A target that ties with another class is not predicted: its image goes on.
+            return Evaluation(value, tf.where(value == 0, -TINY, value))
 
         def move(points: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, facts: _Facts) -> tf.Tensor:
             moved = targeted.move(points, gradient, facts.radius, step)

@@ -23,7 +23,7 @@ from interp.attributions.relevance_rules import (
 from interp.core.checks import check_number, kind_of
 from interp.core.errors import InputError, check_choice
 from interp.models.image_scale import ImageScale
-from interp.models.model_graph import ancestors
+from interp.models.model_graph import ancestors, unit_behind
 from interp.models.prepared import PreparedModel
 from interp.models.recorded_model import LayerCall
 
@@ -95,8 +95,9 @@ class LRP(OfOneClass):
         self, model: PreparedModel, calls: list[LayerCall], pixels: tf.Tensor, bias: tf.Tensor
     ) -> tf.Tensor:
         """The shares (n, K) of the logits, as functions of those of the pixels and the biases. Raises InputError."""
-        shares, rules, folded = Shares(bias, self.epsilon), self._rules(calls), _folded(calls)
-        for call in calls:
+        ruled = [call for call in calls if call.is_used]
+        shares, rules, folded = Shares(bias, self.epsilon), self._rules(ruled), _folded(ruled)
+        for call in ruled:
             check_rule(call)
         normalised = {id(call) for call in folded.values()}
         remaining = iter(calls)
@@ -106,6 +107,8 @@ class LRP(OfOneClass):
             if isinstance(layer, ImageScale):
                 return tf.reverse(given[0], [-1]) if layer.reverse else given[0]
             call = next(remaining)
+            if not call.is_used:
+                return call.output
             share = tf.nest.flatten(given)[0]
             if id(call) in normalised:
                 return share
@@ -123,7 +126,9 @@ class LRP(OfOneClass):
         for call, found in probabilities:
             if found.op in used:
                 raise no_rule(call)
-        return logits
+        unit = unit_behind(logits)
+        # Both logits of a sigmoid unit are multiples of its own, and have its shares.
+        return logits if unit is None else tf.repeat(unit, 2, axis=1)
 
     def _rules(self, calls: list[LayerCall]) -> dict[str, str]:
         """The rule of each layer with a kernel, by the name of its call. Raises InputError for a layer that is not there."""

@@ -12,10 +12,13 @@ from interp.attributions.gradients import OfOneClass
 from interp.attributions.token_grid import tokens_as_maps
 from interp.core.checks import check_pair, kind_of
 from interp.core.errors import InputError
+from interp.models.model_graph import find_logits
 from interp.models.prepared import PreparedModel, prepare
 from interp.models.recorded_model import LayerCall, find_call
 
 Found = TypeVar("Found")
+# How far logits of two passes through the same layers may be apart by rounding, in float32 and in half precision, of so many bytes less.
+NEAR, NEAR_IN_HALF, FULL = 1e-3, 0.02, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +61,19 @@ def look_at_layers(model: keras.Model | None, few: tf.Tensor, look: Callable[[li
     """What `look` finds in the calls of the model's layers. Raises InputError where they are not what the model computes."""
     found: list[Found] = []
 
-    def run(images: tf.Tensor) -> tf.Tensor:
-        prepared = prepare(model, rearrange=False)
-        logits, calls = prepared.recorded_logits(images)
+    def run(images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        logits, calls = prepare(model, rearrange=False).recorded_logits(images)
         found.append(look(calls))
-        return logits, prepared.classify(images)
+        # In the precision of the layers, which that of a prepared model's head may not be.
+        own, _ = find_logits(model(images, training=False))  # type: ignore[misc]
+        computed = [each for call in calls for each in tf.nest.flatten(call.output) if tf.is_tensor(each)]
+        half = any(each.dtype.is_floating and each.dtype.size < FULL for each in computed)
+        return logits, tf.cast(own, logits.dtype), tf.constant(NEAR_IN_HALF if half else NEAR)
 
     # In a graph, whose operations tell more than the layers.
-    recorded, logits = tf.function(run, autograph=False).get_concrete_function(few)(few)
+    recorded, logits, near = tf.function(run, autograph=False).get_concrete_function(few)(few)
     # A subclass of a functional model may compute something else than its layers say.
-    if not np.allclose(recorded, logits, rtol=1e-3, atol=1e-4):
+    if not np.allclose(recorded, logits, rtol=near, atol=near / 10):
         raise InputError(
             f"{type(model).__name__} computes something else than its layers one after the other, so no layer can be "
             "looked at: use a method that needs none, such as IntegratedGradients"

@@ -15,6 +15,7 @@ import tensorflow as tf
 from interp.core.errors import InputError
 from interp.models.body import Shortcut
 from interp.models.folding import affine_of_normalisation
+from interp.models.model_graph import source_of
 from interp.models.recorded_model import LayerCall
 
 L = keras.layers
@@ -73,7 +74,7 @@ class Shares:
         """The shares of the output of a call without a kernel, which has a rule, from those `given` of its inputs."""
         layer, kind = call.layer, _kind(call)
         inputs, shares = tf.nest.flatten(call.inputs), tf.nest.flatten(given)
-        if kind in PASSES:
+        if kind in PASSES or _does_nothing(call):
             return shares[0]
         if kind in MOVES:
             return self.cast(layer(*given, **arguments))
@@ -178,7 +179,7 @@ def check_rule(call: LayerCall) -> None:
         # A constant that is moved with the rest would need a share of the biases.
         constants = sum(map(tf.is_tensor, inputs)) - sum(computed)
         kinds = (*PASSES, *MOVES, *MEANS, *MAXIMA, L.BatchNormalization)
-        known = not constants and (kind in kinds or makes_probabilities(call))
+        known = not constants and (kind in kinds or makes_probabilities(call) or _does_nothing(call))
     if not known:
         raise no_rule(call)
 
@@ -220,6 +221,14 @@ def _kind(call: LayerCall) -> Any:
     if type(call.layer) is L.Activation and _is_passed(call.layer):
         return L.ReLU
     return type(call.layer)
+
+
+def _does_nothing(call: LayerCall) -> bool:
+    """Whether a call gives what it read, as layers that augment images do in inference mode."""
+    read = tf.nest.flatten(call.inputs)
+    return (
+        len(read) == 1 and all(map(tf.is_tensor, (*read, call.output))) and source_of(call.output) is source_of(read[0])
+    )
 
 
 def _is_computed(value: Any) -> bool:

@@ -18,8 +18,9 @@ from interp.models.model_graph import ancestors
 from interp.models.piecewise_linear import IN_FIRST, IN_LAST, LINEAR, PRODUCTS
 from interp.models.recorded_model import functional_class
 
-# Activation functions of Keras through which the rules are defined. At the end softmax is cut; inside a model it is attention.
-_DEFINED = {getattr(keras.activations, name) for name in ("linear", "relu", "relu6", "softmax")}
+# Activation functions of Keras through which the rules are defined. At the end softmax and sigmoid are cut; inside a model softmax is
+# attention, and a sigmoid is told by its operation.
+_DEFINED = {getattr(keras.activations, name) for name in ("linear", "relu", "relu6", "softmax", "sigmoid")}
 _OTHERS = {each for each in vars(keras.activations).values() if callable(each)} - _DEFINED
 # Activations of another kind that are made of ReLU, so that their operations do not tell: layers, functions, operations of Keras.
 _OTHER_LAYERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU)

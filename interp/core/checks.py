@@ -32,7 +32,8 @@ def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> "t
             f"images cannot be read as one array: got {type(images).__name__}; stack them first"
         ) from error
     if tensor.dtype != tf.float32:
-        mend = "divide by 255 and " if tensor.dtype.is_integer else ""
+        largest = 65535 if tensor.dtype == tf.uint16 else 255
+        mend = f"divide by {largest} and " if tensor.dtype.is_integer else ""
         raise InputError(
             f"images came as {tensor.dtype.name}, expected float32 in [0, 1]: {mend}convert with astype('float32')"
         )
@@ -127,7 +128,10 @@ def check_logits(logits: Any, *, may_be_probabilities: bool = False) -> "tf.Tens
         or logits.shape[-1] < 2
     ):
         got = f"shape {tuple(logits.shape)}" if tf.is_tensor(logits) else type(logits).__name__
-        raise InputError(f"the model returned {got}, expected logits of shape (n, classes) with at least 2 classes")
+        raise InputError(
+            f"the model returned {got}, expected logits of shape (n, classes) with at least 2 classes: interp.models.adapt picks one of "
+            "several outputs, and makes two logits of one sigmoid unit"
+        )
     if tf.executing_eagerly():
         values = np.asarray(logits, np.float64)
         if not np.isfinite(values).all():

@@ -99,7 +99,9 @@ def _settings(layer: Any) -> list[Any]:
         found += [layer.mean, layer.variance]
     elif isinstance(layer, keras.layers.Rescaling):
         found += [layer.scale, layer.offset]
-    return [*found, *(each for inner in getattr(layer, "layers", None) or () for each in _settings(inner))]
+    # Weak references, of which a layer has one: a layer may hold the model.
+    inside = getattr(layer, "layers", None) or ()
+    return [*found, *(each for inner in inside for each in (weakref.ref(inner), *_settings(inner)))]
 
 
 def rows_like(arrays: Sequence[Any]) -> list[tf.TensorSpec]:

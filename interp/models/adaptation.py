@@ -52,7 +52,7 @@ def adapt(
 ) -> keras.Model:
     """Bring a Keras model to the contract: images in [0, 1] give logits. The model stays as it is; its layers are shared.
 
-    A softmax or sigmoid at the end is cut, a single sigmoid unit with logit z becomes the two logits (0, z).
+    A softmax or sigmoid at the end is cut, a single sigmoid unit with logit z becomes the two logits (-z/2, z/2).
 
     Args:
         model: Any Keras model that takes one batch of images (n, height, width, channels).
@@ -187,20 +187,24 @@ def _picked(
 ) -> keras.Model:
     """Images to the output that is meant, as a functional model around the user's."""
     inputs = keras.Input(shape, dtype="float32", name="interp_images")
+    twin = _twin(model, output)
     try:
-        outputs = _twin(model)(inputs if scale is None else scale(inputs), training=False)
+        outputs = (twin or model)(inputs if scale is None else scale(inputs), training=False)
     except Exception as error:
         raise InputError(f"the model does not run on images of shape {shape}: {reason(error)}") from error
-    return keras.Model(inputs, pick_output(model, outputs, output))
+    return keras.Model(inputs, pick_output(model, outputs, output) if twin is None else outputs)
 
 
-def _twin(model: keras.Model) -> keras.Model:
-    """A model over the same graph and layers, so that the user's own is connected to nothing; itself where its class says what it does."""
+def _twin(model: keras.Model, output: str | int | None) -> keras.Model | None:
+    """A model over the same graph and layers that ends in the output that is meant, so that the user's own is connected to nothing.
+
+    None of a model whose class says what it does.
+    """
     if type(model) is keras.Sequential and getattr(model, "inputs", None):
-        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        return keras.Model(model.inputs[0], pick_output(model, model.outputs[0], output), name=model.name)
     if type(model) is functional_class():
-        return keras.Model(model.input, model.output, name=model.name)
-    return model
+        return keras.Model(model.input, pick_output(model, model.output, output), name=model.name)
+    return None
 
 
 def _adapted(picked: keras.Model) -> AdaptedModel:

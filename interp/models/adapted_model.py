@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from interp.core.compiled import keep_for
 from interp.core.errors import InputError
-from interp.models.model_graph import find_logits
+from interp.models.model_graph import find_logits, two_logits
 
 
 @keras.saving.register_keras_serializable(package="interp")
 class LogitsHead(keras.layers.Layer):
-    """The logits (n, K) behind a model's outputs, float32; of a single sigmoid unit with logit z the two logits (0, z).
+    """The logits (n, K) behind a model's outputs, float32; of a single sigmoid unit with logit z the two logits (-z/2, z/2).
 
     The softmax or sigmoid is cut by looking at the graph, so the layer works inside of a compiled function alone, which `AdaptedModel`
     sees to.
@@ -30,7 +30,7 @@ class LogitsHead(keras.layers.Layer):
                 "the end of an adapted model cannot be cut layer by layer: call the adapted model as a whole"
             )
         logits = tf.cast(find_logits(inputs)[0], tf.float32)
-        return tf.pad(logits, [[0, 0], [1, 0]]) if logits.shape[-1] == 1 else logits
+        return two_logits(logits) if logits.shape[-1] == 1 else logits
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         return keras.KerasTensor((inputs.shape[0], max(2, inputs.shape[-1])), dtype="float32")

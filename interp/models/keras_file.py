@@ -44,7 +44,10 @@ def read_keras_file(
         _check_older(path)
     elif not zipfile.is_zipfile(path):
         raise InputError(f"{path} is no Keras model file: save the model with model.save('name.keras')")
-    objects = dict(custom_objects or {})
+    # The older format names classes without their package, so those of this package are told.
+    ours = keras.saving.get_custom_objects().items() if path.name.endswith(OLDER) else ()
+    objects: dict[str, Any] = {name.removeprefix("interp>"): each for name, each in ours if name.startswith("interp>")}
+    objects.update(custom_objects or {})
     model = _reading(path, lambda: keras.models.load_model(path, custom_objects=objects, compile=False, safe_mode=True))
     if not isinstance(model, keras.Model):
         raise InputError(f"{path} holds a {type(model).__name__}, expected a model")

@@ -1,11 +1,13 @@
 """Networks by name or path."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from interp.core.checks import check_instance
 from interp.core.errors import InputError
 from interp.core.hub_files import HUB, download
 from interp.core.network_files import APPLICATIONS, OLDER, WEIGHTS, WHOLE, find_network, is_saved_model
@@ -57,6 +59,7 @@ def load_model(
         model = interp.load_model("keras.applications.MobileNetV2", weights="mobilenet_v2.weights.h5")
         ```
     """
+    check_instance("the name of the network", name, (str, os.PathLike), "'mine.keras'")
     objects = resolve_objects(custom_objects)
     text = str(name)
     if text.startswith(APPLICATIONS):

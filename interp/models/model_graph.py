@@ -23,6 +23,8 @@ _MOVED = frozenset(
     ("ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "Pad", "PadV2", "MirrorPad", "Transpose")
 )
 _AFFINE = frozenset(("Mul", "AddV2", "Add", "Sub", "RealDiv", "BiasAdd", "FusedBatchNormV3"))
+# The logits of both classes as multiples of that of a sigmoid unit.
+_OF_TWO = [-0.5, 0.5]
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 
@@ -56,7 +58,7 @@ class PooledEnd(NamedTuple):
     """The end of a model whose logits are averages of class maps, as tensors of its graph.
 
     `features` (n, h, w, d) are averaged over all positions; `kernel` (d, K), or (1, 1, d, K), and `bias` (K,), which may be None, make the
-    logits of that. Of logits (0, z) they are those of z alone.
+    logits of that. Of the two logits of a sigmoid unit they are those of the unit.
     """
 
     features: tf.Tensor
@@ -71,8 +73,9 @@ def find_pooled_end(logits: tf.Tensor, *, training: bool = False) -> PooledEnd |
     """
     classes = logits.shape[-1]
     tensor, bias = source_of(logits, lambda inner: inner.shape[1:].num_elements() == classes), None
-    if _is_zero_before_one(tensor.op):
-        tensor = source_of(tensor.op.inputs[0], lambda inner: inner.shape[1:].num_elements() == 1)
+    unit = unit_behind(tensor)
+    if unit is not None:
+        tensor = source_of(unit, lambda inner: inner.shape[1:].num_elements() == 1)
     if tensor.op.type in ("BiasAdd", "AddV2", "Add") and tensor.op.inputs[1].shape.rank == 1:
         tensor, bias = source_of(tensor.op.inputs[0]), tensor.op.inputs[1]
     if not _is_dense(tensor.op):
@@ -159,12 +162,21 @@ def _is_dense(operation: tf.Operation) -> bool:
     return maps.shape[1:3] == (1, 1) and kernel.shape[:2] == (1, 1) and maps.shape[3] == kernel.shape[2]
 
 
-def _is_zero_before_one(operation: tf.Operation) -> bool:
-    """Whether it puts a zero before a single number: the two logits (0, z) of a sigmoid unit."""
-    if operation.type != "Pad" or operation.inputs[0].shape.rank != 2 or operation.inputs[0].shape[1] != 1:
-        return False
-    paddings = tf.get_static_value(operation.inputs[1])
-    return paddings is not None and paddings.tolist() == [[0, 0], [1, 0]]
+def two_logits(units: tf.Tensor) -> tf.Tensor:
+    """The logits (..., 2) of a single sigmoid unit with logit z (..., 1): (-z/2, z/2), with z between them.
+
+    With (0, z) explanations of class 0 would be 0 everywhere.
+    """
+    return units * tf.constant(_OF_TWO, units.dtype)
+
+
+def unit_behind(logits: tf.Tensor) -> tf.Tensor | None:
+    """The logit (n, 1) of the sigmoid unit whose `two_logits` these symbolic ones are, None of others."""
+    operation = source_of(logits).op
+    if operation.type != "Mul" or operation.inputs[0].shape.rank != 2 or operation.inputs[0].shape[1] != 1:
+        return None
+    factors = tf.get_static_value(operation.inputs[1])
+    return operation.inputs[0] if factors is not None and factors.tolist() == _OF_TWO else None
 
 
 def _before_dropout(tensor: tf.Tensor) -> tf.Tensor:

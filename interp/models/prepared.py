@@ -12,7 +12,7 @@ from interp.models.folded_model import FoldedPass, find_folded_model
 from interp.models.linear_tail import LayeredTail, LogitsTail, Tail
 from interp.models.low_precision import check_precision
 from interp.models.model_check import find_facts
-from interp.models.model_graph import find_logits, find_pooled_end
+from interp.models.model_graph import find_logits, find_pooled_end, two_logits
 from interp.models.network import Network
 from interp.models.pixel_layout import PixelLayout, PlainLayout
 from interp.models.recorded_model import LayerCall, RecordedModel, StandIn, find_call
@@ -155,9 +155,8 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
         weights = tf.reshape(weights, weights.shape[-2:])
         bias = None if facts.bias is None else tf.convert_to_tensor(model.variables[facts.bias])
         if weights.shape[-1] == 1:
-            # The two logits (0, z) of a sigmoid unit.
-            weights = tf.pad(weights, [[0, 0], [1, 0]])
-            bias = None if bias is None else tf.pad(bias, [[1, 0]])
+            weights = two_logits(weights)
+            bias = None if bias is None else two_logits(bias)
         tail = LayeredTail(weights, bias=bias)
 
     def rest(points: tf.Tensor, training: bool) -> Outputs:

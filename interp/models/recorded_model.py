@@ -12,7 +12,7 @@ import tensorflow as tf
 from interp.core.errors import InputError, check_choice
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import ImageScale
-from interp.models.model_graph import source_of
+from interp.models.model_graph import ancestors, source_of
 
 # Layers that interp.models.adapt puts before and behind a model.
 _AROUND = (ImageScale, LogitsHead)
@@ -27,7 +27,8 @@ StandIn = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 class LayerCall:
     """One call of a layer: its name, unique in the model, what it read and what it gave.
 
-    `channel_axis` is the axis of the channels, 1 or 3, of an output that is a batch of maps; None where that is not known.
+    `channel_axis` is the axis of the channels, 1 or 3, of an output that is a batch of maps; None where that is not known. `is_used` says
+    whether the model's output depends on it: layers of other outputs, which nobody asks for, do not count.
     """
 
     name: str
@@ -35,6 +36,7 @@ class LayerCall:
     inputs: Any
     output: Any
     channel_axis: int | None = None
+    is_used: bool = True
 
     @property
     def is_spatial(self) -> bool:
@@ -85,6 +87,8 @@ class RecordedModel:
         """
         self._calls.clear()
         outputs = self._run(images) if stand_in is None else self.with_stand_ins(images, stand_in)
+        # Logits do not depend on the softmax that is cut behind them.
+        used = _used((outputs, *(call.inputs for call in self._calls if isinstance(call.layer, LogitsHead))))
         if not around:
             self._calls = [call for call in self._calls if not isinstance(call.layer, _AROUND)]
         counts, seen = Counter(call.name for call in self._calls), Counter[str]()
@@ -93,7 +97,10 @@ class RecordedModel:
             name = call.name if counts[call.name] == 1 else f"{call.name}:{seen[call.name]}"
             seen[call.name] += 1
             axes[id(call.output)] = axis = _channel_axis(call, axes)
-            named.append(replace(call, name=name, channel_axis=axis))
+            is_used = used is None or any(
+                tf.is_tensor(each) and each.ref() in used for each in tf.nest.flatten(call.output)
+            )
+            named.append(replace(call, name=name, channel_axis=axis, is_used=is_used))
         self._calls.clear()
         return outputs, named
 
@@ -186,11 +193,19 @@ def _layers_of(model: keras.Model) -> list[Any]:
     return layers
 
 
+def _used(ends: Any) -> set[Any] | None:
+    """References of all tensors that the `ends` of a model are computed from; None where that is not known, outside of a graph."""
+    if tf.executing_eagerly():
+        return None
+    return {each.ref() for end in tf.nest.flatten(ends) for each in ancestors(end)}
+
+
 def find_call(calls: list[LayerCall], layer: str | None) -> LayerCall:
     """The call with a spatial output, or one of tokens, that `layer` names, with or without the models around it. Raises InputError.
 
     For None it is the last one with a spatial output.
     """
+    calls = [call for call in calls if call.is_used]
     spatial = {call.name: call for call in calls if call.is_spatial}
     known = {call.name: call for call in calls if call.is_spatial or call.is_tokens}
     if not known:

@@ -45,6 +45,12 @@ def test_a_linear_model_by_hand(linear, direction):
     np.testing.assert_allclose(never.adversarial, images)
 
 
+def test_an_image_whose_target_ties_needs_next_to_nothing(linear):
+    images = np.array([[0.4, 0.2], [0.0, 0.0]], np.float32).reshape(2, 1, 2, 1)
+    for norm, most in (("linf", 1e-3), ("l2", 1e-2)):
+        assert (MinimumEpsilon(norm=norm)(linear, images, [0, 0]).epsilons < most).all()
+
+
 def test_a_linear_model_in_l2_by_hand(linear):
     """The same in l2: the score 0.3 is 0.3 / sqrt(5) away from 0, and -2 is 2 / sqrt(5), above the first radius, at (0.4, 0.2)."""
     images = np.array([[0.7, 0.2], [0.0, 1.0]], np.float32).reshape(2, 1, 2, 1)

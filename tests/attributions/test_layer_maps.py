@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.attributions import GradCAM, GradCAMPlusPlus, LayerCAM, ScoreCAM
+from interp.attributions import LRP, GradCAM, GradCAMPlusPlus, GuidedBackprop, LayerCAM, ScoreCAM, VanillaGradient
 from interp.core.errors import InputError
+from interp.models import adapt
 from tests.model_kinds import MODELS, images_for
 
 L = keras.layers
@@ -138,3 +139,46 @@ def test_layers_of_a_vision_transformer(name):
     assert np.abs(maps["norm1"]).max() > 0
     assert not np.allclose(maps["norm1"], maps["block0"])
     assert name == "ScoreCAM" or not maps["block1"].any()
+
+
+def _branches():
+    """A model of classes whose maps another branch goes on from, to another output, and the same without that branch."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    maps = L.Conv2D(4, 3, activation="relu", name="deep")(L.Conv2D(4, 3)(inputs))
+    classes = L.Dense(3, activation="softmax", name="kind")(L.GlobalAveragePooling2D()(maps))
+    decoded = L.Conv2D(2, 3, name="far")(L.Conv2DTranspose(2, 3, activation="elu", name="other")(maps))
+    nested = keras.Model(inputs, [maps, decoded])
+    whole, head = keras.Input((8, 8, 3)), keras.Sequential([L.GlobalAveragePooling2D(), L.Dense(3)])
+    within = keras.Model(whole, head(nested(whole)[0]))
+    head.layers[-1].set_weights(within.get_weights()[-2:])
+    return (
+        (adapt(keras.Model(inputs, [classes, decoded]), scale="0..1", output="kind"), keras.Model(inputs, classes)),
+        (within, keras.Model(inputs, head(maps))),
+    )
+
+
+@pytest.mark.parametrize("method", [GradCAM, GuidedBackprop, LRP, ScoreCAM])
+@pytest.mark.parametrize("place", ["another output", "within"])
+def test_layers_of_another_branch_play_no_part(method, place):
+    if (method, place) == (GuidedBackprop, "within"):
+        # All layers of a model in the model are looked at.
+        method = VanillaGradient
+    whole, alone = _branches()[place == "within"]
+    images, labels = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32), np.array([2, 0])
+    found, expected = (method(model).explain(images, labels) for model in (whole, alone))
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-4, atol=1e-6)
+    if method in (GradCAM, ScoreCAM):
+        assert found.layer.endswith("deep")
+        with pytest.raises(InputError, match="unknown layer 'far'"):
+            method(whole, layer="far")(images, labels)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_layers_in_half_precision_are_those_of_the_model(policy):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    maps = L.Conv2D(16, 3, dtype=policy, name="deep")(inputs)
+    model = keras.Model(inputs, L.Dense(3, dtype=policy)(L.GlobalAveragePooling2D(dtype=policy)(maps)))
+    images, labels = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32), np.array([2, 0])
+    assert GradCAM(model).explain(images, labels).layer == "deep"

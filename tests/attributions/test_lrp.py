@@ -167,9 +167,8 @@ def test_an_adapted_model_has_the_relevance_of_its_pixels():
     found = LRP(adapted).explain(images, [1, 0])
     scaled = images[..., ::-1] * 255 - np.array([103.939, 116.779, 123.68])
     expected = (scaled * model.layers[-1].kernel.numpy().reshape(4, 4, 3))[..., ::-1]
-    np.testing.assert_allclose(found.maps[0], expected[0], rtol=1e-3, atol=1e-2)
-    # The logits are (0, z).
-    assert not found.maps[1].any()
+    # The logits are (-z/2, z/2).
+    np.testing.assert_allclose(found.maps, expected * np.reshape([0.5, -0.5], (2, 1, 1, 1)), rtol=1e-3, atol=1e-2)
 
 
 def test_the_zplus_rule_keeps_the_sign_of_the_logit_and_epsilon_counts(two_layers):
@@ -179,6 +178,21 @@ def test_the_zplus_rule_keeps_the_sign_of_the_logit_and_epsilon_counts(two_layer
     assert (maps * logits[:, None, None, None] >= 0).all()
     assert np.abs(maps).max() > 0
     assert not np.allclose(LRP(two_layers, epsilon=0.5)(images, labels), LRP(two_layers)(images, labels))
+
+
+def test_layers_that_augment_images_in_training_pass_relevance_on():
+    keras.utils.set_random_seed(0)
+    plain = keras.Sequential([keras.Input((4, 4, 1)), L.Flatten(), L.Dense(2)])
+    augment = [
+        L.RandomFlip(),
+        L.RandomRotation(0.1),
+        L.RandomZoom(0.1),
+        L.RandomContrast(0.1),
+        L.RandomTranslation(0.1, 0.1),
+    ]
+    model = keras.Sequential([keras.Input((4, 4, 1)), *augment, *plain.layers])
+    images = np.random.RandomState(0).rand(2, 4, 4, 1).astype(np.float32)
+    np.testing.assert_allclose(LRP(model)(images, [0, 1]), LRP(plain)(images, [0, 1]), rtol=1e-6)
 
 
 def ending(*layers):
@@ -210,7 +224,7 @@ def attends():
             {},
             "LRP has no rule for the layer 'norm' (LayerNormalization)",
         ),
-        (lambda: ending(L.Lambda(lambda x: x, name="own")), {}, "LRP has no rule for the layer 'own' (Lambda)"),
+        (lambda: ending(L.Lambda(lambda x: abs(x), name="own")), {}, "LRP has no rule for the layer 'own' (Lambda)"),
         (lambda: ending(L.Conv2D(2, 1, activation="tanh", name="curved")), {}, "'curved' (Conv2D with tanh)"),
         (gated, {}, "'gate' (Multiply)"),
         (attends, {}, "'weights' (Dense with softmax)"),

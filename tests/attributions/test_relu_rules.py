@@ -86,8 +86,17 @@ def test_a_relu_is_a_relu_however_it_is_written(method, kind):
         (keras.ops.elu, "no rule for Elu"),
         (keras.activations.gelu, "no rule for gelu"),
         (tf.nn.leaky_relu, "no rule for LeakyRelu"),
+        ("sigmoid", "no rule for Sigmoid"),
     ],
 )
 def test_others_are_refused_by_what_they_do(activation, said):
     with pytest.raises(InputError, match=said):
         GuidedBackprop(model(activation))(IMAGES, LABELS)
+
+
+def test_a_sigmoid_at_the_end_is_cut_as_a_softmax_is():
+    whole, logits = (keras.Sequential([*model().layers[:-1], L.Dense(2, activation=end)]) for end in ("sigmoid", None))
+    whole(IMAGES)
+    logits(IMAGES)
+    logits.set_weights(whole.get_weights())
+    np.testing.assert_allclose(GuidedBackprop(whole)(IMAGES, LABELS % 2), GuidedBackprop(logits)(IMAGES, LABELS % 2))

@@ -17,6 +17,7 @@ GOOD = np.full((2, 4, 4, 1), 0.5, np.float32)
     [
         (GOOD.astype(np.float64), "float64, expected float32"),
         ((GOOD * 255).astype(np.uint8), "divide by 255"),
+        ((GOOD * 65535).astype(np.uint16), "divide by 65535"),
         (GOOD[0], r"shape \(4, 4, 1\)"),
         (GOOD * 3, r"values in \[1.5, 1.5\], expected \[0, 1\]"),
         (GOOD - 1, "expected"),
@@ -69,7 +70,7 @@ def test_bad_labels_are_refused(labels, message):
     ("logits", "message"),
     [
         (tf.constant([[0.2, 0.8], [0.5, 0.5]]), "probabilities"),
-        (tf.constant([[1.0], [2.0]]), "at least 2 classes"),
+        (tf.constant([[1.0], [2.0]]), "at least 2 classes: interp.models.adapt"),
         (tf.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),
         (tf.constant([[np.nan, 1.0]]), "NaN"),
         ([tf.zeros((2, 3))], "list"),

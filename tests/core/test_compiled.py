@@ -120,6 +120,15 @@ def test_other_variables_and_activations_make_everything_anew():
     assert keep_for(model, "key", lambda: 3) == 2
 
 
+def test_an_exchanged_layer_without_variables_makes_everything_anew():
+    model = make_model()
+    model.add(L.ReLU())
+    keep_for(model, "key", lambda: 0)
+    model.pop()
+    model.add(L.LeakyReLU(0.3))
+    assert keep_for(model, "key", lambda: 1) == 1
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("adapted", [False, True])
 @pytest.mark.parametrize("end", [[], [L.Softmax()]])

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from interp.attacks import ProjectedGradientDescent
-from interp.attributions import CAM, GradCAM, IntegratedGradients
+from interp.attributions import CAM, LRP, GradCAM, IntegratedGradients, VanillaGradient
 from interp.core.errors import InputError
 from interp.core.names import SCALES
-from interp.models import adapt, build_network, find_adaptation, prepare
+from interp.models import adapt, build_network, find_adaptation, load_model, prepare
 from interp.models.image_scale import make_scale
 from interp.models.linear_tail import LayeredTail
 from tests.models.models_of_users import IMAGES, LABELS, SHAPE, body, two_outputs
@@ -70,21 +70,30 @@ def test_a_single_sigmoid_unit_becomes_two_logits(end):
     adapted = adapt(model, scale="0..1")
     logits, probabilities = adapted(IMAGES).numpy(), model(IMAGES).numpy()
     assert logits.shape == (6, 2)
-    np.testing.assert_array_equal(logits[:, 0], 0)
-    np.testing.assert_allclose(logits[:, 1], np.log(probabilities / (1 - probabilities))[:, 0], atol=1e-4)
+    np.testing.assert_array_equal(logits[:, 0], -logits[:, 1])
+    np.testing.assert_allclose(2 * logits[:, 1], np.log(probabilities / (1 - probabilities))[:, 0], atol=1e-4)
     np.testing.assert_allclose(tf.nn.softmax(logits)[:, 1:], probabilities, atol=1e-6)
-    # Also in maps, as if the head had a column of zeros, and far out, where probabilities have lost the logits.
+    # Also in maps, as if the head had a column for each, and far out, where probabilities have lost the logits.
     dense = model.layers[-1 if len(end) == 1 else -2]
     by_hand = body(L.Dense(2))
     by_hand.layers[0].set_weights(model.layers[0].get_weights())
     for sign in (1, -1):
         dense.kernel.assign(sign * dense.kernel)
-        by_hand.layers[-1].kernel.assign(np.pad(dense.kernel.numpy(), ((0, 0), (1, 0))))
+        by_hand.layers[-1].kernel.assign(dense.kernel.numpy() * np.float32([-0.5, 0.5]))
         for method in (GradCAM, CAM):
-            maps, expected = (method(each)(IMAGES, np.ones(6, int)) for each in (adapted, by_hand))
+            maps, expected = (method(each)(IMAGES, np.arange(6) % 2) for each in (adapted, by_hand))
             np.testing.assert_allclose(maps, expected, atol=1e-6)
     dense.bias.assign([500.0])
-    assert adapted(IMAGES).numpy()[:, 1].min() > 400
+    assert adapted(IMAGES).numpy()[:, 1].min() > 200
+
+
+@pytest.mark.parametrize("make", [VanillaGradient, IntegratedGradients, CAM, LRP], ids=lambda make: make.__name__)
+def test_the_other_class_of_a_sigmoid_unit_is_explained_too(make):
+    """By the map of the first with the other sign; with logits (0, z) half of the images would have maps of 0."""
+    adapted = adapt(body(L.Dense(1, activation="sigmoid")), scale="0..1")
+    first, other = (make(adapted)(IMAGES, np.full(6, label)) for label in (1, 0))
+    assert np.abs(other).max(axis=(1, 2, 3)).min() > 0
+    np.testing.assert_allclose(other, -first, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -123,10 +132,11 @@ def test_the_users_model_stays_as_it_is():
     np.testing.assert_allclose(adapted(IMAGES) - logits, np.tile([0, 100, 0, 0], (6, 1)), atol=1e-4)
 
 
-def test_it_is_saved_and_loaded(tmp_path):
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_it_is_saved_and_loaded(tmp_path, suffix):
     adapted = adapt(body(L.Dense(1, activation="sigmoid")), scale=(MEAN, STD))
-    adapted.save(tmp_path / "mine.keras")
-    loaded = keras.models.load_model(tmp_path / "mine.keras")
+    adapted.save(tmp_path / f"mine{suffix}")
+    loaded = load_model(tmp_path / f"mine{suffix}")
     np.testing.assert_allclose(loaded(IMAGES), adapted(IMAGES), atol=1e-6)
     np.testing.assert_allclose(loaded.predict(IMAGES, verbose=0), adapted(IMAGES), atol=1e-6)
     assert find_adaptation(loaded).model is loaded

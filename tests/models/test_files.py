@@ -58,6 +58,8 @@ def test_what_is_not_there_is_said(tmp_path):
         interp.load_model("anything", networks_dir=tmp_path)
     with pytest.raises(InputError, match="no network file"):
         interp.load_model(tmp_path / "nothing.safetensors")
+    with pytest.raises(InputError, match="came as NoneType"):
+        interp.load_model(None)
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ def test_a_whole_model(tmp_path):
     np.testing.assert_array_equal(read_keras_file(tmp_path / "mine.keras")(IMAGES), model(IMAGES))
 
 
-def test_a_network_of_the_package(tmp_path):
+@pytest.mark.parametrize("name", ["mine.keras", "mine.h5"])
+def test_a_network_of_the_package(tmp_path, name):
     network = build_network("small", (12, 12, 1), 3)
-    network.save(tmp_path / "mine.keras")
-    np.testing.assert_allclose(read_keras_file(tmp_path / "mine.keras")(IMAGES), network(IMAGES), atol=1e-6)
+    network.save(tmp_path / name)
+    np.testing.assert_allclose(read_keras_file(tmp_path / name)(IMAGES), network(IMAGES), atol=1e-6)
 
 
 def test_weights_alone(tmp_path):
