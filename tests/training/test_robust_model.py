@@ -143,6 +143,17 @@ def test_a_file_of_it_is_loaded_as_its_network(digits, tmp_path):
     np.testing.assert_allclose(loaded(images), model.network(images), atol=1e-6)
 
 
+def test_losses_of_layers_in_an_eager_step_are_told():
+    images, labels = np.random.default_rng(0).random((4, 8, 8, 3), np.float32), np.arange(4) % 2
+    layers = [keras.layers.Conv2D(4, 3, activity_regularizer="l2"), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = RobustModel(keras.Sequential([keras.Input((8, 8, 3)), *layers]), "adv", SCHEDULE)
+    model.compile("sgd", run_eagerly=True)
+    with pytest.raises(InputError, match="leave out run_eagerly"):
+        model.fit(images, labels, verbose=0)
+    model.compile("sgd")
+    assert np.isfinite(model.fit(images, labels, verbose=0).history["loss"]).all()
+
+
 def test_layers_that_are_trained_after_all_keep_statistics_as_was_asked():
     """A backbone that is frozen when the model is made, and no longer when it is compiled anew."""
     images, labels = np.random.default_rng(0).random((20, 8, 8, 3), np.float32), np.arange(20) % 2
