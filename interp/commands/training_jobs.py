@@ -156,7 +156,13 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
         return {**given, "model_digest": its_digest, "input_scale": str(found.scale)}
 
     def read(path: Path) -> dict[str, Any]:
-        metadata = parse_json(path.with_suffix(".json").read_text(encoding="utf-8"))
+        said_in = path.with_suffix(".json")
+        try:
+            metadata = dict(parse_json(said_in.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{said_in}, which says how {path.name} was made, cannot be read: bring it back, or --no-resume to train that model anew"
+            ) from error
         # Earlier versions did not say what they found.
         return {name: value for name, value in metadata.items() if (name, value) != ("input_scale", AUTO)}
 

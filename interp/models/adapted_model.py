@@ -48,7 +48,9 @@ class AdaptedModel(keras.Model):
             return self._logits(inputs, bool(training))
         # Heads are found in graphs.
         make = partial(_compile_logits, weakref.ref(self), tuple(inputs.shape[1:]), bool(training))
-        return keep_for(self, ("logits", tuple(inputs.shape[1:]), bool(training)), make)(inputs)
+        # In training mode frozen layers compute something else.
+        frozen = tuple(layer.trainable for layer in self._flatten_layers()) if training else ()
+        return keep_for(self, ("logits", tuple(inputs.shape[1:]), bool(training), frozen), make)(inputs)
 
     def _logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         return super().call(images, training=training)

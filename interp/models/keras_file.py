@@ -1,5 +1,6 @@
 """Keras models saved by others: whole models that a user trusts, and weights of the package's architectures."""
 
+import importlib
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from interp.core.network_files import OLDER, WEIGHTS
 from interp.models.initialisation import build_network
 
 _WRAPPED = "Exception encountered: "
+# What a file of a RobustModel names, and the module that makes it known to Keras; no package of models imports it.
+_ROBUST, _ROBUST_MODULE = b"interp>RobustModel", "interp.training.robust_model"
 
 
 def read_keras_file(
@@ -44,6 +47,8 @@ def read_keras_file(
         _check_older(path)
     elif not zipfile.is_zipfile(path):
         raise InputError(f"{path} is no Keras model file: save the model with model.save('name.keras')")
+    elif _ROBUST in _reading(path, lambda: zipfile.ZipFile(path).read("config.json")):
+        importlib.import_module(_ROBUST_MODULE)
     # The older format names classes without their package, so those of this package are told.
     ours = keras.saving.get_custom_objects().items() if path.name.endswith(OLDER) else ()
     objects: dict[str, Any] = {name.removeprefix("interp>"): each for name, each in ours if name.startswith("interp>")}
@@ -51,6 +56,9 @@ def read_keras_file(
     model = _reading(path, lambda: keras.models.load_model(path, custom_objects=objects, compile=False, safe_mode=True))
     if not isinstance(model, keras.Model):
         raise InputError(f"{path} holds a {type(model).__name__}, expected a model")
+    if keras.saving.get_registered_name(type(model)) == _ROBUST.decode():
+        # What it trains, whose layers are known: ModelCheckpoint keeps the whole.
+        model = model.network
     if architecture is not None and getattr(model, "architecture", architecture) != architecture:
         raise InputError(f"{path} holds the architecture {model.architecture}, not {architecture!r}")
     return model

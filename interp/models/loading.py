@@ -48,7 +48,8 @@ def load_model(
         classes: Number of classes for "keras.applications.NAME".
 
     Returns:
-        A network of the package, or the Keras model as it was saved; `interp.models.adapt` brings that to the contract.
+        A network of the package, or the Keras model as it was saved, of a RobustModel its network; `interp.models.adapt` brings that to
+        the contract.
 
     Raises:
         InputError: There is no such network, or the file cannot be read or used.

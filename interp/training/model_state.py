@@ -108,7 +108,13 @@ class TrainingMode:
 
     def _own_losses(self) -> list[tf.Tensor]:
         """Those that the model has after a pass."""
-        return [] if type(self.state.model) is Network else list(self.state.model.losses)
+        losses = [] if type(self.state.model) is Network else list(self.state.model.losses)
+        if tf.executing_eagerly() and any(tf.is_tensor(each) and tf.is_symbolic_tensor(each) for each in losses):
+            raise InputError(
+                "losses that layers add, as activity regularisers do, are computed in compiled functions, and this training step runs "
+                "eagerly: leave out run_eagerly"
+            )
+        return losses
 
 
 def regularisation(model: keras.Model) -> list[tf.Tensor]:

@@ -70,9 +70,11 @@ class RobustModel(keras.Model):
 
     Example:
         ```python
-        robust = interp.training.RobustModel(model, "adv", interp.training.usual_schedule(len(images), 8 / 255))
+        schedule = interp.training.usual_schedule(len(images), 8 / 255)
+        robust = interp.training.RobustModel(model, "adv", schedule)
         robust.compile(keras.optimizers.AdamW(1e-3, weight_decay=1e-4))
-        robust.fit(images, labels, class_weight={0: 1.0, 1: 3.0})
+        # By default `fit` makes one epoch, in which the radius would hardly grow.
+        robust.fit(images, labels, batch_size=schedule.batch_size, epochs=schedule.epochs, class_weight={0: 1.0, 1: 3.0})
         model.save("mine_adv.keras")
         ```
     """
@@ -165,6 +167,8 @@ class RobustModel(keras.Model):
         for name, instead in UNUSED.items():
             if given.get(name, options.get(name)) is not None:
                 raise InputError(f"compile came with {name}, which RobustModel would not use: leave it out; {instead}")
+        # Layers may have been frozen, or trained again, since the model was made: what a pass moves depends on it.
+        self._state = ModelState(self.network, tuple(self.network.input_shape[1:]))
         super().compile(optimizer, *unused, **options)
         scales = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
         if not isinstance(self.optimizer, keras.Optimizer) or (scales and not self._state.is_half):

@@ -90,6 +90,13 @@ def test_a_model_that_a_function_builds(here, tmp_path, call):
     other = call(main, words(tmp_path, "own_models_of_a_user:small", "int", "--epsilon", "2/255", "--batch-size", "16"))
     assert other.returncode == 2
     assert "schedule.epsilon was" in other.stderr
+    # As where the .keras file alone was copied to another machine, or the other one was damaged.
+    (tmp_path / "networks" / "photos_small_int_2.json").write_text("[1]")
+    damaged = call(main, line)
+    (tmp_path / "networks" / "photos_small_int_2.json").unlink()
+    for lacking in (damaged, call(main, line)):
+        assert (lacking.returncode, lacking.stderr.count("\n")) == (2, 1)
+        assert "photos_small_int_2.keras was made, cannot be read: bring it back, or --no-resume" in lacking.stderr
 
 
 @pytest.mark.integration

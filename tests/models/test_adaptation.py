@@ -132,6 +132,20 @@ def test_the_users_model_stays_as_it_is():
     np.testing.assert_allclose(adapted(IMAGES) - logits, np.tile([0, 100, 0, 0], (6, 1)), atol=1e-4)
 
 
+def test_layers_that_are_frozen_later_keep_their_statistics():
+    """Called by hand, outside of a compiled function, in which a graph of the unfrozen layers was kept."""
+    normal = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input(SHAPE), normal, keras.layers.Flatten(), keras.layers.Dense(2)])
+    adapted = adapt(model, scale="0..1")
+    adapted(IMAGES, training=True)
+    normal.trainable, before = False, np.asarray(normal.moving_mean)
+    adapted(IMAGES, training=True)
+    np.testing.assert_array_equal(normal.moving_mean, before)
+    normal.trainable = True
+    adapted(IMAGES, training=True)
+    assert np.abs(normal.moving_mean - before).max() > 0
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_it_is_saved_and_loaded(tmp_path, suffix):
     adapted = adapt(body(L.Dense(1, activation="sigmoid")), scale=(MEAN, STD))

@@ -192,3 +192,12 @@ def test_wrong_arguments_are_refused(arguments, message):
 def test_a_model_of_other_images_is_refused_before_the_training():
     with pytest.raises(InputError, match="does not run on images of shape"):
         fit(toy(), interp.RobustValidation(np.zeros((4, 2, 2, 1), np.float32), LABELS, 0.1))
+
+
+def test_labels_without_a_class_are_told_before_an_epoch():
+    model = toy(rate=1.0)
+    before = model.get_weights()
+    with pytest.raises(InputError, match="the network has classes 0 to 1"):
+        model.fit(IMAGES, LABELS, verbose=0, callbacks=[interp.RobustValidation(IMAGES, LABELS + 1, 0.1)])
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,12 +1,17 @@
 """A training objective under `model.fit`: the same loss as the project's own step, and Keras's callbacks work."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import interp
 from interp import data
 from interp.core.errors import InputError
 from interp.models import build_network
@@ -116,6 +121,55 @@ def test_it_survives_a_round_trip(digits, tmp_path):
     images = digits["train"].images[:8]
     np.testing.assert_allclose(again.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-6)
     assert (again.penalty_weight, again.objective.tag) == (0.02, "int")
+
+
+@pytest.mark.integration
+def test_a_file_of_it_is_loaded_as_its_network(digits, tmp_path):
+    """ModelCheckpoint keeps the whole; another process that loads the file may not have imported interp.training."""
+    model = make("adv")
+    model.save(tmp_path / "best.keras")
+    source = str(Path(interp.__file__).parents[1])
+    loads = "import interp; model = interp.load_model('best.keras'); print(type(model).__name__, model.architecture)"
+    done = subprocess.run(
+        [sys.executable, "-c", loads],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["Network", "small"], done.stderr[-500:]
+    images = digits["train"].images[:8]
+    loaded = interp.load_model(tmp_path / "best.keras")
+    np.testing.assert_allclose(loaded(images), model.network(images), atol=1e-6)
+
+
+def test_losses_of_layers_in_an_eager_step_are_told():
+    images, labels = np.random.default_rng(0).random((4, 8, 8, 3), np.float32), np.arange(4) % 2
+    layers = [keras.layers.Conv2D(4, 3, activity_regularizer="l2"), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = RobustModel(keras.Sequential([keras.Input((8, 8, 3)), *layers]), "adv", SCHEDULE)
+    model.compile("sgd", run_eagerly=True)
+    with pytest.raises(InputError, match="leave out run_eagerly"):
+        model.fit(images, labels, verbose=0)
+    model.compile("sgd")
+    assert np.isfinite(model.fit(images, labels, verbose=0).history["loss"]).all()
+
+
+def test_layers_that_are_trained_after_all_keep_statistics_as_was_asked():
+    """A backbone that is frozen when the model is made, and no longer when it is compiled anew."""
+    images, labels = np.random.default_rng(0).random((20, 8, 8, 3), np.float32), np.arange(20) % 2
+    kept = []
+    for frozen in (False, True):
+        keras.utils.set_random_seed(0)
+        normal = keras.layers.BatchNormalization(trainable=not frozen)
+        layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), normal, keras.layers.GlobalAveragePooling2D()]
+        network = keras.Sequential([*layers, keras.layers.Dense(2)])
+        model = RobustModel(network, "trades", SCHEDULE, batch_statistics="clean")
+        normal.trainable = True
+        model.compile(keras.optimizers.SGD(1e-2))
+        model.fit(images, labels, batch_size=10, shuffle=False, verbose=0)
+        kept.append(np.asarray(normal.moving_mean))
+    np.testing.assert_allclose(*kept, atol=1e-7)
+    assert np.abs(kept[0]).max() > 0
 
 
 def test_what_it_cannot_train_is_told(digits):
