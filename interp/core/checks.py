@@ -97,7 +97,10 @@ def check_labels(labels: Any, images: "tf.Tensor", classes: int | None = None) -
             f"labels came as {tensor.dtype.name} of shape {tuple(tensor.shape)}, expected integers (n,): for one-hot rows take argmax(-1)"
         )
     if not tensor.dtype.is_integer:
-        raise InputError(f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64')")
+        raise InputError(
+            f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64') or tf.cast; "
+            "image_dataset_from_directory gives them with label_mode='int'"
+        )
     if tensor.shape.rank == 2 and tensor.shape[1] == 1:
         # As keras.datasets gives those of CIFAR.
         tensor = tensor[:, 0]

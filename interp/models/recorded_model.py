@@ -68,9 +68,12 @@ class RecordedModel:
 
     def __init__(self, model: keras.Model) -> None:
         if not _can_be_followed(model):
+            # Such as a RobustModel.
+            holds_one = isinstance(getattr(model, "network", None), keras.Model)
+            way_out = "give the .network that it holds, or use" if holds_one else "use"
             raise InputError(
                 f"the layers of {type(model).__name__} cannot be followed: a method that looks at a layer needs a functional or "
-                "Sequential model, whose layers Keras knows; use a method that needs none, such as IntegratedGradients"
+                f"Sequential model, whose layers Keras knows; {way_out} a method that needs none, such as IntegratedGradients"
             )
         self._model = model
         self._calls: list[LayerCall] = []

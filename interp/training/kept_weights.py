@@ -22,9 +22,10 @@ class Keeping:
     Args:
         keep: The weights of the "last" epoch, or of the one that is "best" on attacked validation images (Rice et al. 2020), on
             clean ones for an objective that looks at clean images alone.
-        patience: Number of epochs without a better one after which the training ends (default: it does not end early).
+        patience: Number of epochs without a better one after which the training ends (default: it does not end early). Epochs in which the
+            radius still grows do not count.
         average: Decay of an exponential moving average of the weights over steps, such as 0.999, which is measured and kept in their
-            place (default: none).
+            place (default: none). Statistics of batch normalisation stay those of the weights of the last step.
 
     Raises:
         InputError: An argument is not as described.
@@ -57,9 +58,9 @@ class Keeping:
         """The epoch, from 0, whose weights are kept after this history."""
         return best_epoch(history) if self.keep == "best" else len(history) - 1
 
-    def has_ended(self, history: Sequence[Mapping[str, float]]) -> bool:
-        """Whether the training ends here, as no epoch of late was better."""
-        return self.patience is not None and len(history) - 1 - best_epoch(history) >= self.patience
+    def has_ended(self, history: Sequence[Mapping[str, float]], growing: int = 0) -> bool:
+        """Whether the training ends here, as no epoch of late was better; in the first `growing` ones the radius grows."""
+        return self.patience is not None and len(history) - max(best_epoch(history) + 1, growing) >= self.patience
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:

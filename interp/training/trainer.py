@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -169,7 +170,7 @@ def train(
     attack = validation_attack(objective, schedule)
     judged = COMPARED_IMAGES if keeping.compares else VALIDATION_IMAGES
     steps = len(data) // schedule.batch_size
-    total = steps * schedule.epochs
+    total, growing = steps * schedule.epochs, math.ceil(schedule.ramp[1] / steps)
     arguments = {
         **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
         **describe_model_and_data(model, data, augment),
@@ -188,7 +189,7 @@ def train(
     began = saved_at = time.monotonic()
     batches = made_ahead(data, augmented, schedule.batch_size, seed, range(first_step, total))
     with contextlib.closing(batches), contextlib.nullcontext(stop) if stop is not None else stop_requests() as stop:
-        while position.step < total and not keeping.has_ended(position.history):
+        while position.step < total and not keeping.has_ended(position.history, growing):
             step = position.step
             epoch, number = divmod(step, steps)
             rate = schedule.learning_rate(step)

@@ -48,6 +48,10 @@ def test_the_first_best_epoch_is_kept_and_patience_counts_from_it():
     assert last.kept_epoch(history) == 3
     assert [best.has_ended(history[:count]) for count in range(5)] == [False, False, False, False, True]
     assert not last.has_ended(history)
+    # Before the radius of validation is reached in training, epochs keep no attacked image right, and say nothing.
+    ramp = history_of(0.0, 0.0, 0.0, 0.0, 0.0)
+    assert [best.has_ended(ramp[:count], growing=2) for count in range(6)] == [False, False, False, False, True, True]
+    assert best.has_ended(ramp[:3])
     # Clean accuracy counts where nothing is attacked, and among epochs that keep as many attacked images.
     clean = [{"validation_accuracy": value, "validation_robust_accuracy": 0.0} for value in (0.5, 0.8, 0.9, 0.9, 0.7)]
     assert best.kept_epoch(clean) == 2

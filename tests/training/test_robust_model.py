@@ -141,6 +141,8 @@ def test_a_file_of_it_is_loaded_as_its_network(digits, tmp_path):
     images = digits["train"].images[:8]
     loaded = interp.load_model(tmp_path / "best.keras")
     np.testing.assert_allclose(loaded(images), model.network(images), atol=1e-6)
+    with pytest.raises(InputError, match=r"give the \.network that it holds"):
+        interp.attributions.GradCAM(model)(images, digits["train"].labels[:8])
 
 
 def test_losses_of_layers_in_an_eager_step_are_told():
