@@ -31,6 +31,21 @@ def test_a_row_is_what_its_record_says_of_these_weights(row):
         assert row.facts.trained_by == "published"
 
 
+SEEDS = sorted((ROOT / "docs/results/leaderboard/seeds").glob("*/leaderboard/*.json"))
+
+
+@pytest.mark.parametrize("path", SEEDS, ids=[f"{path.parts[-3]} {path.stem}" for path in SEEDS])
+def test_records_of_other_seeds_are_of_these_weights(path):
+    seed = path.parts[-3]
+    weights = ROOT / "networks" / "seeds" / seed / f"{path.stem}.safetensors"
+    assert fingerprint(weights) == read_row(path).weights
+    assert interp.load_model(weights).metadata["seed"] == json.loads(path.read_text())["network"]["seed"] == int(seed)
+
+
+def test_three_networks_were_trained_with_three_seeds():
+    assert len(SEEDS) == 6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist_smallgap_adv_20", "mnist_smallgap_igr_10"])
 def test_evaluated_again(call, data_dir, name, tmp_path):
