@@ -12,6 +12,7 @@ from interp.attributions.gradients import OfOneClass
 from interp.attributions.token_grid import tokens_as_maps
 from interp.core.checks import check_pair, kind_of
 from interp.core.errors import InputError
+from interp.models.model_check import run_model
 from interp.models.model_graph import find_logits
 from interp.models.prepared import PreparedModel, prepare
 from interp.models.recorded_model import LayerCall, find_call
@@ -65,7 +66,7 @@ def look_at_layers(model: keras.Model | None, few: tf.Tensor, look: Callable[[li
         logits, calls = prepare(model, rearrange=False).recorded_logits(images)
         found.append(look(calls))
         # In the precision of the layers, which that of a prepared model's head may not be.
-        own, _ = find_logits(model(images, training=False))  # type: ignore[misc]
+        own, _ = find_logits(run_model(model, images))
         computed = [each for call in calls for each in tf.nest.flatten(call.output) if tf.is_tensor(each)]
         half = any(each.dtype.is_floating and each.dtype.size < FULL for each in computed)
         return logits, tf.cast(own, logits.dtype), tf.constant(NEAR_IN_HALF if half else NEAR)

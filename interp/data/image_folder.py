@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.core.json_values import json_values
 from interp.data.class_list import FILE as CLASS_LIST
 from interp.data.class_list import read_class_list
 from interp.data.decoding import SUFFIXES, UnreadableImage, decode, read_header
@@ -169,12 +170,7 @@ def _classes(root: Path, folder: Path, given: tuple[str, ...] | None) -> tuple[t
         warnings.warn(
             f"{len(others)} files of {folder} are no images and are passed over, such as {others[0]}", stacklevel=4
         )
-    return tuple(map(_as_text, numbers)), files
-
-
-def _as_text(name: str) -> str:
-    """A name of a file as text that can be written: bytes that are no UTF-8 are spelt out."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return tuple(map(json_values, numbers)), files
 
 
 def _size_and_time(path: Path) -> tuple[int, ...]:
@@ -265,7 +261,7 @@ def _load(
         images=ScaledPixels(found.images),
         labels=found.labels,
         class_names=folder.class_names,
-        source=f"images of {_as_text(folder.root.name or str(folder.root))}{fitted}{drawn}",
+        source=f"images of {json_values(folder.root.name or str(folder.root))}{fitted}{drawn}",
         split=split,
         name=name,
     )

@@ -16,7 +16,7 @@ from interp.core.provenance import describe_code
 from interp.evaluation.outcomes import Outcomes
 from interp.evaluation.predictions import predict
 from interp.evaluation.protocol import StrongProtocol
-from interp.evaluation.retraining_record import identify_model
+from interp.models.model_digest import identify_model
 
 # Another number for other contents of the files, or for attacks that find others.
 BLOCK_FORMAT = 2

@@ -1,19 +1,14 @@
 """Finished retrainings on disk, and what they are about."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
-
 from interp.attributions import Attribution, RandomBaseline
-from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
-from interp.models.model_digest import layers_digest
+from interp.models.model_digest import identify_model
 
 
 class RetrainingRecord:
@@ -64,15 +59,3 @@ def identify_method(method: Attribution) -> dict[str, Any]:
     """What a method is: its settings, and the layers and weights of its model; the random baseline's maps depend on no model."""
     model = None if isinstance(method, RandomBaseline) else identify_model(method.model)
     return {"method": method.describe(), "model": model}
-
-
-def identify_model(model: keras.Model) -> str:
-    """What a model is: its class, its layers and its weights."""
-    layers = hashlib.sha256(json.dumps(_layers(model)).encode()).hexdigest()[:16]
-    return f"{type(model).__name__} {layers} {digest([np.asarray(values) for values in model.get_weights()])}"
-
-
-def _layers(layer: keras.layers.Layer) -> Any:
-    """What a layer or model computes with: the same weights may stand in another one. Of a class that Keras cannot save, its parts."""
-    saved = layers_digest(layer)
-    return saved or [type(layer).__name__, *map(_layers, getattr(layer, "layers", ()))]

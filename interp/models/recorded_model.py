@@ -28,7 +28,7 @@ class LayerCall:
     """One call of a layer: its name, unique in the model, what it read and what it gave.
 
     `channel_axis` is the axis of the channels, 1 or 3, of an output that is a batch of maps; None where that is not known. `is_used` says
-    whether the model's output depends on it: layers of other outputs, which nobody asks for, do not count.
+    whether the model's output depends on it: layers of outputs that are not used do not count.
     """
 
     name: str

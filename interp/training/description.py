@@ -9,6 +9,7 @@ import keras
 from interp.attributions import CAM
 from interp.core.checks import check_instance
 from interp.data import Dataset
+from interp.models.model_digest import saved_settings
 from interp.models.network import Network
 from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective, find_objective, resolve_penalty
@@ -60,7 +61,7 @@ def describe_model_and_data(model: keras.Model, data: Dataset, augment: bool | k
     """What is trained on which images, and how these are changed."""
     is_known = isinstance(model, Network)
     return {
-        "augment": augment if isinstance(augment, bool) else _settings(augment),
+        "augment": augment if isinstance(augment, bool) else saved_settings(augment, ("name",)),
         "architecture": model.architecture if is_known else f"{type(model).__name__}, {model.count_params()} weights",
         "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
     }
@@ -75,7 +76,7 @@ def describe_choices(
     """What else makes a training, as far as it is not the default: earlier versions did not say it."""
     given: dict[str, Any] = {}
     if optimizer is not None:
-        given["optimizer"] = _settings(optimizer)
+        given["optimizer"] = saved_settings(optimizer, ("name",))
     if class_weights is not None:
         given["class_weights"] = {str(label): float(weight) for label, weight in class_weights.items()}
     if batch_statistics != "each":
@@ -87,22 +88,3 @@ def describe_keeping(keeping: Keeping) -> dict[str, Any]:
     """Which weights are kept, as far as it is not the default."""
     usual = asdict(Keeping())
     return {name: value for name, value in asdict(keeping).items() if value != usual[name]}
-
-
-def _settings(of: Any) -> Any:
-    """What makes an object of Keras, as JSON values, without names, which Keras counts up from one object to the next.
-
-    In the lists by which layers of a functional model refer to each other, the place of a layer stands for its name.
-    """
-    places: dict[str, int] = {}
-
-    def without_names(values: Any) -> Any:
-        if isinstance(values, (list, tuple)):
-            return [places.get(value, value) if isinstance(value, str) else without_names(value) for value in values]
-        if not isinstance(values, dict):
-            return values
-        if isinstance(values.get("name"), str):
-            places.setdefault(values["name"], len(places))
-        return {key: without_names(value) for key, value in values.items() if key != "name"}
-
-    return without_names(keras.saving.serialize_keras_object(of))

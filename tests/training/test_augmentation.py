@@ -6,6 +6,7 @@ import pytest
 
 from interp.core.errors import InputError
 from interp.data import Dataset
+from interp.models.model_digest import saved_settings
 from interp.training.augmentation import crop_and_flip, find_augmentation
 from interp.training.description import describe_model_and_data
 
@@ -104,3 +105,10 @@ def test_a_functional_model_is_described_alike_whenever_it_is_made():
     assert described(0.1, True) == first
     assert described(0.2, True) != first
     assert described(0.1, False) != first
+
+
+def test_an_optimizer_is_described_with_the_class_of_its_schedule():
+    """Keras names schedules after their class, and names do not count."""
+    schedules = keras.optimizers.schedules.CosineDecay(0.1, 10), keras.optimizers.schedules.PolynomialDecay(0.1, 10)
+    found = [saved_settings(keras.optimizers.SGD(schedule), ("name",)) for schedule in schedules]
+    assert [each["config"]["learning_rate"]["class_name"] for each in found] == ["CosineDecay", "PolynomialDecay"]

@@ -14,7 +14,7 @@ from interp.core.errors import InputError
 from interp.core.kept_arrays import read_arrays, write_arrays
 from interp.core.provenance import describe_code
 from interp.evaluation.faithfulness.measure import Measure, Measured
-from interp.evaluation.retraining_record import identify_model
+from interp.models.model_digest import identify_model
 
 # Another number for other contents of the files, or for measures that give other values.
 KEPT_FORMAT = 1
