@@ -79,9 +79,11 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
             raise InputError(
                 f"{foreign[0].replace('number', 'a number')} is for the numbered scripts: leave it out with --model"
             )
-        missing = [flag(name) for name in ("dataset", "method") if getattr(self, name) is None]
+        examples = {"dataset": "photos", "method": "trades"}
+        missing = [name for name in examples if getattr(self, name) is None]
         if missing:
-            raise InputError(f"--model needs {' and '.join(missing)}: what it is trained on, and how")
+            such = " ".join(f"{flag(name)} {examples[name]}" for name in missing)
+            raise InputError(f"--model needs {' and '.join(map(flag, missing))}, such as {such}")
         if self.norm == "l2" and self.method == "normal":
             raise InputError("--norm is of inner attacks, and --method normal has none: leave it out")
         check_radius("--epsilon", self.epsilon or 0, self.norm)
