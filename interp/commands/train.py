@@ -14,7 +14,16 @@ from interp.core.options import add_options, flag, given_options, make, option
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
 from interp.training.method_options import MethodOptions, OwnModelOptions
-from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile, with_terms
+from interp.training.profiles import (
+    PROFILES,
+    attacked_in,
+    for_epochs,
+    on_dataset,
+    trained_further,
+    with_norm,
+    with_profile,
+    with_terms,
+)
 from interp.training.recipes import DESCRIPTIONS, Recipe, choose, recipes
 
 if TYPE_CHECKING:
@@ -134,7 +143,7 @@ def train_numbered(asked: tuple[TrainingOptions, list[Recipe]]) -> int:
 
 def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
     """The recipes of the number, changed by profile, dataset and epochs, and of those the ones that were named."""
-    pairs = []
+    pairs: list[tuple[Recipe, Recipe]] = []
     for row in recipes(number):
         changed = with_profile(row, options.profile)
         if options.dataset is not None:
@@ -142,7 +151,9 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
         if options.epochs is not None:
             changed = for_epochs(changed, options.epochs)
         changed = with_terms(changed, options.explanation, options.softplus, options.penalty_weight)
-        pairs.append((row, with_norm(changed, options.norm)))
+        changed = with_norm(changed, options.norm)
+        further = trained_further(changed, options.epochs) if options.profile == "cpu" else []
+        pairs.extend((row, each) for each in (changed, *further))
     return attacked_in(options.norm, choose(pairs, options.only))
 
 

@@ -116,6 +116,8 @@ CPU = {
     ),
     ("cifar", "simple_cnn"): CpuSchedule(epochs=6, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
 }
+# Epochs of a second training that goes on from the network of the first, by architecture and objective.
+FURTHER = {("wresnet", "trades6"): 10}
 
 
 def with_profile(row: Recipe, profile: str) -> Recipe:
@@ -134,6 +136,23 @@ def with_profile(row: Recipe, profile: str) -> Recipe:
         fewer = replace(schedule, epochs=1, ramp=(0, 0), attack_steps=min(2, schedule.attack_steps), batch_size=batch)
         return replace(row, schedule=fewer, images=images, start=row.start and with_profile(row.start, profile))
     return row
+
+
+def trained_further(row: Recipe, epochs: int | None = None) -> list[Recipe]:
+    """Return the recipe of the profile cpu that goes on from the network of this one, if there is such a one.
+
+    Its rates are those of the first training again (warm restart, Loshchilov and Hutter 2017, arXiv 1608.03983); its radius is the full one
+    from the first step on.
+
+    Args:
+        row: a recipe that has the schedule of the profile cpu.
+        epochs: of the further training (default: those of the profile).
+    """
+    further = FURTHER.get((row.architecture, row.objective))
+    if further is None:
+        return []
+    again = replace(row, schedule=replace(row.schedule, ramp=(0, 0)), start=None)
+    return [replace(for_epochs(again, epochs or further), start=row)]
 
 
 def on_dataset(row: Recipe, dataset: str) -> Recipe:

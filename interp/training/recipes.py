@@ -63,13 +63,15 @@ class Recipe:
 
     @property
     def network_name(self) -> NetworkName:
-        """The parts of the file's name."""
+        """The parts of the file's name, of which the epochs count those of a start by the same objective."""
         explained = f"_{self.explanation.replace(':', '_')}" if self.explanation else ""
+        before = self.start
+        earlier = before.network_name.epochs if before is not None and before.objective == self.objective else 0
         return NetworkName(
             dataset=self.dataset,
             architecture=ARCHITECTURE_TAGS[self.architecture],
             tag=self.objective,
-            epochs=self.schedule.epochs,
+            epochs=self.schedule.epochs + earlier,
             variant=f"{self.variant}{explained}{NORM_SUFFIXES[self.schedule.norm]}",
         )
 

@@ -209,11 +209,31 @@ CHANGES = (["--norm", "l2"], ["--epochs", "4"], ["--dataset", "digits"], ["--nor
 def test_a_training_starts_with_a_network_that_the_same_options_train(changes):
     """Another norm would be another threat, another length or dataset a file that is never there."""
     trained = {row.name: row for number in ("1", "10") for row in parse([number, "--profile", "cpu", *changes])[1]}
-    for number, started in (("1", 1), ("2", 1), ("10", 2)):
+    for number, started in (("1", 1), ("2", 1), ("10", 3)):
         _, rows = parse([number, "--profile", "cpu", *changes])
         starts = [row.start for row in rows if row.start is not None]
         assert len(starts) == started
         assert all(trained[start.name] == start for start in starts)
+
+
+def test_trades_goes_on_from_its_own_network_with_the_same_rates():
+    _, (first, further) = parse(
+        ["10", "--profile", "cpu", "--only", "cifar_wresnet_trades6_5", "cifar_wresnet_trades6_15"]
+    )
+    assert further.start == first
+    assert (first.schedule.epochs, further.schedule.epochs) == (5, 10)
+    assert further.schedule.ramp == (0, 0)
+    rates, again = ([rate for _, rate in row.schedule.learning_rates] for row in (first, further))
+    assert again == rates
+    assert [step for step, _ in further.schedule.learning_rates] == [
+        2 * step for step, _ in first.schedule.learning_rates
+    ]
+    _, rows = parse(["10", "--profile", "cpu", "--epochs", "4"])
+    assert [row.name for row in rows if row.objective == "trades6"] == [
+        "cifar_wresnet_trades6_4",
+        "cifar_wresnet_trades6_8",
+    ]
+    assert not any(row.start for row in parse(["10", "--profile", "paper"])[1])
 
 
 def test_a_training_with_another_explanation_starts_with_the_same_network():
