@@ -45,7 +45,9 @@ class CpuSchedule:
         epochs = self.of_objectives.get(row.objective, self.epochs)
         steps = find_dataset(row.dataset).training_images // row.schedule.batch_size
         started = self.starts.get(row.objective)
-        first, last = (0 if started else round(epoch * steps) for epoch in self.ramp)
+        # A ramp that fewer epochs would cut off shrinks with them.
+        shrunk = epochs / self.epochs if self.ramp[1] > epochs else 1
+        first, last = (0 if started else round(epoch * steps * shrunk) for epoch in self.ramp)
         turn, rate = round(self.slower_from * epochs * steps), self.learning_rate / (3 if started else 1)
         attack_steps = self.steps_of_objectives.get(row.objective, self.attack_steps)
         schedule = replace(
@@ -98,7 +100,12 @@ CPU = {
     ),
     ("mnist", "simple_cnn"): CpuSchedule(epochs=5, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
     ("cifar", "small"): CpuSchedule(
-        epochs=20, penalty_weights=IG_PENALTIES, learning_rate=2e-3, ramp=(1, 18), attack_steps=10
+        epochs=20,
+        of_objectives={"igr": 10},
+        penalty_weights=IG_PENALTIES,
+        learning_rate=2e-3,
+        ramp=(1, 18),
+        attack_steps=10,
     ),
     # TRADES and Int start with Fast Adv: from random weights each would take more than two hours.
     ("cifar", "wresnet"): CpuSchedule(

@@ -8,6 +8,7 @@ from interp.commands.train import parse
 from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
+from interp.data import find_dataset
 from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
@@ -214,6 +215,16 @@ def test_a_training_starts_with_a_network_that_the_same_options_train(changes):
         starts = [row.start for row in rows if row.start is not None]
         assert len(starts) == started
         assert all(trained[start.name] == start for start in starts)
+
+
+def test_a_ramp_that_fewer_epochs_would_cut_off_shrinks_with_them():
+    """Else the radius would end far below that of the evaluation."""
+    rows = [with_profile(row, "cpu") for number in (1, 2, 9) for row in recipes(number)]
+    for row in rows:
+        steps = find_dataset(row.dataset).training_images // row.schedule.batch_size
+        assert row.schedule.ramp[1] <= row.schedule.epochs * steps
+    (igr,) = (row for row in rows if row.name == "cifar_smallgap_igr_10")
+    assert igr.schedule.ramp == (176, 3159)
 
 
 def test_trades_goes_on_from_its_own_network_with_the_same_rates():
