@@ -12,7 +12,7 @@ from interp.training.schedule import Schedule
 
 def pgd(network: Any, images: tf.Tensor, labels: Any, epsilon: float, size: float, steps: int) -> Callable[[], Any]:
     """PGD from the images themselves."""
-    labels, model = tf.constant(labels), _unfolded(network)
+    labels, model = tf.constant(labels), as_keras(network)
 
     @tf.function
     def attack(images: tf.Tensor) -> tf.Tensor:
@@ -23,7 +23,7 @@ def pgd(network: Any, images: tf.Tensor, labels: Any, epsilon: float, size: floa
 
 def training_step(network: Any, images: tf.Tensor, labels: tf.Tensor, schedule: Schedule) -> Callable[[], Any]:
     """A step of Madry's training."""
-    model, optimizer = _unfolded(network), keras.optimizers.Adam(1e-4)
+    model, optimizer = as_keras(network), keras.optimizers.Adam(1e-4)
     optimizer.build(model.trainable_variables)
 
     @tf.function
@@ -59,9 +59,10 @@ def _climb(
     return points
 
 
-def _unfolded(network: Any) -> Any:
+def as_keras(network: Any) -> Any:
+    """The network with all of its layers, run by Keras alone: itself it would fold its tail and use this package's convolutions."""
     if not isinstance(network, Network):
         return network
     model = build_network(network.architecture, network.image_shape, network.classes, fold_tail=False)
     model.set_weights(network.get_weights())
-    return model
+    return keras.Model(model.inputs, model.outputs[0])
