@@ -90,9 +90,9 @@ def test_accuracies_of_an_attack_are_those_of_its_records(tmp_path):
     assert cells(lines) == [
         ["method", "trained", "eps 0", "eps 8/255"],
         ["---", *["---:"] * 3],
-        ["Adv", "published, 200 epochs", "0.800", "0.125"],
-        ["Fast Adv", "here, 15 epochs", "0.700", "0.250"],
+        ["Adv", "published, 200 epochs", "0.800 ± 0.014", "0.125 ± 0.015"],
+        ["Fast Adv", "here, 15 epochs", "0.700 ± 0.014", "0.250 ± 0.015"],
     ]
-    assert lines[-1] == "<small>one standard error: at most 0.015; 2 images; PGD-20; drawn</small>"
+    assert lines[-1] == "<small>2 images; PGD-20; drawn</small>"
     with pytest.raises(InputError, match="no record of pgd_21 for cifar_wresnet"):
         make_table(sources, ["attack", "cifar_wresnet", "pgd_21"])

@@ -34,8 +34,8 @@ def attack(sources: Sources, family: str, folder: str) -> list[str]:
     rows = []
     for one in found:
         columns = one.values("eps", "accuracy", "standard error")
-        rows.append((one, {eps: (accuracy, error) for eps, accuracy, error in columns}))
-    return _narrow(found, rows, "eps")
+        rows.append((one, {eps: plus_minus(accuracy, error) for eps, accuracy, error in columns}))
+    return _across(found, rows, "eps")
 
 
 def steps(sources: Sources, family: str, epsilon: str) -> list[str]:
