@@ -19,8 +19,7 @@ PAGES = sorted(
     for pattern in (
         "*.md",
         "docs/**/*.md",
-        "networks/*.md",
-        "networks/cards/*.md",
+        "networks/**/*.md",
         "benchmarks/*.md",
         "benchmarks/results/*.md",
     )

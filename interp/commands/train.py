@@ -11,6 +11,7 @@ from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 from interp.core.names import PRECISIONS, THREAT_NORMS
 from interp.core.options import add_options, flag, given_options, make, option
+from interp.core.tables import NOTHING
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
 from interp.training.method_options import MethodOptions, OwnModelOptions
@@ -177,10 +178,14 @@ def _list(rows: list[Recipe]) -> int:
     clock = Clock()
     print(f"{'network':40s} {'epochs':>6s} {'batch':>5s} {'eps':>7s} {'inner steps':>11s}  estimated time")
     for row in rows:
-        schedule = row.schedule
-        attack = ("-", "-") if row.method.attack is None else (f"{schedule.epsilon:.4f}", schedule.attack_steps)
-        attacked = "{:>7} {:>11}".format(*attack)
-        print(f"{row.name:40s} {schedule.epochs:6d} {schedule.batch_size:5d} {attacked}  ", end="", flush=True)
+        schedule, method = row.schedule, row.method
+        radius = f"{schedule.epsilon:.4f}" if method.uses_ball else NOTHING
+        inner = NOTHING if method.attack is None else str(schedule.attack_steps)
+        print(
+            f"{row.name:40s} {schedule.epochs:6d} {schedule.batch_size:5d} {radius:>7} {inner:>11}  ",
+            end="",
+            flush=True,
+        )
         print(clock.estimate(row))
     return 0
 

@@ -46,6 +46,11 @@ class Objective:
         """Whether it looks at more than the loss on clean images."""
         return self.attack is not None or self.penalty_weight is not None
 
+    @property
+    def uses_ball(self) -> bool:
+        """Whether it looks at other points of the ball, which an inner attack finds or noise draws; without, its radius changes nothing."""
+        return self.attack is not None or self.near
+
 
 MADRY = "Madry et al. 2018, arXiv 1706.06083"
 ZHANG = "Zhang et al. 2019, arXiv 1901.08573"

@@ -179,7 +179,7 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm:
         return row
     row = replace(row, start=row.start and with_norm(row.start, norm))
-    if row.method.attack is None and not row.method.near:
+    if not row.method.uses_ball:
         return row
     if row.variant:
         raise InputError(f"{row.name} is named after its radius in linf: train it without --norm {norm}")

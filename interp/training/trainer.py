@@ -195,7 +195,8 @@ def train(
             rate = schedule.learning_rate(step)
             if not own_rate and (step == first_step or rate != schedule.learning_rate(step - 1)):
                 optimizer.learning_rate.assign(rate)
-            measures, stopping = _run(run_step, next(batches), schedule.radius(step), (seed, step), bool(stop))
+            radius = schedule.radius(step) if objective.uses_ball else 0.0
+            measures, stopping = _run(run_step, next(batches), radius, (seed, step), bool(stop))
             for name, value in measures.items():
                 position.sums[name] = position.sums.get(name, 0.0) + value
             position.step += 1
@@ -250,10 +251,11 @@ def _run(
         ) from error
     measures = {name: float(value) for name, value in results.items()}
     if measures.pop("broken"):
-        shown = ", ".join(f"{name} {value:g}" for name, value in measures.items() if name != "stop")
+        told = measures | ({"radius": radius} if radius else {})
+        shown = ", ".join(f"{name} {value:g}" for name, value in told.items() if name != "stop")
         raise TrainingDiverged(
-            f"the loss or a gradient was not finite at step {seed[1]} ({shown}, radius {radius:g}): lower the learning rate or the "
-            "penalty weight; checkpoints are from before"
+            f"the loss or a gradient was not finite at step {seed[1]} ({shown}): lower the learning rate or the penalty weight; "
+            "checkpoints are from before"
         )
     return measures, bool(measures.pop("stop"))
 

@@ -304,6 +304,17 @@ def test_lists_name_what_is_trained(tmp_path, call):
     assert not (tmp_path / "networks").exists()
 
 
+def test_a_list_names_radius_and_inner_steps_of_methods_that_have_them(tmp_path, call, monkeypatch):
+    monkeypatch.setattr("interp.training.step_times.Clock.estimate", lambda clock, row: "1 min")
+    tags = ("lga", "hessian", "fast")
+    names = [f"mnist_smallgap_{tag}" for tag in tags]
+    listed = call(main, command(tmp_path, "9", "--list", "--only", *names)[2:])
+    assert listed.returncode == 0, listed.stderr
+    cells = [line.split()[3:5] for line in listed.stdout.splitlines()[1:]]
+    # LGA draws noise in the ball, the Hessian penalty looks at images alone.
+    assert cells == [["0.3000", "-"], ["-", "-"], ["0.3000", "1"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -12,7 +12,7 @@ from interp.commands.evaluate import main as evaluate
 from interp.core.used_files import fingerprint
 from interp.models import build_network
 from interp.report import leaderboard
-from interp.training import Schedule, describe, find_objective
+from interp.training import OBJECTIVES, Schedule, describe, find_objective
 from results_pages.__main__ import main
 from tests.report.leaderboard_rows import keep, row
 
@@ -27,23 +27,25 @@ MEASURED = {
     "flags": ["black box"],
     "protocols": {"reference": "PGD of 200 steps", "strong": "all attacks"},
 }
+SCHEDULE = Schedule(
+    epochs=3,
+    batch_size=50,
+    learning_rates=((0, 1e-3), (90, 1e-4)),
+    epsilon=0.3,
+    ramp=(10, 20),
+    attack_steps=4,
+    attack_step_size=0.1,
+)
+# Their papers have no inner attack; LGA draws noise.
+WITHOUT_ATTACKS = {"normal", "lga", "hessian", "r2et"}
 
 
-def save(folder, name, **more):
+def save(folder, name, *, weights_seed=0, **more):
     """A network that was not trained, with the metadata that a training writes."""
-    schedule = Schedule(
-        epochs=3,
-        batch_size=50,
-        learning_rates=((0, 1e-3), (90, 1e-4)),
-        epsilon=0.3,
-        ramp=(10, 20),
-        attack_steps=4,
-        attack_step_size=0.1,
-    )
     run = {"arguments": {"number": 1, "profile": "cpu"}, "versions": {"keras": "3.15.1"}, "commit": "0a1b"}
-    described = describe(find_objective(name.split("_")[2]), schedule, 7)
+    described = describe(find_objective(name.split("_")[2]), SCHEDULE, 7)
     metadata = {**described, "data": "official files", "seconds": 90.0, "run": run, **more}
-    network = build_network("small", (28, 28, 1), 10, seed=len(name))
+    network = build_network("small", (28, 28, 1), 10, seed=len(name) + weights_seed)
     return interp.save_model(network, folder / f"{name}.safetensors", metadata)
 
 
@@ -113,6 +115,36 @@ def test_seeds_stand_side_by_side_with_the_error_over_them(call, networks, tmp_p
     assert len(json.loads(files["rows.json"])["networks"]) == 2
 
 
+def test_networks_of_other_seeds_stand_on_a_page_of_their_own(call, networks, tmp_path):
+    records, page, rows = tmp_path / "records", tmp_path / "page.md", []
+    for seed, strong in ((1, 0.7), (2, 0.6)):
+        folder = networks / "seeds" / str(seed)
+        arguments = {"number": 1, "profile": "cpu", "seed": seed}
+        path = save(folder, NAMES[0], run={"arguments": arguments}, seed=seed, weights_seed=seed)
+        measured = row(NAMES[0], strong, {"cam": 0.5})
+        kept = keep(records / "seeds" / str(seed), measured, "leaderboard")
+        record = json.loads(kept.read_text())
+        kept.write_text(json.dumps({**record, "files": {path.name: fingerprint(path)}}))
+        rows.append((path, fingerprint(path)))
+    keep_seed(records, 99, 0.5, 0.2)
+    page.write_text("<!-- table seed_networks -->\n<!-- end -->\n")
+    text = write(call, tmp_path, records)["page.md"].decode()
+    first, second = text.split("## Seed ")[1:]
+    for part, strong, (path, weights) in zip((first, second), ("0.700", "0.600"), rows, strict=True):
+        assert f"| `{NAMES[0]}` | Adv | 0.900 ± 0.020 | {strong} ± 0.030 | 0.500 ± 0.010 |" in part
+        assert f"`{weights[:12]}`" in part
+        seed = path.parent.name
+        assert part.startswith(seed)
+        assert f"Trained by `train.py 1 --profile cpu --seed {seed}`, each with `--networks-dir {path.parent}`." in part
+        assert f"records: {records / 'seeds' / seed / 'leaderboard'}, a file a network" in part
+    # Without its record a network is not shown with figures of other weights.
+    (records / "seeds" / "1" / "leaderboard" / f"{NAMES[0]}.json").write_text(kept.read_text())
+    result = call(main, [f"--records={records}", f"--networks-dir={networks}", f"--pages={page}"])
+    assert result.returncode == 2
+    assert f"no record of leaderboard of the weights in {rows[0][0]}" in result.stderr
+    assert page.read_text() == text
+
+
 def test_two_records_of_one_seed_are_refused(call, networks, tmp_path):
     records, page = tmp_path / "records", tmp_path / "page.md"
     keep_seed(records, 99, 0.5, 0.2)
@@ -172,25 +204,55 @@ def test_a_card_says_what_metadata_and_records_say(call, networks, tmp_path):
     assert "nothing is known of its robustness" in other
 
 
-def test_a_network_without_attacks_in_training_says_so(call, tmp_path):
-    quiet = {"schedule": {**describe_plain(), "epsilon": 0.0}}
-    save(tmp_path / "networks", "mnist_smallgap_normal_3", **quiet)
+def test_a_card_says_which_points_of_the_ball_a_method_looks_at(call, tmp_path):
+    """Every schedule has a radius and an attack, whether the method looks at them or not."""
+    for tag in OBJECTIVES:
+        save(tmp_path / "networks", f"mnist_smallgap_{tag}_3")
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "settings.json").write_text("{}")
-    card = write(call, tmp_path, tmp_path / "records")["mnist_smallgap_normal_3.md"].decode()
-    assert "It was trained without attacks" in card
-    assert "radius in training" not in card
+    files = write(call, tmp_path, tmp_path / "records")
+    cards = {tag: files[f"mnist_smallgap_{tag}_3.md"].decode() for tag in OBJECTIVES}
+    assert {tag for tag, card in cards.items() if "It was trained without attacks" in card} == WITHOUT_ATTACKS
+    for tag, card in cards.items():
+        assert ("It was trained against attacks in linf of radius 0.3" in card) == (tag not in WITHOUT_ATTACKS)
+        assert ("| attack in training | 4 steps of 0.1 |" in card) == (tag not in WITHOUT_ATTACKS)
+        assert ("| radius in training | linf eps 0.3" in card) == (tag not in WITHOUT_ATTACKS - {"lga"})
+        assert ("though with random noise in linf of radius 0.3" in card) == (tag == "lga")
+        assert ("| noise in training | a random point of the ball" in card) == (tag == "lga")
 
 
-def describe_plain():
-    return {
-        "epochs": 3,
-        "batch_size": 50,
-        "learning_rates": [[0, 0.001]],
-        "ramp": [0, 0],
-        "attack_steps": 1,
-        "attack_step_size": 0.1,
-    }
+def test_a_card_says_how_the_schedule_went(call, tmp_path):
+    schedule = {**describe(find_objective("fast"), SCHEDULE, 7)["schedule"], "attack_steps": 1}
+    save(tmp_path / "networks", "mnist_smallgap_fast_3", schedule={**schedule, "rate_shape": "linear"}, keep="best")
+    save(tmp_path / "networks", "mnist_smallgap_adv_3", schedule={**schedule, "epsilon": 0.0})
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "settings.json").write_text("{}")
+    files = write(call, tmp_path, tmp_path / "records")
+    card = files["mnist_smallgap_fast_3.md"].decode()
+    assert "| learning rate | 0.001 at step 0, 0.0001 at step 90, along lines between |" in card
+    assert "| weights kept | of the epoch that is best on attacked validation images |" in card
+    assert "| attack in training | 1 step of 0.1 |" in card
+    other = files["mnist_smallgap_adv_3.md"].decode()
+    assert "weights kept" not in other
+    assert "It was trained without attacks, so" in other
+    assert "radius in training" not in other
+
+
+def test_classes_stand_below_each_other(call, tmp_path):
+    """Each dataset has its own classes, and their number."""
+    first = save(tmp_path / "networks", NAMES[0], accuracy_per_class={"all": 0.85, "0": 0.9, "1": 0.8})
+    second = save(tmp_path / "networks", NAMES[1], accuracy_per_class={"all": 0.5, "cat": 0.5})
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "settings.json").write_text("{}")
+    (tmp_path / "page.md").write_text("<!-- table classes smallgap -->\n<!-- end -->\n")
+    page = write(call, tmp_path, tmp_path / "records")["page.md"].decode()
+    assert [line for line in page.splitlines() if line.startswith("| ")] == [
+        f"| images | `{first.stem}` | `{second.stem}` |",
+        "| --- | ---: | ---: |",
+        "| all | 0.8500 | 0.5000 |",
+        "| class 0 | 0 0.900 | cat 0.500 |",
+        "| class 1 | 1 0.800 | - |",
+    ]
 
 
 @pytest.mark.slow

@@ -228,7 +228,7 @@ def test_missing_folders_and_pages_are_one_line(call, made, tmp_path):
 @pytest.mark.integration
 def test_the_pages_of_the_project_are_those_of_its_records(call, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    written = {tmp_path / path.name: path for path in PAGES}
+    written = {tmp_path / str(path).replace("/", "-"): path for path in PAGES}
     for copy, path in written.items():
         copy.write_bytes(path.read_bytes())
     rows, cards = tmp_path / "rows.json", tmp_path / "cards"

@@ -253,7 +253,8 @@ def test_numbers_that_are_not_finite_stop_the_run_and_keep_the_weights(digits):
             net.kernel_layers()[-1].kernel.assign(np.full((100, 10), np.inf, np.float32))
             good.extend(net.get_weights())
 
-    with pytest.raises(TrainingDiverged, match="step 1 "):
+    # Normal has no radius that could be told.
+    with pytest.raises(TrainingDiverged, match=r"step 1 \((?!.*radius)"):
         train(net, find_objective("normal"), few, SHORT, report=poison)
     for now, before in zip(net.get_weights(), good, strict=True):
         np.testing.assert_array_equal(now, before)

@@ -8,7 +8,10 @@ from pathlib import Path
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
 
-PAGES = [Path(f"{page}.md") for page in ("docs/results", "docs/leaderboard", "docs/evaluating", "networks/README")]
+PAGES = [
+    Path(f"{page}.md")
+    for page in ("docs/results", "docs/leaderboard", "docs/evaluating", "networks/README", "networks/seeds/README")
+]
 
 
 def parser() -> Parser:

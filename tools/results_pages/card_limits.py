@@ -3,7 +3,8 @@
 from interp.core.tables import radius_text
 from interp.data import DatasetSpec
 from interp.evaluation import LeaderboardRow
-from results_pages.cells import epochs_text
+from interp.training import find_objective
+from results_pages.cells import counted
 from results_pages.network_tables import Trained
 
 # The profile of trainings as long as published ones.
@@ -20,17 +21,18 @@ def limits(made: Trained, spec: DatasetSpec, row: LeaderboardRow | None) -> list
     lines = [
         f"It knows {kind} images of {shape[0]}x{shape[1]} pixels{drawn}: {made.data}. Of other images its answers mean nothing."
     ]
-    if schedule.epsilon:
+    # The schedule has a radius, whether the method looks at it or not.
+    objective, ball = find_objective(made.method), f"{schedule.norm} of radius {radius_text(schedule.epsilon)}"
+    if schedule.epsilon and objective.attack is not None:
         lines.append(
-            f"It was trained against attacks in {schedule.norm} of radius {radius_text(schedule.epsilon)}. Larger radii, other norms and "
-            "other changes of an image may break it."
+            f"It was trained against attacks in {ball}. Larger radii, other norms and other changes of an image may break it."
         )
     else:
-        lines.append("It was trained without attacks, so small changes of an image change its prediction.")
+        noise = f", though with random noise in {ball}" if schedule.epsilon and objective.near else ""
+        lines.append(f"It was trained without attacks{noise}, so small changes of an image may change its prediction.")
     if profile != PAPER:
-        lines.append(
-            f"Its training was short, {epochs_text(schedule.epochs)} of the profile `{profile}`: a longer one may make a better network."
-        )
+        length = f"{counted(schedule.epochs, 'epoch')} of the profile `{profile}`"
+        lines.append(f"Its training was short, {length}: a longer one may make a better network.")
     return [*lines, *_of_figures(made, row)]
 
 

@@ -15,9 +15,9 @@ def with_error(share: float, count: int) -> str:
     return f"{share:.3f} ± {(share * (1 - share) / count) ** 0.5:.3f}"
 
 
-def epochs_text(epochs: int) -> str:
-    """A number of epochs in words."""
-    return f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+def counted(number: int, what: str) -> str:
+    """A number of epochs or steps in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def words(name: object) -> str:

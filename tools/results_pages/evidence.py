@@ -8,7 +8,7 @@ from typing import Any
 from interp.core.errors import InputError
 from interp.core.network_name import NetworkName, parse_name
 from interp.report.records import SETTINGS, RecordStore
-from results_pages.cells import epochs_text
+from results_pages.cells import counted
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Evaluated:
     def labels(self) -> tuple[str, str]:
         """Its training method, and whose network it is."""
         who = "published" if self.published else "here"
-        return self.name.title, f"{who}, {epochs_text(self.name.epochs)}"
+        return self.name.title, f"{who}, {counted(self.name.epochs, 'epoch')}"
 
     @property
     def label(self) -> str:

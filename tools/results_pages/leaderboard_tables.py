@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from interp.core.errors import InputError
-from interp.core.files import replacing
+from interp.core.files import replacing, visible_files
 from interp.core.tables import NOTHING, markdown_table, radius_text
+from interp.core.used_files import fingerprint
 from interp.evaluation import LeaderboardRow, MovedExplanation
 from interp.evaluation.statistics import mean_of
 from interp.report.leaderboard import TASK, Leaderboard, in_order, leaderboard_groups, recorded_rows
@@ -13,6 +14,7 @@ from interp.report.leaderboard_figure import compared, leaderboard_figure
 from interp.report.record_format import read_record
 from results_pages.cells import plus_minus
 from results_pages.evidence import Sources
+from results_pages.network_tables import trained
 
 EMPTY = "No network has been measured yet."
 # Digits of a digest that tell weights apart.
@@ -34,10 +36,7 @@ def leaderboard(sources: Sources, picture: str) -> list[str]:
     shown = f"![Kendall tau of maps against accuracy, both under the strong protocols]({picture})"
     lines = [shown, ""] if compared(board) else []
     for title, rows in leaderboard_groups(board).items():
-        lines += [f"### {title}", "", *_tables(rows), ""]
-        folders = dict.fromkeys(Path(row.record or "").parent.as_posix() for row in rows)
-        told = [*dict.fromkeys(row.measured for row in rows), f"records: {', '.join(folders)}, a file a network"]
-        lines += [f"<small>{' / '.join(told)}</small>", ""]
+        lines += [f"### {title}", "", *_tables(rows), "", _small(rows), ""]
     return lines[:-1]
 
 
@@ -47,8 +46,7 @@ def seeds(sources: Sources) -> list[str]:
     Raises InputError where there are none, or two of a network have one seed.
     """
     found: dict[str, dict[int, LeaderboardRow]] = {}
-    protocols, folders = [], _folders(sources)
-    others = [other for folder in folders for other in sorted(folder.glob(f"{SEEDS}/*/"))]
+    protocols, folders, others = [], _folders(sources), _seed_folders(sources)
     for row in in_order([row for folder in (*folders, *others) for row in recorded_rows(folder)]).rows:
         path = Path(row.record or "")
         seed = read_record(path)["network"]["seed"]
@@ -72,6 +70,30 @@ def seeds(sources: Sources) -> list[str]:
     return [*markdown_table(header, lines), "", f"<small>{' / '.join([*dict.fromkeys(protocols), where])}</small>"]
 
 
+def seed_networks(sources: Sources) -> list[str]:
+    """The tables of the leaderboard for the networks of further seeds, in a part of its own for each seed.
+
+    Raises InputError where there are none, or the weights of one were not measured.
+    """
+    rows = {(row.facts.name, row.weights): row for folder in _seed_folders(sources) for row in recorded_rows(folder)}
+    lines: list[str] = []
+    for folder in sorted((sources.networks_dir / SEEDS).glob("*/")):
+        found, commands = [], []
+        for path in visible_files(folder, ".safetensors"):
+            row = rows.get((path.stem, fingerprint(path)))
+            if row is None:
+                raise InputError(f"no record of {TASK} of the weights in {path}: run eval.py 1 --only {TASK} on it")
+            found.append(row)
+            commands.append(f"`{trained(path)[1].run.arguments.line()}`")
+        if found:
+            made = f"Trained by {', '.join(commands)}, each with `--networks-dir {folder.as_posix()}`."
+            tables = _tables(list(in_order(found).rows))
+            lines += [f"## Seed {folder.name}", "", *tables, "", made, "", _small(found), ""]
+    if not lines:
+        raise InputError(f"no network in {sources.networks_dir / SEEDS}: train one, or take the mark from the page")
+    return lines[:-1]
+
+
 def rows_text(sources: Sources) -> str:
     """The rows as the package ships them, JSON. Raises InputError."""
     return json.dumps(measured_rows(sources).to_json(), indent=1, allow_nan=False) + "\n"
@@ -92,10 +114,21 @@ def _folders(sources: Sources) -> list[Path]:
     return [folder for folder in sources.records if (folder / TASK).is_dir()]
 
 
+def _seed_folders(sources: Sources) -> list[Path]:
+    return [other for folder in _folders(sources) for other in sorted(folder.glob(f"{SEEDS}/*/"))]
+
+
 def _means(row: LeaderboardRow) -> dict[str, float | None]:
     """The figures of a row without their errors, by name."""
     taus = {moved.explanation: moved.worst_case.value for moved in row.explanations}
     return {"clean": row.clean.value, "strong": row.strong.value, **taus}
+
+
+def _small(rows: list[LeaderboardRow]) -> str:
+    """How the rows were measured, and where their records are, in small print."""
+    folders = dict.fromkeys(Path(row.record or "").parent.as_posix() for row in rows)
+    told = [*dict.fromkeys(row.measured for row in rows), f"records: {', '.join(folders)}, a file a network"]
+    return f"<small>{' / '.join(told)}</small>"
 
 
 def _tables(rows: list[LeaderboardRow]) -> list[str]:

@@ -4,6 +4,7 @@
 MEANINGS = {
     "pgd": "Share of images that are still classified right when every pixel may move by eps, so higher is more robust; "
     "eps 0 is the clean accuracy.",
+    "attack": "Share of images that are still classified right, without an attack (eps 0) and under the one that is named below the table.",
     "steps": "The same share at eps {epsilon} by the number of attack steps: a figure that still falls on the right needs more steps.",
     "strong": "Share of images that are still classified right at eps {epsilon}, under one attack, with random starts, and in the "
     "worst case over all attacks; `lost` is the first less the last.",
@@ -23,8 +24,8 @@ MEANINGS = {
     "({section}).",
     "selectivity": "Mean probability of the class while the strongest pixels go one after the other: the smaller the area, the better "
     "the method names them.",
-    "faithfulness": "Each method by the measures that ask the model; bold figures beat both controls, noise and edges.",
-    "agreement": "Kendall tau of the rankings that two measures give the methods: near 1 one of the two would have done.",
+    "faithfulness": "Each method by the measures that ask the model, in two tables; bold figures beat both controls, noise and edges.",
+    "agreement": "Kendall tau of the rankings that two measures give the methods, columns by number; near 1 one would have done.",
     "retraining_agreement": "Kendall tau of the rankings by selectivity, ROAR and KAR with those by the measures that ask the model.",
     "networks": "Every network of this directory, with its accuracy on clean and attacked test images and how it was trained.",
     "times": "Minutes of training by method, and in brackets seconds an epoch.",
@@ -33,6 +34,8 @@ MEANINGS = {
     "attack and under noise.",
     "seeds": "Networks that were trained several times, with other seeds: accuracies and Kendall tau by the strong protocols, and the mean "
     "with its standard error over seeds.",
+    "seed_networks": "Each row is a network of another seed of training: its accuracy under the strong protocol, and for each explanation "
+    "the Kendall tau under attack and under noise.",
 }
 
 

@@ -13,7 +13,7 @@ from interp.evaluation import LeaderboardRow
 from interp.models.architectures import find_architecture, weight_shapes
 from interp.training import find_objective
 from results_pages.card_limits import limits
-from results_pages.cells import plus_minus, with_error
+from results_pages.cells import counted, plus_minus, with_error
 from results_pages.evidence import Sources
 from results_pages.leaderboard_tables import measured_rows
 from results_pages.network_tables import Trained, network_files, trained
@@ -98,22 +98,28 @@ def _purpose(name: NetworkName, made: Trained, spec: DatasetSpec) -> list[str]:
 
 def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
     objective, schedule = find_objective(made.method), made.schedule
-    rates = ", ".join(f"{rate:g} from step {step}" for step, rate in schedule.learning_rates)
+    judged = "attacked validation" if objective.is_robust and schedule.epsilon else "validation"
+    lasting = schedule.rate_shape == "steps"
+    rates = ", ".join(f"{rate:g} {'from' if lasting else 'at'} step {step}" for step, rate in schedule.learning_rates)
     rows = [
         ("training method", f"{objective.title} ({objective.citation})"),
         ("weight of the penalty", f"{made.penalty_weight:g}" if made.penalty_weight else ""),
         ("explanation whose maps are compared", made.explanation or ""),
         ("weights at the start", f"those of {made.start}" if made.start else ""),
         ("epochs, batch size", f"{schedule.epochs}, {schedule.batch_size}"),
-        ("learning rate", rates),
+        ("learning rate", rates if lasting else f"{rates}, along lines between"),
+        ("weights kept", f"of the epoch that is best on {judged} images" if made.keep == "best" else ""),
         ("crops and flips", "yes" if made.augment else "no"),
     ]
-    if schedule.epsilon:
-        inner = f"{schedule.attack_steps} steps of {schedule.attack_step_size:.4g}"
+    if schedule.epsilon and objective.uses_ball:
         first, last = schedule.ramp
         ramp = f"which grows from step {first} to step {last}" if last else "from the first step on"
         rows.append(("radius in training", f"{schedule.norm} eps {radius_text(schedule.epsilon)}, {ramp}"))
-        rows.append(("attack in training", inner))
+        if objective.attack is None:
+            rows.append(("noise in training", "a random point of the ball for each image of a step"))
+        else:
+            inner = f"{counted(schedule.attack_steps, 'step')} of {schedule.attack_step_size:.4g}"
+            rows.append(("attack in training", inner))
     run = made.run
     versions = ", ".join(f"{package} {version}" for package, version in run.versions.items() if version)
     rows += [

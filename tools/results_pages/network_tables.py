@@ -1,5 +1,6 @@
 """The tables of the networks of a directory, from their metadata alone."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ class Schedule:
     attack_steps: Number
     attack_step_size: float
     norm: str = "linf"
+    rate_shape: str = "steps"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Trained:
     augment: bool = False
     explanation: str | None = None
     start: str | None = None
+    keep: str = "last"
     measured: Measured | None = None
     accuracy_per_class: Mapping[str, Share] | None = None
 
@@ -150,8 +153,8 @@ def times(sources: Sources) -> list[str]:
 
 
 def classes(sources: Sources, architecture: str) -> list[str]:
-    """Accuracy on the test images of each class, a network of the architecture a row."""
-    rows, told, most = [], [], 0
+    """Accuracy on all test images and on those of each class, a network of the architecture a column."""
+    found, told = {}, []
     for path in network_files(sources):
         name, description = trained(path)
         if name.architecture != architecture:
@@ -162,14 +165,14 @@ def classes(sources: Sources, architecture: str) -> list[str]:
         told.append(f"{path.stem}: {description.data}")
         # Each dataset has its own classes.
         cells = [f"{label} {share:.3f}" for label, share in shares.items() if label != "all"]
-        rows.append((f"`{path.stem}`", f"{shares['all']:.4f}", *cells))
-        most = max(most, len(cells))
-    if not rows:
+        found[f"`{path.stem}`"] = [f"{shares['all']:.4f}", *cells]
+    if not found:
         raise InputError(
             f"no network of {architecture} in {sources.networks_dir}: train one, or take the mark from the page"
         )
-    header = ("network", "all", *(f"class {number}" for number in range(most)))
-    return [*markdown_table(header, rows), "", f"<small>all test images; {'; '.join(told)}</small>"]
+    rows = itertools.zip_longest(*found.values(), fillvalue=NOTHING)
+    body = [("all" if number == 0 else f"class {number - 1}", *cells) for number, cells in enumerate(rows)]
+    return [*markdown_table(("images", *found), body), "", f"<small>all test images; {'; '.join(told)}</small>"]
 
 
 def trained(path: Path) -> tuple[NetworkName, Trained]:

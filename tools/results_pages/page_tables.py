@@ -10,7 +10,7 @@ from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.report.record_format import field
 from results_pages.cells import plus_minus, words
 from results_pages.evidence import Evaluated, Sources, of_family, small_caption
-from results_pages.leaderboard_tables import leaderboard, seeds
+from results_pages.leaderboard_tables import leaderboard, seed_networks, seeds
 from results_pages.meanings import meaning
 from results_pages.network_tables import classes, networks, times
 from results_pages.saliency_tables import agreement, erasing, faithfulness, retraining_agreement, selectivity
@@ -25,6 +25,17 @@ def pgd(sources: Sources, family: str) -> list[str]:
     found = of_family(sources, "pgd", family)
     most = max(steps for one in found for (steps,) in one.values("steps"))
     return _accuracies(found, "eps", "steps", most)
+
+
+def attack(sources: Sources, family: str, folder: str) -> list[str]:
+    """Accuracy by the records of `eval_cmd.py --task pgd_attack` in a `folder` beside the directories of `eval.py`."""
+    beside = dict.fromkeys(records.parent for records in sources.records)
+    found = of_family(Sources(tuple(beside), sources.networks_dir), folder, family)
+    rows = []
+    for one in found:
+        columns = one.values("eps", "accuracy", "standard error")
+        rows.append((one, {eps: plus_minus(accuracy, error) for eps, accuracy, error in columns}))
+    return _across(found, rows, "eps")
 
 
 def steps(sources: Sources, family: str, epsilon: str) -> list[str]:
@@ -219,9 +230,9 @@ def _short(value: Any) -> str:
 TABLES: dict[str, Callable[..., list[str]]] = {
     table.__name__: table
     for table in (
-        *(pgd, steps, strong, protocols, aai, explanations, topk, isa, bound, uar),
+        *(pgd, attack, steps, strong, protocols, aai, explanations, topk, isa, bound, uar),
         *(erasing, selectivity, faithfulness, agreement, retraining_agreement),
-        *(networks, times, classes, leaderboard, seeds),
+        *(networks, times, classes, leaderboard, seeds, seed_networks),
     )
 }
 

@@ -11,6 +11,9 @@ from interp.evaluation.roar_kar_result import RANDOM
 from results_pages.cells import plus_minus, words
 from results_pages.evidence import Sources, of_family, small_caption
 
+# So many measures with their errors stand side by side on a page.
+ACROSS = 5
+
 
 def erasing(sources: Sources, family: str, section: str) -> list[str]:
     """ROAR or KAR: accuracy after retraining, a method a row, ratios across; what beats the random baseline is bold."""
@@ -50,8 +53,12 @@ def faithfulness(sources: Sources, family: str) -> list[str]:
             cell, name = plus_minus(value, error), f"{words(measure)} ({better})"
             table.setdefault(method, {})[name] = f"**{cell}**" if beats == "random, edges" else cell
         names = list(next(iter(table.values())))
-        rows = [(words(method), *(cells.get(name, NOTHING) for name in names)) for method, cells in table.items()]
-        lines += [f"{one.label}:", "", *markdown_table(("method", *names), rows), "", small_caption([one]), ""]
+        lines += [f"{one.label}:", ""]
+        for first in range(0, len(names), ACROSS):
+            few = names[first : first + ACROSS]
+            rows = [(words(method), *(cells.get(name, NOTHING) for name in few)) for method, cells in table.items()]
+            lines += [*markdown_table(("method", *few), rows), ""]
+        lines += [small_caption([one]), ""]
     return lines[:-1]
 
 
@@ -65,13 +72,12 @@ def agreement(sources: Sources, family: str) -> list[str]:
     defined = np.isfinite(taus)
     sums = np.where(defined, taus, 0).sum(0)
     means = np.divide(sums, defined.sum(0), out=np.full(sums.shape, np.nan), where=defined.any(0))
-    header = ("", *map(words, measures[:-1]))
-    rows = [
-        (words(name), *(plus_minus(None if np.isnan(mean) else mean, digits=2) for mean in means[place, :place]))
-        for place, name in enumerate(measures)
-        if place
-    ]
-    body = [(*row, *("" for _ in range(len(header) - len(row)))) for row in rows]
+    # Numbers in place of names, which would make each column as wide as a name.
+    header = ("measure", *(str(number) for number in range(1, len(measures))))
+    body = []
+    for place, name in enumerate(measures):
+        cells = [plus_minus(None if np.isnan(mean) else mean, digits=2) for mean in means[place, :place]]
+        body.append((f"{place + 1} {words(name)}", *cells, *("" for _ in range(len(measures) - 1 - place))))
     return [*markdown_table(header, body), "", f"<small>{', '.join(one.label for one in found)}</small>"]
 
 
@@ -90,15 +96,14 @@ def retraining_agreement(sources: Sources, family: str) -> list[str]:
     methods = [one for one in next(iter(measures.values())) if all(one in each for each in rankings.values())]
     methods.remove(RANDOM)
 
-    def row(ranking: dict[str, float]) -> list[str]:
-        values = np.array([[each[one] for one in methods] for each in (ranking, *measures.values())])
-        return [
-            plus_minus(float(tau), digits=2) for tau in kendall_tau(np.tile(values[:1], (len(measures), 1)), values[1:])
-        ]
+    def row(measure: dict[str, float]) -> list[str]:
+        values = np.array([[each[one] for one in methods] for each in (measure, *rankings.values())])
+        taus = kendall_tau(np.tile(values[:1], (len(rankings), 1)), values[1:])
+        return [plus_minus(float(tau), digits=2) for tau in taus]
 
-    rows = [(name, *row(ranking)) for name, ranking in rankings.items()]
+    rows = [(words(name), *row(measure)) for name, measure in measures.items()]
     of_methods = f"<small>{asked.label}; methods: {', '.join(map(words, methods))}</small>"
-    return [*markdown_table(("", *map(words, measures)), rows), "", of_methods]
+    return [*markdown_table(("measure", *rankings), rows), "", of_methods]
 
 
 def _or_last(value: Cell) -> float:

@@ -1,0 +1,98 @@
+"""Tables that fit a page, with every figure of their records."""
+
+import json
+
+import pytest
+
+from interp.core.errors import InputError
+from results_pages.evidence import Sources
+from results_pages.page_tables import make_table
+
+MEASURES = ("deletion", "insertion", "mu_fidelity", "infidelity", "gini", "entropy", "road_most")
+METHODS = ("random", "gradient", "grad_cam")
+NAME = "mnist_simplecnn_normal_5"
+
+
+def keep(folder, table, header, rows, *, name=NAME, **more):
+    """Write a record of a table of `eval.py` and return the sources of it."""
+    path = folder / "main" / table / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"caption": "two images", "header": header, "rows": rows, "images": 2, "data": "drawn"}
+    files = {f"{name}.{'pkl' if name.endswith('00') else 'safetensors'}": "0" * 64}
+    path.write_text(json.dumps({**record, "files": files, **more}))
+    return Sources((folder / "main",), folder / "networks")
+
+
+def cells(lines):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def keep_faithfulness(folder):
+    """The values of the methods are 0.01, 0.02, ... in the order of the rows, and entropy ranks them the other way round."""
+    rows = []
+    for measure in MEASURES:
+        for place, method in enumerate(METHODS):
+            value = (len(rows) + 1) / 100 if measure != "entropy" else 0.9 - place / 10
+            rows.append([method, measure, value, 0.001, "higher", "random, edges" if method == "gradient" else "none"])
+    header = ["method", "measure", "value", "standard error", "better", "beats"]
+    taus = [[0.1 * (one + other) for other in range(7)] for one in range(7)]
+    return keep(folder, "faithfulness", header, rows, measures={measure: {} for measure in MEASURES}, agreement=taus)
+
+
+def test_measures_stand_in_tables_of_five_with_every_error(tmp_path):
+    lines = make_table(keep_faithfulness(tmp_path), ["faithfulness", "mnist_simplecnn"])
+    assert lines[2] == "Normal (here, 5 epochs):"
+    first, second = cells(lines)[:5], cells(lines)[5:]
+    assert first[0] == ["method", *(f"{name.replace('_', ' ')} (higher)" for name in MEASURES[:5])]
+    assert second[0] == ["method", "entropy (higher)", "road most (higher)"]
+    assert first[3][:3] == ["gradient", "**0.020 ± 0.001**", "**0.050 ± 0.001**"]
+    assert second[4] == ["grad cam", "0.700 ± 0.001", "0.210 ± 0.001"]
+    shown = [cell for row in (*first, *second) for cell in row if "±" in cell]
+    assert len(shown) == len(MEASURES) * len(METHODS)
+    # Two tables without a line between them would be one.
+    assert lines[lines.index(next(line for line in lines if line.startswith("| grad cam"))) + 1] == ""
+
+
+def test_agreement_has_numbers_for_heads(tmp_path):
+    lines = cells(make_table(keep_faithfulness(tmp_path), ["agreement", "mnist_simplecnn"]))
+    assert lines[0] == ["measure", "1", "2", "3", "4", "5", "6"]
+    assert lines[2] == ["1 deletion", *[""] * 6]
+    assert lines[4] == ["3 mu fidelity", "0.20", "0.30", *[""] * 4]
+    assert lines[-1] == ["7 road most", "0.60", "0.70", "0.80", "0.90", "1.00", "1.10"]
+
+
+def test_rankings_by_retraining_stand_side_by_side(tmp_path):
+    keep(tmp_path, "selectivity", ["method", "area"], [["random", 0.9], ["gradient", 0.2], ["grad_cam", 0.5]])
+    for table, figures in (("roar", (0.9, 0.5, 0.3)), ("kar", (0.1, 0.2, 0.8))):
+        rows = [[method, 0.5, value] for method, value in zip(METHODS, figures, strict=True)]
+        keep(tmp_path, table, ["method", "ratio", "accuracy"], rows)
+    lines = cells(make_table(keep_faithfulness(tmp_path), ["retraining_agreement", "mnist_simplecnn"]))
+    assert lines[0] == ["measure", "selectivity", "ROAR 0.5", "KAR 0.5"]
+    # Without the random baseline: gradient before grad_cam by selectivity, grad_cam before gradient by ROAR and KAR.
+    assert lines[2] == ["deletion", "-1.00", "1.00", "1.00"]
+    assert ["entropy", "1.00", "-1.00", "-1.00"] in lines
+    assert len(lines) == 2 + len(MEASURES)
+
+
+def test_accuracies_of_an_attack_are_those_of_its_records(tmp_path):
+    header = ["eps", "accuracy", "standard error"]
+    for name, clean, attacked in (
+        ("cifar_wresnet_fast_15", 0.7, 0.25),
+        ("cifar_wresnet_adv_200", 0.8, 0.125),
+        ("mnist_pool_adv_8", 0.9, 0.5),
+    ):
+        rows = [[0.0, clean, 0.014], [8 / 255, attacked, 0.015]]
+        sources = keep(tmp_path, "pgd_20", header, rows, name=name, protocol="PGD-20")
+    # The records are beside a directory of eval.py.
+    sources = Sources((tmp_path / "main" / "accuracy",), sources.networks_dir)
+    lines = make_table(sources, ["attack", "cifar_wresnet", "pgd_20"])
+    assert lines[0].startswith("*Share of images that are still classified right")
+    assert cells(lines) == [
+        ["method", "trained", "eps 0", "eps 8/255"],
+        ["---", *["---:"] * 3],
+        ["Adv", "published, 200 epochs", "0.800 ± 0.014", "0.125 ± 0.015"],
+        ["Fast Adv", "here, 15 epochs", "0.700 ± 0.014", "0.250 ± 0.015"],
+    ]
+    assert lines[-1] == "<small>2 images; PGD-20; drawn</small>"
+    with pytest.raises(InputError, match="no record of pgd_21 for cifar_wresnet"):
+        make_table(sources, ["attack", "cifar_wresnet", "pgd_21"])
