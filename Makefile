@@ -28,8 +28,10 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 PEERS := .venv-peers
+GPU := .venv-gpu
+PEERS_GPU := .venv-peers-gpu
 
-.PHONY: help demo reproduce test test-integration test-slow coverage test-peers fuzz check bench bench-check bench-peers real-network results docs dist clean
+.PHONY: help demo reproduce test test-integration test-slow coverage test-peers fuzz check bench bench-check bench-peers bench-gpu real-network results docs dist clean
 
 help:
 	@echo 'make demo       set up .venv, train and evaluate three small networks, write gen_images/demo/report.html'
@@ -44,6 +46,7 @@ help:
 	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (6 GB more)'
+	@echo 'make bench-gpu  on a GPU: its tests, then both tables, in .venv-gpu and .venv-peers-gpu (20 GB); make real-network first for all rows'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md, a table of docs/evaluating.md and the pages of networks/ from the records in docs/results'
 	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links'
@@ -90,6 +93,15 @@ bench-check: $(STAMP)
 bench-peers: $(STAMP) $(PEERS)/.installed
 	@$(BIN)/python benchmarks/run_peers.py $(PEERS)/bin/python
 
+# For all libraries alike: memory as it is needed, since several processes share the GPU, and float32 that is not rounded to TF32.
+bench-gpu: export TF_FORCE_GPU_ALLOW_GROWTH := true
+bench-gpu: export NVIDIA_TF32_OVERRIDE := 0
+bench-gpu: $(GPU)/.installed $(PEERS_GPU)/.installed
+	@$(GPU)/bin/python -c 'import sys, tensorflow as tf; sys.exit(None if tf.config.list_physical_devices("GPU") else "TensorFlow finds no GPU")'
+	@$(GPU)/bin/python -m pytest -m integration tests/test_gpu.py $(PYTEST_FLAGS)
+	@$(GPU)/bin/python benchmarks/run.py --out benchmarks/results/bench_gpu.json
+	@$(GPU)/bin/python benchmarks/run_peers.py $(PEERS_GPU)/bin/python --out benchmarks/results/peers_gpu.json
+
 real-network: $(STAMP) $(PEERS)/.installed
 	@$(PEERS)/bin/python benchmarks/real_network/port.py
 	@$(PEERS)/bin/python benchmarks/real_network/compare_captum.py
@@ -113,13 +125,22 @@ dist: $(STAMP)
 results: $(STAMP)
 	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
-$(PEERS)/.installed: benchmarks/peers/requirements.txt pyproject.toml
-	@echo 'Installing peers into $(PEERS): about 6 GB, a few minutes, once'
-	@rm -rf $(PEERS)
-	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -r $<
-	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) --no-deps torchattacks==3.5.1
-	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+# The peers' TensorFlow takes CUDA from an extra too; their PyTorch brings its own.
+$(PEERS_GPU)/.installed: CUDA := 'tensorflow[and-cuda]<2.21'
+$(PEERS)/.installed $(PEERS_GPU)/.installed: benchmarks/peers/requirements.txt pyproject.toml
+	@echo 'Installing peers into $(@D): 6 GB and more, a few minutes, once'
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $< $(CUDA)
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) --no-deps torchattacks==3.5.1
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@
+
+$(GPU)/.installed: pyproject.toml setup.py constraints.txt
+	@echo 'Installing into $(GPU), with CUDA: a few minutes, once'
+	@rm -rf $(GPU)
+	@$(PYTHON) -m venv $(GPU)
+	@$(GPU)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,gpu]'
 	@touch $@
 
 # An installation that was interrupted leaves $(BROKEN) and no stamp: the next one starts from an empty folder, because
@@ -138,5 +159,5 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis networks/build *.egg-info networks/*.egg-info
+	rm -rf $(VENV) $(PEERS) $(GPU) $(PEERS_GPU) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis networks/build *.egg-info networks/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

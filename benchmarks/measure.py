@@ -2,11 +2,10 @@
 
 import json
 import sys
-import time
 from dataclasses import asdict
 
 from rows import ROWS
-from timing import peak_gibibytes, time_in_turn
+from timing import peak_gibibytes, seconds_of, time_in_turn
 from unit import UnitProcess
 
 from interp import share_cores_among_streams
@@ -28,9 +27,7 @@ def main() -> None:
         return
     work = prepared.naive if naive else prepared.work
     with UnitProcess() as unit:
-        began = time.perf_counter()
-        work()
-        first = time.perf_counter() - began
+        first = seconds_of(work)
         found = {} if naive else prepared.found()
         peak = peak_gibibytes()
         timing = time_in_turn({"work": work}, unit, rounds=int(sys.argv[2]))["work"]

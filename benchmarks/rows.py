@@ -156,6 +156,10 @@ ROWS = (
         )
         for name, make in LARGER.items()
     ),
+    Row(
+        "Grad-CAM, a new object each time, 8 photographs, EfficientNet-Lite0",
+        lambda works: works.new_attribution(works.attributions.GradCAM, 8, "photographs", "efficientnet_lite0"),
+    ),
     Row("strong protocol, 100 images, Adv", _work("strong", ADV, 100), ADV),
     Row("strong protocol of explanations, 50 images, Adv", _work("strong_explanations", ADV, 50), ADV),
     *(Row(f"{name}, 200 images, 50 steps, CIFAR small", _work("unforeseen", name, 50)) for name in UNFORESEEN),

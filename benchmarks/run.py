@@ -22,7 +22,7 @@ from interp.core.json_values import parse_json
 from interp.core.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
-FILE, PICTURE, ACCEPTED = HERE / "results" / "bench.json", HERE / "results" / "bench.png", HERE / "accepted.json"
+FILE, ACCEPTED = HERE / "results" / "bench.json", HERE / "accepted.json"
 SLOWER = 1.25
 
 
@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each row (default 5)")
     parser.add_argument("--check", action="store_true", help="compare with the accepted table; write nothing")
     parser.add_argument("--accept", action="store_true", help="make what is measured the accepted table")
+    parser.add_argument("--out", type=Path, default=FILE, help="file of the figures, with a picture beside it")
     arguments = parser.parse_args()
     try:
         return run(arguments)
@@ -59,18 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{line(row, results[row.name])}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
     if arguments.check:
         return compare(results, accepted)
-    made = describe_run(vars(arguments))
+    made = describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
     if arguments.accept:
         write_json(ACCEPTED, {"rows": accepted | {name: keep(row) for name, row in results.items()}, "run": made})
     from chart import draw
 
     # Rows that were not measured now stay, each with the run that it is of.
-    kept = parse_json(FILE.read_text())["rows"] if FILE.exists() else {}
+    kept = parse_json(arguments.out.read_text())["rows"] if arguments.out.exists() else {}
     kept |= {name: {**result, "run": made} for name, result in results.items()}
     rows = {row.name: kept[row.name] for row in ROWS if row.name in kept}
-    write_json(FILE, {"rows": rows})
-    draw(rows, PICTURE)
-    print(f"written: {FILE}, {PICTURE}")
+    picture = arguments.out.with_suffix(".png")
+    write_json(arguments.out, {"rows": rows})
+    draw(rows, picture)
+    print(f"written: {arguments.out}, {picture}")
     return 0
 
 

@@ -69,6 +69,7 @@ def main() -> int:
     parser.add_argument("python", help="the interpreter of the peers' environment")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each row (default 3)")
     parser.add_argument("--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file of the figures")
     arguments = parser.parse_args()
     try:
         return run(arguments)
@@ -102,8 +103,9 @@ def run(arguments: argparse.Namespace) -> int:
                 _print(f"    {name}", peer, f"{peer['times']:.1f}", "" if wanted is None else f"{wanted:g}")
             results[comparison.ours] = {"ours": ours, "peers": peers}
     if not arguments.only:
-        write_json(RESULTS, {"rows": results, "run": describe_run(vars(arguments))})
-        print(f"written: {RESULTS}")
+        made = describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
+        write_json(arguments.out, {"rows": results, "run": made})
+        print(f"written: {arguments.out}")
     return 0
 
 

@@ -6,21 +6,38 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from unit import UnitProcess
 
 Work = Callable[[], object]
 
 
+def seconds_of(work: Work) -> float:
+    """Time of `work`, until a GPU has finished it too."""
+    began = time.perf_counter()
+    work()
+    for wait in _waits():
+        wait()
+    return time.perf_counter() - began
+
+
+@cache
+def _waits() -> tuple[Work, ...]:
+    """What waits for the GPUs of the libraries that the first work imported: they return before their GPU is done."""
+    tensorflow, torch = sys.modules.get("tensorflow"), sys.modules.get("torch")
+    waits = []
+    if tensorflow is not None and tensorflow.config.get_visible_devices("GPU"):
+        waits.append(tensorflow.test.experimental.sync_devices)
+    if torch is not None and torch.cuda.is_available():
+        waits.append(torch.cuda.synchronize)
+    return tuple(waits)
+
+
 def median_seconds(work: Work, repeats: int) -> float:
     """Median time of `work` after one run that warms it up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    seconds_of(work)
+    return statistics.median(seconds_of(work) for _ in range(repeats))
 
 
 @dataclass(frozen=True)
@@ -38,16 +55,14 @@ def time_in_turn(
 ) -> dict[str, Timing]:
     """Measure U and every work in turn, `rounds` times; a work that takes less than `shortest` seconds is repeated in its turn."""
     for work in works.values():
-        work()  # traces and compiles
+        seconds_of(work)  # traces and compiles
     seconds: dict[str, list[float]] = {name: [] for name in works}
     ratios: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         before = unit.seconds()
         times = {}
         for name, work in works.items():
-            began = time.perf_counter()
-            work()
-            once = time.perf_counter() - began
+            once = seconds_of(work)
             times[name] = median_seconds(work, max(1, round(shortest / once))) if once < shortest else once
         # U is what it was around the works.
         now = (before + unit.seconds()) / 2

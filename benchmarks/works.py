@@ -256,6 +256,12 @@ def attribution(
     return Prepared(lambda: method(place.images, place.labels), None, flops, found)
 
 
+def new_attribution(make: Callable[[Any], Any], count: int, kind: str, architecture: str) -> Prepared:
+    """An attribution of `count` images by an object of its own each time; what was compiled for the first is there for all."""
+    place = setting(architecture, kind, count)
+    return Prepared(lambda: make(place.network)(place.images, place.labels))
+
+
 def integrated_gradients_to_the_gap_of_peers(network: str) -> Prepared:
     """Integrated gradients whose largest completeness gap is that of 100 midpoint points."""
     place = setting("small", "mnist", 200, network)

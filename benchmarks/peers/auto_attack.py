@@ -6,10 +6,9 @@ import time
 import warnings
 
 import numpy as np
-import torch
 import torchattacks
 
-from networks import torch_images, torch_network
+from networks import to_torch, torch_images, torch_network
 
 
 def main() -> None:
@@ -18,14 +17,14 @@ def main() -> None:
     exported, epsilon, norm, seed = sys.argv[1:]
     arrays = dict(np.load(exported))
     network = torch_network(arrays)
-    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    images, labels = to_torch(torch_images(arrays)), to_torch(arrays["labels"])
     attack = torchattacks.AutoAttack(
         network, norm={"linf": "Linf", "l2": "L2"}[norm], eps=float(epsilon), version="standard", seed=int(seed)
     )
     began, used = time.perf_counter(), time.process_time()
     found = attack(images, labels)
     seconds, processor = time.perf_counter() - began, time.process_time() - used
-    right = (network(found).argmax(1) == labels).numpy()
+    right = (network(found).argmax(1) == labels).cpu().numpy()
     moved = (found - images).flatten(1)
     size = moved.abs().amax(1) if norm == "linf" else moved.norm(dim=1)
     print(

@@ -7,8 +7,15 @@ import numpy as np
 Arrays = dict[str, np.ndarray]
 
 
+def to_torch(array: np.ndarray) -> Any:
+    """A tensor on the GPU where PyTorch has one."""
+    import torch
+
+    return torch.tensor(array, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
 def torch_network(arrays: Arrays) -> Any:
-    """A torch.nn.Sequential that takes (n, channels, height, width)."""
+    """A torch.nn.Sequential that takes (n, channels, height, width), on the GPU where there is one."""
     import torch
     from torch import nn
 
@@ -27,7 +34,9 @@ def torch_network(arrays: Arrays) -> Any:
     network = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third, Mean(), head).eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    _check(network(torch.tensor(torch_images(arrays))).numpy(), arrays)
+    images = to_torch(torch_images(arrays))
+    network.to(images.device)
+    _check(network(images).cpu().numpy(), arrays)
     return network
 
 

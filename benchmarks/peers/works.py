@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from networks import Arrays, keras_network, torch_images, torch_network
+from networks import Arrays, keras_network, to_torch, torch_images, torch_network
 
 EPSILON, SIZE, STEPS = 0.3, 0.01, 40
 POINTS, SAMPLES, NOISE = 100, 50, 0.15
@@ -21,26 +21,24 @@ Made = tuple[Callable[[], Any], Callable[[Any], dict[str, float]]]
 
 
 def torchattacks_pgd(arrays: Arrays) -> Made:
-    import torch
     import torchattacks
 
     network = torch_network(arrays)
-    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    images, labels = to_torch(torch_images(arrays)), to_torch(arrays["labels"])
     attack = torchattacks.PGD(network, eps=EPSILON, alpha=SIZE, steps=STEPS, random_start=False)
-    return lambda: attack(images, labels), lambda found: _accuracy(arrays, network(found).numpy())
+    return lambda: attack(images, labels), lambda found: _accuracy(arrays, network(found).cpu().numpy())
 
 
 def foolbox_pgd(arrays: Arrays) -> Made:
     import foolbox
-    import torch
 
     network = torch_network(arrays)
-    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    images, labels = to_torch(torch_images(arrays)), to_torch(arrays["labels"])
     model = foolbox.PyTorchModel(network, bounds=(0, 1))
     attack = foolbox.attacks.LinfPGD(abs_stepsize=SIZE, steps=STEPS, random_start=False)
     return (
         lambda: attack(model, images, labels, epsilons=EPSILON)[1],
-        lambda found: _accuracy(arrays, network(found).numpy()),
+        lambda found: _accuracy(arrays, network(found).cpu().numpy()),
     )
 
 
@@ -50,7 +48,7 @@ def foolbox_pgd_tensorflow(arrays: Arrays) -> Made:
 
     network = keras_network(arrays)
     images, labels = tf.constant(arrays["images"]), tf.constant(arrays["labels"])
-    model = foolbox.TensorFlowModel(network, bounds=(0, 1), device="/CPU:0")
+    model = foolbox.TensorFlowModel(network, bounds=(0, 1))
     attack = foolbox.attacks.LinfPGD(abs_stepsize=SIZE, steps=STEPS, random_start=False)
     return (
         lambda: attack(model, images, labels, epsilons=EPSILON)[1],
@@ -60,18 +58,17 @@ def foolbox_pgd_tensorflow(arrays: Arrays) -> Made:
 
 def foolbox_pgd_photographs(_: Arrays) -> Made:
     import foolbox
-    import torch
     from blocks import SCALE
     from torch_model import build_torch_model, read_state, torch_images
 
     photographs = _photographs()
     network = build_torch_model(read_state(), SCALE)
-    images, labels = torch_images(photographs["images"]), torch.tensor(photographs["labels"])
     model = foolbox.PyTorchModel(network, bounds=(0, 1))
+    images, labels = torch_images(photographs["images"]).to(model.device), to_torch(photographs["labels"])
     attack = foolbox.attacks.LinfPGD(abs_stepsize=PHOTO_STEP, steps=PHOTO_STEPS, random_start=False)
     return (
         lambda: attack(model, images, labels, epsilons=4 * PHOTO_STEP)[1],
-        lambda found: _accuracy(photographs, network(found).numpy()),
+        lambda found: _accuracy(photographs, network(found).cpu().numpy()),
     )
 
 
@@ -84,7 +81,7 @@ def foolbox_pgd_photographs_tensorflow(_: Arrays) -> Made:
     photographs = _photographs()
     network = keras.models.load_model(REAL_NETWORK / "efficientnet_lite0.keras")
     mean, std = (np.full(3, part, np.float32) for part in SCALE)
-    model = foolbox.TensorFlowModel(network, bounds=(0, 1), device="/CPU:0", preprocessing={"mean": mean, "std": std})
+    model = foolbox.TensorFlowModel(network, bounds=(0, 1), preprocessing={"mean": mean, "std": std})
     images, labels = tf.constant(photographs["images"]), tf.constant(photographs["labels"])
     attack = foolbox.attacks.LinfPGD(abs_stepsize=PHOTO_STEP, steps=PHOTO_STEPS, random_start=False)
     return (
@@ -155,23 +152,21 @@ def art_square(arrays: Arrays) -> Made:
 
 
 def captum_integrated_gradients(arrays: Arrays) -> Made:
-    import torch
     from captum.attr import IntegratedGradients
 
     method = IntegratedGradients(torch_network(arrays))
-    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    images, labels = to_torch(torch_images(arrays)), to_torch(arrays["labels"])
     return (
         lambda: method.attribute(images, target=labels, n_steps=POINTS, internal_batch_size=2000),
-        lambda found: _maps(arrays, found.numpy().transpose(0, 2, 3, 1), "integrated_gradients"),
+        lambda found: _maps(arrays, found.cpu().numpy().transpose(0, 2, 3, 1), "integrated_gradients"),
     )
 
 
 def captum_smooth_grad(arrays: Arrays) -> Made:
-    import torch
     from captum.attr import NoiseTunnel, Saliency
 
     method = NoiseTunnel(Saliency(torch_network(arrays)))
-    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    images, labels = to_torch(torch_images(arrays)), to_torch(arrays["labels"])
     return (
         lambda: method.attribute(
             images,
@@ -182,7 +177,7 @@ def captum_smooth_grad(arrays: Arrays) -> Made:
             target=labels,
             abs=False,
         ),
-        lambda found: _maps(arrays, found.numpy().transpose(0, 2, 3, 1), "smooth_grad"),
+        lambda found: _maps(arrays, found.cpu().numpy().transpose(0, 2, 3, 1), "smooth_grad"),
     )
 
 
@@ -209,11 +204,10 @@ def xplique_smooth_grad(arrays: Arrays) -> Made:
 
 
 def captum_occlusion(arrays: Arrays) -> Made:
-    import torch
     from captum.attr import Occlusion
 
     method = Occlusion(torch_network(arrays))
-    images, labels = torch.tensor(torch_images(arrays)), torch.tensor(arrays["labels"])
+    images, labels = to_torch(torch_images(arrays)), to_torch(arrays["labels"])
     # Ten positions of the window together: 2,000 images, as the other methods have at a time.
     return (
         lambda: method.attribute(
@@ -223,7 +217,7 @@ def captum_occlusion(arrays: Arrays) -> Made:
             target=labels,
             perturbations_per_eval=10,
         ),
-        lambda found: _maps(arrays, found.numpy().transpose(0, 2, 3, 1), "occlusion"),
+        lambda found: _maps(arrays, found.cpu().numpy().transpose(0, 2, 3, 1), "occlusion"),
     )
 
 
@@ -297,14 +291,12 @@ def _art(arrays: Arrays, make: Callable[[Any], Any]) -> Made:
     from art.estimators.classification import PyTorchClassifier
 
     network = torch_network(arrays)
-    peer = PyTorchClassifier(
-        network, torch.nn.CrossEntropyLoss(), (1, 28, 28), 10, clip_values=(0.0, 1.0), device_type="cpu"
-    )
+    peer = PyTorchClassifier(network, torch.nn.CrossEntropyLoss(), (1, 28, 28), 10, clip_values=(0.0, 1.0))
     attack, images = make(peer), torch_images(arrays)
     truth = np.eye(10, dtype=np.float32)[arrays["labels"]]
     return (
         lambda: attack.generate(images, truth),
-        lambda found: _accuracy(arrays, network(torch.tensor(found)).numpy()),
+        lambda found: _accuracy(arrays, network(to_torch(found)).cpu().numpy()),
     )
 
 

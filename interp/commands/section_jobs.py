@@ -16,6 +16,7 @@ from interp.core.model_options import MODEL_OPTIONS
 from interp.core.names import OTHER_DATASET
 from interp.core.network_files import find_used
 from interp.core.options import make
+from interp.core.tensorflow_errors import computation_error
 
 if TYPE_CHECKING:
     from interp.commands.evaluate import ExperimentOptions
@@ -110,6 +111,11 @@ def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> O
         return Outcome(str(error.with_options({"interpretation": "--task-options=--inp-method="})), said)
     except (InputError, ComputationError) as error:
         return Outcome(str(error), said)
+    except Exception as error:
+        failure = computation_error(error)
+        if failure is None:
+            raise
+        return Outcome(str(failure), said)
     return Outcome(said=said)
 
 

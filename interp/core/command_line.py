@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from interp.core.errors import ComputationError, InputError
 from interp.core.quiet_import import import_tensorflow
 from interp.core.standard_streams import lasting_streams
+from interp.core.tensorflow_errors import computation_error
 from interp.core.threads import share_cores_among_streams
 
 T = TypeVar("T")
@@ -105,6 +106,11 @@ def _run(
     except KeyboardInterrupt as stop:
         # What shells expect of a process that a signal ended; Ctrl-C is signal 2.
         return _end(f"interrupted: {str(stop) or 'what was finished is kept'}", 128 + getattr(stop, "signal", 2))
+    except Exception as error:
+        failure = computation_error(error)
+        if failure is None:
+            raise
+        return _end(f"failed: {failure}", 1)
 
 
 def _end(message: str, code: int) -> int:

@@ -1,6 +1,7 @@
 """Jobs in this process, in others or on a Ray cluster, as they finish."""
 
 import logging
+import os
 import socket
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 from interp.core.errors import ComputationError, InputError
 from interp.core.processes import Processes, check_guard
+from interp.core.quiet_import import MEMORY_GROWTH, import_tensorflow
 from interp.core.sent_once import kept_by
 from interp.core.workers import ThisProcess, Workers
 
@@ -115,6 +117,7 @@ def run_jobs(
 
 
 def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    import_tensorflow()
     return function(*arguments)
 
 
@@ -130,7 +133,12 @@ def _ray(address: str) -> Iterator[Any]:
         return
     _check_reachable(address)
     environment = {
-        "env_vars": {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        "env_vars": {
+            "TF_NUM_INTRAOP_THREADS": "1",
+            "TF_NUM_INTEROP_THREADS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            MEMORY_GROWTH: os.environ.get(MEMORY_GROWTH, "true"),
+        }
     }
     try:
         ray.init(

@@ -6,6 +6,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from interp.core.errors import ComputationError, InputError, check_choice
+from interp.core.tensorflow_errors import cause
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -67,13 +68,6 @@ def _check_workers() -> None:
         raise InputError(f"TF_CONFIG came as {text[:80]!r}, expected such as {example}") from error
     if not sound or len(ports) != len(addresses) or not all(0 < port < 2**16 for port in ports):
         raise InputError(f"TF_CONFIG came as {text[:80]!r}, expected such as {example}, a port of 1 to 65535 each")
-
-
-def cause(message: str) -> str:
-    """What an error of TensorFlow says went wrong, without where in the graph, as one line."""
-    where = ("Graph execution error", "Detected at node", "  File ", "\t [[")
-    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.startswith(where)]
-    return " ".join(lines)[:400] or message.strip()[:400]
 
 
 def is_chief(strategy: "tf.distribute.Strategy") -> bool:

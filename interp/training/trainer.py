@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
+from interp.core.tensorflow_errors import cause
 from interp.data import Dataset, dataset_names
 from interp.data.user_spec import usual_radii
 from interp.models.model_digest import layers_digest
@@ -25,7 +26,7 @@ from interp.training.description import SCHEDULE, describe, describe_choices, de
 from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
 from interp.training.objectives import Objective, find_objective, resolve_penalty
-from interp.training.replicas import cause, check_agreement
+from interp.training.replicas import check_agreement
 from interp.training.resuming import Checkpointing, Measures, check_weights, restore_position, save_position
 from interp.training.schedule import Schedule, for_objective, usual_schedule
 from interp.training.signals import StopRequest, stop_requests

@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import time
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -54,3 +56,13 @@ def test_nothing_to_measure_is_said_in_one_line(run, arguments, monkeypatch, cap
     monkeypatch.setattr("sys.argv", ["run.py", *arguments])
     assert run.main() == 2
     assert "nothing to measure" in capsys.readouterr().err
+
+
+def test_times_end_when_a_gpu_is_done(run, monkeypatch):
+    timing = importlib.import_module("timing")
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [f"{kind}:0"])
+    assert tf.test.experimental.sync_devices in timing._waits.__wrapped__()
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
+    assert timing._waits.__wrapped__() == ()
+    monkeypatch.setattr(timing, "_waits", lambda: (lambda: time.sleep(0.1),))
+    assert timing.seconds_of(lambda: None) >= 0.1

@@ -3,14 +3,18 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import interp
 from interp.commands.evaluate import main, parse
+from interp.commands.evaluate_network import main as task
 from interp.commands.experiments import SECTIONS
 from interp.commands.networks import networks_of
 from interp.commands.section_jobs import SectionJob
 from interp.commands.tasks.task_registry import TASKS
+from interp.commands.tasks.topk import intr_topk
 from interp.core.argument_types import numbers, ratios
 from interp.models import build_network
 from interp.report.records import OtherResults, Settings
@@ -387,6 +391,59 @@ def test_workers_find_what_one_process_finds(call, networks, tmp_path, where):
     places = [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
     call(main, side_by_side)
     assert places == [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
+
+
+@pytest.mark.integration
+def test_ray_finds_what_one_process_finds(call, networks, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    names = ("digits_smallgap_int_1", "digits_smallgap_int_20")
+    arguments = options(networks, tmp_path, "--only", "topk", "--networks", *names)
+    assert call(main, arguments).returncode == 0
+    assert call(main, [*arguments, "--ray=local", f"--out={tmp_path / 'ray'}"]).returncode == 0
+    alone = kept(tmp_path / "out")
+    assert len(alone) == 2
+    assert kept(tmp_path / "ray") == alone
+
+
+@pytest.mark.parametrize(
+    ("fail", "told"),
+    [
+        (lambda: tf.zeros([2**24, 2**24]), "memory ran out (OOM when allocating tensor with shape[16777216,16777216]"),
+        (lambda: np.zeros([2**24, 2**24]), "memory ran out (Unable to allocate 2.00 PiB"),
+        (lambda: tf.reshape(tf.zeros(3), [2]), "TensorFlow failed: "),
+    ],
+    ids=["memory of TensorFlow", "memory", "an operation"],
+)
+def test_a_job_that_fails_in_tensorflow_fails_alone(call, networks, tmp_path, monkeypatch, fail, told):
+    def failing(run):
+        if run.name == "digits_smallgap_int_1":
+            fail()
+        return intr_topk(run)
+
+    monkeypatch.setattr("interp.commands.tasks.topk.intr_topk", failing)
+    names = ("digits_smallgap_int_1", "digits_smallgap_int_20")
+    result = call(main, options(networks, tmp_path, "--only", "topk", "--networks", *names))
+    assert result.returncode == 1
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert line.startswith(f"failed: topk of digits_smallgap_int_1: {told}")
+    assert ("a smaller --batch-size" in line) == told.startswith("memory")
+    assert [path.stem for path in (tmp_path / "out" / "topk").glob("*.json")] == ["digits_smallgap_int_20"]
+
+
+def test_a_task_that_fails_in_tensorflow_is_told_in_one_line(call, networks, tmp_path, monkeypatch):
+    monkeypatch.setattr("interp.commands.tasks.topk.intr_topk", lambda run: tf.zeros([2**24, 2**24]))
+    network = networks / "digits_smallgap_int_1.safetensors"
+    common = [
+        "--task=intr_topk",
+        "--dataset=digits",
+        "--num-image=2",
+        f"--network={network}",
+        f"--output-dir={tmp_path}",
+    ]
+    result = call(task, [*common, f"--picture-dir={tmp_path}"])
+    assert result.returncode == 1
+    assert result.stderr.startswith("failed: memory ran out (OOM when allocating tensor")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -21,6 +21,12 @@ def square(number):
     return number * number, os.getpid()
 
 
+def rounds_to_tf32(_):
+    import tensorflow as tf
+
+    return tf.config.experimental.tensor_float_32_execution_enabled(), os.environ["TF_FORCE_GPU_ALLOW_GROWTH"]
+
+
 def refuse(number):
     if number == 2:
         raise InputError("two is not to be had")
@@ -72,6 +78,7 @@ def test_in_processes():
             # Arguments are asked for when somebody is about to take them.
             assert len(asked) <= 5
             found.update(finished)
+            assert dict(run_jobs(workers, rounds_to_tf32, jobs(1))) == {0: (False, "true")}
             list(run_jobs(workers, refuse, jobs(4)))
 
     with pytest.raises(InputError, match="two is not to be had"):
@@ -209,17 +216,6 @@ def test_an_address_without_a_cluster_is_told_at_once(address):
         pass
 
 
-@pytest.mark.slow
-def test_on_ray():
-    pytest.importorskip("ray", reason="Ray is not installed")
-    with open_workers(1, "local") as workers:
-        found = dict(run_jobs(workers, square, jobs(4)))
-        assert {number: value for number, (value, _) in found.items()} == {0: 0, 1: 1, 2: 4, 3: 9}
-        assert os.getpid() not in {process for _, process in found.values()}
-        with pytest.raises(InputError, match="two is not to be had"):
-            list(run_jobs(workers, refuse, jobs(4)))
-
-
 class Heavy(SentOnce):
     """Tells where and how often it was unpickled."""
 
@@ -254,13 +250,20 @@ def test_what_jobs_share_is_read_once_by_each_process_and_its_file_goes_with_it(
     assert not path.exists()
 
 
-@pytest.mark.slow
-def test_what_jobs_share_lies_once_in_the_store_of_a_ray_cluster():
-    pytest.importorskip("ray")
+@pytest.mark.integration
+def test_on_ray():
+    """A job's errors are raised here, and what jobs share lies once in the store of the cluster."""
+    pytest.importorskip("ray", reason="Ray is not installed")
     heavy = Heavy(np.ones(1000))
     with open_workers(1, "local") as workers:
-        found = dict(run_jobs(workers, look_at, shared_jobs(heavy)))
-    assert {number: total for number, (total, _, _) in found.items()} == {number: 1000 + number for number in range(6)}
-    for process in {process for _, process, _ in found.values()}:
-        assert max(times for _, each, times in found.values() if each == process) == 1
+        squares = dict(run_jobs(workers, square, jobs(4)))
+        shared = dict(run_jobs(workers, look_at, shared_jobs(heavy)))
+        assert dict(run_jobs(workers, rounds_to_tf32, jobs(1))) == {0: (False, "true")}
+        with pytest.raises(InputError, match="two is not to be had"):
+            list(run_jobs(workers, refuse, jobs(4)))
+    assert {number: value for number, (value, _) in squares.items()} == {0: 0, 1: 1, 2: 4, 3: 9}
+    assert os.getpid() not in {process for _, process in squares.values()}
+    assert {number: total for number, (total, _, _) in shared.items()} == {number: 1000 + number for number in range(6)}
+    for process in {process for _, process, _ in shared.values()}:
+        assert max(times for _, each, times in shared.values() if each == process) == 1
     assert len(heavy._places) == 1
