@@ -37,7 +37,7 @@ help:
 	@echo 'make test       set up .venv, run the tests (about five minutes on two cores)'
 	@echo 'make test-integration  the tests that take seconds each, which `make test` leaves out'
 	@echo 'make test-slow  the long tests that both leave out'
-	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
+	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run; below 92% it fails'
 	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (6 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom, in interp/ and tools/'
@@ -46,7 +46,7 @@ help:
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (6 GB more)'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md, a table of docs/evaluating.md and the pages of networks/ from the records in docs/results'
-	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links'
+	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links and how its pages fit'
 	@echo 'make dist       build the wheels and sources of interp and interp-networks into dist/'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
@@ -67,7 +67,7 @@ test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
 
 coverage: $(STAMP)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m 'not slow and not fuzz' --cov=interp --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m 'not slow and not fuzz' --cov=interp --cov-report=term-missing:skip-covered --cov-fail-under=92 $(PYTEST_FLAGS)
 
 test-peers: $(PEERS)/.installed
 	@$(PEERS)/bin/python -m pytest tests/interoperation $(PYTEST_FLAGS)
@@ -98,6 +98,7 @@ real-network: $(STAMP) $(PEERS)/.installed
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@$(BIN)/python tools/site_pages/built_links.py build/site
+	@PYTHONPATH=tools $(BIN)/python -m site_pages.shown_pages build/site
 	@echo 'wrote build/site/index.html'
 
 $(VENV)/.docs: $(STAMP)
@@ -113,13 +114,12 @@ dist: $(STAMP)
 results: $(STAMP)
 	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
-$(PEERS)/.installed: benchmarks/peers/requirements.txt pyproject.toml
+$(PEERS)/.installed: pyproject.toml
 	@echo 'Installing peers into $(PEERS): about 6 GB, a few minutes, once'
 	@rm -rf $(PEERS)
 	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev,peers]'
 	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) --no-deps torchattacks==3.5.1
-	@$(PEERS)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@
 
 # An installation that was interrupted leaves $(BROKEN) and no stamp: the next one starts from an empty folder, because
