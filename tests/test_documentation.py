@@ -182,6 +182,8 @@ def test_a_page_that_is_too_wide_or_lacks_a_picture_is_found(tmp_path):
     assert list(dict.fromkeys(each.partition(":")[0] for each in found)) == told
     assert f"{told[1]}: picture gone.png does not show" in found
     assert found[-1] == f"{told[2]}: is 300 pixels too wide"
+    with pytest.raises(FileNotFoundError, match=r"gone\.html"):
+        unfit([tmp_path / "gone.html"], tmp_path / "profile")
 
 
 @pytest.mark.slow

@@ -92,12 +92,13 @@ class Browser:
         return dict(answer["result"])
 
     def open(self, url: str, *, width: int = 1300, height: int = 900) -> None:
-        """Load a page in a window of that size, in pixels."""
+        """Load a page in a window of that size, in pixels. Raises FileNotFoundError."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         self.events.clear()
-        self.call("Page.navigate", url=url)
+        if "errorText" in (answer := self.call("Page.navigate", url=url)):
+            raise FileNotFoundError(f"{url}: {answer['errorText']}")
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 
