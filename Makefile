@@ -39,7 +39,7 @@ help:
 	@echo 'make test       set up .venv, run the tests (about five minutes on two cores)'
 	@echo 'make test-integration  the tests that take seconds each, which `make test` leaves out'
 	@echo 'make test-slow  the long tests that both leave out'
-	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run'
+	@echo 'make coverage   the tests again, with the share of lines of interp/ that they run; below 92% it fails'
 	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (6 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom, in interp/ and tools/'
@@ -49,7 +49,7 @@ help:
 	@echo 'make bench-gpu  on a GPU: its tests, then both tables, in .venv-gpu and .venv-peers-gpu (20 GB); make real-network first for all rows'
 	@echo 'make real-network  EfficientNet-Lite0 with ImageNet weights: port, compare with Captum, measure, in .venv-peers and .venv'
 	@echo 'make results    write docs/results.md, docs/leaderboard.md, a table of docs/evaluating.md and the pages of networks/ from the records in docs/results'
-	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links'
+	@echo 'make docs       run the tutorials and build the documentation into build/site (mkdocs), then check its links and how its pages fit'
 	@echo 'make dist       build the wheels and sources of interp and interp-networks into dist/'
 	@echo 'make clean      remove .venv, caches and build products; networks and pictures stay'
 
@@ -70,7 +70,7 @@ test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m slow $(PYTEST_FLAGS)
 
 coverage: $(STAMP)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m 'not slow and not fuzz' --cov=interp --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m 'not slow and not fuzz' --cov=interp --cov-report=term-missing:skip-covered --cov-fail-under=92 $(PYTEST_FLAGS)
 
 test-peers: $(PEERS)/.installed
 	@$(PEERS)/bin/python -m pytest tests/interoperation $(PYTEST_FLAGS)
@@ -110,6 +110,7 @@ real-network: $(STAMP) $(PEERS)/.installed
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@$(BIN)/python tools/site_pages/built_links.py build/site
+	@PYTHONPATH=tools $(BIN)/python -m site_pages.shown_pages build/site
 	@echo 'wrote build/site/index.html'
 
 $(VENV)/.docs: $(STAMP)
@@ -126,14 +127,13 @@ results: $(STAMP)
 	@$(BIN)/python tools/results_pages --rows interp/report/leaderboard.json --plot docs/images/leaderboard.png --cards networks/cards
 
 # The peers' TensorFlow takes CUDA from an extra too; their PyTorch brings its own.
-$(PEERS_GPU)/.installed: CUDA := 'tensorflow[and-cuda]<2.21'
-$(PEERS)/.installed $(PEERS_GPU)/.installed: benchmarks/peers/requirements.txt pyproject.toml
+$(PEERS_GPU)/.installed: CUDA := 'tensorflow[and-cuda]'
+$(PEERS)/.installed $(PEERS_GPU)/.installed: pyproject.toml
 	@echo 'Installing peers into $(@D): 6 GB and more, a few minutes, once'
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $< $(CUDA)
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev,peers]' $(CUDA)
 	@$(@D)/bin/python -m pip install $(PIP_FLAGS) --no-deps torchattacks==3.5.1
-	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@
 
 $(GPU)/.installed: pyproject.toml setup.py constraints.txt

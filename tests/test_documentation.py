@@ -11,7 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from site_pages.browser import CHROMIUM, Browser
 from site_pages.built_links import broken_links
+from site_pages.shown_pages import unfit
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -132,14 +134,68 @@ def test_a_link_of_the_built_site_that_leads_nowhere_is_found(tmp_path):
     assert broken_links(tmp_path) == [f"page.html: {target}" for target in wrong]
 
 
+@pytest.fixture
+def browser(tmp_path):
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the PATH")
+    with Browser(tmp_path / "profile") as browser:
+        yield browser
+
+
+@pytest.mark.integration
+def test_tables_of_the_site_are_sorted_with_keys(browser, tmp_path):
+    rows = "".join(
+        f"<tr><td>{name}</td><td></td><td>{eps}</td></tr>" for name, eps in [("b", "8/255"), ("a", "0.5"), ("c", "-")]
+    )
+    heads = "<th><em>network</em></th><th></th><th>eps</th>"
+    script = (ROOT / "docs/assets/sort_tables.js").as_uri()
+    page = f"<article><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></article><script src='{script}'></script>"
+    (tmp_path / "page.html").write_text(f"<!doctype html>{page}")
+    browser.open((tmp_path / "page.html").as_uri())
+    names = "Array.from(document.querySelectorAll('tbody tr')).map((row) => row.cells[0].textContent)"
+    sorts = "Array.from(document.querySelectorAll('th')).map((head) => head.getAttribute('aria-sort'))"
+    # A head stays a head for screen readers, and has a button in it; an empty one has none.
+    told = browser.accessible()
+    assert [each for each in told if each[0] == "button"] == [("button", "network"), ("button", "eps")]
+    assert ("columnheader", "network") in told
+    browser.press("Tab", " ")
+    assert browser.evaluate(names) == ["a", "b", "c"]
+    assert browser.evaluate(sorts) == ["ascending", None, None]
+    browser.press("Tab", "Enter")
+    assert browser.evaluate(names) == ["b", "a", "c"]
+    browser.press("Enter")
+    assert browser.evaluate(names) == ["a", "b", "c"]
+    assert browser.evaluate(sorts) == [None, None, "descending"]
+    assert browser.errors() == []
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+def test_a_page_that_is_too_wide_or_lacks_a_picture_is_found(tmp_path):
+    start = '<!doctype html><meta name="viewport" content="width=device-width">'
+    (tmp_path / "wide.html").write_text(f'{start}<body style="margin: 0"><p style="width: 700px">a</p>')
+    (tmp_path / "bare.html").write_text(f'{start}<img src="gone.png">')
+    (tmp_path / "fits.html").write_text(f'{start}<div style="overflow-x: auto"><p style="width: 700px">a</p></div>')
+    found = unfit(sorted(tmp_path.glob("*.html")), tmp_path / "profile")
+    told = [f"{page}.html at {width} pixels" for page, width in (("bare", 1300), ("bare", 400), ("wide", 400))]
+    assert list(dict.fromkeys(each.partition(":")[0] for each in found)) == told
+    assert f"{told[1]}: picture gone.png does not show" in found
+    assert found[-1] == f"{told[2]}: is 300 pixels too wide"
+    with pytest.raises(FileNotFoundError, match=r"gone\.html"):
+        unfit([tmp_path / "gone.html"], tmp_path / "profile")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is not installed")
-def test_every_file_that_the_built_site_loads_or_points_at_is_there(tmp_path):
+def test_every_file_that_the_built_site_loads_or_points_at_is_there(tmp_path, tmp_path_factory):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "TUTORIALS": "unrun", "NO_MKDOCS_2_WARNING": "1"})
     assert len(list(tmp_path.rglob("*.html"))) > 20
     assert (tmp_path / "search" / "search_index.js").exists()  # search without a server
     assert not broken_links(tmp_path)
+    if CHROMIUM is not None:
+        pages = sorted(path for path in tmp_path.rglob("*.html") if path.name != "404.html")
+        assert not unfit(pages, tmp_path_factory.mktemp("profile"))
     reference = (tmp_path / "api" / "attacks.html").read_text(encoding="utf-8")
     of_class = reference.partition('id="interp.attacks.ProjectedGradientDescent"')[2].partition("doc-contents")[0]
     assert "step_size" in of_class  # the signature of the constructor

@@ -59,6 +59,47 @@ def test_the_tested_pythons_are_those_that_the_package_takes():
     ]
 
 
+def test_badges_say_what_the_project_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pythons = [each.rpartition(" ")[2] for each in project["classifiers"] if re.search(r":: 3\.\d+$", each)]
+    said = {
+        re.search(r"<title>(.*)</title>", (ROOT / "docs/images" / f"badge_{name}.svg").read_text())[1]
+        for name in re.findall(r"images/badge_(\w+)\.svg", (ROOT / "README.md").read_text())
+    }
+    assert said == {f"Python: {' | '.join(pythons)}", f"license: {project['license']}"}
+
+
+def test_the_readme_is_short():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 120
+
+
+def test_nothing_installs_this_package_by_its_name_from_an_index():
+    """The name is not registered there, so it would be somebody else's package."""
+    by_name = re.compile(
+        r"(?:pip3? (?:install|download)|pipx (?:run|install)|uvx|uv (?:add|tool run|tool install))\s+(?:-[\w-]+\s+)*['\"]?interp\b"
+    )
+    assert by_name.search("pip install -U 'interp[ray]'")
+    assert by_name.search("uvx interp demo")
+    assert not by_name.search("uvx --from . interp demo")
+    folders = ("interp", "docs", "networks", "tools", "benchmarks", "examples", ".github")
+    files = [ROOT / "README.md", ROOT / "Makefile", ROOT / "Dockerfile", *ROOT.glob("*.toml"), *ROOT.glob("C*.md")]
+    for folder in folders:
+        files += [path for kind in ("py", "md", "toml", "yml", "ipynb") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    assert len(files) > 300
+    assert not [path for path in files if by_name.search(path.read_text(encoding="utf-8"))]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+    assert not [each for each in asked if each.startswith("interp")]
+
+
+def test_the_page_on_installing_lists_every_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    listed = re.findall(r"^\| `pip install '\.\[(\w+)\]'` \|", (ROOT / "docs/install.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(extras)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.name)
 def test_forms_of_issues_have_what_they_need(path):
     form = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """The tutorials for a user's own images and models, run from top to bottom as they stand on their pages."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -74,6 +75,7 @@ def own(tmp_path, monkeypatch):
         ("docs/install.md", "Check it"),
         ("docs/first_model.md", None),
         ("docs/your_own.md", None),
+        ("docs/your_images.md", "Arrays and tf.data"),
         ("docs/explaining.md", "Pictures"),
     ],
 )
@@ -96,6 +98,25 @@ def test_every_block_runs(page, heading, own):
                 [sys.executable, *script, *words[1:]], capture_output=True, text=True, check=False, timeout=900
             )
             assert said.returncode == 0, f"{line}\n{said.stderr}"
+
+
+@pytest.mark.slow
+def test_the_paper_is_reproduced_by_the_commands_of_the_readme(data_dir, tmp_path):
+    ((_, commands),) = BLOCK.findall(section("README.md", "Reproduce the paper"))
+    # In seconds: short schedules and few images, all else as it stands.
+    short, changes = re.subn("--profile cpu", "--profile smoke", commands)
+    short, more = re.subn(r"^(python eval\.py .*)$", r"\1 --num-image 4", short, flags=re.MULTILINE)
+    assert (changes, more) == (1, 2)
+    script = re.sub(r"^python (\w+\.py)", rf'"$PYTHON" "{ROOT}/\1"', short, flags=re.MULTILINE)
+    given = {**os.environ, "PYTHON": sys.executable, "INTERP_DATA_DIR": str(data_dir)}
+    said = subprocess.run(
+        ["bash", "-euc", script], cwd=tmp_path, env=given, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert said.returncode == 0, said.stderr
+    made = tmp_path / "gen_images"
+    assert len(list((made / "networks").glob("*.safetensors"))) == 3
+    sections = ("eval_1/pgd", "eval_1/validity", "eval_1/aai", "eval_2/bound", "eval_2/isa")
+    assert {name: len(list((made / name).glob("*.json"))) for name in sections} == dict.fromkeys(sections, 3)
 
 
 def test_the_tutorial_of_the_readme_is_short():

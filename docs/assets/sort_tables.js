@@ -1,21 +1,22 @@
 "use strict";
-// Without this script every table can be read; with it a click or the Enter key on the head of a column sorts the table by it.
+// Without this script every table can be read; with it the head of each column is a button that sorts the table by it.
 
 function sortable(table) {
   const [body] = table.tBodies;
   table.querySelectorAll("thead th").forEach((head, column) => {
-    const sort = () => {
+    if (!head.textContent.trim()) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
       const rising = head.getAttribute("aria-sort") !== "ascending";
       table.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", rising ? "ascending" : "descending");
       const rows = Array.from(body.rows).map((row) => ({ row, text: row.cells[column].textContent.trim() }));
       rows.sort((a, b) => compare(a.text, b.text, rising));
       body.append(...rows.map((entry) => entry.row));
-    };
-    head.tabIndex = 0;
-    head.style.cursor = "pointer";
-    head.addEventListener("click", sort);
-    head.addEventListener("keydown", (event) => event.key === "Enter" && sort());
+    });
   });
 }
 
