@@ -101,7 +101,7 @@ def line(row: Row, result: dict[str, Any]) -> str:
     if "skipped" in result:
         return f"{row.name:62s} skipped: {result['skipped']}"
     spread = f"({result['lowest']:.1f}-{result['highest']:.1f})"
-    naive = f"{result['naive_units'] / result['units']:.1f}" if "naive_units" in result else ""
+    naive = times_naive(row, result)
     share = f"{result['useful_gflops'] / result['matrix_peak_gflops']:.0%}" if "useful_gflops" in result else ""
     found = ", ".join(f"{name} {value}" for name, value in result["found"].items())
     limit = "" if row.limit is None else f"{row.limit:g}"
@@ -109,6 +109,14 @@ def line(row: Row, result: dict[str, Any]) -> str:
         f"{row.name:62s} {result['seconds']:8.3f} {result['units']:8.1f} {spread:>15s} {limit:>6s} {naive:>10s} {share:>8s} "
         f"{result['peak_gib']:5.2f} {found}"
     )
+
+
+def times_naive(row: Row, result: dict[str, Any]) -> str:
+    """How many times as long the naive version takes, and how many times it should where that is asked for."""
+    if "naive_units" not in result:
+        return ""
+    wanted = "" if row.faster is None else f" of {row.faster:g}"
+    return f"{result['naive_units'] / result['units']:.1f}{wanted}"
 
 
 def keep(result: dict[str, Any]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace, network: str, name: str, exported: str) -> dict[str, Any]:
     epsilon = str(EPSILONS[arguments.norm][name.split("_")[0]])
-    result_of([sys.executable, str(HERE / "peers" / "export.py"), network, exported, "--no-maps"])
+    result_of([sys.executable, str(HERE / "export.py"), network, exported, "--no-maps"])
     ours = [
         result_of([sys.executable, str(HERE / "auto_attack.py"), network, exported, epsilon, arguments.norm, str(seed)])
         for seed in SEEDS

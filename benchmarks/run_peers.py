@@ -1,7 +1,8 @@
 """Measure this package and its peers on the same weights, images and steps, and print how many times as fast it is: `make bench-peers`.
 
-Needs MNIST (INTERP_DATA_DIR) and the network mnist_smallgap_adv_100 (INTERP_NETWORKS_DIR). Every row runs in a process of its own
-beside one that measures U, ours before and after the peers of each comparison; what a row found stands beside its time.
+Needs MNIST (INTERP_DATA_DIR), the network mnist_smallgap_adv_100 (INTERP_NETWORKS_DIR) and what `make real-network` writes. Every row
+runs in a process of its own beside one that measures U, ours before and after the peers of each comparison; what a row found stands
+beside its time.
 """
 
 import argparse
@@ -23,13 +24,24 @@ from interp.core.provenance import describe_run
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "peers.json"
 
+# The works of the larger networks, and their peers.
+PGD = "PGD, 10 steps"
+LARGER = {
+    PGD: ("torchattacks_pgd", "foolbox_pgd", "foolbox_pgd_tensorflow"),
+    "AutoPGD, 10 steps": ("art_auto_pgd",),
+    "Grad-CAM": ("captum_grad_cam", "xplique_grad_cam"),
+    "integrated gradients, 16 points": ("captum_integrated_gradients", "xplique_integrated_gradients"),
+    "SmoothGrad, 16 samples": ("captum_smooth_grad", "xplique_smooth_grad"),
+}
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our row, and the peers' works with how many times as fast ours should be."""
+    """Our row, the peers' works with how many times as fast ours should be, and the network, as export.py names it."""
 
     ours: str
     peers: dict[str, float | None]
+    network: str = ADV
 
 
 COMPARISONS = (
@@ -39,7 +51,7 @@ COMPARISONS = (
             "torchattacks_pgd": 10,
             "foolbox_pgd_tensorflow": 12,
             "art_pgd_tensorflow": 12,
-            "foolbox_pgd": None,
+            "foolbox_pgd": 10,
             "art_pgd": None,
         },
     ),
@@ -47,18 +59,26 @@ COMPARISONS = (
     Comparison("Square, 200 images, 1000 queries, Adv", {"art_square": None}),
     Comparison(
         "integrated gradients, largest gap of 100 midpoint points, Adv",
-        {"captum_integrated_gradients": 5, "xplique_integrated_gradients": 5},
+        {"captum_integrated_gradients": 9, "xplique_integrated_gradients": 9},
     ),
-    Comparison("SmoothGrad, 50 samples, Adv", {"captum_smooth_grad": 5, "xplique_smooth_grad": 5}),
+    Comparison("SmoothGrad, 50 samples, Adv", {"captum_smooth_grad": 6, "xplique_smooth_grad": 6}),
     Comparison("Occlusion, windows of 4, Adv", {"captum_occlusion": 3, "xplique_occlusion": 3}),
     # Captum has neither RISE nor deletion and insertion.
     Comparison("RISE, 500 masks, Adv", {"xplique_rise": 3}),
     Comparison("deletion, 20 steps, Adv", {"xplique_deletion": 3}),
     Comparison("insertion, 20 steps, Adv", {"xplique_insertion": 3}),
-    # Needs what `make real-network` writes.
-    Comparison(
-        "PGD, 10 steps, 8 photographs, EfficientNet-Lite0",
-        {"foolbox_pgd_photographs_tensorflow": 5, "foolbox_pgd_photographs": 8},
+    *(
+        Comparison(f"{work}, {title}", dict.fromkeys(peers) | (goals if work == PGD else {}), network)
+        for network, title, goals in (
+            ("preact_resnet18", "20 images, CIFAR preact_resnet18", {}),
+            # Needs what `make real-network` writes.
+            (
+                "efficientnet_lite0",
+                "8 photographs, EfficientNet-Lite0",
+                {"foolbox_pgd_tensorflow": 5, "foolbox_pgd": 8},
+            ),
+        )
+        for work, peers in LARGER.items()
     ),
 )
 
@@ -85,14 +105,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"nothing to measure: no comparison, no round, or no interpreter at {arguments.python}")
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        exported = f"{folder}/exported.npz"
-        result_of([sys.executable, str(HERE / "peers" / "export.py"), ADV, exported])
+        exported = {row.network: f"{folder}/{row.network}.npz" for row in chosen}
+        for network, file in exported.items():
+            result_of([sys.executable, str(HERE / "export.py"), network, file])
         print(f"{'':64s} {'seconds':>8s} {'U':>7s} {'times':>6s} {'wanted':>6s} {'GiB':>5s}  found")
         for comparison in chosen:
             ours = [_ours(comparison, arguments.rounds)]
             peers = {}
             for name in comparison.peers:
-                command = [arguments.python, str(HERE / "peers" / "measure.py"), name, exported]
+                command = [arguments.python, str(HERE / "peers" / "measure.py"), name, exported[comparison.network]]
                 peers[name] = result_of([*command, str(arguments.rounds), sys.executable])
             ours.append(_ours(comparison, arguments.rounds))
             mean = {"units": statistics.mean(part["units"] for part in ours)}

@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rows import ROWS
+from run import times_naive
+from run_peers import COMPARISONS
+
 from interp.core.files import write_text
 from interp.core.json_values import parse_json
 
@@ -14,11 +18,8 @@ PAGE = RESULTS.parents[1] / "docs" / "performance.md"
 
 def main() -> None:
     """Replace what stands between the marks of each table whose results are there."""
-    from rows import ROWS
-
-    limits = {row.name: row.limit for row in ROWS}
     text = PAGE.read_text()
-    for name, table in (("bench", lambda record: _bench(record, limits)), ("peers", _peers), ("levers", _levers)):
+    for name, table in (("bench", _bench), ("peers", _peers), ("input", _input), ("levers", _levers)):
         file = RESULTS / f"{name}.json"
         if file.exists():
             lines = "\n".join(table(parse_json(file.read_text())))
@@ -27,29 +28,43 @@ def main() -> None:
     write_text(PAGE, text)
 
 
-def _bench(record: dict[str, Any], limits: dict[str, float | None]) -> Iterator[str]:
+def _bench(record: dict[str, Any]) -> Iterator[str]:
+    named = {row.name: row for row in ROWS}
     yield "| work | U | range | limit | seconds | first call | naive / ours | of peak | GiB |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for name, row in record["rows"].items():
         if "skipped" in row:
             continue
-        naive = f"{row['naive_units'] / row['units']:.1f}" if "naive_units" in row else ""
         share = f"{row['useful_gflops'] / row['matrix_peak_gflops']:.0%}" if "useful_gflops" in row else ""
-        limit = "" if limits.get(name) is None else f"{limits[name]:g}"
+        limit = "" if named[name].limit is None else f"{named[name].limit:g}"
         cells = (name, _three(row["units"]), f"{_three(row['lowest'])} to {_three(row['highest'])}", limit)
         # Rows measured before it was asked have none.
         first = _three(row["first_seconds"]) if "first_seconds" in row else ""
-        yield _line(*cells, _three(row["seconds"]), first, naive, share, f"{row['peak_gib']:.2f}")
+        yield _line(
+            *cells, _three(row["seconds"]), first, times_naive(named[name], row), share, f"{row['peak_gib']:.2f}"
+        )
 
 
 def _peers(record: dict[str, Any]) -> Iterator[str]:
-    yield "| work | U | times ours | found | ours |"
-    yield "|---|---|---|---|---|"
+    goals = {row.ours: row.peers for row in COMPARISONS}
+    yield "| work | U | times ours | goal | found | ours |"
+    yield "|---|---|---|---|---|---|"
     for name, row in record["rows"].items():
         units = sum(part["units"] for part in row["ours"]) / len(row["ours"])
-        yield _line(f"**{name}**", f"**{_three(units)}**", "", "", _found(row["ours"][0]))
+        yield _line(f"**{name}**", f"**{_three(units)}**", "", "", "", _found(row["ours"][0]))
         for peer, result in row["peers"].items():
-            yield _line(peer.replace("_", " "), _three(result["units"]), f"{result['times']:.1f}", _found(result), "")
+            wanted = goals.get(name, {}).get(peer)
+            goal = "" if wanted is None else f"{wanted:g}"
+            times = f"{result['times']:.1f}"
+            yield _line(peer.replace("_", " "), _three(result["units"]), times, goal, _found(result), "")
+
+
+def _input(record: dict[str, Any]) -> Iterator[str]:
+    yield "| work | seconds | images a second | waiting |"
+    yield "|---|---|---|---|"
+    for name, row in record["rows"].items():
+        waiting = f"{row['waiting']:.0%}" if "waiting" in row else ""
+        yield _line(name, _three(row["seconds"]), _three(row["images a second"]), waiting)
 
 
 def _levers(record: dict[str, Any]) -> Iterator[str]:

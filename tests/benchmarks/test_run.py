@@ -1,10 +1,12 @@
 """The benchmark's rows are told apart, and its guard tells what became slower."""
 
+import ast
 import importlib
 import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -21,6 +23,16 @@ def test_rows_have_names_of_their_own_and_are_in_the_accepted_table(run):
     names = [row.name for row in run.ROWS]
     assert len(set(names)) == len(names)
     assert set(names) == set(json.loads(run.ACCEPTED.read_text())["rows"])
+
+
+def test_comparisons_are_of_rows_and_of_works_that_there_are(run):
+    comparisons = importlib.import_module("run_peers").COMPARISONS
+    assert {row.ours for row in comparisons} <= {row.name for row in run.ROWS}
+    source = ast.parse((BENCHMARKS / "peers" / "works.py").read_text())
+    works = {node.name for node in source.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+    assert {name for row in comparisons for name in row.peers} == works
+    (photographs,) = (row for row in comparisons if row.ours == "PGD, 10 steps, 8 photographs, EfficientNet-Lite0")
+    assert photographs.peers == {"torchattacks_pgd": None, "foolbox_pgd": 8, "foolbox_pgd_tensorflow": 5}
 
 
 @pytest.mark.parametrize(("units", "code"), [(12.4, 0), (12.6, 1)])
@@ -49,6 +61,8 @@ def test_a_line_shows_what_was_measured(run):
     for part in (run.ROWS[0].name, "20.0", "(19.0-21.0)", "10.0", "25%", "0.70", "robust accuracy 0.9"):
         assert part in line
     assert "skipped: no MNIST" in run.line(run.ROWS[0], {"skipped": "no MNIST"})
+    (asked,) = (row for row in run.ROWS if row.faster)
+    assert "10.0 of 1.5" in run.line(asked, result)
 
 
 @pytest.mark.parametrize("arguments", [["--only", "no such row"], ["--rounds", "0"]])
@@ -66,3 +80,20 @@ def test_times_end_when_a_gpu_is_done(run, monkeypatch):
     assert timing._waits.__wrapped__() == ()
     monkeypatch.setattr(timing, "_waits", lambda: (lambda: time.sleep(0.1),))
     assert timing.seconds_of(lambda: None) >= 0.1
+
+
+def test_batches_are_the_same_made_ahead_or_when_asked_for(run, tmp_path):
+    from interp.training.batches import made_ahead
+
+    measured = importlib.import_module("run_input")
+    measured.make_photographs(tmp_path / "photographs", 8)
+    found = [measured.decode(tmp_path / "photographs", tmp_path / str(threads), threads)[0] for threads in (1, 2)]
+    assert found[0].images[:].shape == (8, 224, 224, 3)
+    assert sorted(found[0].labels) == sorted(2 * list(range(measured.CLASSES)))
+    made = []
+    for photographs, way in zip(found, measured.WAYS.values(), strict=True):
+        with way():
+            made.append(list(made_ahead(photographs, lambda images, seed: images, 4, 7, range(2))))
+    for one, other in zip(*made, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
