@@ -33,6 +33,8 @@ MEANINGS = {
     "attack and under noise.",
     "seeds": "Networks that were trained several times, with other seeds: accuracies and Kendall tau by the strong protocols, and the mean "
     "with its standard error over seeds.",
+    "own_protocol": "How well maps agree with those of clean images, by the attack and the measure of each method's own paper: 1 is a map "
+    "that did not move. The aim holds where the method is better than Normal by more than two standard errors of the difference.",
 }
 
 

@@ -13,6 +13,7 @@ from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 from results_pages.leaderboard_tables import leaderboard, seeds
 from results_pages.meanings import meaning
 from results_pages.network_tables import classes, networks, times
+from results_pages.own_protocols import own_protocol
 from results_pages.saliency_tables import agreement, erasing, faithfulness, retraining_agreement, selectivity
 
 WHO = ("method", "trained")
@@ -221,7 +222,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     for table in (
         *(pgd, steps, strong, protocols, aai, explanations, topk, isa, bound, uar),
         *(erasing, selectivity, faithfulness, agreement, retraining_agreement),
-        *(networks, times, classes, leaderboard, seeds),
+        *(networks, times, classes, leaderboard, seeds, own_protocol),
     )
 }
 
