@@ -72,7 +72,8 @@ def own_protocol(sources: Sources, family: str) -> list[str]:
     all_found = [one for each in found.values() for one in each]
     protocols = dict.fromkeys(one.record["protocol"].split(COUNTED)[-1] for one in all_found)
     data = dict.fromkeys(one.record["data"] for one in all_found)
-    told = f"images that are classified right, the method's and Normal's; {' / '.join(protocols)}; {', '.join(data)}"
+    counted = "images that are classified right, the method's and Normal's; figures of gradients are after one of the searches alone"
+    told = "; ".join((counted, " / ".join(protocols), ", ".join(data)))
     return [*markdown_table(header, rows), "", f"<small>{told}</small>"]
 
 
