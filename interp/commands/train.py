@@ -151,7 +151,7 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
             changed = on_dataset(changed, options.find(options.dataset).prefix)
         if options.epochs is not None:
             changed = for_epochs(changed, options.epochs)
-        changed = with_terms(changed, options.explanation, options.softplus, options.penalty_weight)
+        changed = with_terms(changed, options)
         changed = with_norm(changed, options.norm)
         further = trained_further(changed, options.epochs) if options.profile == "cpu" else []
         pairs.extend((row, each) for each in (changed, *further))

@@ -28,6 +28,7 @@ from interp.evaluation.opened_network import load_file
 from interp.models.model_digest import model_digest
 from interp.models.named_objects import build_by_function
 from interp.report import history_figure, note_source
+from interp.training.objectives import changed_objective
 from interp.training.recipes import Recipe
 from interp.training.training_job import TrainedNetwork, TrainingJob, run_jobs
 
@@ -124,11 +125,7 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
     Raises InputError.
     """
     images, spec = splits["train"], find_dataset(options.dataset or "")
-    objective = training.find_objective(options.method or "")
-    if options.explanation is not None:
-        objective = training.with_explanation(objective, options.explanation)
-    if options.softplus is not None:
-        objective = training.with_softplus(objective, options.softplus)
+    objective = changed_objective(options.method or "", options.explanation, options.softplus, options.distance_weight)
     schedule = training.usual_schedule(
         len(images),
         options.epsilon or (usual_l2_radius(spec.shape) if options.norm == "l2" else spec.usual_radius),

@@ -14,9 +14,10 @@ from interp.models.network import Network
 from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.schedule import Schedule
+from interp.training.terms import DISTANCE_WEIGHT
 
 # What is said of a network only where it is not the default.
-UNUSUAL = ("explanation", "start", *(each.name for each in fields(Keeping)))
+UNUSUAL = ("explanation", "distance_weight", "start", *(each.name for each in fields(Keeping)))
 # What earlier versions did not say of a training; files and checkpoints without it are taken as they are.
 SAID_SINCE = ("images", "validation_images", "network", "model_digest", "input_scale", "output", "start_weights")
 # How to make one, for messages.
@@ -35,7 +36,8 @@ def describe(
         penalty_weight: Weight of the second term of the objective (default: its usual one).
 
     Returns:
-        JSON values: method, schedule, seed, penalty_weight, and the explanation where it is another one than CAM.
+        JSON values: method, schedule, seed, penalty_weight, the explanation where it is another one than CAM, and the distance_weight of
+        LGA where it is another one than usual.
 
     Raises:
         InputError: An argument is not as described.
@@ -54,6 +56,8 @@ def describe(
     made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
     if objective.explanation not in (None, CAM()):
         made["explanation"] = objective.explanation.describe()
+    if objective.distance_weight not in (None, DISTANCE_WEIGHT):
+        made["distance_weight"] = objective.distance_weight
     return made
 
 

@@ -53,6 +53,12 @@ class MethodOptions(Options):
         parse=number(above=0),
         usual="that of the method",
     )
+    distance_weight: float | None = option(
+        None,
+        "of lga, what a squared distance of maps counts against half their cosine distance",
+        parse=number(above=0),
+        usual="0.01",
+    )
     keep: str | None = option(
         None,
         "which weights the file gets: of the last epoch, or of the one that is best on attacked validation images",

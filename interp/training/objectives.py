@@ -30,6 +30,8 @@ class Objective:
         citation: The paper.
         explanation: Explanation method whose maps the terms compare; None where they compare none.
         near: Whether the second view, without an inner attack, is of a random point of the ball.
+        distance_weight: What the squared distance of maps counts against half their cosine distance, where the second term has both
+            (LGA); None elsewhere.
     """
 
     tag: str
@@ -40,6 +42,7 @@ class Objective:
     citation: str
     explanation: Attribution | None = None
     near: bool = False
+    distance_weight: float | None = None
 
     @property
     def is_robust(self) -> bool:
@@ -83,6 +86,11 @@ def _named(
     return Objective(tag, OBJECTIVE_TITLES[tag], loss, attack, penalty_weight, citation, explanation, near)
 
 
+def _aligned(distance_weight: float) -> Term:
+    """The loss of LGA."""
+    return penalised(_clean, terms.local_alignment(distance_weight))
+
+
 OBJECTIVES = {
     row.tag: row
     for row in (
@@ -105,7 +113,10 @@ OBJECTIVES = {
         _named("igsum", _ig_sum_norm, _ig_sum_norm, 1.0, CHEN),
         _named("intig", _int_ig, _int_ig, 0.01, BOOPATHY),
         _named("intigadv", _int_ig_adv, _int_ig_adv, 0.01, BOOPATHY),
-        _named("lga", penalised(_clean, terms.local_alignment), None, 0.3, JOO, VanillaGradient(), near=True),
+        replace(
+            _named("lga", _aligned(terms.DISTANCE_WEIGHT), None, 0.3, JOO, VanillaGradient(), near=True),
+            distance_weight=terms.DISTANCE_WEIGHT,
+        ),
         _named("hessian", penalised(_clean, terms.curvature), None, 0.03, DOMBROWSKI, VanillaGradient()),
         _named("r2et", penalised(_clean, terms.rank_gap), None, 0.3, R2ET, VanillaGradient()),
         _named("igr", penalised(_adversarial, terms.map_cosine_distance), _against, 0.1, WANG, IntegratedGradients()),
@@ -190,6 +201,40 @@ def with_softplus(objective: str | Objective, steepness: float) -> Objective:
         )
         raise InputError(f"a softplus came for {objective.title}, which compares {maps}: leave it out")
     return replace(objective, explanation=replace(objective.explanation, softplus=steepness))
+
+
+def with_distance_weight(objective: str | Objective, distance_weight: float) -> Objective:
+    """Let local gradient alignment weigh the squared distance of maps otherwise against half their cosine distance.
+
+    Args:
+        objective: LGA, or its name.
+        distance_weight: Weight of the squared distance, at least 0; half the cosine distance counts 1, and `penalty_weight` weighs the sum.
+
+    Returns:
+        The Objective.
+
+    Raises:
+        InputError: The method has no such weight, or it is negative.
+    """
+    objective = find_objective(objective)
+    if objective.distance_weight is None:
+        raise InputError(
+            f"a distance weight came for {objective.title}, whose loss has no squared distance of maps: leave it out"
+        )
+    check_number("distance weight", distance_weight, minimum=0)
+    return replace(objective, loss=_aligned(distance_weight), distance_weight=distance_weight)
+
+
+def changed_objective(
+    objective: str, explanation: str | None, softplus: float | None, distance_weight: float | None
+) -> Objective:
+    """The training method of this name, changed by what is given. Raises InputError for what it does not take."""
+    found = find_objective(objective)
+    if explanation is not None:
+        found = with_explanation(found, explanation)
+    if softplus is not None:
+        found = with_softplus(found, softplus)
+    return found if distance_weight is None else with_distance_weight(found, distance_weight)
 
 
 def check_explanation(objective: Objective, model: keras.Model, image_shape: tuple[int, int, int]) -> None:

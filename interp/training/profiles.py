@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
 from interp.core.names import THREAT_NORMS
@@ -10,6 +11,9 @@ from interp.data import find_dataset
 from interp.data.user_spec import usual_l2_radius
 from interp.training.recipes import Recipe
 from interp.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from interp.training.method_options import MethodOptions
 
 PROFILES = ("paper", "cpu", "smoke")
 # All steps of an inner attack in l2 together, in radii.
@@ -188,15 +192,12 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     return replace(row, schedule=replace(schedule, norm=norm, epsilon=epsilon, attack_step_size=size))
 
 
-def with_terms(row: Recipe, explanation: str | None, softplus: float | None, penalty_weight: float | None) -> Recipe:
-    """The recipe with another explanation, steepness of its softplus and weight of the penalty, as far as they are given."""
-    if explanation not in (None, "cam"):
-        row = replace(row, explanation=explanation)
-    return replace(
-        row,
-        softplus=row.softplus if softplus is None else softplus,
-        penalty_weight=row.penalty_weight if penalty_weight is None else penalty_weight,
-    )
+def with_terms(row: Recipe, options: "MethodOptions") -> Recipe:
+    """The recipe with another explanation, steepness of its softplus and weights, as far as they are given."""
+    given = {name: getattr(options, name) for name in ("explanation", "softplus", "penalty_weight", "distance_weight")}
+    if given["explanation"] == "cam":
+        del given["explanation"]
+    return replace(row, **{name: value for name, value in given.items() if value is not None})
 
 
 def attacked_in(norm: str, rows: list[Recipe]) -> list[Recipe]:

@@ -57,6 +57,8 @@ class Recipe:
     keep: str = "last"
     # Steepness of the softplus whose derivative stands in for ReLU's in maps that are gradients (default: the usual one).
     softplus: float | None = None
+    # Of LGA, what a squared distance counts against half a cosine distance (default: the usual weight).
+    distance_weight: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", for_objective(self.schedule, self.objective))
@@ -82,13 +84,10 @@ class Recipe:
 
     @property
     def method(self) -> "Objective":
-        """The objective with its explanation. Raises InputError."""
-        from interp.training.objectives import find_objective, with_explanation, with_softplus
+        """The objective with its explanation and what is changed in it. Raises InputError."""
+        from interp.training.objectives import changed_objective
 
-        found = find_objective(self.objective)
-        if self.explanation is not None:
-            found = with_explanation(found, self.explanation)
-        return found if self.softplus is None else with_softplus(found, self.softplus)
+        return changed_objective(self.objective, self.explanation, self.softplus, self.distance_weight)
 
 
 def recipes(number: int) -> list[Recipe]:

@@ -15,8 +15,8 @@ Term = Callable[[Pair], tf.Tensor]
 
 # Points of the integrals inside training, as in the paper: five of the right Riemann rule.
 PATH_POSITIONS, PATH_WEIGHTS = quadrature("right", 5)
-# Of local gradient alignment: what a squared distance counts against half a cosine distance. Where both counted 0.1 in the loss, MNIST
-# small learned nothing: its gradients vanished.
+# Of local gradient alignment: what a squared distance usually counts against half a cosine distance. Where both counted 0.1 in the loss,
+# MNIST small learned nothing: its gradients vanished.
 DISTANCE_WEIGHT = 0.01
 # R2ET keeps this share of the positions above all others; a tenth of as many on either side are compared.
 RANKED_SHARE = 1 / 8
@@ -96,12 +96,16 @@ def _attribution_norms(
     return tf.stack([tf.reduce_sum(tf.abs(way * gradient), (1, 2, 3)) for gradient in gradients], -1)
 
 
-def local_alignment(pair: Pair) -> tf.Tensor:
-    """Squared distance and half the cosine distance of the label's maps at x, held constant, and at a point near it."""
-    clean, near = (_rows(view.label_map(pair.labels)) for view in (pair.clean, pair.attacked))
-    clean = tf.stop_gradient(clean)
-    distance = tf.reduce_sum(tf.math.squared_difference(clean, near), -1)
-    return DISTANCE_WEIGHT * distance + _cosine_distance(clean, near) / 2
+def local_alignment(distance_weight: float) -> Term:
+    """Squared distance, so weighted, and half the cosine distance of the label's maps at x, held constant, and at a point near it."""
+
+    def term(pair: Pair) -> tf.Tensor:
+        clean, near = (_rows(view.label_map(pair.labels)) for view in (pair.clean, pair.attacked))
+        clean = tf.stop_gradient(clean)
+        distance = tf.reduce_sum(tf.math.squared_difference(clean, near), -1)
+        return distance_weight * distance + _cosine_distance(clean, near) / 2
+
+    return term
 
 
 def map_cosine_distance(pair: Pair) -> tf.Tensor:

@@ -154,12 +154,13 @@ def test_another_explanation_by_an_argument(tmp_path):
 def test_the_best_epoch_with_averages_and_other_terms(tmp_path, call):
     """What the options say is in the file, and the weights are those that were best on attacked validation images."""
     arguments = ["9", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_smallgap_lga", "--epochs", "3"]
-    arguments += ["--softplus", "5", "--penalty-weight", "0.5", "--average", "0.5", *command(tmp_path)[2:]]
+    arguments += ["--softplus", "5", "--penalty-weight", "0.5", "--distance-weight", "0.02", "--average", "0.5"]
+    arguments += command(tmp_path)[2:]
     result = call(main, arguments)
     assert result.returncode == 0, result.stderr
     made = interp.load_model(tmp_path / "networks" / "digits_smallgap_lga_3.safetensors").metadata
     assert (made["keep"], made["average"], made["penalty_weight"]) == ("best", 0.5, 0.5)
-    assert made["explanation"] == "VanillaGradient(softplus=5.0)"
+    assert (made["explanation"], made["distance_weight"]) == ("VanillaGradient(softplus=5.0)", 0.02)
     names = ("validation_robust_accuracy", "validation_accuracy")
     judged = [tuple(measures[name] for name in names) for measures in made["history"]]
     assert made["kept_epoch"] == 1 + judged.index(max(judged))
@@ -178,6 +179,10 @@ def test_terms_that_a_method_has_not_are_refused(tmp_path, call):
             "a penalty weight of 2.0 came for Fast Adv, whose loss has no penalty: leave it out",
         ),
         (["--softplus", "5"], "a softplus came for Fast Adv, which compares no maps: leave it out"),
+        (
+            ["--distance-weight", "1"],
+            "a distance weight came for Fast Adv, whose loss has no squared distance of maps: leave it out",
+        ),
     ):
         result = call(main, [*row, *words])
         assert (result.returncode, result.stderr) == (2, f"error: {message}\n")

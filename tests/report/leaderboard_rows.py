@@ -1,8 +1,9 @@
-"""Rows of a leaderboard made by hand, and their records as the task writes them."""
+"""Rows of a leaderboard made by hand, and records of results as the tasks write them."""
 
 import dataclasses
 from pathlib import Path
 
+from interp.core.results import Result
 from interp.core.used_files import UsedFiles
 from interp.evaluation import Flag, LeaderboardRow, Mean, MovedExplanation, NetworkFacts
 from interp.report.records import RecordStore
@@ -35,16 +36,21 @@ def row(name, strong, taus, *, clean=0.9, **facts):
 
 def keep(folder: Path, measured: LeaderboardRow, table: str = "leaderboard_mnist") -> Path:
     """Write the record of a row, of a file of weights with something in it, and return its path."""
-    weights = folder / measured.facts.file
+    return keep_result(folder, measured, table, measured.facts.name, measured.source)
+
+
+def keep_result(folder: Path, measured: Result, table: str, name: str, data: str) -> Path:
+    """The same of any result of a network."""
+    weights = folder / f"{name}.safetensors"
     weights.parent.mkdir(parents=True, exist_ok=True)
-    weights.write_bytes((0).to_bytes(8, "little") + measured.facts.name.encode())
+    weights.write_bytes((0).to_bytes(8, "little") + name.encode())
     files = UsedFiles()
     files.add(weights)
-    own = {"result": "LeaderboardRow", "data": measured.source, "images": 200, "arguments": {}, "notes": []}
+    own = {"result": type(measured).__name__, "data": data, "images": 200, "arguments": {}, "notes": []}
     shown = measured.table()
     told = {"caption": shown.caption, "header": list(shown.header), "rows": [list(cells) for cells in shown.rows]}
-    RecordStore(folder).keep(table, measured.facts.name, {**measured.to_json(), **own, **told}, files)
-    return folder / table / f"{measured.facts.name}.json"
+    RecordStore(folder).keep(table, name, {**own, **measured.to_json(), **told}, files)
+    return folder / table / f"{name}.json"
 
 
 def published(measured: LeaderboardRow) -> LeaderboardRow:

@@ -6,7 +6,15 @@ import tensorflow as tf
 
 from interp.core.errors import InputError
 from interp.models import build_network, prepare
-from interp.training import OBJECTIVES, find_objective, with_explanation, with_softplus
+from interp.training import (
+    OBJECTIVES,
+    describe,
+    find_objective,
+    usual_schedule,
+    with_distance_weight,
+    with_explanation,
+    with_softplus,
+)
 from interp.training.terms import DISTANCE_WEIGHT, RANKED_SHARE, local_alignment
 from interp.training.views import Pair, View
 from tests.training.by_hand import softened_gradient, softened_integrated_gradients, softened_relu
@@ -137,7 +145,7 @@ def test_the_attack_of_art_follows_its_margin(net):
 
 def test_clean_maps_of_alignment_are_held_constant(net):
     """The gradient in the weights is that of the maps near the image alone."""
-    _, _, found = values_and_gradients(net, OBJECTIVES["lga"], local_alignment)
+    _, _, found = values_and_gradients(net, OBJECTIVES["lga"], local_alignment(DISTANCE_WEIGHT))
     kernels = [layer.kernel.value for layer in net.kernel_layers()]
     before = softened_gradient(net, CLEAN, LABELS)
     with tf.GradientTape() as tape:
@@ -184,6 +192,23 @@ def test_softplus_is_an_argument(net):
         InputError, match=r"a softplus came for Int, which compares maps of CAM, which need no softplus"
     ):
         with_softplus("int", 5.0)
+
+
+def test_both_weights_of_lga_are_arguments(net):
+    before, after = (softened_gradient(net, images, LABELS).numpy() for images in (CLEAN, MOVED))
+    plain = cross_entropy(logits(net, CLEAN)) + PENALTY * cosine_distance(before, after) / 2
+    distance = np.square(after - before).sum((1, 2, 3))
+    for weight in (0.0, DISTANCE_WEIGHT, 0.5):
+        objective = with_distance_weight("lga", weight)
+        found, _, _ = values_and_gradients(net, objective, objective.loss)
+        np.testing.assert_allclose(found, plain + PENALTY * weight * distance, rtol=2e-4)
+        # Files of the usual weight say what they said before there was a choice.
+        made = describe(objective, usual_schedule(100, 0.3), 1)
+        assert made.get("distance_weight") == (None if weight == DISTANCE_WEIGHT else weight)
+    with pytest.raises(InputError, match=r"a distance weight came for IGR, whose loss has no squared distance of maps"):
+        with_distance_weight("igr", 0.1)
+    with pytest.raises(InputError, match="distance weight came as -1"):
+        with_distance_weight("lga", -1)
 
 
 def test_trades6_is_trades_with_another_weight():

@@ -36,6 +36,8 @@ MEANINGS = {
     "with its standard error over seeds.",
     "seed_networks": "Each row is a network of another seed of training: its accuracy under the strong protocol, and for each explanation "
     "the Kendall tau under attack and under noise.",
+    "own_protocol": "How well maps agree with those of clean images, by the attack and the measure of each method's own paper: 1 is a map "
+    "that did not move. The aim holds where the method is better than Normal by more than two standard errors of the difference.",
 }
 
 

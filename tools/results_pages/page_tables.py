@@ -13,6 +13,7 @@ from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 from results_pages.leaderboard_tables import leaderboard, seed_networks, seeds
 from results_pages.meanings import meaning
 from results_pages.network_tables import classes, networks, times
+from results_pages.own_protocols import own_protocol
 from results_pages.saliency_tables import agreement, erasing, faithfulness, retraining_agreement, selectivity
 
 WHO = ("method", "trained")
@@ -232,7 +233,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     for table in (
         *(pgd, attack, steps, strong, protocols, aai, explanations, topk, isa, bound, uar),
         *(erasing, selectivity, faithfulness, agreement, retraining_agreement),
-        *(networks, times, classes, leaderboard, seeds, seed_networks),
+        *(networks, times, classes, leaderboard, seeds, seed_networks, own_protocol),
     )
 }
 
