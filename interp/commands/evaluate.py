@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from interp.commands.evaluate_network import parser as task_parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
 from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
-from interp.commands.section_jobs import SHARED, Outcome, SectionJob, evaluate_section
+from interp.commands.section_jobs import SHARED, SectionJob, SectionResult, evaluate_section
 from interp.commands.tasks.shared_options import EvaluationOptions, WorkersOptions, seed_option
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.command_line import Parser, progress_bar, run
@@ -241,7 +241,7 @@ def _evaluate_group(
     with progress_bar("evaluations", sum(left.values())) as tick:
         show()
         for (name, network), outcome in run_jobs(
-            workers, evaluate_section, pending, failed=lambda _, error: Outcome(str(error))
+            workers, evaluate_section, pending, failed=lambda _, error: SectionResult(str(error))
         ):
             for line in outcome.said:
                 # Sections of as many images would say the same.

@@ -83,14 +83,14 @@ class SectionJob:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SectionResult:
     """What came of a job: why it failed, if it did, and what is to be said of its network."""
 
     failed: str | None = None
     said: tuple[str, ...] = ()
 
 
-def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> Outcome:
+def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> SectionResult:
     """Run a section on a network and keep its record; without `data` this process loads what it needs, once for all jobs."""
     from interp.commands.runner import keep_section, open_run
     from interp.report.records import RecordStore
@@ -108,15 +108,15 @@ def evaluate_section(job: SectionJob, data: "LoadedDatasets | None" = None) -> O
         arguments = {**asdict(job.options), "seed": run.options.seed}
         keep_section(RecordStore(job.folder), job.name, run, job.section, made_of, arguments)
     except ArgumentError as error:
-        return Outcome(str(error.with_options({"interpretation": "--task-options=--inp-method="})), said)
+        return SectionResult(str(error.with_options({"interpretation": "--task-options=--inp-method="})), said)
     except (InputError, ComputationError) as error:
-        return Outcome(str(error), said)
+        return SectionResult(str(error), said)
     except Exception as error:
         failure = computation_error(error)
         if failure is None:
             raise
-        return Outcome(str(failure), said)
-    return Outcome(said=said)
+        return SectionResult(str(failure), said)
+    return SectionResult(said=said)
 
 
 @cache

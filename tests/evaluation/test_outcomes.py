@@ -294,6 +294,7 @@ class ToBytes(keras.layers.Layer):
         return {"passes": self.passes}
 
 
+@pytest.mark.integration
 def test_blocks_of_the_same_weights_and_logits_in_other_layers_are_not_taken(toy, blocks_of_four, tmp_path):
     """A network whose gradients are hidden, and the same one after that was mended."""
     model, images, labels = toy
