@@ -90,6 +90,7 @@ def test_steps_of_any_size_keep_to_the_ball(name, curved, toy, epsilon, step_siz
     assert (norm_of(attack)(attack(curved, images, labels) - images) <= epsilon + 1e-5).all()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ATTACKS)
 def test_batches_and_runs_do_not_change_the_result(name, curved, toy):
     images, labels = toy
@@ -128,6 +129,7 @@ def test_an_image_that_is_misclassified_is_left_as_it_is(name, curved, toy, seed
         np.testing.assert_array_equal(moved, images)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ATTACKS)
 def test_one_image_at_a_time_is_as_good(name, curved, toy):
     images, labels = toy

@@ -158,6 +158,7 @@ def _branches():
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("method", [GradCAM, GuidedBackprop, LRP, ScoreCAM])
 @pytest.mark.parametrize("place", ["another output", "within"])
 def test_layers_of_another_branch_play_no_part(method, place):

@@ -93,6 +93,7 @@ SLOW = ("tradeoff_ig", "isa_ig", "leaderboard", "tradeoff_cam", "isa_cam cam++",
 SLOW += ("aai_topk l2", "aai_topk strong")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in TASKS]
 )

@@ -95,6 +95,7 @@ TASKS = [
 FAST = ("saliency {'methods'", "min_pgd_attack")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", SMALL)
 @pytest.mark.parametrize(
     ("task", "options", "refused"),
