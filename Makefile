@@ -43,7 +43,7 @@ help:
 	@echo 'make test-peers Foolbox, ART, Captum and Xplique beside this project, in .venv-peers (6 GB more)'
 	@echo 'make fuzz       files, records, checkpoints, logs and command lines damaged at random, 36,000 cases in two minutes'
 	@echo 'make check      style (ruff), types (mypy), and who may import whom, in interp/ and tools/'
-	@echo 'make bench      measure every hot path and write benchmarks/results/ (half an hour; see docs/performance.md)'
+	@echo 'make bench      measure every hot path and write benchmarks/results/ (an hour; see docs/performance.md)'
 	@echo 'make bench-check  say which rows became more than 25% slower than the accepted table'
 	@echo 'make bench-peers  measure Foolbox, ART, torchattacks, Captum and Xplique beside it, in .venv-peers (6 GB more)'
 	@echo 'make bench-gpu  on a GPU: its tests, then both tables, in .venv-gpu and .venv-peers-gpu (20 GB); make real-network first for all rows'

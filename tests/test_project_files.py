@@ -76,7 +76,7 @@ def test_the_readme_is_short():
 
 
 def test_nothing_installs_this_package_by_its_name_from_an_index():
-    """The name is not registered there, so it would be somebody else's package."""
+    """The name is not registered there, so it would be another project's package."""
     by_name = re.compile(
         r"(?:pip3? (?:install|download)|pipx (?:run|install)|uvx|uv (?:add|tool run|tool install))\s+(?:-[\w-]+\s+)*['\"]?interp\b"
     )

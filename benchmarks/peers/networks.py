@@ -20,7 +20,6 @@ def to_torch(array: np.ndarray) -> Any:
 
 def torch_network(arrays: Arrays) -> Any:
     """A torch.nn.Module that takes (n, channels, height, width), on the GPU where there is one."""
-
     make = {"preact_resnet18": _preact_resnet18, EFFICIENTNET: _efficientnet}.get(str(arrays["network"]), _small)
     network = make(arrays).eval()
     for parameter in network.parameters():
