@@ -1,41 +1,16 @@
-"""`eval.py`: what it evaluates, what it keeps, and what it says is missing."""
+"""`eval.py`: what it evaluates, by which options and seeds, and what it says is missing."""
 
 import json
-import shutil
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
-import interp
 from interp.commands.evaluate import main, parse
-from interp.commands.evaluate_network import main as task
 from interp.commands.experiments import SECTIONS
 from interp.commands.networks import networks_of
 from interp.commands.section_jobs import SectionJob
 from interp.commands.tasks.task_registry import TASKS
-from interp.commands.tasks.topk import intr_topk
 from interp.core.argument_types import numbers, ratios
-from interp.models import build_network
-from interp.report.records import OtherResults, Settings
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("networks")
-    for seed, name in enumerate(("digits_smallgap_normal_1", "digits_smallgap_int_1", "digits_smallgap_int_20")):
-        network = build_network("small", (28, 28, 1), 10, seed=seed)
-        interp.save_model(network, folder / f"{name}.safetensors", metadata={})
-    return folder
-
-
-@pytest.fixture
-def networks(built, tmp_path):
-    return shutil.copytree(built, tmp_path / "networks")
-
-
-def options(networks, tmp_path, *more):
-    return ["1", "--dataset=digits", f"--networks-dir={networks}", f"--out={tmp_path / 'out'}", "--num-image=4", *more]
+from tests.commands.evaluated_digits import options
 
 
 @pytest.mark.integration
@@ -78,80 +53,6 @@ def test_one_of_several_normal_networks_is_not_guessed(call, networks, tmp_path)
     assert "topk of digits_smallgap_int_1:" not in result.stderr
 
 
-def test_results_name_no_folder_and_are_current_in_another(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, arguments).returncode == 0
-    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
-    before = file.read_bytes()
-    record = json.loads(before)
-    del record["arguments"]
-    assert str(tmp_path) not in json.dumps(record)
-    moved = tmp_path / "moved"
-    networks.rename(moved)
-    assert call(main, options(moved, tmp_path, *arguments[5:])).returncode == 0
-    assert file.read_bytes() == before
-
-
-def test_a_network_whose_metadata_changed_is_the_same_network(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, arguments).returncode == 0
-    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
-    before = file.read_bytes()
-    path = networks / "digits_smallgap_int_1.safetensors"
-    interp.save_model(interp.load_model(path), path, metadata={"said": "more"})
-    assert call(main, arguments).returncode == 0
-    assert file.read_bytes() == before
-
-
-@pytest.mark.integration
-def test_a_second_run_takes_what_the_first_kept(call, networks, tmp_path):
-    arguments = options(
-        networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1", "digits_smallgap_int_20"
-    )
-    assert call(main, arguments).returncode == 0
-    files = sorted((tmp_path / "out" / "topk").glob("*.json"))
-    before = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
-    files[0].unlink()
-    assert call(main, arguments).returncode == 0
-    after = [(file.stat().st_mtime_ns, file.read_bytes()) for file in files]
-    assert after[1] == before[1]
-    assert json.loads(after[0][1])["rows"] == json.loads(before[0][1])["rows"]
-
-
-def test_a_network_that_changed_is_evaluated_anew(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, arguments).returncode == 0
-    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
-    before = json.loads(file.read_text())
-    network = build_network("small", (28, 28, 1), 10, seed=77)
-    interp.save_model(network, networks / "digits_smallgap_int_1.safetensors", metadata={})
-    assert call(main, arguments).returncode == 0
-    after = json.loads(file.read_text())
-    assert after["rows"] != before["rows"]
-    assert after["files"] != before["files"]
-
-
-def test_the_other_network_of_a_comparison_counts_too(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, arguments).returncode == 0
-    file = tmp_path / "out" / "topk" / "digits_smallgap_int_1.json"
-    before = json.loads(file.read_text())["rows"]
-    int_1, normal_1 = (networks / f"digits_smallgap_{name}_1.safetensors" for name in ("int", "normal"))
-    normal_1.write_bytes(int_1.read_bytes())
-    assert call(main, arguments).returncode == 0
-    after = json.loads(file.read_text())["rows"]
-    assert after != before
-    assert after[0][3] == 1
-
-
-def test_another_dataset_is_another_result(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, arguments).returncode == 0
-    result = call(main, [*arguments, "--dataset=restimagenet", f"--data-dir={tmp_path}"])
-    assert result.returncode == 1
-    assert "failed: topk of digits_smallgap_int_1" in result.stderr
-
-
 def test_two_networks_of_one_name_are_refused(call, networks, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -160,30 +61,6 @@ def test_two_networks_of_one_name_are_refused(call, networks, tmp_path):
     result = call(main, options(networks, tmp_path, "--only", "aai", "--networks", path, other / path.name))
     assert result.returncode == 2
     assert "two networks are named" in result.stderr
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "[" * 100_000, '{"made_of": 1e999}', '{"caption": "a", "header": ["b"], "rows": [5]}']
-)
-def test_damaged_results_are_named(call, networks, tmp_path, text):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    folder = tmp_path / "out" / "topk"
-    folder.mkdir(parents=True)
-    (folder / "digits_smallgap_int_1.json").write_text(text)
-    result = call(main, arguments)
-    assert result.returncode in (1, 2)
-    assert "remove it" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_results_of_other_settings_are_not_mixed(call, networks, tmp_path):
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", "digits_smallgap_int_1")
-    assert call(main, arguments).returncode == 0
-    for change in (["--num-image=5"], ["--seed=1"]):
-        result = call(main, [*arguments, *change])
-        assert result.returncode == 2
-        assert "other settings" in result.stderr
-        assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("more", "seeds"), [([], {"isa": 123, "bound": 99}), (["--seed=5"], {"isa": 5, "bound": 5})])
@@ -195,21 +72,6 @@ def test_each_task_has_its_own_seed_where_none_is_given(networks, tmp_path, more
     for name, seed in seeds.items():
         job = SectionJob(name, asked.sections[name], asked.given[name], network, asked.options, tmp_path)
         assert job.task_options.seed == seed
-
-
-def test_a_directory_goes_on_with_the_seed_it_was_begun_with(tmp_path):
-    """Earlier versions gave 99 to all tasks, and wrote it where no seed was given."""
-    shared = {"number": 2, "num_image": None}
-    for kept, asked, found in ((99, None, 99), (99, 99, 99), (None, None, None), (5, 5, 5)):
-        folder = tmp_path / f"{kept} {asked}"
-        folder.mkdir()
-        (folder / "settings.json").write_text(json.dumps({**shared, "seed": kept}))
-        assert Settings(folder, {**shared, "seed": asked}).seed == found
-        assert json.loads((folder / "settings.json").read_text())["seed"] == kept
-    for kept, asked, told in ((5, None, "seed 5, now not given"), (None, 99, "seed not given, now 99")):
-        (tmp_path / "settings.json").write_text(json.dumps({**shared, "seed": kept}))
-        with pytest.raises(OtherResults, match=told):
-            Settings(tmp_path, {**shared, "seed": asked})
 
 
 @pytest.mark.integration
@@ -358,111 +220,3 @@ def test_a_section_has_the_defaults_of_its_task_where_nothing_is_shared(call, ne
     assert call(main, ["3", *arguments[1:], *told]).returncode == 0
     record = json.loads((tmp_path / "out" / "faithfulness" / "digits_smallgap_int_1.json").read_text())
     assert [row[0] for row in record["rows"]] == ["random", "edges", "gradient"]
-
-
-def kept(folder):
-    """The records of a directory without what says when and where they were made."""
-    records = {path.relative_to(folder): json.loads(path.read_text()) for path in sorted(folder.glob("*/*.json"))}
-    for record in records.values():
-        for name in ("arguments", "finished"):
-            del record[name]
-    return records
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("where", ["--workers=2", "--ray=local"])
-def test_workers_find_what_one_process_finds(call, networks, tmp_path, where):
-    """Accuracies, radii and maps; what is kept already is not evaluated again."""
-    arguments = options(networks, tmp_path, "--only", "pgd", "topk", "aai")
-    assert call(main, arguments).returncode == 1
-    side_by_side = [*arguments, where, f"--out={tmp_path / 'two'}"]
-    result = call(main, side_by_side)
-    assert result.stderr.splitlines()[-1].startswith("missing, train.py makes them")
-    alone, two = kept(tmp_path / "out"), kept(tmp_path / "two")
-    assert alone.keys() == two.keys()
-    assert len(alone) == 8
-    for path, record in alone.items():
-        assert two[path]["rows"] == [
-            [cell if not isinstance(cell, float) else pytest.approx(cell, abs=1e-5) for cell in row]
-            for row in record["rows"]
-        ]
-        assert two[path].get("right") == record.get("right")
-        assert two[path]["made_of"] == record["made_of"]
-    places = [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
-    call(main, side_by_side)
-    assert places == [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").glob("*/*.json"))]
-
-
-@pytest.mark.integration
-def test_ray_finds_what_one_process_finds(call, networks, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed")
-    names = ("digits_smallgap_int_1", "digits_smallgap_int_20")
-    arguments = options(networks, tmp_path, "--only", "topk", "--networks", *names)
-    assert call(main, arguments).returncode == 0
-    assert call(main, [*arguments, "--ray=local", f"--out={tmp_path / 'ray'}"]).returncode == 0
-    alone = kept(tmp_path / "out")
-    assert len(alone) == 2
-    assert kept(tmp_path / "ray") == alone
-
-
-@pytest.mark.parametrize(
-    ("fail", "told"),
-    [
-        (lambda: tf.zeros([2**24, 2**24]), "memory ran out (OOM when allocating tensor with shape[16777216,16777216]"),
-        (lambda: np.zeros([2**24, 2**24]), "memory ran out (Unable to allocate 2.00 PiB"),
-        (lambda: tf.reshape(tf.zeros(3), [2]), "TensorFlow failed: "),
-    ],
-    ids=["memory of TensorFlow", "memory", "an operation"],
-)
-def test_a_job_that_fails_in_tensorflow_fails_alone(call, networks, tmp_path, monkeypatch, fail, told):
-    def failing(run):
-        if run.name == "digits_smallgap_int_1":
-            fail()
-        return intr_topk(run)
-
-    monkeypatch.setattr("interp.commands.tasks.topk.intr_topk", failing)
-    names = ("digits_smallgap_int_1", "digits_smallgap_int_20")
-    result = call(main, options(networks, tmp_path, "--only", "topk", "--networks", *names))
-    assert result.returncode == 1
-    [line] = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
-    assert line.startswith(f"failed: topk of digits_smallgap_int_1: {told}")
-    assert ("a smaller --batch-size" in line) == told.startswith("memory")
-    assert [path.stem for path in (tmp_path / "out" / "topk").glob("*.json")] == ["digits_smallgap_int_20"]
-
-
-def test_a_task_that_fails_in_tensorflow_is_told_in_one_line(call, networks, tmp_path, monkeypatch):
-    monkeypatch.setattr("interp.commands.tasks.topk.intr_topk", lambda run: tf.zeros([2**24, 2**24]))
-    network = networks / "digits_smallgap_int_1.safetensors"
-    common = [
-        "--task=intr_topk",
-        "--dataset=digits",
-        "--num-image=2",
-        f"--network={network}",
-        f"--output-dir={tmp_path}",
-    ]
-    result = call(task, [*common, f"--picture-dir={tmp_path}"])
-    assert result.returncode == 1
-    assert result.stderr.startswith("failed: memory ran out (OOM when allocating tensor")
-    assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_a_network_that_cannot_be_evaluated_fails_alone(call, networks, tmp_path):
-    (networks / "digits_smallgap_int_1.safetensors").write_bytes(b"nothing")
-    result = call(main, options(networks, tmp_path, "--only", "topk", "--workers=2"))
-    assert result.returncode == 1
-    assert "failed: topk of digits_smallgap_int_1: " in result.stderr
-    assert [path.stem for path in (tmp_path / "out" / "topk").glob("*.json")] == ["digits_smallgap_int_20"]
-
-
-@pytest.mark.slow
-def test_accuracies_are_measured_by_the_workers(call, networks, tmp_path, monkeypatch):
-    """Tasks that can share their work among workers run side by side all the same: what is broken here is whole there."""
-    monkeypatch.delattr("interp.commands.runner.open_run")
-    arguments = options(networks, tmp_path, "--only", "pgd", "--networks", "digits_smallgap_int_1", "--workers=2")
-    assert call(main, arguments).returncode == 0
-    assert (tmp_path / "out" / "pgd" / "digits_smallgap_int_1.json").is_file()
-
-
-def test_tasks_that_retrain_or_compare_methods_have_all_workers():
-    assert {name for name, task in TASKS.items() if task.options.has_all_workers} == {"faithfulness", "roar", "kar"}

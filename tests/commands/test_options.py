@@ -300,3 +300,29 @@ def test_options_are_written_in_help_with_their_defaults(capsys):
         assert f"test images (default: {task.options.images})" in text
         assert "without it" not in text
     assert np.all([name in evaluate_network.parser().format_help() for name in TASKS])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("auto", "auto"),
+        ("0..255", "0..255"),
+        ("0.5,0.25", ((0.5,), (0.25,))),
+        ("127.5/255,64/255", ((0.5,), (64 / 255,))),
+        ("0.4,0.5,0.6,0.1,0.2,0.3", ((0.4, 0.5, 0.6), (0.1, 0.2, 0.3))),
+        ("0..256", "did you mean '0..255'"),
+        ("0.5", "MEAN,STD such as 0.5,0.25"),
+        ("0.4,0.5,0.6", "give one number each"),
+        ("0.5,0", "the STD above 0"),
+        ("127,64", "divide those of 0..255 by 255"),
+        ("0.5,x", "no list of numbers"),
+    ],
+)
+def test_scales_on_the_command_line(capsys, text, value):
+    line = ["--task=saliency", "--dataset=digits", "--network=mnist_smallgap_normal_20", f"--input-scale={text}"]
+    if isinstance(value, str) and value != text:
+        with pytest.raises(SystemExit):
+            parse(line)
+        assert value in capsys.readouterr().err
+    else:
+        assert parse(line).options.input_scale == value

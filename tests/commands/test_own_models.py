@@ -12,7 +12,7 @@ import pytest
 from interp.attributions import find_attribution
 from interp.attributions.interpretation_maps import maps_batch
 from interp.commands import evaluate
-from interp.commands.evaluate_network import main, parse
+from interp.commands.evaluate_network import main
 from interp.core.errors import ArgumentError
 from interp.core.model_options import OPTION_NAMES
 from interp.evaluation.tradeoff import selections_of
@@ -170,32 +170,6 @@ def test_an_accuracy_at_chance_is_flagged_before_the_work_and_in_the_record(call
     assert [flag["kind"] for flag in record["flags"]] == ["chance accuracy"]
     assert record["arguments"]["input_scale"] == [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     assert record["network"]["input scale"] == given["input-scale"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("auto", "auto"),
-        ("0..255", "0..255"),
-        ("0.5,0.25", ((0.5,), (0.25,))),
-        ("127.5/255,64/255", ((0.5,), (64 / 255,))),
-        ("0.4,0.5,0.6,0.1,0.2,0.3", ((0.4, 0.5, 0.6), (0.1, 0.2, 0.3))),
-        ("0..256", "did you mean '0..255'"),
-        ("0.5", "MEAN,STD such as 0.5,0.25"),
-        ("0.4,0.5,0.6", "give one number each"),
-        ("0.5,0", "the STD above 0"),
-        ("127,64", "divide those of 0..255 by 255"),
-        ("0.5,x", "no list of numbers"),
-    ],
-)
-def test_scales_on_the_command_line(capsys, text, value):
-    line = ["--task=saliency", "--dataset=digits", "--network=mnist_smallgap_normal_20", f"--input-scale={text}"]
-    if isinstance(value, str) and value != text:
-        with pytest.raises(SystemExit):
-            parse(line)
-        assert value in capsys.readouterr().err
-    else:
-        assert parse(line).options.input_scale == value
 
 
 class Halved(L.Layer):

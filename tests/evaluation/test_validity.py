@@ -12,9 +12,7 @@ from interp import data
 from interp.attacks import ProjectedGradientDescent
 from interp.core.errors import InputError
 from interp.core.parallel import open_workers
-from interp.evaluation import Flag, StrongProtocol, Validity, accuracy_curve, chance_accuracy, sample_images, validity
-from interp.evaluation.statistics import wilson_interval
-from interp.evaluation.validity import _blame, _gain
+from interp.evaluation import StrongProtocol, Validity, accuracy_curve, sample_images, validity
 from interp.models import build_network, load_model
 
 PROTOCOL = StrongProtocol(steps=10, step_size=0.05, restarts=2, queries=100, strength="quick")
@@ -98,13 +96,6 @@ def test_in_l2(digits):
     assert "in l2" in found.protocol
     assert found.rows[0].worst_case > found.rows[1].worst_case
     assert found.rows[1].worst_case < 0.3
-
-
-def test_wilson_by_hand():
-    """8 of 10: (0.8 + 0.192) / 1.384 = 0.717 +- 1.96 / 1.384 sqrt(0.016 + 0.0096); at 0 of 10 up to 0.384 / 1.384."""
-    assert wilson_interval(0.8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
-    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-3)
-    assert wilson_interval(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-3)
 
 
 @pytest.mark.slow
@@ -241,23 +232,6 @@ def test_the_attack_is_named_where_its_steps_are_too_short(digits):
     assert not validity(network, images, labels, (0.1,), mended).flagged
 
 
-def test_gains_blame_the_attack_or_the_network():
-    """40 steps of .001 at 8/255 come to .04, and 2.5 radii are .078."""
-    gains = [
-        Flag("more steps", "twice the steps find attacks on 30% of the images: the gradients of this network mislead")
-    ]
-    weak, strong = StrongProtocol(steps=40, step_size=0.001), StrongProtocol(steps=40, step_size=2.5 * 8 / 255 / 40)
-    [flag] = _blame(gains, 8 / 255, weak)
-    assert flag.kind == "weak attack"
-    assert "0.00196" in flag.text
-    assert "30% of the images" in flag.text
-    assert "mislead" not in flag.text
-    assert _blame(gains, 8 / 255, strong) == gains
-    assert _blame([], 8 / 255, weak) == []
-    [flag] = _blame([], 8 / 255, StrongProtocol(steps=40, step_size=0.0007))
-    assert flag.kind == "weak attack"
-
-
 @pytest.mark.integration
 def test_images_scaled_twice_are_flagged_first(digits):
     """Whoever divides by 255 sees next to nothing of images in [0, 1], and nothing an attack adds to them; here, where nobody can know."""
@@ -271,50 +245,6 @@ def test_images_scaled_twice_are_flagged_first(digits):
     curve = accuracy_curve(twice, images, labels, ATTACK, (0.0, 0.1))
     assert [flag.kind for flag in curve.flags] == ["chance accuracy"]
     assert accuracy_curve(network, images, labels, ATTACK, (0.0, 0.1)).flags == ()
-
-
-@pytest.mark.parametrize(
-    ("right", "labels", "classes", "flagged"),
-    [
-        # Of 100 images of 10 classes, .1 + 2 x .03.
-        (16, np.arange(100) % 10, 10, True),
-        (17, np.arange(100) % 10, 10, False),
-        # Nine of ten images are of one class: .9 + 2 x .03.
-        (96, np.arange(100) % 10 == 0, 2, True),
-        (97, np.arange(100) % 10 == 0, 2, False),
-        # Images of one class say nothing of the share.
-        (97, np.zeros(100, int), 10, False),
-        # Two images, both right: nothing more can be asked of them.
-        (2, np.arange(2), 10, False),
-        (1, np.zeros(1, int), 10, False),
-    ],
-)
-def test_chance(right, labels, classes, flagged):
-    found = chance_accuracy(np.arange(len(labels)) < right, labels.astype(int), classes)
-    assert bool(found) == flagged
-
-
-def test_a_gain_must_exceed_two_points_and_two_standard_errors():
-    """Of 200: 4 more are 2 points, no gain; 5 more are 2.5 points with an error of 1.1: a gain. Of 40, 2 are 5 points within 2 errors."""
-    before = np.ones(200, bool)
-    for broken, flagged in ((4, False), (5, True)):
-        after = before.copy()
-        after[:broken] = False
-        assert bool(_gain("kind", "it finds", before, after)) == flagged
-    after = np.ones(40, bool)
-    after[:2] = False
-    assert not _gain("kind", "it finds", np.ones(40, bool), after)
-    assert not _gain("kind", "it finds", after, np.ones(40, bool))
-
-
-def test_few_images_are_no_gain_and_no_error_is_zero():
-    """One image that restarts break says nothing, nor do 19; of 20, all broken, the error is that of 20 ones, a 0 and a 1."""
-    for count, flagged in ((1, False), (19, False), (20, True)):
-        found = _gain("kind", "it finds", np.ones(count, bool), np.zeros(count, bool))
-        assert bool(found) == flagged
-    # Squares sum to 21/22, so the variance is 1/22, and so is the error.
-    assert "on 100.0% of the images" in found[0].text
-    assert "standard error 4.5%" in found[0].text
 
 
 @pytest.mark.integration

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from interp.core.errors import InputError
-from interp.training import PAPER
+from interp.training import PAPER, usual_schedule
 
 
 def test_the_papers_schedules():
@@ -52,3 +52,15 @@ def test_rates_along_lines_by_hand():
     schedule = dataclasses.replace(PAPER["mnist"], learning_rates=((0, 0.1), (10, 0.3), (20, 0.1)), rate_shape="linear")
     assert [round(schedule.learning_rate(step), 6) for step in (0, 5, 10, 15, 20, 99)] == [0.1, 0.2, 0.3, 0.2, 0.1, 0.1]
     assert dataclasses.replace(schedule, rate_shape="steps").learning_rate(15) == 0.3
+
+
+def test_a_schedule_follows_from_the_number_of_images_and_the_radius():
+    few, many = usual_schedule(1000, 0.1), usual_schedule(100_000, 8 / 255)
+    assert (few.batch_size, few.epochs, many.batch_size, many.epochs) == (32, 60, 128, 10)
+    steps = 60 * (1000 // 32)
+    assert few.ramp == (0, round(0.3 * steps))
+    assert few.learning_rates == ((0, 1e-3), (round(0.6 * steps), 1e-4))
+    assert few.attack_step_size == pytest.approx(0.025)
+    assert usual_schedule(5, 0.1).batch_size == 5
+    with pytest.raises(InputError, match="images"):
+        usual_schedule(0, 0.1)
