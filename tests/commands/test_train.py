@@ -9,13 +9,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 import interp
 from interp.commands.evaluate_network import main as evaluate_network
 from interp.commands.train import main
+from interp.commands.training_jobs import _accuracy_per_class
 from interp.core.digest import digest
 from interp.core.files import locked
+from interp.data import Dataset
 from interp.training import signals, step_times, training_job
 from interp.training.recipes import recipes
 
@@ -215,6 +219,22 @@ def test_the_whitebox_network_tells_its_accuracy_per_class(tmp_path):
     assert "accuracy on 400 test images" in result.stdout
     net = interp.load_model(tmp_path / "networks" / "digits_simplecnn_normal_1.safetensors")
     assert len(net.metadata["accuracy_per_class"]) == 11
+
+
+def test_a_class_without_test_images_has_no_accuracy():
+    """Which would be NaN, in metadata that take none."""
+    test = Dataset(
+        images=np.random.RandomState(0).rand(4, 8, 8, 1).astype(np.float32),
+        labels=np.array([0, 2, 2, 0]),
+        class_names=("a", "b", "c"),
+        source="arrays",
+        split="test",
+        name="mine",
+    )
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    found = _accuracy_per_class(test, network)
+    assert list(found) == ["all", "a", "c"]
+    assert found["all"] == (found["a"] + found["c"]) / 2
 
 
 @pytest.mark.slow
