@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from interp.core.errors import InputError
@@ -41,16 +41,25 @@ class Arguments:
     epochs: int | None = None
     seed: int = 99
     dataset: str | None = None
+    norm: str = "linf"
     attack_precision: str = "float32"
+    explanation: str | None = None
+    softplus: float | None = None
+    penalty_weight: float | None = None
+    distance_weight: float | None = None
+    keep: str | None = None
+    patience: int | None = None
+    average: float | None = None
 
     def line(self) -> str:
         """The command line that trained the network."""
         words = [f"train.py {self.number} --profile {self.profile}"]
         words += ["--only", *self.only] if self.only else []
-        for name in ("epochs", "seed", "dataset", "attack_precision"):
-            value = getattr(self, name)
-            if value != getattr(Arguments, name):
-                words.append(f"--{name.replace('_', '-')} {value}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name not in ("number", "profile", "only") and value != each.default:
+                shown = int(value) if isinstance(value, float) and value.is_integer() else value
+                words.append(f"--{each.name.replace('_', '-')} {shown}")
         return " ".join(words)
 
 
@@ -142,7 +151,9 @@ def times(sources: Sources) -> list[str]:
     found: dict[str, dict[str, str]] = {}
     for path in network_files(sources):
         name, description = trained(path)
-        cell = f"{description.seconds / 60:.1f} ({description.seconds / max(name.epochs, 1):.0f} s)"
+        # Those in its name count the ones of the network that it started with, too.
+        epochs = max(description.schedule.epochs, 1)
+        cell = f"{description.seconds / 60:.1f} ({description.seconds / epochs:.0f} s)"
         found.setdefault(f"{name.dataset} {name.architecture}", {})[name.tag] = cell
     rows = [
         (title, *(cells.get(tag, NOTHING) for cells in found.values()))

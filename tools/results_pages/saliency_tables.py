@@ -9,7 +9,7 @@ from interp.core.tables import NOTHING, Cell, markdown_table
 from interp.discrepancy.agreement import kendall_tau
 from interp.evaluation.roar_kar_result import RANDOM
 from results_pages.cells import plus_minus, words
-from results_pages.evidence import Sources, of_family, small_caption
+from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 
 # So many measures with their errors stand side by side on a page.
 ACROSS = 5
@@ -20,6 +20,7 @@ def erasing(sources: Sources, family: str, section: str) -> list[str]:
     found = of_family(sources, section, family)
     lines = []
     for one in found:
+        lines += _head_of(one, found)
         table: dict[str, dict[float, str]] = {}
         columns = ("method", "ratio", "accuracy", "standard error", "beats random")
         for method, ratio, accuracy, error, beats in one.values(*columns):
@@ -27,8 +28,8 @@ def erasing(sources: Sources, family: str, section: str) -> list[str]:
             table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
         ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
         rows = [(words(method), *(cells.get(ratio, NOTHING) for ratio in ratios)) for method, cells in table.items()]
-        lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
-    return [*lines, "", small_caption(found)]
+        lines += [*markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows), ""]
+    return [*lines, small_caption(found)]
 
 
 def selectivity(sources: Sources, family: str) -> list[str]:
@@ -36,11 +37,17 @@ def selectivity(sources: Sources, family: str) -> list[str]:
     found = of_family(sources, "selectivity", family)
     lines = []
     for one in found:
+        lines += _head_of(one, found)
         names = tuple(name for name in one.record["header"] if name != "method")
         rows = sorted(one.values("area", "method", *names), key=lambda row: _or_last(row[0]))
         cells = [(words(method), *map(plus_minus, values)) for _, method, *values in rows]
-        lines += markdown_table(("method", *names), cells)
-    return [*lines, "", small_caption(found)]
+        lines += [*markdown_table(("method", *names), cells), ""]
+    return [*lines, small_caption(found)]
+
+
+def _head_of(one: Evaluated, found: list[Evaluated]) -> list[str]:
+    """Which network a table is of, where it is one of several."""
+    return [f"{one.label}:", ""] if len(found) > 1 else []
 
 
 def faithfulness(sources: Sources, family: str) -> list[str]:
