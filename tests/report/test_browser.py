@@ -5,6 +5,7 @@ For keyboards and screen readers: keys that are really pressed, roles and names,
 
 import html
 import json
+import os
 import re
 import subprocess
 
@@ -75,6 +76,14 @@ def page(tmp_path):
     page.gallery([GalleryEntry(*names, strip, f"caption of {' '.join(names)}") for names in chosen])
     page.write(tmp_path / "report.html")
     return tmp_path / "report.html"
+
+
+def test_a_browser_that_does_not_start_leaves_nothing_open(monkeypatch, tmp_path):
+    monkeypatch.setattr("site_pages.browser.CHROMIUM", "false")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises((EOFError, BrokenPipeError)):
+        Browser(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.integration
