@@ -124,6 +124,33 @@ def test_rankings_by_retraining_stand_side_by_side(tmp_path):
     assert len(lines) == 2 + len(MEASURES)
 
 
+def test_a_method_without_a_figure_is_in_no_ranking(tmp_path):
+    methods = (*METHODS, "lrp", "rise")
+    rows = [[method, "gini", place / 10, 0.01, "higher", "none"] for place, method in enumerate(methods)]
+    rows += [
+        [method, "infidelity", None if method == "lrp" else 0.5 + place, 0.01, "lower", "none"]
+        for place, method in enumerate(methods)
+    ]
+    header = ["method", "measure", "value", "standard error", "better", "beats"]
+    areas = [[method, "-" if method == "rise" else 0.5 + place / 10] for place, method in enumerate(methods)]
+    keep(tmp_path, "selectivity", ["method", "area"], areas)
+    for table in ("roar", "kar"):
+        keep(
+            tmp_path,
+            table,
+            ["method", "ratio", "accuracy"],
+            [[method, 0.5, place / 10] for place, method in enumerate(methods)],
+        )
+    sources = keep(tmp_path, "faithfulness", header, rows)
+    lines = make_table(sources, ["retraining_agreement", "mnist_simplecnn"])
+    assert lines[-1] == "<small>Normal (here, 5 epochs); methods: gradient, grad cam</small>"
+    # All figures of the second method are larger, which speaks for it by gini and KAR alone.
+    assert cells(lines)[2:] == [["gini", "-1.00", "-1.00", "1.00"], ["infidelity", "1.00", "1.00", "-1.00"]]
+    keep(tmp_path, "selectivity", ["method", "area"], areas, name="mnist_simplecnn_adv_5")
+    with pytest.raises(InputError, match="2 networks of mnist_simplecnn have records of selectivity"):
+        make_table(sources, ["retraining_agreement", "mnist_simplecnn"])
+
+
 def test_accuracies_of_an_attack_are_those_of_its_records(tmp_path):
     header = ["eps", "accuracy", "standard error"]
     for name, clean, attacked in (
