@@ -1,5 +1,6 @@
 """Every breach of the data contract is one clear line."""
 
+import pickle
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from interp.core.checks import check_images, check_labels, check_listed, check_logits, check_named, check_number
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import ArgumentError, InputError, check_choice
 
 GOOD = np.full((2, 4, 4, 1), 0.5, np.float32)
 
@@ -137,6 +138,13 @@ def test_other_spellings_and_initials_are_suggested(value: str, meant: str) -> N
         check_choice(
             "explanation", value, ["gradient", "grad_cam", "grad_cam++", "integrated_gradients", "guided_grad_cam"]
         )
+
+
+def test_an_error_of_a_worker_is_still_spelled_as_a_command_line():
+    error = ArgumentError("say <scale=tf>, or leave <scale=> out")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) == "say scale='tf', or leave scale= out"
+    assert str(again.with_options({"scale": "--input-scale"})) == "say --input-scale tf, or leave --input-scale out"
 
 
 def test_a_keras_tensor_of_symbolic_images_is_checked_for_shape_only():
