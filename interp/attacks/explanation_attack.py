@@ -273,8 +273,9 @@ class ExplanationAttack:
             return []
         check_instance("what is carried", carried, ExplanationAttackResult, "attack.run(model, images, labels)")
         found = list(carried.adversarial.values())
-        if any(points.shape != images.shape for points in found):
-            raise InputError(f"what is carried came of shape {found[0].shape}, the images have {tuple(images.shape)}")
+        other = next((points.shape for points in found if points.shape != images.shape), None)
+        if other is not None:
+            raise InputError(f"what is carried came of shape {other}, the images have {tuple(images.shape)}")
         farthest = max(float(tf.reduce_max(find_ball(self.norm).size(points - images))) for points in found)
         if farthest > self.epsilon + 1e-5:
             raise InputError(

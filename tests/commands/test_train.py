@@ -175,6 +175,13 @@ def test_the_best_epoch_with_averages_and_other_terms(tmp_path, call):
     assert "keep was 'best' and is None" in last.stderr
 
 
+@pytest.mark.parametrize("decay", ["0", "1", "1.5", "nan"])
+def test_a_decay_of_averages_is_refused_before_data_are_read(tmp_path, call, decay):
+    result = call(main, ["9", "--data-dir", tmp_path / "none", "--average", decay])
+    assert result.returncode == 2
+    assert f"{decay} is not above 0 and below 1" in result.stderr
+
+
 def test_terms_that_a_method_has_not_are_refused(tmp_path, call):
     row = ["9", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_smallgap_fast", *command(tmp_path)[2:]]
     for words, message in (
