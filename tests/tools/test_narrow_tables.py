@@ -88,10 +88,14 @@ def test_seconds_are_of_the_epochs_that_were_trained(monkeypatch):
     schedule = network_tables.Schedule(0.1, 3, 50, ((0, 1e-3),), (0, 0), 1, 0.1)
     run = network_tables.Run(network_tables.Arguments(10, "cpu"))
     made = network_tables.Trained("trades6", "small", (28, 28, 1), 10, 90.0, 99, "drawn", schedule, run)
-    files = [Path("mnist_smallgap_trades6_15.safetensors")]
+    files = [Path(f"mnist_smallgap_{name}.safetensors") for name in ("trades6_l2_15", "trades6_15", "adv_3")]
     monkeypatch.setattr(network_tables, "network_files", lambda _: files)
     monkeypatch.setattr(network_tables, "trained", lambda path: (parse_name(path.stem), made))
-    assert cells(network_tables.times(Sources((), Path())))[2][1] == "1.5 (30 s)"
+    assert cells(network_tables.times(Sources((), Path())))[2:] == [
+        ["Adv", "1.5 (30 s)"],
+        ["TRADES-6", "1.5 (30 s)"],
+        ["TRADES-6 l2", "1.5 (30 s)"],
+    ]
 
 
 def test_a_command_says_all_that_makes_the_network():

@@ -12,7 +12,7 @@ from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
 from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.models.weight_file import weight_metadata
-from results_pages.cells import with_error
+from results_pages.cells import with_error, words
 from results_pages.evidence import Sources
 
 
@@ -147,19 +147,17 @@ def networks(sources: Sources) -> list[str]:
 
 
 def times(sources: Sources) -> list[str]:
-    """Training times by method, a column each dataset and architecture: minutes, and seconds an epoch."""
-    found: dict[str, dict[str, str]] = {}
+    """Training times by method and its variant, a column each dataset and architecture: minutes, and seconds an epoch."""
+    found: dict[str, dict[tuple[int, str, str], str]] = {}
     for path in network_files(sources):
         name, description = trained(path)
         # Those in its name count the ones of the network that it started with, too.
         epochs = max(description.schedule.epochs, 1)
         cell = f"{description.seconds / 60:.1f} ({description.seconds / epochs:.0f} s)"
-        found.setdefault(f"{name.dataset} {name.architecture}", {})[name.tag] = cell
-    rows = [
-        (title, *(cells.get(tag, NOTHING) for cells in found.values()))
-        for tag, title in OBJECTIVE_TITLES.items()
-        if any(tag in cells for cells in found.values())
-    ]
+        method = name.order, name.variant, f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}"
+        found.setdefault(f"{name.dataset} {name.architecture}", {})[method] = cell
+    methods = sorted({method for cells in found.values() for method in cells})
+    rows = [(method[-1], *(cells.get(method, NOTHING) for cells in found.values())) for method in methods]
     return markdown_table(("method", *found), rows)
 
 
