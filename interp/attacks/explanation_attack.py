@@ -90,8 +90,10 @@ class ExplanationAttack:
         InputError: A setting is out of its range or unknown.
 
     Example:
+        ```python
         found = ExplanationAttack(epsilon=0.1, explanation="grad_cam").run(model, images, labels)
         print(found.values["Kendall tau"].mean())
+        ```
     """
 
     epsilon: float

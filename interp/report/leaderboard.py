@@ -62,8 +62,10 @@ def leaderboard(*folders: str | Path) -> Leaderboard:
         InputError: What came is no folder, it has no such records, or a record is damaged.
 
     Example:
+        ```python
         board = interp.leaderboard("gen_images/tables")
         print(interp.report.render(board.table(), "csv"))
+        ```
     """
     for folder in folders:
         check_instance("a folder of records", folder, (str, Path), "'gen_images/tables'")
