@@ -62,12 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
         return compare(results, accepted)
     made = describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
     if arguments.accept:
-        write_json(ACCEPTED, {"rows": accepted | {name: keep(row) for name, row in results.items()}, "run": made})
+        now = {name: keep(row) for name, row in results.items()}
+        write_json(ACCEPTED, {"rows": merged(accepted, now), "run": made})
     from chart import draw
 
     # Rows that were not measured now stay, each with the run that it is of.
     kept = parse_json(arguments.out.read_text())["rows"] if arguments.out.exists() else {}
-    kept |= {name: {**result, "run": made} for name, result in results.items()}
+    kept = merged(kept, {name: {**result, "run": made} for name, result in results.items()})
     rows = {row.name: kept[row.name] for row in ROWS if row.name in kept}
     picture = arguments.out.with_suffix(".png")
     write_json(arguments.out, {"rows": rows})
@@ -122,6 +123,12 @@ def times_naive(row: Row, result: dict[str, Any]) -> str:
 def keep(result: dict[str, Any]) -> dict[str, Any]:
     """What the accepted table says of a row."""
     return {name: result[name] for name in ("units", "seconds", "skipped") if name in result}
+
+
+def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The rows of before with those of now; one that was skipped now keeps what was measured of it."""
+    measured = {name for name, row in before.items() if "units" in row}
+    return before | {name: row for name, row in now.items() if "skipped" not in row or name not in measured}
 
 
 def compare(results: dict[str, Any], accepted: dict[str, Any]) -> int:

@@ -88,7 +88,9 @@ def main() -> int:
     parser = Parser("benchmarks/run_peers.py", __doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each row (default 3)")
-    parser.add_argument("--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts; nothing is written"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the figures")
     arguments = parser.parse_args()
     try:

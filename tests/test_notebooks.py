@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,6 +37,27 @@ def run(name, folder, monkeypatch):
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
     return names
+
+
+def test_a_notebook_that_was_run_is_kept_whole_or_not_at_all(monkeypatch, tmp_path):
+    """The next build would show half of one as it is."""
+    for library in ("mkdocs", "nbclient"):
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    from site_pages import tutorials
+
+    def stop(notebook, file):
+        Path(file).write_text("{")
+        raise KeyboardInterrupt
+
+    monkeypatch.delenv("TUTORIALS", raising=False)
+    # Set by the build, put back after the test.
+    for variable in ("PYTHONPATH", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setattr(tutorials.nbclient, "NotebookClient", lambda *_, **__: SimpleNamespace(execute=lambda: None))
+    monkeypatch.setattr(tutorials.nbformat, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tutorials.executed(FOLDER / f"{NOTEBOOKS[0]}.ipynb", tmp_path)
+    assert not list(tmp_path.glob("*.ipynb"))
 
 
 # What the text of each notebook says that its figures show.

@@ -281,7 +281,6 @@ def _numbers(arrays: Arrays) -> Numbers:
 
 def _torch(arrays: Arrays) -> tuple[Any, Any, Any]:
     """The network, images and labels in PyTorch."""
-
     return torch_network(arrays), to_torch(torch_images(arrays)), to_torch(arrays["labels"])
 
 

@@ -165,8 +165,10 @@ class AutoAttack:
                 are NaN or infinite under attack.
 
         Example:
+            ```python
             found = AutoAttack(epsilon=8 / 255).run(model, images, labels)
             robust_accuracy = 1 - found.broken.mean()
+            ```
         """
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)

@@ -90,8 +90,10 @@ class ExplanationAttack:
         InputError: A setting is out of its range or unknown.
 
     Example:
+        ```python
         found = ExplanationAttack(epsilon=0.1, explanation="grad_cam").run(model, images, labels)
         print(found.values["Kendall tau"].mean())
+        ```
     """
 
     epsilon: float
@@ -273,8 +275,9 @@ class ExplanationAttack:
             return []
         check_instance("what is carried", carried, ExplanationAttackResult, "attack.run(model, images, labels)")
         found = list(carried.adversarial.values())
-        if any(points.shape != images.shape for points in found):
-            raise InputError(f"what is carried came of shape {found[0].shape}, the images have {tuple(images.shape)}")
+        other = next((points.shape for points in found if points.shape != images.shape), None)
+        if other is not None:
+            raise InputError(f"what is carried came of shape {other}, the images have {tuple(images.shape)}")
         farthest = max(float(tf.reduce_max(find_ball(self.norm).size(points - images))) for points in found)
         if farthest > self.epsilon + 1e-5:
             raise InputError(

@@ -78,7 +78,7 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
             )
         if self.model is not None:
             self._check_own(given)
-        elif own := [name for name in given if name in {each.name for each in fields(OwnModelOptions)}]:
+        elif own := [each.name for each in fields(OwnModelOptions) if each.name in given]:
             raise InputError(f"{flag(own[0])} is for a model of your own: add --model, or leave it out")
         elif self.number is None and not self.list:
             known = "; ".join(f"{number}: {text}" for number, text in DESCRIPTIONS.items())
@@ -86,9 +86,8 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
 
     def _check_own(self, given: frozenset[str]) -> None:
         if foreign := [name for name in NUMBERED if name in given]:
-            raise InputError(
-                f"{foreign[0].replace('number', 'a number')} is for the numbered scripts: leave it out with --model"
-            )
+            told = "a number" if foreign[0] == "number" else flag(foreign[0])
+            raise InputError(f"{told} is for the numbered scripts: leave it out with --model")
         examples = {"dataset": "photos", "method": "trades"}
         missing = [name for name in examples if getattr(self, name) is None]
         if missing:

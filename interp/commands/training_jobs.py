@@ -223,9 +223,10 @@ def _draw(target: Path, options: "TrainingOptions", metadata: Mapping[str, Any])
 
 
 def _accuracy_per_class(test: Dataset, network: keras.Model) -> dict[str, float]:
-    """Print and return the share of test images of each class that the network gets right."""
+    """Print and return the share of test images of each class that the network gets right, of classes that have some."""
     right = correct(network, test.images, test.labels)
-    shares = {name: float(right[test.labels == label].mean()) for label, name in enumerate(test.class_names)}
+    named = {name: right[test.labels == label] for label, name in enumerate(test.class_names)}
+    shares = {name: float(of_class.mean()) for name, of_class in named.items() if len(of_class)}
     shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
     print(f"accuracy on {len(test)} test images ({test.source}) {right.mean():.4f}; {shown}")
     return {"all": float(right.mean()), **shares}

@@ -80,14 +80,16 @@ def words(text: str) -> list[str]:
     return names
 
 
-def number(*, above: float) -> Callable[[str], float]:
-    """An argument type: a finite number above `above`."""
+def number(*, above: float, below: float | None = None) -> Callable[[str], float]:
+    """An argument type: a finite number above `above`, and below `below` where that is given."""
 
     def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        if below is not None and not above < value < below:
+            raise argparse.ArgumentTypeError(f"{text} is not above {above:g} and below {below:g}")
         if not above < value <= LARGEST:
             raise argparse.ArgumentTypeError(f"{text} is not above {above:g} and at most {LARGEST:g}")
         return value

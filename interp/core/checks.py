@@ -227,7 +227,7 @@ def check_instance(what: str, value: Any, kinds: type | tuple[type, ...], exampl
 def check_named(what: str, values: Any, kinds: type | tuple[type, ...], example: str) -> None:
     """Raise an InputError unless `values` is a dictionary of names to instances of the `kinds`, with one at least."""
     if not isinstance(values, Mapping) or not values:
-        came = kind_of(values) if values or not isinstance(values, Mapping) else "an empty dictionary"
+        came = "an empty dictionary" if isinstance(values, Mapping) else kind_of(values)
         raise InputError(f"{what} came as {came}, expected names with instances such as {{'mine': {example}}}")
     for name, value in values.items():
         check_instance(f"{name!r} of {what}", value, kinds, example)
@@ -235,7 +235,8 @@ def check_named(what: str, values: Any, kinds: type | tuple[type, ...], example:
 
 def check_listed(what: str, values: Any, example: str) -> None:
     """Raise an InputError unless `values` is a list, tuple or flat array, with one value at least."""
-    if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)) or np.ndim(values) == 0:
+    is_number = isinstance(values, np.ndarray) and values.ndim == 0
+    if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, np.ndarray)) or is_number:
         raise InputError(f"{what} came as {kind_of(values)}, expected a list such as {example}")
     if not len(values):
         raise InputError(f"{what} came empty, expected at least one, such as {example}")

@@ -21,6 +21,10 @@ class ArgumentError(InputError):
         super().__init__(_ARGUMENT.sub(lambda found: f"{found[1]}={_in_python(found[2])}", text))
         self._text = text
 
+    def __reduce__(self) -> tuple[type["ArgumentError"], tuple[str]]:
+        # From a worker it comes with its text as it was given, of which a command line is made, not with that of Python.
+        return type(self), (self._text,)
+
     def with_options(self, names: Mapping[str, str]) -> InputError:
         """The error with the options of these `names`, by argument; one that belongs to no option keeps its name."""
 

@@ -5,6 +5,8 @@ import json
 import os
 import tempfile
 import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,8 +14,12 @@ from typing import Any
 
 from interp.core.errors import InputError
 
-# What NumPy raises for a damaged array file: it reads headers as Python literals, which may be no syntax, or a number too large.
-DAMAGED_ARRAY = (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, tokenize.TokenError)
+# What NumPy raises for a damaged array file: it reads headers as Python literals, which may be no syntax, or a number too large. Archives
+# add their own errors, and a RuntimeError where a member is encrypted or compressed in a way that is not known.
+DAMAGED_ARRAY = (
+    *(ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError),
+)
 
 
 # Names, shapes and metadata of a safetensors file; longer ones take long to parse. Our networks have 7,000 bytes.

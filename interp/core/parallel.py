@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from interp.core.errors import ComputationError, InputError
+from interp.core.errors import ComputationError, InputError, first_line
 from interp.core.processes import Processes, check_guard
 from interp.core.quiet_import import MEMORY_GROWTH, import_tensorflow
 from interp.core.sent_once import kept_by
@@ -50,9 +50,10 @@ class RayTasks(Workers):
         try:
             return self._ray.get(handle)
         except self._ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from error
+            # What the job raised; the error around it has Ray's whole traceback for its text.
+            raise error.cause from error
         except self._ray.exceptions.RayError as error:
-            raise ComputationError(f"the Ray cluster lost a job: {str(error).splitlines()[0]}") from error
+            raise ComputationError(f"the Ray cluster lost a job: {first_line(error)}") from error
 
 
 @contextmanager
@@ -89,8 +90,8 @@ def run_jobs(
     """Yield (name, result) of each job as it finishes.
 
     A job is its name and a function that gives the arguments; it is asked for them when a worker is about to take it, so that
-    the arguments of few jobs are in memory at a time. Where a worker was lost, the result of its job is what `failed` gives for the job's
-    name and the error; without `failed` the error is raised.
+    the arguments of few jobs are in memory at a time. Where a worker was lost, or a job raised a ComputationError,
+    its result is what `failed` gives for the job's name and the error; without `failed` the error is raised.
     """
     waiting = iter(jobs)
     names: dict[Any, Any] = {}
@@ -148,7 +149,7 @@ def _ray(address: str) -> Iterator[Any]:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"no Ray cluster at {address}: {first_line(error)}") from error
     try:
         yield ray
     finally:

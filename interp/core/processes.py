@@ -86,7 +86,8 @@ class _Place:
         """End the process, at once or after its job."""
         if self.executor is not None:
             self.executor.shutdown(wait=wait_for_job, cancel_futures=True)
-            if not wait_for_job:
+            # There is none where it could not be started, and that error is being told.
+            if not wait_for_job and self.process is not None:
                 self.process.terminate()
 
 

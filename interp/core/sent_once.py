@@ -34,10 +34,11 @@ class InFile:
     def put(cls, content: bytes) -> Self:
         """Write the bytes."""
         handle, path = tempfile.mkstemp(prefix="interp-")
+        place = cls(Path(path))
+        # Before it is written: on a disk that is full it is to go too.
+        weakref.finalize(place, place.path.unlink, missing_ok=True)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        place = cls(Path(path))
-        weakref.finalize(place, place.path.unlink, missing_ok=True)
         return place
 
     def read(self) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.core.drawing import COLOURS
+from interp.core.errors import InputError
 
 # Of the curves, and of what is around them.
 WIDTH, HEIGHT = 478, 340
@@ -23,11 +24,22 @@ class Curve:
         x: Places of the points, such as radii.
         y: Values there, from 0 to 1.
         errors: Standard error of each value, drawn as a band (default: none).
+
+    Raises:
+        InputError: There are no points, or not as many places, values and errors.
     """
 
     x: Sequence[float]
     y: Sequence[float]
     errors: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        counts = len(self.x), len(self.y), len(self.errors)
+        if not counts[0] or counts[1] != counts[0] or counts[2] not in (0, counts[0]):
+            raise InputError(
+                f"a curve came with {counts[0]} places, {counts[1]} values and {counts[2]} errors, expected at least one place, a value "
+                "for each, and an error for each or none"
+            )
 
 
 def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, *, of_networks: bool = False) -> str:
@@ -55,7 +67,7 @@ def svg_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, *, of_ne
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         marked = f' data-network="{html.escape(name)}"' if of_networks else ""
         parts.append(f'<g class="line"{marked}>')
-        if curve.errors:
+        if len(curve.errors):
             edges = [at(x, y + error) for x, y, error in zip(curve.x, curve.y, curve.errors, strict=True)]
             edges += [at(x, y - error) for x, y, error in zip(curve.x, curve.y, curve.errors, strict=True)][::-1]
             band = " ".join(f"{x:.1f},{y:.1f}" for x, y in edges)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from interp.core.checks import check_instance
 from interp.core.errors import InputError, check_choice
 from interp.data.cifar10 import SPEC as CIFAR10
 from interp.data.digits import SPEC as DIGITS
@@ -74,6 +75,7 @@ def find_dataset(
     Raises:
         InputError: The name is unknown, or the path is no set of images.
     """
+    check_instance("the dataset", name, (str, Path), "'mnist' or Path('photographs')")
     known = dataset_names()
     given = {"image_size": image_size, "crop": crop, "unreadable": unreadable}
     asked = {option: value for option, value in given.items() if value is not None}

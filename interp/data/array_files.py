@@ -1,8 +1,6 @@
 """Arrays of users in files: an .npz, or .npy files in a directory, under the names that are in use."""
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -122,7 +120,7 @@ def _from_npz(path: Path) -> dict[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(f"{path} is one array, expected an archive of {_EXPECTED}")
             return {key: _member(archive, key, path) if key in _known() else np.empty(0) for key in archive.files}
-    except (*DAMAGED_ARRAY, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAY as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
@@ -133,7 +131,7 @@ def _from_npz(path: Path) -> dict[str, np.ndarray]:
 def _member(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> np.ndarray:
     try:
         return np.asarray(archive[key])
-    except (*DAMAGED_ARRAY, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_ARRAY as error:
         raise _unreadable(f"{key} of {path}", error) from error
 
 
@@ -144,9 +142,13 @@ def _from_folder(path: Path) -> dict[str, np.ndarray]:
         file = path / f"{key}.npy"
         if os.path.isfile(file):
             try:
-                found[key] = np.load(file, mmap_mode="r", allow_pickle=False)
+                array = np.load(file, mmap_mode="r", allow_pickle=False)
             except DAMAGED_ARRAY as error:
                 raise _unreadable(str(file), error) from error
+            if not isinstance(array, np.ndarray):
+                array.close()
+                raise InputError(f"{file} is an archive of arrays, expected one array: write it again with np.save")
+            found[key] = array
     return found
 
 

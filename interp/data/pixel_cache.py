@@ -51,13 +51,16 @@ def cache_folder() -> Path:
 def cached_facts(parts: Iterable[object], find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what `find` gives, kept as JSON under a digest of the `parts`. Raises InputError."""
     path = cache_folder() / f"facts-{_key(parts)}.json"
+    found: dict[str, Any] | None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
         found = find()
         with _writing():
             write_json(path, found)
-        return found
+    return found
 
 
 def cached_images(

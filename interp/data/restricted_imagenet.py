@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.core.files import DAMAGED_ARRAY
 from interp.data.folders import VARIABLE, below, complete_set, data_folder
 from interp.data.pixels import ScaledPixels
@@ -79,9 +79,9 @@ def _read(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGED_ARRAY as error:
-        reason = str(error).splitlines()[0] if str(error) else "it is empty"
-        raise InputError(f"{path} is not a readable .npy array ({reason}): get the file again") from error
+        raise InputError(f"{path} is not a readable .npy array ({first_line(error)}): get the file again") from error
     if not isinstance(array, np.ndarray):
+        array.close()
         raise InputError(f"{path} is an archive of arrays, expected one .npy array")
     return array
 

@@ -92,9 +92,8 @@ def coherence(
         InputError: The maps or masks are not finite numbers of such shapes, or the ranking is unknown.
     """
     if not isinstance(maps, Mapping) or not maps:
-        raise InputError(
-            f"maps came as {kind_of(maps) if maps else 'nothing'}, expected those of one method at least, by name"
-        )
+        came = "nothing" if isinstance(maps, Mapping) else kind_of(maps)
+        raise InputError(f"maps came as {came}, expected those of one method at least, by name")
     scores = {name: pixel_scores(each, ranking) for name, each in maps.items()}
     shapes = {values.shape for values in scores.values()}
     if len(shapes) > 1:

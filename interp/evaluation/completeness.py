@@ -37,5 +37,5 @@ def completeness_notes(model: keras.Model, images: Any, labels: Any, *, points: 
         return []
     return [
         f"integrated gradients by {points} points of {missed.sum()} of {len(gaps)} images do not add up to the change of the logit: "
-        f"they miss more than {100 * GAP_SHARE:g}% of it, by up to {gaps.max():.3g} logits"
+        f"they miss more than {100 * GAP_SHARE:g}% of it, by up to {gaps[missed].max():.3g} logits"
     ]

@@ -123,13 +123,18 @@ class LeaderboardRow(Result):
             A LeaderboardRow.
 
         Raises:
-            InputError: The results are of several radii, or of none.
+            InputError: The results are of several radii, or of none, or those of predictions have no clean accuracy.
         """
         radii = {each.epsilon for each in predictions.rows}
         radii |= {each.epsilon for found in explanations for each in found.rows}
-        if len(radii) != 1 or predictions.clean_accuracy is None:
+        if len(radii) != 1:
             raise InputError(f"a row of the leaderboard is of one radius, the results are of {len(radii)}: measure one")
-        [row], clean, count = predictions.rows, predictions.clean_accuracy, predictions.count
+        clean, count = predictions.clean_accuracy, predictions.count
+        if clean is None:
+            raise InputError(
+                "the results of predictions do not say which images are right without an attack: measure them again"
+            )
+        [row] = predictions.rows
         # What was seen of the network by several attacks is said once.
         of_network = {flag.kind: flag for flag in (*flags, *predictions.flags)}
         of_maps = [

@@ -101,9 +101,10 @@ def robust_attribution_protocol(
             )
         )
         report()
+    ball = "" if norm == "linf" else f" in {norm}"
     protocol = (
         f"{len(rows)} of {len(batch)} images, those classified right; protocol of Chen et al. 2019: magnitudes of integrated gradients "
-        f"({POINTS} points, followed at fewer), top-{ATTACKED} attack of {STEPS} steps of {STEP_SIZE:g}, prediction kept, of {RESTARTS} "
-        f"random starts the least tau, overlap of the {MEASURED} strongest"
+        f"({POINTS} points, followed at fewer), top-{ATTACKED} attack{ball} of {STEPS} steps of {STEP_SIZE:g}, prediction kept, of "
+        f"{RESTARTS} random starts the least tau, overlap of the {MEASURED} strongest"
     )
     return AgreementCurve(tuple(found), protocol)

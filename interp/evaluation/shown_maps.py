@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from interp.attributions import Explanation
+from interp.core.checks import check_named
 from interp.core.json_fields import Count, Places, Share
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
@@ -127,7 +128,11 @@ class MapSummary(Result):
 
         Returns:
             A MapSummary.
+
+        Raises:
+            InputError: There is no explanation, or one is no Explanation.
         """
+        check_named("explanations", found, Explanation, "VanillaGradient(model).explain(images, labels)")
         maps = [np.asarray(each.maps) for each in found.values()]
         gaps = [each.values.get("gap") for each in found.values()]
         return cls(

@@ -92,7 +92,7 @@ def _find(model: keras.Model) -> FoldedModel | None:
         folded = find_folded(calls, outputs)
         if not folded or not tf.is_tensor(outputs):
             return ()
-        named = FoldedModel([call.layer for call in calls], _names(calls), folded, _last(calls))
+        named = FoldedModel([call.layer for call in calls], [call.name for call in calls], folded, _last(calls))
         found.append(named)
         stand_ins = FoldedLayers(named.layers, folded)
         return recorded.with_stand_ins(images, stand_ins.pass_through()), model(images, training=False)
@@ -109,10 +109,6 @@ def _find(model: keras.Model) -> FoldedModel | None:
     ours, own = (np.asarray(each, np.float64) for each in results)
     near = ours.shape == own.shape and np.abs(ours - own).max() <= TOLERANCE * np.abs(own).max()
     return found[0] if near else None
-
-
-def _names(calls: list[LayerCall]) -> list[str]:
-    return [call.name for call in calls]
 
 
 def _last(calls: list[LayerCall]) -> int | None:

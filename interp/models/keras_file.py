@@ -47,7 +47,7 @@ def read_keras_file(
         _check_older(path)
     elif not zipfile.is_zipfile(path):
         raise InputError(f"{path} is no Keras model file: save the model with model.save('name.keras')")
-    elif _ROBUST in _reading(path, lambda: zipfile.ZipFile(path).read("config.json")):
+    elif _ROBUST in _reading(path, lambda: _configuration(path)):
         importlib.import_module(_ROBUST_MODULE)
     # The older format names classes without their package, so those of this package are told.
     ours = keras.saving.get_custom_objects().items() if path.name.endswith(OLDER) else ()
@@ -62,6 +62,11 @@ def read_keras_file(
     if architecture is not None and getattr(model, "architecture", architecture) != architecture:
         raise InputError(f"{path} holds the architecture {model.architecture}, not {architecture!r}")
     return model
+
+
+def _configuration(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("config.json")
 
 
 def _check_older(path: Path) -> None:

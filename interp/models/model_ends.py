@@ -62,7 +62,8 @@ def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> Sh
     if shape[-1] is None:
         raise InputError(f"the model takes images of shape {shape}, expected a known number of channels: rebuild it")
     if images is not None and not images.shape[1:].is_compatible_with(shape):
-        raise InputError(f"images came with shape {tuple(images.shape)}, the model takes (n, {shape}): resize them")
+        sides = ", ".join(map(str, shape))
+        raise InputError(f"images came with shape {tuple(images.shape)}, the model takes (n, {sides}): resize them")
     return shape[0], shape[1], shape[2]
 
 

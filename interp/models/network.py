@@ -1,7 +1,7 @@
 """The Keras network of the package: logits, features and the maps that explain them."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -49,13 +49,14 @@ class Network(keras.Model):
         name: str | None = None,
     ) -> None:
         check_number("classes", classes, minimum=2, whole=True)
-        if len(image_shape) != 3:
-            raise InputError(f"image_shape came as {tuple(image_shape)}, expected (height, width, channels)")
-        for side in image_shape:
+        sides = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
+        if len(sides) != 3:
+            raise InputError(f"image_shape came as {str(image_shape)[:80]}, expected (height, width, channels)")
+        for side in sides:
             check_number("image_shape", side, minimum=1, whole=True)
         specification = find_architecture(architecture)
         body = Body(specification.layers)
-        inputs = keras.Input(tuple(image_shape), dtype=DTYPE, name="images")
+        inputs = keras.Input(sides, dtype=DTYPE, name="images")
         outputs = body(inputs)
         if specification.average_pooled:
             outputs = keras.layers.GlobalAveragePooling2D(data_format=LAYOUT, dtype=DTYPE, name="average")(outputs)
@@ -63,7 +64,7 @@ class Network(keras.Model):
         super().__init__(inputs=inputs, outputs=head(outputs), name=name or architecture)
         self.dtype_policy = keras.DTypePolicy(DTYPE)
         self.architecture = specification.name
-        self.image_shape = tuple(int(side) for side in image_shape)
+        self.image_shape = tuple(int(side) for side in sides)
         self.classes = int(classes)
         self.fold_tail = fold_tail
         self.metadata: Any = {}

@@ -168,8 +168,8 @@ def prepare(model: keras.Model, *, rearrange: bool, precision: str = "float32") 
         end = None if facts.kernel is None else find_pooled_end(logits, training=training)
         if not training:
             return logits if end is None else end.features, None
-        known = logits if facts.kernel is None else None
-        return known if end is None else end.features, logits
+        activations = logits if facts.kernel is None else None
+        return activations if end is None else end.features, logits
 
     return PreparedModel(model=model, layout=PlainLayout(1), first=tf.identity, rest=rest, tail=tail, folded=folded)
 

@@ -59,8 +59,10 @@ def benchmark_explanations(
         InputError: An argument is not as described, or a method cannot explain the model.
 
     Example:
+        ```python
         found = interp.benchmark_explanations(model, (images, labels), ["gradient", "grad_cam"], page="report.html")
         print(found.to_dataframe())
+        ```
     """
     check_number("workers", workers, minimum=1, whole=True)
     for name, path in (("folder", folder), ("page", page)):

@@ -110,7 +110,7 @@ def maps_figure(
                 draw_picture(axes, image)
             else:
                 draw_map(axes, image, map_, largest or 1.0)
-            axes.set_title(title, fontsize=8)
+            axes.set_title(plain_text(title), fontsize=8)
     return figure
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from interp.core.checks import check_instance
 from interp.core.errors import InputError
 from interp.core.files import visible_files
 from interp.core.results import Result
@@ -58,12 +59,16 @@ def leaderboard(*folders: str | Path) -> Leaderboard:
         notebooks as any result.
 
     Raises:
-        InputError: A folder has no such records, or a record is damaged.
+        InputError: What came is no folder, it has no such records, or a record is damaged.
 
     Example:
+        ```python
         board = interp.leaderboard("gen_images/tables")
         print(interp.report.render(board.table(), "csv"))
+        ```
     """
+    for folder in folders:
+        check_instance("a folder of records", folder, (str, Path), "'gen_images/tables'")
     rows = [*shipped_rows(), *(row for folder in folders for row in recorded_rows(Path(folder)))]
     return in_order(rows)
 

@@ -184,7 +184,8 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
         picture.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
         picture.axis("off")
         names = sample.class_names
-        picture.set_title(f"{names[sample.labels[image]]}, target {names[targets[image]]}", fontsize=9)
+        title = f"{names[sample.labels[image]]}, target {names[targets[image]]}"
+        picture.set_title(plain_text(title), fontsize=9)
         for (label, found), colour in zip(curves.items(), COLOURS, strict=False):
             (index,) = np.flatnonzero(found.qualified == image) if image in found.qualified else (None,)
             if index is not None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from interp.attacks.unforeseen import UNFORESEEN, make_unforeseen
 from interp.core.checks import check_finite, check_instance, check_listed, check_named
 from interp.core.drawing import COLOURS, ShownFigure, plain_text
+from interp.core.errors import check_choice
 from interp.data import Dataset
 from interp.evaluation import UnforeseenAccuracy
 
@@ -66,6 +67,8 @@ def attacks_gallery(model: keras.Model, sample: Dataset, names: Sequence[str], *
     """
     check_instance("the sample", sample, Dataset, "data.load('digits', 'test').take(8)")
     check_listed("the attacks", names, "['fog', 'snow']")
+    for name in names:
+        check_choice("unforeseen attack", name, UNFORESEEN)
     columns = {}
     for name in names:
         for part in _PARTS:

@@ -21,6 +21,8 @@ from interp.core.errors import InputError
 from interp.core.files import header_length
 
 STATE, MANIFEST = "state.safetensors", "manifest.json"
+# How a training is begun again, on the command line and in Python.
+ANEW = "--no-resume (in Python resume=False) to start anew"
 # What reading a damaged checkpoint, or one that something else wrote, raises.
 _DAMAGED = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
@@ -167,9 +169,7 @@ def check_arguments(what: str, saved: Mapping[str, Any], now: Mapping[str, Any],
         if saved.get(name) != now.get(name)
     ]
     if different:
-        raise InputError(
-            f"{what} was made with other arguments: {'; '.join(different)}: use the same ones, or --no-resume to start anew"
-        )
+        raise InputError(f"{what} was made with other arguments: {'; '.join(different)}: use the same ones, or {ANEW}")
 
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,6 @@ class MethodOptions(Options):
     average: float | None = option(
         None,
         "decay of an average of the weights over steps, which is kept in their place",
-        parse=number(above=0),
+        parse=number(above=0, below=1),
         usual="none",
     )

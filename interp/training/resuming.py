@@ -10,7 +10,7 @@ import numpy as np
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
-from interp.training.checkpoints import Checkpoint, CheckpointFolder, check_arguments
+from interp.training.checkpoints import ANEW, Checkpoint, CheckpointFolder, check_arguments
 from interp.training.description import SAID_SINCE
 from interp.training.kept_weights import KeptWeights
 from interp.training.training_errors import TrainingDiverged
@@ -154,7 +154,7 @@ def restore_position(
     if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in expected.items()} != {
         name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
     }:
-        raise InputError("the checkpoint holds other variables than this network: use --no-resume to start anew")
+        raise InputError(f"the checkpoint holds other variables than this network: use {ANEW}")
     for name, variable in state.items():
         variable.assign(checkpoint.arrays[name])
     kept.best = list(best.values())

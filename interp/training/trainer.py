@@ -22,6 +22,7 @@ from interp.models.model_digest import layers_digest
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
 from interp.training.batches import made_ahead
+from interp.training.checkpoints import ANEW
 from interp.training.description import SCHEDULE, describe, describe_choices, describe_model_and_data
 from interp.training.kept_weights import Keeping, KeptWeights
 from interp.training.model_state import ModelState
@@ -185,7 +186,7 @@ def train(
     position = restore_position(checkpointing, model, optimizer, arguments, kept)
     check_agreement(position.step, json.dumps(arguments, sort_keys=True))
     if len(position.history) != position.step // steps:
-        raise InputError("the checkpoint holds the measures of other epochs: use --no-resume to start anew")
+        raise InputError(f"the checkpoint holds the measures of other epochs: use {ANEW}")
     seconds_before, first_step = position.seconds, position.step
     began = saved_at = time.monotonic()
     batches = made_ahead(data, augmented, schedule.batch_size, seed, range(first_step, total))

@@ -163,6 +163,9 @@ def test_what_a_smaller_radius_found_counts(free, images):
     for attack, points in ((dataclasses.replace(TAU, epsilon=0.01), images), (TAU, images[:2]), (TAU, 1 - images)):
         with pytest.raises(InputError, match="carried"):
             attack.run(free, points, LABELS[: len(points)], carried=small)
+    mixed = dataclasses.replace(small, adversarial={**small.adversarial, "another measure": images[:2]})
+    with pytest.raises(InputError, match=r"what is carried came of shape \(2, "):
+        TAU.run(free, images, LABELS, carried=mixed)
 
 
 def test_reports_each_part(free, images):

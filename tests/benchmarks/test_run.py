@@ -45,6 +45,22 @@ def test_the_guard_names_rows_a_quarter_slower(run, units, code, capsys):
     assert "not compared: without data" in printed
 
 
+def test_a_row_that_was_skipped_keeps_its_figures(run):
+    before = {"PGD": {"units": 10.0}, "CAM": {"skipped": "no MNIST"}, "IG": {"units": 3.0}}
+    now = {
+        "PGD": {"skipped": "no network"},
+        "CAM": {"skipped": "no network"},
+        "IG": {"units": 2.0},
+        "new": {"units": 1.0},
+    }
+    assert run.merged(before, now) == {
+        "PGD": {"units": 10.0},
+        "CAM": {"skipped": "no network"},
+        "IG": {"units": 2.0},
+        "new": {"units": 1.0},
+    }
+
+
 def test_a_line_shows_what_was_measured(run):
     result = {
         "seconds": 0.1,

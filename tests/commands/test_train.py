@@ -3,11 +3,15 @@
 import json
 from dataclasses import replace
 
+import keras
+import numpy as np
 import pytest
 
 import interp
 from interp.commands.evaluate_network import main as evaluate_network
 from interp.commands.train import main
+from interp.commands.training_jobs import _accuracy_per_class
+from interp.data import Dataset
 from interp.training import step_times
 from interp.training.recipes import recipes
 from tests.commands.train_command import SMOKE, command, run
@@ -89,6 +93,13 @@ def test_the_best_epoch_with_averages_and_other_terms(tmp_path, call):
     assert "keep was 'best' and is None" in last.stderr
 
 
+@pytest.mark.parametrize("decay", ["0", "1", "1.5", "nan"])
+def test_a_decay_of_averages_is_refused_before_data_are_read(tmp_path, call, decay):
+    result = call(main, ["9", "--data-dir", tmp_path / "none", "--average", decay])
+    assert result.returncode == 2
+    assert f"{decay} is not above 0 and below 1" in result.stderr
+
+
 def test_terms_that_a_method_has_not_are_refused(tmp_path, call):
     row = ["9", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_smallgap_fast", *command(tmp_path)[2:]]
     for words, message in (
@@ -133,6 +144,22 @@ def test_the_whitebox_network_tells_its_accuracy_per_class(tmp_path):
     assert "accuracy on 400 test images" in result.stdout
     net = interp.load_model(tmp_path / "networks" / "digits_simplecnn_normal_1.safetensors")
     assert len(net.metadata["accuracy_per_class"]) == 11
+
+
+def test_a_class_without_test_images_has_no_accuracy():
+    """Which would be NaN, in metadata that take none."""
+    test = Dataset(
+        images=np.random.RandomState(0).rand(4, 8, 8, 1).astype(np.float32),
+        labels=np.array([0, 2, 2, 0]),
+        class_names=("a", "b", "c"),
+        source="arrays",
+        split="test",
+        name="mine",
+    )
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    found = _accuracy_per_class(test, network)
+    assert list(found) == ["all", "a", "c"]
+    assert found["all"] == (found["a"] + found["c"]) / 2
 
 
 def test_times_are_steps_times_seconds(monkeypatch):

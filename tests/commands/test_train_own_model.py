@@ -183,9 +183,14 @@ def test_a_training_goes_on_with_the_same_model_and_scale_alone(tmp_path, call, 
         (["1", "--model", "x.keras", "--dataset", "photos", "--method", "adv"], "a number is for the numbered scripts"),
         (
             ["--profile", "cpu", "--model", "x.keras", "--dataset", "photos", "--method", "adv"],
-            "profile is for the numbered scripts",
+            "--profile is for the numbered scripts",
         ),
         (["1", "--method", "adv"], "--method is for a model of your own: add --model"),
+        # Of several the first of the help, in every process.
+        (
+            ["1", "--augment", "--batch-size", "9", "--epsilon", "1/255", "--method", "adv"],
+            "--method is for a model of",
+        ),
         (["--model", "x.keras", "--dataset", "photos", "--method", "adw"], "did you mean 'adv'"),
         (["--model", "x.keras", "--dataset", "photos", "--method", "adv"], "no network file x.keras"),
         (["--model", "nowhere_at_all:small", "--dataset", "photos", "--method", "adv"], "cannot be imported"),

@@ -1,13 +1,14 @@
 """Every breach of the data contract is one clear line."""
 
+import pickle
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.core.checks import check_images, check_labels, check_logits, check_number
-from interp.core.errors import InputError, check_choice
+from interp.core.checks import check_images, check_labels, check_listed, check_logits, check_named, check_number
+from interp.core.errors import ArgumentError, InputError, check_choice
 
 GOOD = np.full((2, 4, 4, 1), 0.5, np.float32)
 
@@ -105,6 +106,25 @@ def test_a_fraction_is_no_whole_number():
     check_number("epsilon", np.float32(0.3), minimum=0)
 
 
+@pytest.mark.parametrize(
+    ("maps", "came"), [(np.zeros((2, 3)), "ndarray"), ({}, "an empty dictionary"), ([], "list"), (None, "NoneType")]
+)
+def test_what_has_no_names_is_told(maps, came):
+    with pytest.raises(InputError, match=f"maps came as {came}, expected names with instances"):
+        check_named("maps", maps, np.ndarray, "np.zeros((2, 3))")
+
+
+@pytest.mark.parametrize("epsilons", [np.array(0.3), "0.3", b"0.3", 0.3, None])
+def test_what_is_no_list_is_told(epsilons):
+    with pytest.raises(InputError, match=r"epsilons came as .*, expected a list such as"):
+        check_listed("epsilons", epsilons, "[0.1, 0.3]")
+
+
+@pytest.mark.parametrize("epsilons", [[0.1, [0.2, 0.3]], (0.1,), range(3), np.array([0.1])])
+def test_a_list_is_one_whatever_stands_in_it(epsilons):
+    check_listed("epsilons", epsilons, "[0.1, 0.3]")
+
+
 def test_unknown_names_suggest_the_nearest():
     with pytest.raises(InputError, match="did you mean 'mnist'"):
         check_choice("dataset", "minst", ["mnist", "cifar10"])
@@ -118,6 +138,13 @@ def test_other_spellings_and_initials_are_suggested(value: str, meant: str) -> N
         check_choice(
             "explanation", value, ["gradient", "grad_cam", "grad_cam++", "integrated_gradients", "guided_grad_cam"]
         )
+
+
+def test_an_error_of_a_worker_is_still_spelled_as_a_command_line():
+    error = ArgumentError("say <scale=tf>, or leave <scale=> out")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) == "say scale='tf', or leave scale= out"
+    assert str(again.with_options({"scale": "--input-scale"})) == "say --input-scale tf, or leave --input-scale out"
 
 
 def test_a_keras_tensor_of_symbolic_images_is_checked_for_shape_only():

@@ -5,6 +5,7 @@ import pytest
 
 from interp.core.errors import InputError
 from interp.core.kept_arrays import read_arrays, write_arrays
+from tests.archives import with_flags
 
 
 def test_arrays_come_back_for_what_they_were_made_of_alone(tmp_path):
@@ -17,7 +18,7 @@ def test_arrays_come_back_for_what_they_were_made_of_alone(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["arrays.npz"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "an array", "text", "a directory"])
+@pytest.mark.parametrize("damage", ["cut", "an array", "text", "a directory", "encrypted"])
 def test_damaged_files_are_refused(tmp_path, damage):
     path = tmp_path / "arrays.npz"
     write_arrays(path, "this", numbers=np.arange(1000))
@@ -26,6 +27,8 @@ def test_damaged_files_are_refused(tmp_path, damage):
     elif damage == "an array":
         with open(path, "wb") as file:
             np.save(file, np.arange(3))
+    elif damage == "encrypted":
+        path.write_bytes(with_flags(path.read_bytes(), encrypted=True))
     elif damage == "text":
         path.write_text("numbers")
     else:

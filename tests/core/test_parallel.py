@@ -6,15 +6,18 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from interp.core.errors import ComputationError, InputError
-from interp.core.parallel import open_workers, run_jobs
-from interp.core.sent_once import SentOnce
+from interp.core.parallel import RayTasks, open_workers, run_jobs
+from interp.core.sent_once import InFile, SentOnce
 
 
 def square(number):
@@ -91,6 +94,15 @@ def test_in_processes():
 def test_what_a_job_raises_here_is_raised():
     with pytest.raises(InputError, match="two is not to be had"), open_workers(1) as workers:
         list(run_jobs(workers, refuse, jobs(4)))
+
+
+def test_a_process_that_cannot_be_started_is_told(monkeypatch):
+    def submit(*_):
+        raise OSError("no process to be had")
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    with pytest.raises(OSError, match="no process to be had"), open_workers(2) as workers:
+        list(run_jobs(workers, square, jobs(2)))
 
 
 @pytest.mark.slow
@@ -216,6 +228,45 @@ def test_an_address_without_a_cluster_is_told_at_once(address):
         pass
 
 
+class RayError(Exception):
+    """As Ray's."""
+
+
+class RayTaskError(RayError):
+    """As Ray's: around the error of a job, with the traceback for its text."""
+
+    def __init__(self, cause):
+        super().__init__(f"ray::_alone() (pid=7)\n  File parallel.py, line 3\n{cause!r}")
+        self.cause = cause
+
+    def as_instanceof_cause(self):
+        return self
+
+
+def ray_tasks(error):
+    """Tasks of a cluster whose jobs all end with this error."""
+
+    def get(_):
+        raise error
+
+    kinds = SimpleNamespace(RayTaskError=RayTaskError, RayError=RayError)
+    return RayTasks(SimpleNamespace(cluster_resources=lambda: {"CPU": 2.0}, get=get, exceptions=kinds))
+
+
+def test_what_a_task_of_ray_raises_is_raised_without_its_traceback():
+    refused = InputError("two is not to be had")
+    with pytest.raises(InputError) as caught:
+        ray_tasks(RayTaskError(refused)).result("a task")
+    assert caught.value is refused
+
+
+@pytest.mark.parametrize(("said", "told"), [("it died\nat noon", "it died"), ("", "RayError")])
+def test_a_lost_task_of_ray_is_told_in_one_line(said, told):
+    with pytest.raises(ComputationError) as caught:
+        ray_tasks(RayError(said)).result("a task")
+    assert str(caught.value) == f"the Ray cluster lost a job: {told}"
+
+
 class Heavy(SentOnce):
     """Tells where and how often it was unpickled."""
 
@@ -250,6 +301,14 @@ def test_what_jobs_share_is_read_once_by_each_process_and_its_file_goes_with_it(
     assert not path.exists()
 
 
+def test_a_shared_file_that_cannot_be_written_goes_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(TypeError):
+        InFile.put("text, not bytes")
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.integration
 def test_on_ray():
     """A job's errors are raised here, and what jobs share lies once in the store of the cluster."""
@@ -259,7 +318,7 @@ def test_on_ray():
         squares = dict(run_jobs(workers, square, jobs(4)))
         shared = dict(run_jobs(workers, look_at, shared_jobs(heavy)))
         assert dict(run_jobs(workers, rounds_to_tf32, jobs(1))) == {0: (False, "true")}
-        with pytest.raises(InputError, match="two is not to be had"):
+        with pytest.raises(InputError, match=r"^two is not to be had$"):
             list(run_jobs(workers, refuse, jobs(4)))
     assert {number: value for number, (value, _) in squares.items()} == {0: 0, 1: 1, 2: 4, 3: 9}
     assert os.getpid() not in {process for _, process in squares.values()}

@@ -66,6 +66,12 @@ def test_unknown_names_get_a_suggestion(refuses: Any, name: str, split: str, wor
     refuses(lambda: data.load(name, split), *words)
 
 
+@pytest.mark.parametrize("name", [None, 5, ["mnist"], data.Dataset])
+def test_what_is_no_name_is_told(refuses: Any, name: Any) -> None:
+    for look_up in (data.find_dataset, lambda name: data.load(name, "test")):
+        refuses(lambda look_up=look_up: look_up(name), "the dataset came as", "such as 'mnist'")
+
+
 def test_importing_loads_none_of_the_large_libraries() -> None:
     large = ("tensorflow", "keras", "sklearn", "cv2", "tensorflow_datasets")
     code = f"import sys, interp.data; print([name for name in {large} if name in sys.modules])"

@@ -8,6 +8,7 @@ import pytest
 
 from interp import data
 from interp.data import ScaledPixels
+from tests.archives import with_flags
 
 BYTES = np.random.RandomState(0).randint(0, 256, (12, 4, 5, 3)).astype(np.uint8)
 LABELS = np.arange(12) % 3
@@ -195,12 +196,21 @@ def test_files_of_arrays_that_are_refused(tmp_path: Path, refuses: Any) -> None:
     np.savez(path, images=images, labels=labels)
     path.write_bytes(path.read_bytes()[:-300])
     refuses(lambda: data.find_dataset(path), path, "cannot be read")
+    np.savez(path, images=images, labels=labels)
+    sound = path.read_bytes()
+    for damage in ({"encrypted": True}, {"compression": 99}):
+        path.write_bytes(with_flags(sound, **damage))
+        refuses(lambda: data.find_dataset(path), path, "cannot be read")
     np.savez(path, x_test=images, y_test=labels)
     refuses(lambda: data.load(path, "train"), path, "no images of train beside test")
     refuses(lambda: data.find_dataset(path, image_size=8), "leave it out")
     np.save(tmp_path / "images.npy", np.array([None, 1], dtype=object), allow_pickle=True)
     np.save(tmp_path / "labels.npy", labels)
     refuses(lambda: data.find_dataset(tmp_path), tmp_path / "images.npy", "Python objects")
+    (tmp_path / "images.npy").write_bytes(path.read_bytes())
+    refuses(lambda: data.find_dataset(tmp_path), tmp_path / "images.npy", "is an archive of arrays")
+    (tmp_path / "images.npy").write_bytes(path.read_bytes()[:-300])
+    refuses(lambda: data.find_dataset(tmp_path), tmp_path / "images.npy", "cannot be read")
 
 
 @pytest.mark.parametrize("is_batched", [True, False])

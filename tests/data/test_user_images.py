@@ -221,6 +221,15 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path, damage: 
     assert data.load(root, "test").identity == first
 
 
+@pytest.mark.parametrize("damage", ["{", "5", "null", "[]"])
+def test_damaged_facts_are_found_again(own_cache: Path, damage: str) -> None:
+    pixel_cache.cached_facts(["files"], lambda: {"grey": True})
+    [path] = own_cache.glob("facts-*.json")
+    path.write_text(damage)
+    assert pixel_cache.cached_facts(["files"], lambda: {"grey": False}) == {"grey": False}
+    assert pixel_cache.cached_facts(["files"], dict) == {"grey": False}
+
+
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: Any) -> None:
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("INTERP_CACHE_DIR", str(tmp_path / "file/cache"))

@@ -42,6 +42,7 @@ def test_ink_is_what_is_bright_in_any_channel():
     ("maps", "objects", "said"),
     [
         ({}, None, "maps came as nothing"),
+        (MAPS, None, "maps came as ndarray"),
         ({"a": MAPS, "b": MAPS[:1]}, None, "expected those of the same images"),
         ({"a": MAPS}, OBJECTS[:1], "masks came with shape (1, 2, 2)"),
     ],

@@ -166,6 +166,18 @@ def test_images_of_few_pixels_are_refused_by_the_protocol_of_200(images):
         robust_attribution_protocol(pooled((1, 0)), images, LABELS, [0.1])
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize(("norm", "said"), [("linf", "top-200 attack of 2"), ("l2", "top-200 attack in l2 of 2")])
+def test_the_protocol_of_200_pixels_says_its_ball(monkeypatch, norm, said):
+    for name, value in {"POINTS": 2, "STEPS": 2, "RESTARTS": 1}.items():
+        monkeypatch.setattr(f"interp.evaluation.robust_attribution.{name}", value)
+    model = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    points = np.random.RandomState(2).rand(2, 16, 16, 1).astype(np.float32)
+    labels = model.predict(points, verbose=0).argmax(1)
+    found = robust_attribution_protocol(model, points, labels, [0.01], norm=norm)
+    assert said in found.caption
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "most"), [("normal", {0.1: 0.563, 0.3: -0.39}), ("int", {0.1: 0.945, 0.3: 0.84})])
 def test_published_networks(data_dir, reference_dir, name, most):

@@ -252,6 +252,7 @@ REFUSED = {
     "no methods": ({"methods": []}, "methods came as an empty list"),
     "a name": ({"methods": "gradient"}, "methods came as str, expected a list of names"),
     "a class": ({"methods": VanillaGradient}, "methods came as the class VanillaGradient"),
+    "an array": ({"methods": np.array(["gradient", "edges"])}, "methods came as ndarray, expected a list of names"),
     "an unknown method": ({"methods": ["gradeint"]}, "unknown explanation 'gradeint': did you mean 'gradient'"),
     "a control's name": ({"methods": {"random": "gradient"}}, "random is the name of a control"),
     "an edge map that is none": ({"methods": {"edges": VanillaGradient()}}, "edges is the name of a control"),

@@ -1,5 +1,6 @@
 """A row of the leaderboard: made of results of both strong protocols, by hand and of a network, and what a network's file says of it."""
 
+import dataclasses
 import json
 from math import sqrt
 from types import SimpleNamespace
@@ -84,6 +85,13 @@ def test_results_of_several_radii_are_no_row():
     for predictions, explanations in ((PREDICTIONS, [other]), (Validity("all", (), (), 4), [])):
         with pytest.raises(InputError, match="is of one radius"):
             LeaderboardRow.of(FACTS, predictions, explanations)
+
+
+def test_results_that_do_not_say_the_clean_accuracy_are_no_row():
+    [at_radius] = PREDICTIONS.rows
+    unsaid = dataclasses.replace(PREDICTIONS, rows=(dataclasses.replace(at_radius, broken_by=()),))
+    with pytest.raises(InputError, match="do not say which images are right without an attack"):
+        LeaderboardRow.of(FACTS, unsaid, [])
 
 
 def test_other_settings_than_the_defaults_are_flagged():

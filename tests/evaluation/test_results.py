@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from interp.core.errors import InputError
 from interp.core.json_values import parse_json
 from interp.core.tables import FORMATS, render
-from interp.evaluation import AccuracyCurve, Flag, SelectivityCurves, UnforeseenAccuracies
+from interp.evaluation import AccuracyCurve, Flag, MapSummary, SelectivityCurves, UnforeseenAccuracies
 from tests.evaluation.results_by_hand import (
     AGREEMENT,
     BOTH,
@@ -289,3 +289,9 @@ def test_curves_of_several_methods():
     assert (found.count, found.patch, found.pixels) == (2, 3, 784)
     with pytest.raises(InputError, match="an instance such as selectivity"):
         SelectivityCurves.of({"one": 1})
+
+
+@pytest.mark.parametrize("found", [{}, {"cam": np.zeros((1, 2, 2, 1))}])
+def test_a_summary_is_of_explanations(found):
+    with pytest.raises(InputError, match=r"explanations came as|'cam' of explanations came as ndarray"):
+        MapSummary.of(found)

@@ -50,7 +50,11 @@ REFUSED = {
     "rows of pixels": (lambda: functional(L.Dense(4), (300,)), {}, r"keras\.layers\.Reshape"),
     "whole pixels": (lambda: functional(lambda x: L.Flatten()(x), dtype="uint8"), {}, "no gradient passes"),
     "channels first": (lambda: functional(L.Flatten(), (3, 8, 8)), {}, "Permute"),
-    "other images": (lambda: body(L.Dense(4)), {"images": IMAGES[:, 1:], "labels": LABELS}, "resize them"),
+    "other images": (
+        lambda: body(L.Dense(4)),
+        {"images": IMAGES[:, 1:], "labels": LABELS},
+        r"takes \(n, [\w, ]+\): resize",
+    ),
 }
 
 

@@ -149,6 +149,8 @@ def test_a_layer_output_makes_a_model():
         (("small", (28, 28, 1), 2.5), "classes"),
         (("small", (28, 28), 10), "image_shape"),
         (("small", (0, 28, 1), 10), "image_shape"),
+        (("small", 28, 10), "image_shape came as 28, expected"),
+        (("small", None, 10), "image_shape came as None, expected"),
     ],
 )
 def test_bad_descriptions_are_refused(arguments, message):

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import subprocess
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from interp.report import Curve, GalleryEntry, Page, map_strip
-from site_pages.browser import CHROMIUM, FLAGS
+from site_pages.browser import CHROMIUM, FLAGS, Browser
 from site_pages.shown_pages import unfit
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
@@ -71,6 +72,14 @@ def page(tmp_path):
     page.gallery([GalleryEntry(*names, strip, f"caption of {' '.join(names)}") for names in chosen])
     page.write(tmp_path / "report.html")
     return tmp_path / "report.html"
+
+
+def test_a_browser_that_does_not_start_leaves_nothing_open(monkeypatch, tmp_path):
+    monkeypatch.setattr("site_pages.browser.CHROMIUM", "false")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises((EOFError, BrokenPipeError)):
+        Browser(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.integration

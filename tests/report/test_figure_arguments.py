@@ -1,4 +1,6 @@
-"""Figures refuse what does not fit together, in one line."""
+"""Figures refuse what does not fit together, in one line, and take any names."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +8,17 @@ from matplotlib.figure import Figure
 
 from interp.core.errors import InputError
 from interp.data import Dataset
-from interp.report import class_maps_figure, map_gallery, moved_maps, note_source, panels_figure, targeted_maps_figure
+from interp.report import (
+    attacks_gallery,
+    class_maps_figure,
+    map_gallery,
+    maps_figure,
+    moved_maps,
+    note_source,
+    panels_figure,
+    targeted_maps_figure,
+    tradeoff_figure,
+)
 
 IMAGES = np.random.RandomState(0).rand(3, 8, 8, 1).astype("float32")
 MAPS = np.random.RandomState(1).rand(3, 2, 4, 4)
@@ -58,6 +70,21 @@ def test_targeted_maps(change, message):
     assert len(targeted_maps_figure(**arguments).axes) == 9
     with pytest.raises(InputError, match=message):
         targeted_maps_figure(**{**arguments, **change})
+
+
+def test_dollars_in_names_of_classes_start_no_formula():
+    assert maps_figure([[("$_$", IMAGES[0], None)]]).axes[0].get_title() == r"\$_\$"
+    priced = Dataset(
+        images=IMAGES, labels=np.arange(3), class_names=("$_", "b", "c"), source="arrays", split="test", name="mine"
+    )
+    searched = SimpleNamespace(qualified=np.array([0]), epsilons=np.ones((2, 1)), discrepancies=np.ones((2, 1)))
+    figure = tradeoff_figure(priced, np.array([1, 0, 0]), {"all": searched})
+    assert figure.axes[0].get_title() == r"\$_, target b"
+
+
+def test_an_unknown_attack_is_told_before_others_run():
+    with pytest.raises(InputError, match="unknown unforeseen attack 'frog': did you mean 'fog'"):
+        attacks_gallery(None, SAMPLE, ["snow", "frog"])
 
 
 @pytest.mark.parametrize("figure", [class_maps_figure, lambda model, *given: map_gallery("mine", model, *given)])

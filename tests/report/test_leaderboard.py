@@ -123,6 +123,12 @@ def test_folders_without_rows_say_how_to_write_them(nothing_shipped, tmp_path):
             interp.leaderboard(folder)
 
 
+@pytest.mark.parametrize("folder", [None, ["tables"], 5])
+def test_what_is_no_folder_is_told(nothing_shipped, folder):
+    with pytest.raises(InputError, match="a folder of records came as"):
+        interp.leaderboard(folder)
+
+
 def test_shipped_rows_that_are_damaged_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(leaderboard, "SHIPPED", tmp_path / "gone.json")
     with pytest.raises(InputError, match="install the package again"):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from interp.core.errors import InputError
 from interp.report import Curve, GalleryEntry, Page, map_strip, maps_figure
 
 VOID = {"meta", "img", "input", "br"}
@@ -51,6 +52,12 @@ def tags():
         )
     page.details("more", "text")
     return Tags(page.to_html())
+
+
+@pytest.mark.parametrize("points", [([], []), ([0, 0.1], [1]), ([0, 0.1], [1, 0.5], [0.1])])
+def test_curves_have_points_with_a_value_each(points):
+    with pytest.raises(InputError, match=rf"{len(points[0])} places, {len(points[1])} values"):
+        Curve(*points)
 
 
 def test_everything_has_a_name(tags):

@@ -1,5 +1,6 @@
 """The leaderboard of the strong protocol, and what broke each image, by hand and from the command line."""
 
+import copy
 import csv
 import json
 
@@ -11,6 +12,7 @@ from interp.commands.evaluate_network import main
 from interp.core.errors import InputError
 from interp.evaluation import Flag, StrongAccuracy, Validity, sample_images
 from interp.evaluation.sample import sample_indices
+from interp.report.validity_files import image_table, leaderboard_rows
 
 # Four images: the last is wrong without an attack, PGD breaks the third, FAB-T the second.
 ROWS = (
@@ -82,6 +84,56 @@ def test_results_are_read_again_with_what_earlier_ones_lack():
     assert Validity.from_json({**values, "protocol": in_l2}).norm == "l2"
     with pytest.raises(InputError, match="a norm of linf or l2"):
         Validity.from_json({**values, "norm": "l1"})
+
+
+# As it is kept.
+RECORD = {
+    **FOUND.to_json(),
+    "file": "/networks/mine.keras",
+    "files": {"mine.keras": "ab12"},
+    "splits": {"test": "digits of mine"},
+    "arguments": {"dataset": "digits", "seed": 9},
+    "versions": {"python": "3.11", "interp": None},
+    "commit": None,
+    "indices": [7, 5, 3, 0],
+}
+
+
+def test_rows_and_images_of_a_record():
+    clean, attacked = leaderboard_rows("mine", RECORD)
+    expected = {"model_name": "mine", "dataset": "digits", "eps": 0.1, "weights": "ab12", "data": "digits of mine"}
+    expected |= {"seed": 9, "versions": "python 3.11, interp None, commit None", "protocol": "strong"}
+    assert {name: attacked[name] for name in expected} == expected
+    assert list(clean) == list(attacked)
+    assert image_table("mine", RECORD) == FOUND.image_table([7, 5, 3, 0], data="digits of mine", seed=9)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("file",),
+        ("files",),
+        ("splits",),
+        ("splits", "test"),
+        ("arguments",),
+        ("arguments", "dataset"),
+        ("arguments", "seed"),
+        ("versions",),
+        ("protocol",),
+        ("by_radius",),
+    ],
+    ids=".".join,
+)
+def test_a_record_that_lacks_something_is_named(place):
+    for value in (None, [5]):
+        damaged = copy.deepcopy(RECORD)
+        holder = damaged if len(place) == 1 else damaged[place[0]]
+        if value is None:
+            del holder[place[-1]]
+        else:
+            holder[place[-1]] = value
+        with pytest.raises(InputError, match=r"the record of mine cannot be used \(.*: evaluate it again"):
+            leaderboard_rows("mine", damaged)
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
 """Tables that fit a page, with every figure of their records."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from interp.core.errors import InputError
+from interp.core.network_name import parse_name
+from results_pages import network_tables
 from results_pages.evidence import Sources
 from results_pages.page_tables import make_table
 
@@ -53,6 +56,57 @@ def test_measures_stand_in_tables_of_five_with_every_error(tmp_path):
     assert lines[lines.index(next(line for line in lines if line.startswith("| grad cam"))) + 1] == ""
 
 
+def test_tables_of_several_networks_stand_apart(tmp_path):
+    """Without a line between them the second would go on as rows of the first."""
+    header = ["method", "ratio", "accuracy", "standard error", "beats random"]
+    for name in (NAME, "mnist_simplecnn_adv_5"):
+        keep(tmp_path, "selectivity", ["method", "area"], [["random", 0.9], ["gradient", 0.2]], name=name)
+        sources = keep(tmp_path, "roar", header, [["gradient", 0.5, 0.4, 0.01, "yes"]], name=name)
+    for mark in (["erasing", "mnist_simplecnn", "roar"], ["selectivity", "mnist_simplecnn"]):
+        lines = make_table(sources, mark)
+        heads = [place for place, line in enumerate(lines) if line.startswith("| method")]
+        assert [lines[place - 2] for place in heads] == ["Normal (here, 5 epochs):", "Adv (here, 5 epochs):"]
+        assert [lines[place - 1] for place in heads] == ["", ""]
+        assert lines[heads[1] - 3] == ""
+
+
+def test_radii_of_explanations_stand_in_their_columns(tmp_path):
+    header = ["eps", "measure", "noise", "corner noise", "strongest attack", "standard error", "flags"]
+    for name, radii in ((NAME, (0.1, 0.3)), ("mnist_simplecnn_adv_5", (0.3,))):
+        rows = [[eps, "Kendall tau", 0.9, 0.8, eps, 0.01, "noise"] for eps in radii]
+        sources = keep(tmp_path, "explanations", header, rows, name=name, explanation="grad_cam")
+    head, _, normal, adv = cells(make_table(sources, ["explanations", "mnist_simplecnn", "Kendall_tau"]))
+    assert head[3:] == [f"eps {eps}: {what}" for eps in (0.1, 0.3) for what in ("noise", "attack", "flagged")]
+    assert normal[:5] == ["grad cam", "Normal", "here, 5 epochs", "0.900, 0.800", "0.100 ± 0.010"]
+    assert adv[3:] == ["-", "-", "-", "0.900, 0.800", "0.300 ± 0.010", "noise"]
+    with pytest.raises(InputError, match="no record of explanations of mnist_simplecnn is by the measure 'SSIM'"):
+        make_table(sources, ["explanations", "mnist_simplecnn", "SSIM"])
+
+
+def test_seconds_are_of_the_epochs_that_were_trained(monkeypatch):
+    """The name of a network counts those of the one that it started with."""
+    schedule = network_tables.Schedule(0.1, 3, 50, ((0, 1e-3),), (0, 0), 1, 0.1)
+    run = network_tables.Run(network_tables.Arguments(10, "cpu"))
+    made = network_tables.Trained("trades6", "small", (28, 28, 1), 10, 90.0, 99, "drawn", schedule, run)
+    files = [Path(f"mnist_smallgap_{name}.safetensors") for name in ("trades6_l2_15", "trades6_15", "adv_3")]
+    monkeypatch.setattr(network_tables, "network_files", lambda _: files)
+    monkeypatch.setattr(network_tables, "trained", lambda path: (parse_name(path.stem), made))
+    assert cells(network_tables.times(Sources((), Path())))[2:] == [
+        ["Adv", "1.5 (30 s)"],
+        ["TRADES-6", "1.5 (30 s)"],
+        ["TRADES-6 l2", "1.5 (30 s)"],
+    ]
+
+
+def test_a_command_says_all_that_makes_the_network():
+    assert network_tables.Arguments(1, "cpu").line() == "train.py 1 --profile cpu"
+    changed = {"norm": "l2", "softplus": 20.0, "penalty_weight": 0.5, "keep": "last", "patience": 3, "average": 0.999}
+    assert network_tables.Arguments(9, "cpu", ("mnist_smallgap_lga",), seed=1, **changed).line() == (
+        "train.py 9 --profile cpu --only mnist_smallgap_lga --seed 1 --norm l2 --softplus 20 --penalty-weight 0.5 --keep last "
+        "--patience 3 --average 0.999"
+    )
+
+
 def test_agreement_has_numbers_for_heads(tmp_path):
     lines = cells(make_table(keep_faithfulness(tmp_path), ["agreement", "mnist_simplecnn"]))
     assert lines[0] == ["measure", "1", "2", "3", "4", "5", "6"]
@@ -72,6 +126,33 @@ def test_rankings_by_retraining_stand_side_by_side(tmp_path):
     assert lines[2] == ["deletion", "-1.00", "1.00", "1.00"]
     assert ["entropy", "1.00", "-1.00", "-1.00"] in lines
     assert len(lines) == 2 + len(MEASURES)
+
+
+def test_a_method_without_a_figure_is_in_no_ranking(tmp_path):
+    methods = (*METHODS, "lrp", "rise")
+    rows = [[method, "gini", place / 10, 0.01, "higher", "none"] for place, method in enumerate(methods)]
+    rows += [
+        [method, "infidelity", None if method == "lrp" else 0.5 + place, 0.01, "lower", "none"]
+        for place, method in enumerate(methods)
+    ]
+    header = ["method", "measure", "value", "standard error", "better", "beats"]
+    areas = [[method, "-" if method == "rise" else 0.5 + place / 10] for place, method in enumerate(methods)]
+    keep(tmp_path, "selectivity", ["method", "area"], areas)
+    for table in ("roar", "kar"):
+        keep(
+            tmp_path,
+            table,
+            ["method", "ratio", "accuracy"],
+            [[method, 0.5, place / 10] for place, method in enumerate(methods)],
+        )
+    sources = keep(tmp_path, "faithfulness", header, rows)
+    lines = make_table(sources, ["retraining_agreement", "mnist_simplecnn"])
+    assert lines[-1] == "<small>Normal (here, 5 epochs); methods: gradient, grad cam</small>"
+    # All figures of the second method are larger, which speaks for it by gini and KAR alone.
+    assert cells(lines)[2:] == [["gini", "-1.00", "-1.00", "1.00"], ["infidelity", "1.00", "1.00", "-1.00"]]
+    keep(tmp_path, "selectivity", ["method", "area"], areas, name="mnist_simplecnn_adv_5")
+    with pytest.raises(InputError, match="2 networks of mnist_simplecnn have records of selectivity"):
+        make_table(sources, ["retraining_agreement", "mnist_simplecnn"])
 
 
 def test_accuracies_of_an_attack_are_those_of_its_records(tmp_path):

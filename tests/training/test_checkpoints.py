@@ -105,6 +105,7 @@ def test_other_arguments_are_named():
     ) as caught:
         check_arguments("it", {"seed": 99, "a": {"epsilon": 0.1}}, {"seed": 99, "a": {"epsilon": 0.2}, "new": 1})
     assert "seed" not in str(caught.value)
+    assert str(caught.value).endswith("use the same ones, or --no-resume (in Python resume=False) to start anew")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")

@@ -89,6 +89,6 @@ def small_caption(found: list[Evaluated]) -> str:
     told = []
     for one in found:
         protocol, count = one.record.get("protocol") or one.record["caption"], f"{one.record['images']} "
-        counted = protocol if protocol.startswith(count) else f"{count}images; {protocol}"
-        told.append(f"{counted}; {one.record['data']}")
+        measured = protocol if protocol.startswith(count) else f"{count}images; {protocol}"
+        told.append(f"{measured}; {one.record['data']}")
     return f"<small>{' / '.join(dict.fromkeys(told))}</small>"

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from interp.core.errors import InputError
@@ -12,7 +12,7 @@ from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
 from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.models.weight_file import weight_metadata
-from results_pages.cells import with_error
+from results_pages.cells import with_error, words
 from results_pages.evidence import Sources
 
 
@@ -41,17 +41,26 @@ class Arguments:
     epochs: int | None = None
     seed: int = 99
     dataset: str | None = None
+    norm: str = "linf"
     attack_precision: str = "float32"
+    explanation: str | None = None
+    softplus: float | None = None
+    penalty_weight: float | None = None
+    distance_weight: float | None = None
+    keep: str | None = None
+    patience: int | None = None
+    average: float | None = None
 
     def line(self) -> str:
         """The command line that trained the network."""
-        words = [f"train.py {self.number} --profile {self.profile}"]
-        words += ["--only", *self.only] if self.only else []
-        for name in ("epochs", "seed", "dataset", "attack_precision"):
-            value = getattr(self, name)
-            if value != getattr(Arguments, name):
-                words.append(f"--{name.replace('_', '-')} {value}")
-        return " ".join(words)
+        parts = [f"train.py {self.number} --profile {self.profile}"]
+        parts += ["--only", *self.only] if self.only else []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name not in ("number", "profile", "only") and value != each.default:
+                shown = int(value) if isinstance(value, float) and value.is_integer() else value
+                parts.append(f"--{each.name.replace('_', '-')} {shown}")
+        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -138,17 +147,17 @@ def networks(sources: Sources) -> list[str]:
 
 
 def times(sources: Sources) -> list[str]:
-    """Training times by method, a column each dataset and architecture: minutes, and seconds an epoch."""
-    found: dict[str, dict[str, str]] = {}
+    """Training times by method and its variant, a column each dataset and architecture: minutes, and seconds an epoch."""
+    found: dict[str, dict[tuple[int, str, str], str]] = {}
     for path in network_files(sources):
         name, description = trained(path)
-        cell = f"{description.seconds / 60:.1f} ({description.seconds / max(name.epochs, 1):.0f} s)"
-        found.setdefault(f"{name.dataset} {name.architecture}", {})[name.tag] = cell
-    rows = [
-        (title, *(cells.get(tag, NOTHING) for cells in found.values()))
-        for tag, title in OBJECTIVE_TITLES.items()
-        if any(tag in cells for cells in found.values())
-    ]
+        # Those in its name count the ones of the network that it started with, too.
+        epochs = max(description.schedule.epochs, 1)
+        cell = f"{description.seconds / 60:.1f} ({description.seconds / epochs:.0f} s)"
+        method = name.order, name.variant, f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}"
+        found.setdefault(f"{name.dataset} {name.architecture}", {})[method] = cell
+    methods = sorted({method for cells in found.values() for method in cells})
+    rows = [(method[-1], *(cells.get(method, NOTHING) for cells in found.values())) for method in methods]
     return markdown_table(("method", *found), rows)
 
 

@@ -104,7 +104,7 @@ def explanations(sources: Sources, family: str, measure: str) -> list[str]:
     """How far explanations can be moved with the prediction kept, by a measure: beside noise, the strongest attack; and the flags."""
     title = measure.replace("_", " ")
     found = of_family(sources, "explanations", family)
-    rows = []
+    rows: list[tuple[Evaluated, dict[str, str]]] = []
     for one in sorted(found, key=lambda one: str(one.record["explanation"])):
         cells: dict[str, str] = {}
         columns = ("eps", "measure", "noise", "corner noise", "strongest attack", "standard error", "flags")
@@ -113,9 +113,17 @@ def explanations(sources: Sources, family: str, measure: str) -> list[str]:
                 cells[f"eps {radius_text(eps)}: noise"] = f"{plus_minus(noise)}, {plus_minus(corner)}"
                 cells[f"eps {radius_text(eps)}: attack"] = plus_minus(strongest, error)
                 cells[f"eps {radius_text(eps)}: flagged"] = str(flags)
-        rows.append((str(one.record["explanation"]).replace("_", " "), *one.labels, *cells.values()))
-        names = tuple(cells)
-    return [*markdown_table(("explanation", *WHO, *names), rows), "", small_caption(found)]
+        rows.append((one, cells))
+    names = list(dict.fromkeys(name for _, cells in rows for name in cells))
+    if not names:
+        raise InputError(
+            f"no record of explanations of {family} is by the measure {title!r}: correct the mark in the page"
+        )
+    body = [
+        (words(one.record["explanation"]), *one.labels, *(cells.get(name, NOTHING) for name in names))
+        for one, cells in rows
+    ]
+    return [*markdown_table(("explanation", *WHO, *names), body), "", small_caption(found)]
 
 
 def topk(sources: Sources, family: str) -> list[str]:

@@ -9,7 +9,7 @@ from interp.core.tables import NOTHING, Cell, markdown_table
 from interp.discrepancy.agreement import kendall_tau
 from interp.evaluation.roar_kar_result import RANDOM
 from results_pages.cells import plus_minus, words
-from results_pages.evidence import Sources, of_family, small_caption
+from results_pages.evidence import Evaluated, Sources, of_family, small_caption
 
 # So many measures with their errors stand side by side on a page.
 ACROSS = 5
@@ -20,6 +20,7 @@ def erasing(sources: Sources, family: str, section: str) -> list[str]:
     found = of_family(sources, section, family)
     lines = []
     for one in found:
+        lines += _head_of(one, found)
         table: dict[str, dict[float, str]] = {}
         columns = ("method", "ratio", "accuracy", "standard error", "beats random")
         for method, ratio, accuracy, error, beats in one.values(*columns):
@@ -27,8 +28,8 @@ def erasing(sources: Sources, family: str, section: str) -> list[str]:
             table.setdefault(method, {})[ratio] = f"**{cell}**" if beats == "yes" else cell
         ratios = list(dict.fromkeys(ratio for cells in table.values() for ratio in cells))
         rows = [(words(method), *(cells.get(ratio, NOTHING) for ratio in ratios)) for method, cells in table.items()]
-        lines += markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows)
-    return [*lines, "", small_caption(found)]
+        lines += [*markdown_table(("method", *(f"erased {ratio:g}" for ratio in ratios)), rows), ""]
+    return [*lines, small_caption(found)]
 
 
 def selectivity(sources: Sources, family: str) -> list[str]:
@@ -36,11 +37,17 @@ def selectivity(sources: Sources, family: str) -> list[str]:
     found = of_family(sources, "selectivity", family)
     lines = []
     for one in found:
+        lines += _head_of(one, found)
         names = tuple(name for name in one.record["header"] if name != "method")
         rows = sorted(one.values("area", "method", *names), key=lambda row: _or_last(row[0]))
         cells = [(words(method), *map(plus_minus, values)) for _, method, *values in rows]
-        lines += markdown_table(("method", *names), cells)
-    return [*lines, "", small_caption(found)]
+        lines += [*markdown_table(("method", *names), cells), ""]
+    return [*lines, small_caption(found)]
+
+
+def _head_of(one: Evaluated, found: list[Evaluated]) -> list[str]:
+    """Which network a table is of, where it is one of several."""
+    return [f"{one.label}:", ""] if len(found) > 1 else []
 
 
 def faithfulness(sources: Sources, family: str) -> list[str]:
@@ -83,18 +90,19 @@ def agreement(sources: Sources, family: str) -> list[str]:
 
 def retraining_agreement(sources: Sources, family: str) -> list[str]:
     """Kendall tau of the rankings by selectivity, ROAR and KAR with those by the measures that ask the model, over the methods of all."""
-    [asked], [erased] = of_family(sources, "faithfulness", family), of_family(sources, "selectivity", family)
-    # Higher is better in all of them.
-    rankings = {"selectivity": {method: -area for method, area in erased.values("method", "area")}}
+    asked, erased = _only(sources, "faithfulness", family), _only(sources, "selectivity", family)
+    # Higher is better in all of them. A figure that is not defined ranks nothing, and its method stands in no table.
+    rankings = {"selectivity": {method: -area for method, area in erased.values("method", "area") if _is_number(area)}}
     for section, sign in (("roar", -1), ("kar", 1)):
-        [one] = of_family(sources, section, family)
-        for method, ratio, accuracy in one.values("method", "ratio", "accuracy"):
-            rankings.setdefault(f"{section.upper()} {ratio:g}", {})[method] = sign * accuracy
+        for method, ratio, accuracy in _only(sources, section, family).values("method", "ratio", "accuracy"):
+            if _is_number(accuracy):
+                rankings.setdefault(f"{section.upper()} {ratio:g}", {})[method] = sign * accuracy
     measures: dict[str, dict[str, float]] = {}
     for method, measure, value, better in asked.values("method", "measure", "value", "better"):
-        measures.setdefault(measure, {})[method] = value if better == "higher" else -value
-    methods = [one for one in next(iter(measures.values())) if all(one in each for each in rankings.values())]
-    methods.remove(RANDOM)
+        if _is_number(value):
+            measures.setdefault(measure, {})[method] = value if better == "higher" else -value
+    all_rankings = [*measures.values(), *rankings.values()]
+    methods = [one for one in all_rankings[0] if one != RANDOM and all(one in each for each in all_rankings)]
 
     def row(measure: dict[str, float]) -> list[str]:
         values = np.array([[each[one] for one in methods] for each in (measure, *rankings.values())])
@@ -104,6 +112,20 @@ def retraining_agreement(sources: Sources, family: str) -> list[str]:
     rows = [(words(name), *row(measure)) for name, measure in measures.items()]
     of_methods = f"<small>{asked.label}; methods: {', '.join(map(words, methods))}</small>"
     return [*markdown_table(("measure", *rankings), rows), "", of_methods]
+
+
+def _only(sources: Sources, section: str, family: str) -> Evaluated:
+    """What was found of the only network of a family. Raises InputError where there are several."""
+    found = of_family(sources, section, family)
+    if len(found) > 1:
+        raise InputError(
+            f"{len(found)} networks of {family} have records of {section}, this table is of one: take the mark from the page"
+        )
+    return found[0]
+
+
+def _is_number(value: Cell) -> bool:
+    return isinstance(value, (int, float))
 
 
 def _or_last(value: Cell) -> float:

@@ -55,6 +55,13 @@ class Browser:
             os.close(each)
         self._number, self._rest, self._session = 0, b"", ""
         self.events: list[dict[str, Any]] = []
+        try:
+            self._open_page()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_page(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for name in ("Page", "Runtime", "Log", "Accessibility"):
@@ -68,6 +75,10 @@ class Browser:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
         os.close(self._to_browser)  # it ends with its pipe
         try:
             self._process.wait(20)

@@ -64,7 +64,10 @@ def executed(path: Path, kept: Path) -> Mapping[str, Any]:
     kept.mkdir(parents=True, exist_ok=True)
     for older in kept.glob(f"{path.stem}-*.ipynb"):
         older.unlink()
-    nbformat.write(notebook, file)
+    # Half of one would be read as all of it the next time.
+    writing = file.with_suffix(".part")
+    nbformat.write(notebook, writing)
+    writing.replace(file)
     return notebook
 
 

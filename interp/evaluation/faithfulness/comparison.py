@@ -215,8 +215,9 @@ def _measures(given: Any, masks: np.ndarray | None) -> dict[str, Measure]:
 def _named(what: str, given: Any, find: Callable[[Any], T], example: str) -> dict[str, T]:
     """Instances by name, of names or of names with instances. Raises InputError."""
     listed = isinstance(given, (list, tuple)) and all(isinstance(name, str) for name in given)
-    if not given or not (listed or isinstance(given, Mapping)):
-        came = f"an empty {kind_of(given)}" if given in ([], (), {}) else kind_of(given)
+    has_names = listed or isinstance(given, Mapping)
+    if not has_names or not given:
+        came = f"an empty {kind_of(given)}" if has_names else kind_of(given)
         raise InputError(f"{what} came as {came}, expected a list of names such as {example}, or names with instances")
     named = given if isinstance(given, Mapping) else dict(zip(given, given, strict=True))
     return {name: find(value) for name, value in named.items()}
