@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
+from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
 from interp.report.records import SETTINGS, RecordStore
-from results_pages.cells import counted
+from results_pages.cells import counted, words
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,17 @@ class Evaluated:
                 f"the record of {self.name} has {len(rows)} rows of {where} {at}, expected one: evaluate it again"
             )
         return rows[0]
+
+
+def short_labels(names: Sequence[NetworkName]) -> list[str]:
+    """The training method of each network, with its variant and epochs where several are of one method."""
+    titles = [name.title for name in names]
+    return [
+        name.title
+        if titles.count(name.title) == 1
+        else f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}, {counted(name.epochs, 'epoch')}"
+        for name in names
+    ]
 
 
 def of_family(sources: Sources, section: str, family: str) -> list[Evaluated]:
