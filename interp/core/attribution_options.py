@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from interp.core.argument_types import number, whole_number, words
+from interp.core.argument_types import nonnegative, whole_number, words
 from interp.core.errors import check_choice
 from interp.core.names import ENSEMBLES, METHODS, RANKINGS, USUAL_METHODS
 from interp.core.options import Options, option
@@ -36,7 +36,7 @@ class AttributionOptions(Options):
     samples: int | None = option(
         None, "samples of ensembles and expected gradients", parse=whole_number(1), usual="{task.usual_samples}"
     )
-    noise_level: float = option(0.15, "noise of ensembles, as a share of the image's range", parse=number(above=0))
+    noise_level: float = option(0.15, "noise of ensembles, as a share of the image's range", parse=nonnegative)
 
     @property
     def sample_count(self) -> int:
