@@ -100,15 +100,19 @@ def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
     objective, schedule = find_objective(made.method), made.schedule
     judged = "attacked validation" if objective.is_robust and schedule.epsilon else "validation"
     lasting = schedule.rate_shape == "steps"
+    patience, average = made.patience, made.average
     rates = ", ".join(f"{rate:g} {'from' if lasting else 'at'} step {step}" for step, rate in schedule.learning_rates)
     rows = [
         ("training method", f"{objective.title} ({objective.citation})"),
-        ("weight of the penalty", f"{made.penalty_weight:g}" if made.penalty_weight else ""),
+        ("weight of the penalty", "" if objective.penalty_weight is None else f"{made.penalty_weight:g}"),
+        ("weight of the squared distance", "" if made.distance_weight is None else f"{made.distance_weight:g}"),
         ("explanation whose maps are compared", made.explanation or ""),
         ("weights at the start", f"those of {made.start}" if made.start else ""),
         ("epochs, batch size", f"{schedule.epochs}, {schedule.batch_size}"),
         ("learning rate", rates if lasting else f"{rates}, along lines between"),
         ("weights kept", f"of the epoch that is best on {judged} images" if made.keep == "best" else ""),
+        ("weights averaged over steps", "" if average is None else f"with a decay of {average:g}"),
+        ("end", f"early, after {counted(patience, 'epoch')} no better on {judged} images" if patience else ""),
         ("crops and flips", "yes" if made.augment else "no"),
     ]
     if schedule.epsilon and objective.uses_ball:
@@ -120,6 +124,7 @@ def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
         else:
             inner = f"{counted(schedule.attack_steps, 'step')} of {schedule.attack_step_size:.4g}"
             rows.append(("attack in training", inner))
+            rows.append(("its precision", schedule.attack_precision if schedule.attack_precision != "float32" else ""))
     run = made.run
     versions = ", ".join(f"{package} {version}" for package, version in run.versions.items() if version)
     rows += [

@@ -29,6 +29,7 @@ class Schedule:
     attack_step_size: float
     norm: str = "linf"
     rate_shape: str = "steps"
+    attack_precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,13 @@ class Trained:
     schedule: Schedule
     run: Run
     penalty_weight: float = 0.0
+    distance_weight: float | None = None
     augment: bool = False
     explanation: str | None = None
     start: str | None = None
     keep: str = "last"
+    patience: int | None = None
+    average: float | None = None
     measured: Measured | None = None
     accuracy_per_class: Mapping[str, Share] | None = None
 
