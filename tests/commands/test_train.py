@@ -171,6 +171,10 @@ def test_a_class_without_test_images_has_no_accuracy():
     found = _accuracy_per_class(test, network)
     assert list(found) == ["all", "a", "c"]
     assert found["all"] == (found["a"] + found["c"]) / 2
+    renamed = _accuracy_per_class(replace(test, class_names=("all", "b", "all")), network)
+    assert renamed == {"all": found["all"], "all (class 0)": found["a"], "all (class 2)": found["c"]}
+    twice = _accuracy_per_class(replace(test, class_names=("a", "b", "a")), network)
+    assert twice == {"all": found["all"], "a (class 0)": found["a"], "a (class 2)": found["c"]}
 
 
 def test_times_are_steps_times_seconds(monkeypatch):
