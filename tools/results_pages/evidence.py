@@ -8,8 +8,9 @@ from typing import Any
 from interp.core.errors import InputError
 from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
+from interp.core.tables import counted
 from interp.report.records import SETTINGS, RecordStore
-from results_pages.cells import counted, words
+from results_pages.cells import words
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def small_caption(found: list[Evaluated]) -> str:
     """On what and how this was measured, for all of them, in small print; more than once where they differ."""
     told = []
     for one in found:
-        protocol, count = one.record.get("protocol") or one.record["caption"], f"{one.record['images']} "
-        measured = protocol if protocol.startswith(count) else f"{count}images; {protocol}"
+        protocol, count = one.record.get("protocol") or one.record["caption"], one.record["images"]
+        measured = protocol if protocol.startswith(f"{count} ") else f"{counted(count, 'image')}; {protocol}"
         told.append(f"{measured}; {one.record['data']}")
     return f"<small>{' / '.join(dict.fromkeys(told))}</small>"

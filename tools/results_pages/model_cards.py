@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.network_name import NetworkName
-from interp.core.tables import markdown_table, radius_text
+from interp.core.tables import counted, markdown_table, radius_text
 from interp.core.used_files import fingerprint
 from interp.data import DatasetSpec, find_dataset
 from interp.evaluation import LeaderboardRow
 from interp.models.architectures import find_architecture, weight_shapes
 from interp.training import find_objective
 from results_pages.card_limits import limits
-from results_pages.cells import counted, plus_minus, with_error
+from results_pages.cells import plus_minus, with_error
 from results_pages.evidence import Sources
 from results_pages.leaderboard_tables import measured_rows
 from results_pages.network_tables import Trained, network_files, trained
