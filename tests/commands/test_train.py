@@ -90,7 +90,7 @@ def test_the_best_epoch_with_averages_and_other_terms(tmp_path, call):
     assert "is there already" in call(main, arguments).stdout
     last = call(main, [*arguments, "--keep", "last"])
     assert last.returncode == 2
-    assert "keep was 'best' and is None" in last.stderr
+    assert "keep was 'best' and is 'last'" in last.stderr
 
 
 @pytest.mark.parametrize("decay", ["0", "1", "1.5", "nan"])
