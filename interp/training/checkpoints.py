@@ -17,7 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from interp.core.checks import check_instance, check_number
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.core.files import header_length
 
 STATE, MANIFEST = "state.safetensors", "manifest.json"
@@ -119,8 +119,7 @@ class CheckpointFolder:
                 check(checkpoint)
                 return checkpoint
             except _DAMAGED as error:
-                reason = str(error).split("\n")[0][:200] or type(error).__name__
-                warn(f"the checkpoint {self._path(step)} is damaged ({reason}); the one before it is tried")
+                warn(f"the checkpoint {self._path(step)} is damaged ({first_line(error)}); the one before it is tried")
                 # Out of the way of new ones, which would count as older; kept for inspection.
                 damaged = self.folder / f"damaged_{step:08d}"
                 shutil.rmtree(damaged, ignore_errors=True)

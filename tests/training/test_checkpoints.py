@@ -46,6 +46,17 @@ def test_the_newest_comes_back_whole_and_two_are_kept(folder):
     assert sorted(path.name for path in folder.folder.iterdir()) == ["step_00000020", "step_00000030"]
 
 
+def test_damage_without_a_word_is_named_by_its_error(folder):
+    told = []
+
+    def check(found):
+        if found.step == 30:
+            raise ValueError(" \n ")
+
+    assert folder.load_newest(told.append, check).step == 20
+    assert "step_00000030 is damaged (ValueError); the one before" in told[0]
+
+
 def test_no_folder_is_no_checkpoint(tmp_path):
     assert CheckpointFolder(tmp_path / "nothing").load_newest(refuse) is None
 
