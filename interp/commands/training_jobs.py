@@ -226,7 +226,7 @@ def _draw(target: Path, options: "TrainingOptions", metadata: Mapping[str, Any])
 def _accuracy_per_class(test: Dataset, network: keras.Model) -> dict[str, float]:
     """Print and return the share of test images of each class that the network gets right, of classes that have some, and of all."""
     right, taken = correct(network, test.images, test.labels), ("all", *test.class_names)
-    shares = {}
+    shares: dict[str, float] = {}
     for label, name in enumerate(test.class_names):
         of_class = right[test.labels == label]
         if len(of_class):

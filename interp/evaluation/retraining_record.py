@@ -68,7 +68,8 @@ def _same_method(kept: Any, told: dict[str, Any]) -> bool:
     # Earlier versions kept no logits.
     before = kept.get("logits", told.get("logits"))
     try:
-        return before == told.get("logits") or same_logits(np.asarray(told["logits"]), np.asarray(before, np.float64))
+        same = before == told.get("logits")
+        return bool(same) or same_logits(np.asarray(told["logits"]), np.asarray(before, np.float64))
     except (TypeError, ValueError, KeyError):
         return False
 

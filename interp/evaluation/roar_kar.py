@@ -135,7 +135,8 @@ def roar_kar(
         known: dict[str, _Known] = {}
         for name, method in methods.items():
             layers[name] = method.explain(splits["train"].images[:1], splits["train"].labels[:1]).layer
-            identity, logits = identify_method(method), few_logits(method, splits["train"].images)
+            identity = identify_method(method)
+            logits = None if folder is None else few_logits(method, splits["train"].images)
             record.check_method(name, {**identity, "layer": layers[name]}, logits)
             known[name] = _Known(method, identity, logits)
         ranks = _Ranks(known, splits, chosen, ranking, folder, report)
