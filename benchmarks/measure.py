@@ -1,7 +1,6 @@
 """Measure one row in this process and print what was found as a line of JSON: `python measure.py NAME ROUNDS [naive]`."""
 
 import json
-import sys
 from dataclasses import asdict
 
 from rows import ROWS
@@ -9,13 +8,23 @@ from timing import peak_gibibytes, seconds_of, time_in_turn
 from unit import UnitProcess
 
 from interp import share_cores_among_streams
-from interp.core.errors import InputError
+from interp.core.argument_types import whole_number
+from interp.core.command_line import Parser
+from interp.core.errors import InputError, check_choice
 
 
 def main() -> None:
     """Measure the row named by the first argument over as many rounds as the second says; a third, naive, its naive version."""
-    row = next(row for row in ROWS if row.name == sys.argv[1])
-    naive = sys.argv[3:] == ["naive"]
+    parser, rows = Parser("benchmarks/measure.py", __doc__), {row.name: row for row in ROWS}
+    parser.add_argument("name", help="the row")
+    parser.add_argument("rounds", type=whole_number(1), help="how many")
+    parser.add_argument("version", nargs="?", choices=["naive"], help="the naive version of the row")
+    arguments = parser.parse_args()
+    try:
+        row = rows[check_choice("row", arguments.name, rows)]
+    except InputError as error:
+        parser.error(str(error))
+    naive = arguments.version == "naive"
     if not naive:
         share_cores_among_streams()  # as the package's own commands do; written naively there are no streams to share them
     import works
@@ -30,7 +39,7 @@ def main() -> None:
         first = seconds_of(work)
         found = {} if naive else prepared.found()
         peak = peak_gibibytes()
-        timing = time_in_turn({"work": work}, unit, rounds=int(sys.argv[2]))["work"]
+        timing = time_in_turn({"work": work}, unit, rounds=arguments.rounds)["work"]
         result = {
             **asdict(timing),
             "first_seconds": first,

@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kept_rows import read_rows
 from rows import ROWS, Row
 
 from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
-from interp.core.json_values import parse_json
 from interp.core.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = [row for row in ROWS if not arguments.only or any(part in row.name for part in arguments.only)]
     if not chosen or arguments.rounds < 1:
         raise InputError(f"nothing to measure with --only {arguments.only} and --rounds {arguments.rounds}")
-    accepted = parse_json(ACCEPTED.read_text())["rows"] if ACCEPTED.exists() else {}
+    # What cannot be read is told before the hour of measuring.
+    accepted, kept = read_rows(ACCEPTED), {} if arguments.check else read_rows(arguments.out)
     print(HEADER)
     began, results = time.monotonic(), {}
     for number, row in enumerate(chosen, 1):
@@ -67,7 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
     from chart import draw
 
     # Rows that were not measured now stay, each with the run that it is of.
-    kept = parse_json(arguments.out.read_text())["rows"] if arguments.out.exists() else {}
     kept = merged(kept, {name: {**result, "run": made} for name, result in results.items()})
     rows = {row.name: kept[row.name] for row in ROWS if row.name in kept}
     picture = arguments.out.with_suffix(".png")

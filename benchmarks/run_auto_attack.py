@@ -6,7 +6,6 @@ work runs beside it, the processor's seconds are the fairer figure.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -14,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from kept_rows import read_rows
 from run import result_of
 
 from interp.core.command_line import Parser
@@ -62,9 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     # PyTorch's threads spin while they wait, which costs it many times its work where anything else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A choice of networks is measured anew, the figures of the others stay.
-    rows: dict[str, Any] = (
-        json.loads(arguments.out.read_text())["rows"] if arguments.only and arguments.out.exists() else {}
-    )
+    rows = read_rows(arguments.out) if arguments.only else {}
     print(
         f"{'':26s} {'ours':>12s} {'theirs':>7s} {'seconds':>8s} {'theirs':>8s} {'share':>6s} {'processor':>9s} {'theirs':>7s} {'share':>6s}"
     )

@@ -5,7 +5,6 @@ for an epoch on what was decoded, cropped and flipped: each batch is made while 
 it is asked for. What is written is the time of an epoch and the share of it in which the step waits for its batch.
 """
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -21,6 +20,8 @@ import numpy as np
 from PIL import Image
 
 from interp import share_cores_among_streams
+from interp.core.argument_types import whole_number
+from interp.core.command_line import Parser
 from interp.core.files import write_json
 from interp.core.provenance import describe_run
 from interp.data import Dataset, load
@@ -122,9 +123,9 @@ def epochs(photographs: Dataset, tag: str, rounds: int) -> dict[str, dict[str, f
 
 def main() -> None:
     """Measure, print, keep."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--images", type=int, default=400, help="how many files (default 400)")
-    parser.add_argument("--rounds", type=int, default=5, help="of each measurement (default 5)")
+    parser = Parser("benchmarks/run_input.py", __doc__)
+    parser.add_argument("--images", type=whole_number(BATCH), default=400, help="how many files (default 400)")
+    parser.add_argument("--rounds", type=whole_number(1), default=5, help="of each measurement (default 5)")
     arguments = parser.parse_args()
     share_cores_among_streams()
     rows: dict[str, dict[str, float]] = {}

@@ -4,7 +4,6 @@
 over the time of the jobs themselves is starting workers, handing jobs out, and sending what they share (`--megabytes`).
 """
 
-import argparse
 import json
 import time
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import numpy as np
 import ray
 
+from interp.core.argument_types import nonnegative, whole_number
+from interp.core.command_line import Parser
 from interp.core.parallel import RayTasks, run_jobs
 from interp.core.processes import Processes
 from interp.core.sent_once import SentOnce
@@ -45,11 +46,11 @@ def measure(workers: Workers, jobs: int, seconds: float, megabytes: float) -> di
 
 def main() -> None:
     """Measure each kind of workers."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--workers", type=int, default=8, help="how many (default 8)")
-    parser.add_argument("--jobs", type=int, default=20, help="of each worker (default 20)")
-    parser.add_argument("--seconds", type=float, default=0.2, help="of a job (default 0.2)")
-    parser.add_argument("--megabytes", type=float, default=20, help="that all jobs share (default 20)")
+    parser = Parser("benchmarks/run_workers.py", __doc__)
+    parser.add_argument("--workers", type=whole_number(1), default=8, help="how many (default 8)")
+    parser.add_argument("--jobs", type=whole_number(1), default=20, help="of each worker (default 20)")
+    parser.add_argument("--seconds", type=nonnegative, default=0.2, help="of a job (default 0.2)")
+    parser.add_argument("--megabytes", type=nonnegative, default=20, help="that all jobs share (default 20)")
     arguments = parser.parse_args()
     asked = arguments.jobs, arguments.seconds, arguments.megabytes
     results: dict[str, Any] = {"workers": arguments.workers, "jobs": arguments.jobs}

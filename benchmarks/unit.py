@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -26,7 +27,11 @@ class UnitProcess:
             text=True,
             env=quiet | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         )
-        self.peak = self._answer()
+        try:
+            self.peak = self._answer()
+        except BaseException:
+            self.close()
+            raise
 
     def seconds(self) -> float:
         """U, now."""
@@ -48,8 +53,13 @@ class UnitProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """End the process, and close the pipes to it."""
+        # What was not read any more is lost.
+        with suppress(BrokenPipeError), self._process:
+            self._process.kill()
 
 
 def make_unit() -> Callable[[], object]:

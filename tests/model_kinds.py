@@ -165,6 +165,20 @@ MODELS = {
 }
 
 
+class Scaled(L.Layer):
+    """Images times a number that its configuration does not hold: no digest of a model shows it, but what it computes does."""
+
+    def __init__(self, by: float = 1.0, **settings) -> None:
+        super().__init__(**settings)
+        self.by = by
+
+    def call(self, images):
+        return self.by * images
+
+    def get_config(self):
+        return L.Layer.get_config(self)
+
+
 def images_for(model, count=3):
     """Images in [0, 1] and labels that fit a model."""
     shape = model.input_shape[1:]

@@ -8,13 +8,18 @@ short search. What is measured is written at once; a weight that is there alread
 """
 
 import argparse
-import json
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from interp import data, models, training
 from interp.attacks import ExplanationAttack
-from interp.core.files import write_json
+from interp.core.command_line import Parser, run
+from interp.core.errors import InputError
+from interp.core.files import check_writable, write_json
+from interp.core.json_values import parse_json
 from interp.core.provenance import describe_run
 from interp.evaluation import explanation_validity
 from interp.training.profiles import for_epochs, with_profile
@@ -67,21 +72,52 @@ def measure(tag: str, weight: float) -> dict[str, float]:
 def best_weight(tag: str, measured: dict[str, dict[str, float]]) -> float:
     """The weight that counts, of those measured, by their text; weights of earlier searches do not."""
     measured = {text: measured[text] for text in (f"{weight:g}" for weight in WEIGHTS[tag]) if text in measured}
-    attacks = training.OBJECTIVES[tag].attack is not None
-    judged_by = f"validation_{'robust_' if attacks else ''}accuracy"
-    maps = f"{'ig' if tag == 'igr' else 'gradient'}_tau"
-    least = max(found[judged_by] for found in measured.values()) - TOLERATED
-    kept = {text: found for text, found in measured.items() if found[judged_by] >= least}
+    accuracy, maps = judged_by(tag), f"{'ig' if tag == 'igr' else 'gradient'}_tau"
+    least = max(found[accuracy] for found in measured.values()) - TOLERATED
+    kept = {text: found for text, found in measured.items() if found[accuracy] >= least}
     # Maps that are not defined anywhere are no good ones.
     return float(max(kept, key=lambda text: kept[text].get(maps, -1.0)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("record", type=Path, help="the JSON file that holds what was measured")
-    parser.add_argument("--methods", nargs="+", choices=WEIGHTS, default=list(WEIGHTS))
-    options = parser.parse_args()
-    record = json.loads(options.record.read_text()) if options.record.exists() else {}
+def judged_by(tag: str) -> str:
+    """The accuracy that a weight of a method has to keep."""
+    attacks = training.OBJECTIVES[tag].attack is not None
+    return f"validation_{'robust_' if attacks else ''}accuracy"
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What earlier searches measured, nothing where there is no such file. Raises InputError for a damaged one."""
+    try:
+        record = parse_json(path.read_text(encoding="utf-8"))
+        rows = [(tag, found) for tag, entry in record.items() if tag != "made" for found in entry["measured"].values()]
+        sound = all(
+            all(isinstance(value, (int, float)) for value in found.values()) and judged_by(tag) in found
+            for tag, found in rows
+        )
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} cannot be read as a record of this search: remove it, or name another file"
+        ) from error
+    if not sound:
+        raise InputError(f"{path} does not say how good each weight was: remove it, or name another file")
+    return dict(record)
+
+
+def parser() -> Parser:
+    """The command line."""
+    made = Parser("tools/penalty_search.py", __doc__)
+    made.add_argument("record", type=Path, help="the JSON file that holds what was measured")
+    made.add_argument("--methods", nargs="+", choices=WEIGHTS, default=list(WEIGHTS))
+    return made
+
+
+def search(options: argparse.Namespace) -> int:
+    """Measure what is not in the record; return the exit code. Raises InputError."""
+    record = read_record(options.record)
+    # What cannot be written is told before anything is trained.
+    check_writable(options.record.parent)
     for tag in options.methods:
         measured = record.setdefault(tag, {"measured": {}})["measured"]
         for weight in WEIGHTS[tag]:
@@ -92,7 +128,13 @@ def main() -> None:
             made = {"epochs": EPOCHS, "images": IMAGES, "judged": JUDGED, "tolerated": TOLERATED, "seed": SEED}
             record["made"] = {**made, "run": describe_run(vars(options))}
             write_json(options.record, record)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it from the command line."""
+    return run(parser().parse_args, search, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

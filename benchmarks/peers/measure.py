@@ -22,6 +22,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     name, exported, rounds, python = sys.argv[1:]
     arrays = dict(np.load(exported))
+    if not hasattr(works, name):
+        sys.exit(f"error: there is no work {name!r} in peers/works.py")
     work, judge = getattr(works, name)(arrays)
     with UnitProcess(python) as unit:
         found = judge(work())

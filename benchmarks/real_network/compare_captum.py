@@ -14,7 +14,6 @@ The definitions that are compared:
   between 0 and 6.
 """
 
-import json
 import os
 import sys
 import warnings
@@ -38,6 +37,7 @@ from torch_model import build_torch_model, read_state, torch_images
 import interp
 from interp import data
 from interp.attributions import GradCAM, GuidedBackprop, IntegratedGradients, VanillaGradient
+from interp.core.files import write_json
 from interp.models import adapt
 
 POINTS = 32
@@ -71,7 +71,7 @@ def main() -> int:
             report[precision][name] = differences.tolist()
             within = int((differences <= TOLERANCE).sum())
             print(f"  {name:56s} {differences.max():9.2g}  {within} within {TOLERANCE:g}", flush=True)
-    (directory / "captum.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_json(directory / "captum.json", report)
     return int(not all(max(differences) <= TOLERANCE for differences in report["float64"].values()))
 
 

@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from blocks import SCALE
+from kept_rows import read_rows
 from timing import peak_gibibytes
 
 from interp import share_cores_among_streams
@@ -142,7 +143,7 @@ def main() -> int:
         "--directory", type=Path, default=DIRECTORY, help="where port.py wrote (default: build/real_network)"
     )
     parser.add_argument("--only", nargs="+", metavar="PART", help="rows whose names hold one of these parts")
-    parser.add_argument("--row", help="one row, in this process, as a line of JSON")
+    parser.add_argument("--row", choices=ROWS, metavar="NAME", help="one row, in this process, as a line of JSON")
     arguments = parser.parse_args()
     if arguments.row is not None:
         print(json.dumps(measure(ROWS[arguments.row], arguments.directory)))
@@ -165,7 +166,7 @@ def measure_all(directory: Path, parts: list[str] | None, asked: Mapping[str, An
             else f"{directory / missing[0]} is missing: run port.py"
         )
     file = directory / REPORT
-    rows = json.loads(file.read_text())["rows"] if file.is_file() else {}
+    rows = read_rows(file)
     print(f"{'':52s} {'seconds':>8s} {'CPU s':>7s} {'grad.':>7s} {'GiB':>5s}  found")
     for name in chosen:
         command = [sys.executable, str(HERE / "costs.py"), "--row", name, "--directory", str(directory)]

@@ -8,6 +8,8 @@ import numpy as np
 from blocks import CLASSES, SIDE
 from PIL import Image
 
+from interp.core.files import replacing, write_text
+
 SKIMAGE, SKLEARN = ("skimage", "data"), ("sklearn", "datasets/images")
 
 
@@ -65,10 +67,10 @@ def _path(photograph: Photograph) -> Path:
 def write_photographs(directory: Path, images: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
     """Write the crops twice, as photographs.npz and as the directory photographs/, which `--dataset` takes alike."""
     classes = class_names()
-    np.savez(directory / "photographs.npz", x_test=images, y_test=labels, class_names=np.array(classes))
+    with replacing(directory / "photographs.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, x_test=images, y_test=labels, class_names=np.array(classes))
     folder = directory / "photographs"
     for image, label, name in zip(images, labels, names, strict=True):
-        place = folder / "test" / classes[label]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(place / f"{name}.png")
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
+        with replacing(folder / "test" / classes[label] / f"{name}.png") as temporary:
+            Image.fromarray(image).save(temporary)
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in classes))

@@ -5,7 +5,6 @@ efficientnet_lite0.keras, photographs.npz, the directory photographs/, and port.
 logits of the Keras and of the PyTorch model differ by more than 1e-4 of the largest.
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +20,8 @@ from blocks import SCALE
 from keras_model import build_keras_model
 from photographs import load_photographs, write_photographs
 from torch_model import build_torch_model, read_state, torch_images
+
+from interp.core.files import replacing, write_json
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "build" / "real_network"
 MODEL, REPORT = "efficientnet_lite0.keras", "port.json"
@@ -44,10 +45,10 @@ def main() -> int:
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    directory.mkdir(parents=True, exist_ok=True)
     pictures, labels, names = load_photographs()
     images = pictures.astype(np.float32) / 255
-    build_keras_model(state).save(directory / MODEL)
+    with replacing(directory / MODEL) as temporary:
+        build_keras_model(state).save(temporary)
     model = keras.models.load_model(directory / MODEL)
     ours = model.predict(SCALES["(255 x - 127) / 128"](images), verbose=0)
     theirs = build_torch_model(state, SCALE)(torch_images(images)).numpy()
@@ -61,7 +62,7 @@ def main() -> int:
         "labels": dict(zip(names, labels.tolist(), strict=True)),
     }
     write_photographs(directory, pictures, labels, names)
-    (directory / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+    write_json(directory / REPORT, report)
     print(
         f"logits of Keras and PyTorch on {len(images)} photographs differ by {difference:.2g} of the largest, {largest:.3g}"
     )

@@ -12,6 +12,7 @@ from interp.attacks.classification import difference_of_logits_ratio, log_odds_a
 from interp.attacks.classification import targeted_difference_of_logits_ratio as targeted_ratio
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError
+from interp.core.tables import counted
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -121,7 +122,10 @@ class Targeted(Towards):
     def targets(self, labels: tf.Tensor, count: int, seed: int, restart: int, logits: Clean) -> tf.Tensor:
         given = self.classes
         if len(given) != len(labels):
-            raise InputError(f"{len(given)} target classes came with {len(labels)} images, expected one for each image")
+            raise InputError(
+                f"{counted(len(given), 'target class', 'target classes')} came with "
+                f"{counted(len(labels), 'image')}, expected one for each image"
+            )
         if min(given) < 0 or max(given) >= count:
             raise InputError(
                 f"target classes came in [{min(given)}, {max(given)}], the network has classes 0 to {count - 1}: check them"

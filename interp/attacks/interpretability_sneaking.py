@@ -25,7 +25,7 @@ from interp.core.compiled import bind_for, keep_for, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS, NORMS, SEARCHES, SELECTIONS
 from interp.core.results import Tabular
-from interp.core.tables import Cell, cells_of
+from interp.core.tables import Cell, cells_of, counted
 from interp.discrepancy.class_discrepancy import class_distances, select_classes
 from interp.models.model_check import check_model_once
 from interp.models.prepared import prepare
@@ -149,7 +149,8 @@ class InterpretabilitySneaking:
         radii = _as_radii(epsilons)
         if radii.ndim not in (1, 2) or radii.shape[-1] != len(originals) or (radii < 0).any() or np.isinf(radii).any():
             raise InputError(
-                f"epsilons came with shape {radii.shape}, expected a radius of at least 0 (or NaN) for each of {len(originals)} images"
+                f"epsilons came with shape {radii.shape}, expected a radius of at least 0 (or NaN) for each of "
+                f"{counted(len(originals), 'image')}"
             )
         if np.isfinite(radii).any():
             check_radius("the largest of epsilons", np.nanmax(radii))

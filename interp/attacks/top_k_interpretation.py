@@ -15,6 +15,7 @@ from interp.core.balls import find_ball
 from interp.core.checks import check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.names import RANKINGS
+from interp.core.tables import counted
 from interp.models.prepared import prepare
 
 # What a changed prediction costs where it is to stay: this many times the margin of the other class and this lead.
@@ -79,7 +80,9 @@ class TopKInterpretation(Attack):
         entered = prepared.enter(images)
         clean, logits = SearchedMaps(method, prepared, rows, magnitude)(entered, labels[:, None])
         if clean.shape[-1] is not None and self.k > clean.shape[-1]:
-            raise InputError(f"k came as {self.k}, the maps have {clean.shape[-1]} positions: choose a smaller k")
+            raise InputError(
+                f"k came as {self.k}, the maps have {counted(clean.shape[-1], 'position')}: choose a smaller k"
+            )
         positions = tf.math.top_k(clean[:, 0], self.k).indices
         strength = SearchedMaps(method.for_search(), prepared, rows, magnitude).sums_at(entered, labels, positions)
         predicted = tf.argmax(logits, -1)

@@ -13,6 +13,7 @@ from interp.attributions.pixel_scores import pixel_scores
 from interp.core.drawing import colour_limit, names_of_classes
 from interp.core.map_strip import Tile, map_strip, png_of_strips
 from interp.core.page import GalleryEntry, Page
+from interp.core.tables import counted
 
 _COLOURS = "Red speaks for the class, blue against it"
 # Images of the strip in a notebook.
@@ -61,7 +62,7 @@ class Explanation:
         names = self._names(class_names)
         tiles = self._tiles(len(names))
         page = Page(self._title())
-        page.text(f"{len(names)} {'image' if len(names) == 1 else 'images'}. {_COLOURS}, each map on its own scale.")
+        page.text(f"{counted(len(names), 'image')}. {_COLOURS}, each map on its own scale.")
         entries = []
         for place, (name, pair) in enumerate(zip(names, tiles, strict=True)):
             values = [f"{what} {float(each[place]):.4g}" for what, each in self.values.items()]
@@ -84,7 +85,7 @@ class Explanation:
         more = len(names) - len(shown)
         told = [f"{self._title()}. {_COLOURS}", *([", ".join(shown)] if self.labels is not None else [])]
         if more:
-            told.append(f"and {more} more image{'s' if more > 1 else ''}")
+            told.append(f"and {counted(more, 'more image')}")
         caption = html.escape("; ".join(told))
         return (
             f'<figure><img src="data:image/png;base64,{data}" alt="{caption}" style="max-width: 100%">'

@@ -15,6 +15,7 @@ from interp.attributions.relu_rules import STEEPNESS, relu_gradient
 from interp.core.checks import check_number
 from interp.core.errors import check_choice
 from interp.core.path_gradients import RULES, mean_path_gradient, quadrature
+from interp.core.tables import counted
 from interp.models.prepared import PreparedModel
 
 # With a tolerance the number of points starts here and doubles.
@@ -91,7 +92,7 @@ class IntegratedGradients(OfGradients):
         if missed.any():
             warnings.warn(
                 f"integrated gradients of {missed.sum()} of {len(missed)} images miss the tolerance of {self.tolerance:g} logits with "
-                f"{self.steps} points, by a gap of up to {values['gap'].max():.3g}: raise steps, or leave out those that "
+                f"{counted(self.steps, 'point')}, by a gap of up to {values['gap'].max():.3g}: raise steps, or leave out those that "
                 "explain(...).values['missed'] names",
                 stacklevel=4,
             )

@@ -15,6 +15,7 @@ from interp.core.argument_types import radius, whole_number
 from interp.core.command_line import Parser, run
 from interp.core.network_files import NetworkFile
 from interp.core.options import Options, add_options, given_options, make, option
+from interp.core.tables import counted
 from interp.data import SPLITS, Dataset, find_dataset, load
 from interp.training.recipes import Recipe
 from interp.training.schedule import Schedule
@@ -123,7 +124,7 @@ def demo(options: DemoOptions) -> int:
     splits = load_splits(options)
     sample_images(splits["test"], options.num_image, seed=options.seed)
     check_writable(out)
-    print(f"{options.dataset}: {len(splits['train'])} training images, {splits['test'].source}")
+    print(f"{options.dataset}: {counted(len(splits['train']), 'training image')}, {splits['test'].source}")
     rows = recipes(options, len(splits["train"]))
     with locked(out / ".lock"):
         _begin(rows, options, splits)

@@ -22,6 +22,7 @@ from interp.core.names import AUTO
 from interp.core.network_files import find_file
 from interp.core.network_name import NORM_SUFFIXES
 from interp.core.provenance import describe_run
+from interp.core.tables import counted
 from interp.data import Dataset, find_dataset
 from interp.data.user_spec import usual_l2_radius
 from interp.evaluation.opened_network import load_file
@@ -223,10 +224,14 @@ def _draw(target: Path, options: "TrainingOptions", metadata: Mapping[str, Any])
 
 
 def _accuracy_per_class(test: Dataset, network: keras.Model) -> dict[str, float]:
-    """Print and return the share of test images of each class that the network gets right, of classes that have some."""
-    right = correct(network, test.images, test.labels)
-    named = {name: right[test.labels == label] for label, name in enumerate(test.class_names)}
-    shares = {name: float(of_class.mean()) for name, of_class in named.items() if len(of_class)}
+    """Print and return the share of test images of each class that the network gets right, of classes that have some, and of all."""
+    right, taken = correct(network, test.images, test.labels), ("all", *test.class_names)
+    shares: dict[str, float] = {}
+    for label, name in enumerate(test.class_names):
+        of_class = right[test.labels == label]
+        if len(of_class):
+            # Classes may share a name, or be named as what stands for all images.
+            shares[name if taken.count(name) == 1 else f"{name} (class {label})"] = float(of_class.mean())
     shown = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
-    print(f"accuracy on {len(test)} test images ({test.source}) {right.mean():.4f}; {shown}")
+    print(f"accuracy on {counted(len(test), 'test image')} ({test.source}) {right.mean():.4f}; {shown}")
     return {"all": float(right.mean()), **shares}

@@ -48,6 +48,14 @@ def distance(text: str) -> float:
     return value
 
 
+def nonnegative(text: str) -> float:
+    """An argument type: a number of at least 0, or a fraction such as 8/255."""
+    values = numbers(text)
+    if len(values) != 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 0 such as 0.1")
+    return values[0]
+
+
 def radius(text: str) -> float:
     """An argument type: a number above 0 and at most 1, or a fraction such as 8/255."""
     radii(text)

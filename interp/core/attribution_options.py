@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from interp.core.argument_types import number, whole_number, words
+from interp.core.argument_types import nonnegative, whole_number, words
 from interp.core.errors import check_choice
 from interp.core.names import ENSEMBLES, METHODS, RANKINGS, USUAL_METHODS
 from interp.core.options import Options, option
+from interp.core.tables import counted
 
 
 def check_method(name: str, known: Iterable[str]) -> None:
@@ -36,7 +37,7 @@ class AttributionOptions(Options):
     samples: int | None = option(
         None, "samples of ensembles and expected gradients", parse=whole_number(1), usual="{task.usual_samples}"
     )
-    noise_level: float = option(0.15, "noise of ensembles, as a share of the image's range", parse=number(above=0))
+    noise_level: float = option(0.15, "noise of ensembles, as a share of the image's range", parse=nonnegative)
 
     @property
     def sample_count(self) -> int:
@@ -47,10 +48,10 @@ class AttributionOptions(Options):
     def method_settings(self) -> str:
         """The settings of the methods that are looked at, in words."""
         parts = {part for name in self.methods or (*USUAL_METHODS, *ENSEMBLES) for part in name.split(":")}
-        told = [f"{self.points} points of integrated gradients"] if "integrated_gradients" in parts else []
+        told = [f"{counted(self.points, 'point')} of integrated gradients"] if "integrated_gradients" in parts else []
         if parts & {*ENSEMBLES, "expected_gradients"}:
             noise = f" of noise level {self.noise_level:g}" if parts & ENSEMBLES.keys() else ""
-            told.append(f"{self.sample_count} samples{noise}")
+            told.append(f"{counted(self.sample_count, 'sample')}{noise}")
         return ", ".join(told)
 
     def check(self, given: frozenset[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.core.tables import counted
 
 if TYPE_CHECKING:
     # Imported where tensors are checked: numbers and names are checked without it, before it is loaded.
@@ -109,7 +110,9 @@ def check_labels(labels: Any, images: "tf.Tensor", classes: int | None = None) -
             f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)"
         )
     if not tensor.shape[:1].is_compatible_with(images.shape[:1]):
-        raise InputError(f"{tensor.shape[0]} labels came with {images.shape[0]} images, expected one label per image")
+        raise InputError(
+            f"{counted(tensor.shape[0], 'label')} came with {counted(images.shape[0], 'image')}, expected one label per image"
+        )
     if tf.executing_eagerly() and classes is not None:
         low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
         if low < 0 or high >= classes:

@@ -8,6 +8,7 @@ import numpy as np
 
 from interp.core.drawing import COLOURS
 from interp.core.errors import InputError
+from interp.core.tables import counted
 
 # Of the curves, and of what is around them.
 WIDTH, HEIGHT = 478, 340
@@ -37,8 +38,8 @@ class Curve:
         counts = len(self.x), len(self.y), len(self.errors)
         if not counts[0] or counts[1] != counts[0] or counts[2] not in (0, counts[0]):
             raise InputError(
-                f"a curve came with {counts[0]} places, {counts[1]} values and {counts[2]} errors, expected at least one place, a value "
-                "for each, and an error for each or none"
+                f"a curve came with {counted(counts[0], 'place')}, {counted(counts[1], 'value')} and {counted(counts[2], 'error')}, "
+                "expected at least one place, a value for each, and an error for each or none"
             )
 
 

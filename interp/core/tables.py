@@ -117,11 +117,14 @@ def pivot(table: Table, column: str, value: str) -> Table:
         check_choice("column", name, table.header)
     at, of = table.header.index(column), table.header.index(value)
     across = list(dict.fromkeys(row[at] for row in table.rows))
+    shown = [cell_text(key) for key in across]
+    # In full where four digits are not enough.
+    named = [text if shown.count(text) == 1 else _in_full(key) for key, text in zip(across, shown, strict=True)]
     lines: dict[tuple[Cell, ...], dict[Cell, Cell]] = {}
     for row in table.rows:
         lines.setdefault(row[:at], {})[row[at]] = row[of]
     rows = tuple((*lead, *(cells.get(key, NOTHING) for key in across)) for lead, cells in lines.items())
-    return Table((*table.header[:at], *(f"{column} {cell_text(key)}" for key in across)), rows, table.caption)
+    return Table((*table.header[:at], *(f"{column} {key}" for key in named)), rows, table.caption)
 
 
 def tab_separated(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -162,6 +165,11 @@ def radius_text(epsilon: float) -> str:
     """A radius as people write it: those of colour images over 255."""
     level = 255 * epsilon
     return f"{round(level)}/255" if 0 < epsilon < 0.05 and abs(level - round(level)) < 1e-6 else f"{epsilon:g}"
+
+
+def counted(number: int, what: str, plural: str = "") -> str:
+    """So many things in words: "1 image", "2 images", "2 classes" with the `plural` classes."""
+    return f"{number} {what if number == 1 else plural or f'{what}s'}"
 
 
 def cell_text(value: Cell) -> str:

@@ -14,7 +14,9 @@ _PLACE = re.compile(r"\{\{[^}]*\}\} ?| \[Op:\w+\].*$")
 def computation_error(error: Exception) -> ComputationError | None:
     """The error as a ComputationError, None where it is neither of TensorFlow nor of memory."""
     tf: Any = sys.modules.get("tensorflow")
-    told = cause(error.message) if tf is not None and isinstance(error, tf.errors.OpError) else None
+    told = None
+    if tf is not None and isinstance(error, tf.errors.OpError):
+        told = cause(error.message) or type(error).__name__
     if isinstance(error, MemoryError) or (told is not None and isinstance(error, tf.errors.ResourceExhaustedError)):
         return ComputationError(f"memory ran out ({told or first_line(error)}): {LESS_MEMORY}")
     return None if told is None else ComputationError(f"TensorFlow failed: {told}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from interp.core.errors import InputError
+from interp.core.tables import counted
 
 FILE = "classes.txt"
 # A list of names is small; what is larger is no list.
@@ -39,7 +40,7 @@ def read_class_list(root: Path) -> tuple[str, ...] | None:
     names = tuple(line.strip() for line in lines)
     if len(names) < 2:
         raise InputError(
-            f"{path} lists {len(names)} classes, expected at least two, one a line: add the others, or remove the file"
+            f"{path} lists {counted(len(names), 'class', 'classes')}, expected at least two, one a line: add the others, or remove the file"
         )
     first_line: dict[str, int] = {}
     for number, name in enumerate(names, 1):

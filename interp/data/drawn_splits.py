@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.core.tables import counted
 
 # A tenth of each class, and one image at least, is for validation, as much for test.
 SHARE = 0.1
@@ -38,7 +39,7 @@ def draw_splits(labels: np.ndarray, names: Sequence[str], drawn: Sequence[str], 
         rows = generator.permutation(np.flatnonzero(labels == label))
         if len(rows) <= len(drawn):
             raise InputError(
-                f"the class {names[label]} has {len(rows)} images, expected at least {len(drawn) + 1}, one for each of "
+                f"the class {names[label]} has {counted(len(rows), 'image')}, expected at least {len(drawn) + 1}, one for each of "
                 f"{', '.join(parts)}, which are drawn: add some, or give the splits yourself"
             )
         each, first = max(1, round(SHARE * len(rows))), 0

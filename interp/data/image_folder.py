@@ -15,6 +15,7 @@ import numpy as np
 
 from interp.core.errors import InputError
 from interp.core.json_values import json_values
+from interp.core.tables import counted
 from interp.data.class_list import FILE as CLASS_LIST
 from interp.data.class_list import read_class_list
 from interp.data.decoding import SUFFIXES, UnreadableImage, decode, read_header
@@ -168,7 +169,7 @@ def _classes(root: Path, folder: Path, given: tuple[str, ...] | None) -> tuple[t
         raise InputError(f"{folder} has one class, {inside[0]}, expected at least two: {_LAYOUT}")
     if others:
         warnings.warn(
-            f"{len(others)} files of {folder} are no images and are passed over, such as {others[0]}", stacklevel=4
+            f"passed over as no images: {counted(len(others), 'file')} of {folder}, such as {others[0]}", stacklevel=4
         )
     return tuple(map(json_values, numbers)), files
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from interp.core.checks import kind_of
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.data.record import Dataset
 from interp.data.user_arrays import make_datasets
 
@@ -87,9 +87,8 @@ def _batches(dataset: Any, *, is_batched: bool) -> Iterator[tuple[np.ndarray, np
                 images = images.astype(np.float32)
             yield images, labels
     except tf.errors.OpError as error:
-        reason = (error.message or type(error).__name__).strip().splitlines()[0][:160]
         raise InputError(
-            f"the dataset fails while it is read ({reason}): repair the files that it reads, or leave them out"
+            f"the dataset fails while it is read ({first_line(error)}): repair the files that it reads, or leave them out"
         ) from error
 
 

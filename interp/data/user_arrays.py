@@ -7,6 +7,7 @@ import numpy as np
 
 from interp.core.checks import RANGE_TOLERANCE, check_listed, kind_of
 from interp.core.errors import InputError
+from interp.core.tables import counted
 from interp.data.pixels import ScaledPixels
 from interp.data.record import Dataset
 
@@ -108,8 +109,8 @@ def convert_labels(labels: Any, count: int, what: str) -> np.ndarray:
     numeric = np.issubdtype(array.dtype, np.number) or array.dtype == bool
     if array.ndim not in (1, 2) or not numeric or len(array) != count:
         raise InputError(
-            f"labels of {what} came as {array.dtype} of shape {array.shape} for {count} images, expected whole numbers ({count},), or "
-            f"one-hot rows ({count}, classes)"
+            f"labels of {what} came as {array.dtype} of shape {array.shape} for {counted(count, 'image')}, expected whole numbers "
+            f"({count},), or one-hot rows ({count}, classes)"
         )
     if array.ndim == 2:
         if not ((array == 0) | (array == 1)).all() or not (array.sum(1) == 1).all():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from interp.core.errors import InputError
+from interp.core.tables import counted
 from interp.data.decoding import fit_array
 from interp.data.drawn_splits import draw_splits
 from interp.data.folders import data_folder
@@ -45,7 +46,9 @@ def _facts(prepared: Prepared, rules: ImageRules) -> tuple[tuple[int, int, int],
     if channels not in (1, 3):
         raise InputError(f"images of {prepared.folder} have {channels} channels, expected 1 or 3: choose another set")
     if len(names) < 2:
-        raise InputError(f"{prepared.folder} has {len(names)} classes, expected at least two: choose another set")
+        raise InputError(
+            f"{prepared.folder} has {counted(len(names), 'class', 'classes')}, expected at least two: choose another set"
+        )
     if rules.image_size is not None:
         height, width = rules.image_size
     if height is None or width is None:

@@ -5,6 +5,7 @@ from scipy import stats
 
 from interp.core.checks import check_finite, check_number
 from interp.core.errors import InputError
+from interp.core.tables import counted
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
     first, second = _flat(first, second)
     check_number("k", k, minimum=1, whole=True)
     if k > first.shape[-1]:
-        raise InputError(f"k came as {k}, the maps have {first.shape[-1]} positions: choose a smaller k")
+        raise InputError(f"k came as {k}, the maps have {counted(first.shape[-1], 'position')}: choose a smaller k")
     strongest = [np.argsort(-maps, -1, kind="stable")[:, :k] for maps in (first, second)]
     shared = np.array([len(np.intersect1d(one, other)) / k for one, other in zip(*strongest, strict=True)])
     return np.where(varies(first) & varies(second), shared, np.nan)

@@ -11,6 +11,7 @@ from skimage.metrics import structural_similarity
 
 from interp.core.checks import check_finite, check_number
 from interp.core.errors import InputError, check_choice
+from interp.core.tables import counted
 from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap, varies
 
 # Sides of the windows of structural similarity, the usual one and the least that is of use.
@@ -158,7 +159,7 @@ class TopKOverlap(MapMeasure):
         count = int(self.k) if self.k >= 1 else max(1, round(self.k * positions))
         if count > positions:
             raise InputError(
-                f"k came as {count}, the maps have {positions} positions: choose a smaller k, such as 0.1, a tenth of them"
+                f"k came as {count}, the maps have {counted(positions, 'position')}: choose a smaller k, such as 0.1, a tenth of them"
             )
         return count
 
@@ -257,7 +258,9 @@ class MassOnMask(MapMeasure):
 
     def take(self, rows: np.ndarray, count: int) -> MapMeasure:
         if len(self.masks) != count:
-            raise InputError(f"{len(self.masks)} masks came with {count} images, expected one for each")
+            raise InputError(
+                f"{counted(len(self.masks), 'mask')} came with {counted(count, 'image')}, expected one for each"
+            )
         return MassOnMask(masks=np.asarray(self.masks)[rows])
 
     def mask(self, shape: Sequence[int]) -> np.ndarray:
@@ -267,7 +270,9 @@ class MassOnMask(MapMeasure):
     def compare(self, clean: np.ndarray, moved: np.ndarray) -> np.ndarray:
         inside = self.mask(moved.shape[1:])
         if len(inside) != len(moved):
-            raise InputError(f"{len(inside)} masks came with {len(moved)} maps, expected one for each")
+            raise InputError(
+                f"{counted(len(inside), 'mask')} came with {counted(len(moved), 'map')}, expected one for each"
+            )
         mass = np.abs(np.float64(moved)).sum(-1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return (mass * inside).sum((1, 2)) / mass.sum((1, 2))

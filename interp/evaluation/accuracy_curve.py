@@ -12,7 +12,7 @@ from interp.core.checks import check_images, check_instance, check_labels, check
 from interp.core.errors import InputError
 from interp.core.json_fields import Bits, Count, Share
 from interp.core.results import Result
-from interp.core.tables import Cell
+from interp.core.tables import Cell, counted
 from interp.evaluation.flags import Flag, chance_accuracy, unreached
 from interp.evaluation.older_records import completed_curve
 from interp.evaluation.statistics import ALL_COUNT, IMAGES, binomial_error
@@ -68,7 +68,7 @@ class AccuracyCurve(Result):
     @property
     def caption(self) -> str:
         """How many images there were and how they were attacked."""
-        return f"{self.count} images; {self.protocol}"
+        return f"{counted(self.count, 'image')}; {self.protocol}"
 
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -162,11 +162,7 @@ def describe_protocol(attack: ProjectedGradientDescent, *, carry: bool) -> str:
         InputError: The attack is no ProjectedGradientDescent.
     """
     check_instance("the attack", attack, ProjectedGradientDescent, PGD)
-    start = (
-        "no random start"
-        if not attack.random_start
-        else f"worst of {attack.restarts} random start{'s' * (attack.restarts > 1)}"
-    )
+    start = "no random start" if not attack.random_start else f"worst of {counted(attack.restarts, 'random start')}"
     gradients = "" if attack.precision == "float32" else f", gradients in {attack.precision}"
     kept = "found attacks carried to larger eps" if carry else "each eps alone"
     told = f"PGD-{attack.steps} ({attack.norm}, step {attack.step_size:g}, {start}, {attack.iterate} iterate, {kept}{gradients})"

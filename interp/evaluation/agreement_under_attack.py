@@ -14,7 +14,7 @@ from interp.core.checks import check_images, check_instance, check_labels, check
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number
 from interp.core.results import Result
-from interp.core.tables import Cell
+from interp.core.tables import Cell, counted
 from interp.discrepancy import kendall_tau, pearson_r, top_k_overlap
 from interp.evaluation.flags import Flag, at_radius, unreached
 from interp.evaluation.older_records import completed_agreement, completed_overlap
@@ -126,7 +126,7 @@ class NetworkOverlap(Result):
     @property
     def caption(self) -> str:
         """Which positions of which maps are compared."""
-        return f"{self.count} images; strongest positions of the true class's {self.interpretation} on clean images"
+        return f"{counted(self.count, 'image')}; strongest positions of the true class's {self.interpretation} on clean images"
 
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -172,7 +172,7 @@ def agreement_curve(
     ball = "" if attack.norm == "linf" else f" in {attack.norm}"
     maps = ("magnitudes of " if attack.ranking == "magnitude" else "") + shown_name(attack.interpretation)
     protocol = (
-        f"{rows[0].count} images; top-{attack.k} attack{ball} on {maps} from a random start, {attack.steps} steps of "
+        f"{counted(rows[0].count, 'image')}; top-{attack.k} attack{ball} on {maps} from a random start, {counted(attack.steps, 'step')} of "
         f"{attack.step_size:g}; means over images whose prediction did not change, tau also over all"
     )
     return AgreementCurve(tuple(rows), protocol)

@@ -17,7 +17,7 @@ from interp.core.errors import check_choice
 from interp.core.json_fields import Count, Places
 from interp.core.names import NORMS, SELECTIONS
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.discrepancy import class_discrepancy, select_classes
 from interp.evaluation.flags import Flag, weak_search
 from interp.evaluation.older_records import with_images
@@ -99,7 +99,7 @@ class BoundCheck(Result):
     @property
     def caption(self) -> str:
         """How many images there were, and the protocol."""
-        return f"{self.count} images; {self.protocol}"
+        return f"{counted(self.count, 'image')}; {self.protocol}"
 
     @classmethod
     def _completed(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -159,7 +159,7 @@ def bound_check(
     bounded = (classes, discrepancy_norm) == ("two_class", "l1") and _adds_up(maps.method)
     flags = weak_search(attack.steps, attack.direction)
     radii = "" if attack.norm == "linf" else f"radii in {attack.norm}, "
-    search = f"{radii}direction {attack.direction}, {attack.steps} steps a round"
+    search = f"{radii}direction {attack.direction}, {counted(attack.steps, 'step')} a round"
     protocol = f"{shown_name(interpretation)}, {classes}, {discrepancy_norm}, {search}"
     if not len(broken):
         nothing = np.zeros(0)

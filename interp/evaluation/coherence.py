@@ -11,7 +11,7 @@ from interp.core.checks import check_finite, kind_of
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Share
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.older_saliency_records import completed_coherence
 from interp.evaluation.roar_kar_result import RANDOM
@@ -65,7 +65,7 @@ class Coherence(Result):
     def caption(self) -> str:
         """How many images there were, how large their objects are, and the settings."""
         covered = "" if self.object_share is None else f"; the object covers {self.object_share:.3f} of the pixels"
-        told = f"{self.count} images{covered}; agreement: rank correlation with the other methods, without the random baseline"
+        told = f"{counted(self.count, 'image')}{covered}; agreement: rank correlation with the other methods, without the random baseline"
         return "; ".join(filter(None, (told, self.settings)))
 
     @classmethod

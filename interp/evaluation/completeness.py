@@ -7,6 +7,7 @@ import numpy as np
 
 from interp.attributions import IntegratedGradients
 from interp.core.checks import check_images, check_labels
+from interp.core.tables import counted
 
 # A completeness gap of integrated gradients is reported from this share of the logit's change on, or of one logit where that changes less.
 GAP_SHARE = 0.05
@@ -36,6 +37,6 @@ def completeness_notes(model: keras.Model, images: Any, labels: Any, *, points: 
     if not missed.any():
         return []
     return [
-        f"integrated gradients by {points} points of {missed.sum()} of {len(gaps)} images do not add up to the change of the logit: "
-        f"they miss more than {100 * GAP_SHARE:g}% of it, by up to {gaps[missed].max():.3g} logits"
+        f"integrated gradients by {counted(points, 'point')} of {missed.sum()} of {len(gaps)} images do not add up to the change of the "
+        f"logit: they miss more than {100 * GAP_SHARE:g}% of it, by up to {gaps[missed].max():.3g} logits"
     ]

@@ -14,6 +14,7 @@ from interp.attacks.map_comparison import CLEAN
 from interp.attacks.searched_maps import NEAR, attacked_method, largest_gradients
 from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels
+from interp.core.tables import counted
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.explanation_flags import (
     constant_maps,
@@ -125,11 +126,14 @@ def validity_with_images(
 def describe(attack: ExplanationAttack) -> str:
     """The protocol in words, for the caption of a table."""
     kept = "prediction kept" if attack.prediction == "kept" else "the prediction may change"
-    black_box = f", a search without gradients of {attack.queries} queries" if attack.queries else ""
+    black_box = (
+        f", a search without gradients of {counted(attack.queries, 'query', 'queries')}" if attack.queries else ""
+    )
     searches = ", ".join(f"{name} from {count}" for name, count in attack.searches.items())
     return (
-        f"worst case per image and measure in {attack.norm}, {kept}, {attack.ranking} maps, over gradient searches of {attack.steps} steps "
-        f"and their random starts ({searches}){black_box} and {2 * attack.restarts} draws of noise; found points carried to larger eps"
+        f"worst case per image and measure in {attack.norm}, {kept}, {attack.ranking} maps, over gradient searches of "
+        f"{counted(attack.steps, 'step')} and their random starts ({searches}){black_box} and {2 * attack.restarts} draws of noise; "
+        "found points carried to larger eps"
     )
 
 

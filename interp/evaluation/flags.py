@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from interp.attacks.targeted import STEP_FRACTION
+from interp.core.tables import counted
 from interp.evaluation.statistics import EPS
 
 # Steps of PGD reach, one after the other, so many radii of the ball (Madry et al. 2018): the border from the far side, and room to turn.
@@ -51,8 +52,8 @@ def weak_attack(epsilon: float, step_size: float, steps: int, seen: str = "") ->
     )
     return Flag(
         "weak attack",
-        f"{steps} steps of {step_size:.3g} reach {reach:.3g} at most, eps is {epsilon:.3g}{seen}: {fault}, which says nothing "
-        f"of the network; take steps of {usual:.3g} (2.5 eps / steps) or more of them",
+        f"{counted(steps, 'step')} of {step_size:.3g} {'reaches' if steps == 1 else 'reach'} {reach:.3g} at most, eps is "
+        f"{epsilon:.3g}{seen}: {fault}, which says nothing of the network; take steps of {usual:.3g} (2.5 eps / steps) or more of them",
     )
 
 
@@ -80,8 +81,8 @@ def weak_search(steps: int, direction: str) -> tuple[Flag, ...]:
     return (
         Flag(
             "weak attack",
-            f"{steps} steps a round come {reach:.2g} of a radius far at most: the search is weak and radii come out too large, which says "
-            f"nothing of the network; take {enough} steps or more",
+            f"{counted(steps, 'step')} a round {'comes' if steps == 1 else 'come'} {reach:.2g} of a radius far at most: the search is weak "
+            f"and radii come out too large, which says nothing of the network; take {enough} steps or more",
         ),
     )
 
@@ -110,7 +111,8 @@ def chance_accuracy(right: np.ndarray, labels: Any, classes: int) -> tuple[Flag,
     return (
         Flag(
             "chance accuracy",
-            f"the clean accuracy of {accuracy:.3f} on {len(right)} images is not above chance ({limit:.3f}): no figure of its robustness "
-            "means anything; most often the model scales its input itself and got [0, 1] twice, or the labels are not those of its classes",
+            f"the clean accuracy of {accuracy:.3f} on {counted(len(right), 'image')} is not above chance ({limit:.3f}): no figure of its "
+            "robustness means anything; most often the model scales its input itself and got [0, 1] twice, or the labels are not those of "
+            "its classes",
         ),
     )

@@ -14,7 +14,7 @@ from interp.core.errors import InputError
 from interp.core.kept_arrays import read_arrays, write_arrays
 from interp.core.provenance import describe_code
 from interp.evaluation.outcomes import Outcomes
-from interp.evaluation.predictions import predict
+from interp.evaluation.predictions import predict, same_logits
 from interp.evaluation.protocol import StrongProtocol
 from interp.models.model_digest import identify_model
 
@@ -34,10 +34,7 @@ class KeptBlocks:
             self._made_of = {"format": BLOCK_FORMAT, **made_of, "epsilons": list(radii), **describe_code()}
 
     def read(self, first: int, images: np.ndarray, labels: np.ndarray) -> Outcomes | None:
-        """The block that starts at image `first`; None where it is not kept, or where a damaged file, which is told, is to be replaced.
-
-        What Keras cannot save of a network is not known by its digest, so the logits are compared, too.
-        """
+        """The block that starts at image `first`; None where it is not kept, or where a damaged file, which is told, is to be replaced."""
         if self._folder is None:
             return None
         path, made_of = self._file(self._folder, first, images, labels)
@@ -47,12 +44,7 @@ class KeptBlocks:
         except (InputError, KeyError, ValueError, TypeError):
             warnings.warn(f"{path} is damaged, its images are attacked again", stacklevel=3)
             return None
-        if found is None:
-            return None
-        logits = predict(self._model, images)
-        size = float(np.abs(logits).max())
-        same = logits.shape == found.logits.shape and np.abs(logits - found.logits).max() <= 1e-3 * size
-        return found if same else None
+        return found if found is not None and same_logits(predict(self._model, images), found.logits) else None
 
     def write(self, first: int, images: np.ndarray, labels: np.ndarray, found: Outcomes) -> None:
         """Keep a block, unless the model draws: it would not be found again."""

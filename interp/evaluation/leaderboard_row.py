@@ -8,7 +8,7 @@ from interp.attacks import ExplanationAttack
 from interp.core.errors import InputError
 from interp.core.json_fields import Count
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.evaluation.explanation_validity_result import ExplanationValidity
 from interp.evaluation.flags import Flag
 from interp.evaluation.network_facts import NetworkFacts
@@ -190,10 +190,13 @@ class LeaderboardRow(Result):
     @property
     def measured(self) -> str:
         """How accuracies and explanations were measured, and on which images."""
-        parts = [f"{self.norm} eps {self.epsilon:.4g}; accuracies of {self.strong.count} images, {self.protocol}"]
+        parts = [
+            f"{self.norm} eps {self.epsilon:.4g}; accuracies of {counted(self.strong.count, 'image')}, {self.protocol}"
+        ]
         if self.explanations:
             sampled = max(moved.sampled for moved in self.explanations)
-            right = f"Kendall tau of those of {sampled} images that are classified right"
+            are = "that is" if sampled == 1 else "that are"
+            right = f"Kendall tau of those of {counted(sampled, 'image')} {are} classified right"
             parts.append(f"{right}, {self.explanation_protocol}")
         return "; ".join([*parts, *([self.source] if self.source else [])])
 

@@ -16,7 +16,7 @@ VALIDITY_COLUMNS = ("eps", "images", "worst case", "standard error", "95% from",
 
 def with_images(values: Values) -> Values:
     """The number of images stood in the caption of records of eval_cmd.py."""
-    told = re.match(r"(\d{1,12}) images", text_of(values.get("caption")))
+    told = re.match(r"(\d{1,12}) images?", text_of(values.get("caption")))
     return {"images": int(told[1]), **values} if told else values
 
 
@@ -117,7 +117,7 @@ def completed_unforeseen(values: Values) -> Values:
         )
         if isinstance(score, (int, float)):
             scores.setdefault(attack, {})[goal] = score
-    told = re.match(r"\d+ images, (.*?);", text_of(values.get("caption")))
+    told = re.match(r"\d+ images?, (.*?);", text_of(values.get("caption")))
     return {**values, "by_budget": rows, "scores": scores, "settings": told[1] if told else ""}
 
 

@@ -59,7 +59,7 @@ def completed_roar_kar(values: Values) -> Values:
     columns, caption = recorded_columns(values), text_of(values.get("caption"))
     told = re.match(
         r"(?P<protocol>paper|whitebox) protocol: (?P<splits>.*) images erased, filled with (?P<fill>.*), ratio of KAR = fraction "
-        r"(?P<kar>\w+); (?P<train>\d{1,12}) training and (?P<test>\d{1,12}) test images, (?P<retrained>.*), seeds (?P<first>\d{1,9}) to "
+        r"(?P<kar>\w+); (?P<train>\d{1,12}) training and (?P<test>\d{1,12}) test images?, (?P<retrained>.*), seeds (?P<first>\d{1,9}) to "
         r"(?P<last>\d{1,9}); (?P<ranking>\w+) ranking, (?P<settings>.*); not erased",
         caption,
     )

@@ -29,6 +29,14 @@ def predict(model: keras.Model, images: Any, *, batch_size: int = 250) -> np.nda
     return outputs
 
 
+def same_logits(found: np.ndarray, kept: np.ndarray) -> bool:
+    """Whether logits (n, K) are, up to rounding, those that were kept of the same images.
+
+    What Keras cannot save of a model is in no digest of it, but in what it computes.
+    """
+    return found.shape == kept.shape and bool(np.abs(found - kept).max() <= 1e-3 * np.abs(found).max())
+
+
 def is_right(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether no other class has as much as the label's, (n,)."""
     return margin(tf.constant(outputs), tf.constant(labels, tf.int64)).numpy() < 0

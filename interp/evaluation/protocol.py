@@ -9,6 +9,7 @@ from interp.core.balls import find_ball
 from interp.core.checks import MOST_STEPS, check_number, check_radius
 from interp.core.errors import check_choice
 from interp.core.names import STRENGTHS
+from interp.core.tables import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,8 @@ class StrongProtocol:
         norm = "" if self.norm == "linf" else f" in {self.norm}"
         return (
             f"{self.strength}: worst case per image{norm} over PGD-{self.steps} (step {self.step_size:g}) without random start, for "
-            f"{2 * self.steps} steps, and from {self.restarts} random starts, {searches} (100 steps), and Square ({self.queries} "
-            f"queries){ensemble}; found attacks carried to larger eps"
+            f"{2 * self.steps} steps, and from {counted(self.restarts, 'random start')}, {searches} (100 steps), and Square "
+            f"({counted(self.queries, 'query', 'queries')}){ensemble}; found attacks carried to larger eps"
         )
 
     def attacks(self, epsilon: float, classes: int) -> dict[str, Attack]:

@@ -4,11 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from interp.attributions import Attribution, RandomBaseline
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
+from interp.evaluation.predictions import predict, same_logits
 from interp.models.model_digest import identify_model
+
+# Images whose logits tell a method's model from others.
+FEW = 8
 
 
 class RetrainingRecord:
@@ -38,10 +44,11 @@ class RetrainingRecord:
             )
         self.accuracies, self._methods = accuracies, methods
 
-    def check_method(self, name: str, identity: dict[str, Any]) -> None:
-        """Note what a method is. Raises InputError if the record is about another one of this name."""
-        kept = self._methods.setdefault(name, identity)
-        if kept != identity:
+    def check_method(self, name: str, identity: dict[str, Any], logits: np.ndarray | None) -> None:
+        """Note what a method is, and its `few_logits`. Raises InputError if the record is about another one of this name."""
+        told = identity if logits is None else {**identity, "logits": logits.tolist()}
+        kept = self._methods.setdefault(name, told)
+        if not _same_method(kept, told):
             told = kept.get("method") if isinstance(kept, dict) else kept
             raise InputError(
                 f"{self._path} holds retrainings of another {name} ({repr(told)[:80]}, now {identity['method']}, or another model): choose "
@@ -53,6 +60,29 @@ class RetrainingRecord:
         self.accuracies[name] = figure
         if self._path is not None:
             write_json(self._path, {"made_of": self._made_of, "methods": self._methods, "accuracies": self.accuracies})
+
+
+def _same_method(kept: Any, told: dict[str, Any]) -> bool:
+    if not isinstance(kept, dict) or {**kept, "logits": None} != {**told, "logits": None}:
+        return False
+    # Earlier versions kept no logits.
+    before = kept.get("logits", told.get("logits"))
+    try:
+        same = before == told.get("logits")
+        return bool(same) or same_logits(np.asarray(told["logits"]), np.asarray(before, np.float64))
+    except (TypeError, ValueError, KeyError):
+        return False
+
+
+def few_logits(method: Attribution, images: Any) -> np.ndarray | None:
+    """The logits (FEW, K) of the first of the images, which tell the method's model from others of the same layers and weights.
+
+    None for a model that draws, and for the random baseline, whose maps depend on no model. Raises InputError.
+    """
+    if isinstance(method, RandomBaseline):
+        return None
+    logits = predict(method.model, images[:FEW])
+    return logits if same_logits(predict(method.model, images[:FEW]), logits) else None
 
 
 def identify_method(method: Attribution) -> dict[str, Any]:

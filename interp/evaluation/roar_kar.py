@@ -8,14 +8,13 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from interp.attributions import Attribution, RandomBaseline, pixel_scores
 from interp.core.checks import check_distinct, check_instance, check_listed, check_named, check_number, kind_of
-from interp.core.digest import digest
 from interp.core.errors import InputError, check_choice
 from interp.core.files import locked
 from interp.core.parallel import run_jobs
@@ -26,7 +25,7 @@ from interp.evaluation.diff_roar import diff_roar
 from interp.evaluation.erasure import METRICS, Protocol, check_ratio, erase, find_protocol, pixel_ranks
 from interp.evaluation.kept_maps import kept_maps
 from interp.evaluation.predictions import is_right, predict
-from interp.evaluation.retraining_record import RetrainingRecord, identify_method
+from interp.evaluation.retraining_record import RetrainingRecord, few_logits, identify_method
 from interp.evaluation.roar_kar_result import RANDOM, Retrained, RoarKar
 
 # A training function: training images, validation images and a seed to a trained model, which gives logits or probabilities. Sent
@@ -133,10 +132,14 @@ def roar_kar(
         ]
         finished = {job: record.accuracies[job.key()] for job in jobs if job.key() in record.accuracies}
         layers: dict[str, str | None] = {}
+        known: dict[str, _Known] = {}
         for name, method in methods.items():
             layers[name] = method.explain(splits["train"].images[:1], splits["train"].labels[:1]).layer
-            record.check_method(name, {**identify_method(method), "layer": layers[name]})
-        ranks = _Ranks(methods, splits, chosen, ranking, folder, report)
+            identity = identify_method(method)
+            logits = None if folder is None else few_logits(method, splits["train"].images)
+            record.check_method(name, {**identity, "layer": layers[name]}, logits)
+            known[name] = _Known(method, identity, logits)
+        ranks = _Ranks(known, splits, chosen, ranking, folder, report)
 
         shared = SentOnce(train, dict(splits), chosen, mean)
 
@@ -178,12 +181,20 @@ def training_mean(images: Any) -> np.ndarray:
     return np.asarray(images).mean((0, 1, 2), dtype=np.float64)
 
 
+class _Known(NamedTuple):
+    """A method, what it is, and the logits that tell its model from others of the same layers and weights."""
+
+    method: Attribution
+    identity: dict[str, Any]
+    logits: np.ndarray | None
+
+
 class _Ranks:
     """Ranks of the pixels of every split that loses some, computed when a worker is about to take a job of a method."""
 
     def __init__(
         self,
-        methods: Mapping[str, Attribution],
+        methods: Mapping[str, _Known],
         splits: Mapping[str, Dataset],
         protocol: Protocol,
         ranking: str,
@@ -202,7 +213,7 @@ class _Ranks:
         return self._ranks
 
     def _compute(self, name: str) -> dict[str, np.ndarray]:
-        method, done, found = self._methods[name], 0, {}
+        (method, told, logits), done, found = self._methods[name], 0, {}
         total = sum(len(self._splits[split]) for split in self._protocol.splits)
 
         def tick(count: int) -> None:
@@ -213,7 +224,6 @@ class _Ranks:
         for seed, split in enumerate(self._protocol.splits):
             data = self._splits[split]
             path = None if self._folder is None else self._folder / "maps" / f"{name}_{split}.npz"
-            identity = json.dumps([identify_method(method), data.source, digest([data.images, data.labels])])
-            maps = kept_maps(path, method, data, identity, tick)
+            maps = kept_maps(path, method, data, json.dumps([told, data.identity]), logits, tick)
             found[split] = pixel_ranks(pixel_scores(maps, self._ranking), seed=seed)
         return found

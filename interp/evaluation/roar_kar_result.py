@@ -11,7 +11,7 @@ from scipy import stats
 from interp.core.errors import InputError
 from interp.core.json_fields import Number, Share, from_values
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.evaluation.erasure import Protocol
 from interp.evaluation.older_saliency_records import completed_roar_kar
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
@@ -171,7 +171,7 @@ class RoarKar(Result):
     @property
     def caption(self) -> str:
         """The protocol, the images, what was retrained, and its accuracy on images as they are."""
-        images = f"{self.train_images} training and {self.count} test images"
+        images = f"{self.train_images} training and {counted(self.count, 'test image')}"
         what = ", ".join(filter(None, (images, self.retrained, _seeds_text(self.seeds))))
         how = ", ".join(filter(None, (f"{self.ranking} ranking", self.settings)))
         mean = self.unerased()

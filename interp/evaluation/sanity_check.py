@@ -14,7 +14,7 @@ from interp.core.errors import InputError
 from interp.core.json_fields import Count
 from interp.core.names import RANKINGS
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.discrepancy.agreement import spearman_r
 from interp.evaluation.older_saliency_records import completed_sanity_check
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
@@ -125,7 +125,7 @@ class SanityCheck(Result):
     def caption(self) -> str:
         """How many images there were, which layers became random, what passes, and the settings."""
         told = (
-            f"{self.count} images; rank correlation with the maps of the trained network as layers become random from the top "
+            f"{counted(self.count, 'image')}; rank correlation with the maps of the trained network as layers become random from the top "
             f"({', '.join(self.stages)}), after the bar half of them or more; passes: there never above {THRESHOLD:g} in size; expected: "
             "Adebayo et al. 2018, DeconvNet Sixt et al. 2020; images whose map is constant do not count"
         )

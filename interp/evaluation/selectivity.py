@@ -12,7 +12,7 @@ from interp.core.checks import check_images, check_instance, check_labels, check
 from interp.core.errors import InputError
 from interp.core.json_fields import Bits, Count, Share
 from interp.core.results import Result
-from interp.core.tables import Cell
+from interp.core.tables import Cell, counted
 from interp.evaluation.patches import Patches
 from interp.evaluation.predictions import is_right, predict
 from interp.models.model_check import check_model
@@ -75,7 +75,7 @@ class Selectivity(Result):
     @property
     def caption(self) -> str:
         """How many images there were."""
-        return f"{self.right.shape[1]} images; mean probability of the label"
+        return f"{counted(self.right.shape[1], 'image')}; mean probability of the label"
 
 
 def selectivity(

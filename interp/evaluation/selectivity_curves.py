@@ -10,7 +10,7 @@ from interp.core.checks import check_named
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number, Share
 from interp.core.results import Result
-from interp.core.tables import Cell
+from interp.core.tables import Cell, counted
 from interp.evaluation.older_saliency_records import completed_selectivity
 from interp.evaluation.selectivity import Selectivity
 from interp.evaluation.statistics import IMAGES
@@ -67,11 +67,11 @@ class SelectivityCurves(Result):
                 ("images", first.right.shape[1], result.right.shape[1]),
                 ("steps", len(first.right) - 1, len(result.right) - 1),
                 ("pixels a side of a patch", first.patch, result.patch),
-                ("as the fill", first.fill, result.fill),
+                ("fill", first.fill, result.fill),
             ):
                 if one != other:
                     raise InputError(
-                        f"the results are not of one measurement: {next(iter(found))} has {one} {what}, {name} {other}; measure all alike"
+                        f"the results are not of one measurement ({what}): {next(iter(found))} has {one}, {name} {other}; measure all alike"
                     )
         return cls(
             {name: tuple(map(float, result.mean_probability)) for name, result in found.items()},
@@ -104,8 +104,8 @@ class SelectivityCurves(Result):
         share = f" ({100 * self.patch**2 / self.pixels:.1f}% of the image)" if self.pixels else ""
         step = "one pixel" if self.patch == 1 else f"a patch of {self.patch} x {self.patch} pixels{share}"
         told = (
-            f"{self.count} images, {step} a step, set to {self.fill:g}, maps computed anew; p: probability of the class; area: its mean "
-            "over the curve, the smaller the more selective"
+            f"{counted(self.count, 'image')}, {step} a step, set to {self.fill:g}, maps computed anew; p: probability of the class; area: "
+            "its mean over the curve, the smaller the more selective"
         )
         return "; ".join(filter(None, (told, self.settings)))
 

@@ -10,7 +10,7 @@ from interp.attributions import Explanation
 from interp.core.checks import check_named
 from interp.core.json_fields import Count, Places, Share
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.evaluation.statistics import IMAGES
 
 
@@ -79,7 +79,7 @@ class SneakedImages(Result):
     @property
     def caption(self) -> str:
         """How many images there were, and the protocol."""
-        return f"{self.count} images, {len(self.qualified)} qualified; {self.protocol}"
+        return f"{counted(self.count, 'image')}, {len(self.qualified)} qualified; {self.protocol}"
 
     def columns(self) -> dict[str, list[Cell]]:
         """An image a row; one without figures where none qualified."""
@@ -152,7 +152,7 @@ class MapSummary(Result):
     @property
     def caption(self) -> str:
         """How many images there were, and the settings."""
-        return "; ".join(filter(None, (f"{self.count} images", self.settings)))
+        return "; ".join(filter(None, (counted(self.count, "image"), self.settings)))
 
     def columns(self) -> dict[str, list[Cell]]:
         """A method a row."""

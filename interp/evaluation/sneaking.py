@@ -16,7 +16,7 @@ from interp.core.checks import check_images, check_instance, check_labels, check
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number, Places
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.discrepancy import class_discrepancy, kendall_tau, pearson_r, select_classes
 from interp.evaluation.bound import discrepancy_bounds
 from interp.evaluation.flags import Flag, weak_search
@@ -148,7 +148,7 @@ class Sneaking(Result):
     def caption(self) -> str:
         """How many images qualified, and the protocol."""
         return (
-            f"{self.count} images, of which {self.preferring} prefer their target when clean, {self.broken} were broken and "
+            f"{counted(self.count, 'image')}, of which {self.preferring} prefer their target when clean, {self.broken} were broken and "
             f"{len(self.qualified)} qualified; {self.protocol}"
         )
 
@@ -223,9 +223,9 @@ def sneaking(
     searches = {(attack.steps, attack.direction), *([] if given else [(minimum.steps, minimum.direction)])}
     flags = tuple(flag for search in sorted(searches) for flag in weak_search(*search))
     told = f"{shown_name(attack.interpretation)}, {attack.classes}, {attack.discrepancy_norm}, direction {attack.direction}"
-    told = f"{told}, {attack.steps} steps a round"
+    told = f"{told}, {counted(attack.steps, 'step')} a round"
     if attack.protocol == "strong":
-        told = f"{told}, then {attack.search_steps} steps with momentum, random starts: {attack.restarts}"
+        told = f"{told}, then {counted(attack.search_steps, 'step')} with momentum, random starts: {attack.restarts}"
     counts = len(images), int(smallest.broken.sum()), int(preferring.sum())
     if not len(qualified):
         nothing = np.zeros((len(factors), 0))

@@ -10,7 +10,7 @@ from interp.core.errors import InputError
 from interp.core.json_fields import Count
 from interp.core.names import SELECTIONS
 from interp.core.results import Result
-from interp.core.tables import Cell
+from interp.core.tables import Cell, counted
 from interp.evaluation.flags import Flag
 from interp.evaluation.sneaking import Sneaking
 from interp.evaluation.statistics import IMAGES
@@ -51,7 +51,7 @@ class Tradeoff(Result):
     @property
     def caption(self) -> str:
         """How many images there were, and the protocol."""
-        return f"{self.count} images; {self.protocol}"
+        return f"{counted(self.count, 'image')}; {self.protocol}"
 
     def _derived(self) -> dict[str, Any]:
         return {"flags": self.flags}

@@ -14,7 +14,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.json_fields import Count, Share
 from interp.core.json_values import parse_json
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.evaluation.older_records import completed_unforeseen
 from interp.evaluation.statistics import ALL_COUNT, EPS, IMAGES, binomial_error
 
@@ -102,7 +102,7 @@ class UnforeseenAccuracies(Result, Sequence[UnforeseenAccuracy]):
     @property
     def caption(self) -> str:
         """How many images there were, and the settings."""
-        told = ", ".join(filter(None, (f"{self.rows[0].count} images", self.settings)))
+        told = ", ".join(filter(None, (counted(self.rows[0].count, "image"), self.settings)))
         return f"{told}; random_target takes the last latents, untargeted the worst"
 
     @classmethod
@@ -162,7 +162,9 @@ def unforeseen_accuracy(
                 right = accuracy(model, pictures, labels, batch_size=batch_size)
                 found.append(UnforeseenAccuracy(name, epsilon, goal, right, len(labels)))
                 report()
-    settings = f"{steps} steps of budget / sqrt(steps), worst of {restarts} start(s), seed {seed}; {ALL_COUNT}"
+    settings = (
+        f"{counted(steps, 'step')} of budget / sqrt(steps), worst of {restarts} start(s), seed {seed}; {ALL_COUNT}"
+    )
     return UnforeseenAccuracies(tuple(found), settings=settings)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number, Share
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell, Table
+from interp.core.tables import NOTHING, Cell, Table, counted
 from interp.evaluation.flags import Flag, at_radius
 from interp.evaluation.older_records import completed_validity
 from interp.evaluation.statistics import EPS, IMAGES, binomial_error, wilson_interval
@@ -158,7 +158,9 @@ class Validity(Result):
             InputError: for a record of an earlier version, and for another number of indices.
         """
         if len(indices) != self.count:
-            raise InputError(f"{len(indices)} indices came for {self.count} images: give one for each")
+            raise InputError(
+                f"{counted(len(indices), 'index', 'indices')} came for {counted(self.count, 'image')}: give one for each"
+            )
         broken = [row.broken_by for row in self.rows if row.right().size]
         return Table(
             ("index", "label", "prediction", *(f"eps {row.epsilon:g}" for row in self.rows), *known),
@@ -190,7 +192,7 @@ class Validity(Result):
     @property
     def caption(self) -> str:
         """How many images there were, and the protocol."""
-        return f"{self.count} images; {self.protocol}"
+        return f"{counted(self.count, 'image')}; {self.protocol}"
 
     def _derived(self) -> dict[str, Any]:
         found = (*self.flags, *(flag for row in self.rows for flag in at_radius(row.flags, row.epsilon)))

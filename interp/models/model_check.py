@@ -13,6 +13,7 @@ import tensorflow as tf
 from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import are_same, compile_for, drop_dead_losses, keep_for, parts_of
 from interp.core.errors import InputError
+from interp.core.tables import counted
 from interp.models.model_graph import (
     LOGITS,
     ancestors,
@@ -87,7 +88,8 @@ def check_model(model: Any, images: tf.Tensor) -> int:
     check_logits(outputs, may_be_probabilities=facts.ends_in != LOGITS)
     if outputs.shape[0] != few.shape[0]:
         raise InputError(
-            f"the model returned {outputs.shape[0]} rows for {few.shape[0]} images, expected one row of logits per image"
+            f"the model returned {counted(outputs.shape[0], 'row')} for {counted(few.shape[0], 'image')}, expected one row of "
+            "logits per image"
         )
     if facts.expects_another_range:
         black, white = facts.lands or (0.0, 0.0)

@@ -8,6 +8,7 @@ import numpy as np
 from interp.core.errors import InputError
 from interp.core.network_name import split_name
 from interp.core.pickles import read_array_pickle
+from interp.core.tables import counted
 from interp.data import DATASETS, DatasetSpec, dataset_names
 from interp.models.architectures import ARCHITECTURES, Architecture, Conv, Layer, MaxPool, Residual, find_architecture
 from interp.models.network import Network
@@ -70,7 +71,8 @@ def _guess_dataset(path: Path, content: Any) -> DatasetSpec:
         if spec.paper_schedule is not None and (spec.shape[2], spec.classes) == (channels, classes):
             return spec
     raise InputError(
-        f"{path} has {channels} channels and {classes} classes, which no dataset of the paper has: name it after one"
+        f"{path} has {counted(channels, 'channel')} and {counted(classes, 'class', 'classes')}, which no dataset of the "
+        "paper has: name it after one"
     )
 
 
@@ -80,7 +82,9 @@ def _expected_weights(path: Path, content: Any, architecture: Architecture, netw
         raise InputError(f"{path} is refused: expected a list of (W, b) tuples, one per layer")
     slots = [*_slots(architecture.layers), "head"]
     if len(content) != len(slots):
-        raise InputError(f"{path} is refused: it holds {len(content)} layers, {architecture.name} has {len(slots)}")
+        raise InputError(
+            f"{path} is refused: it holds {counted(len(content), 'layer')}, {architecture.name} has {len(slots)}"
+        )
     layers = iter(network.kernel_layers())
     weights: list[np.ndarray] = []
     for number, (slot, entry) in enumerate(zip(slots, content, strict=True), 1):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.core.errors import ArgumentError
+from interp.core.tables import counted
 from interp.models.model_check import ModelFacts
 
 # Accuracies this many standard errors apart are not equally good.
@@ -83,18 +84,20 @@ def choose_by_accuracy(
     chance = 1 / classes
     if accuracies[best] <= chance + ERRORS_APART * np.sqrt(chance * (1 - chance) / count):
         raise UndecidedScaleError(
-            f"<scale=auto> found no scale with a clean accuracy above chance on {count} images ({told}): check the order of the "
+            f"<scale=auto> found no scale with a clean accuracy above chance on {counted(count, 'image')} ({told}): check the order of the "
             "classes, or give <scale=> as in training"
         )
     ties = [name for name in right if name != best and not _clearly_better(right[best], right[name])]
     if ties:
         equal = " and ".join(repr(name) for name in (best, *ties))
         raise UndecidedScaleError(
-            f"<scale=auto> cannot tell {equal} apart: clean accuracies on {count} images are within two standard errors ({told}); "
-            "give <scale=> as in training, or more images"
+            f"<scale=auto> cannot tell {equal} apart: clean accuracies on {counted(count, 'image')} are within two standard errors "
+            f"({told}); give <scale=> as in training, or more images"
         )
     others = ", ".join(f"{accuracy:.3f} as {name}" for name, accuracy in accuracies.items() if name != best)
-    return ScaleChoice(best, f"clean accuracy on {count} images is {accuracies[best]:.3f} as {best}, and {others}")
+    return ScaleChoice(
+        best, f"clean accuracy on {counted(count, 'image')} is {accuracies[best]:.3f} as {best}, and {others}"
+    )
 
 
 def _clearly_better(one: np.ndarray, other: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.core.files import MOST_HEADER, header_length, replacing
 from interp.core.json_values import parse_json
 from interp.models.architectures import find_architecture, weight_shapes
@@ -117,8 +117,9 @@ def _opened(path: Path) -> Iterator[Any]:
     except InputError:
         raise
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = repr(str(error).split("\n")[0][:120])
-        raise InputError(f"{path} is not a readable safetensors file ({reason}): get or train it again") from error
+        raise InputError(
+            f"{path} is not a readable safetensors file ({first_line(error)!r}): get or train it again"
+        ) from error
 
 
 def _image_shape(path: Path, description: Any) -> tuple[int, int, int]:

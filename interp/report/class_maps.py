@@ -11,6 +11,7 @@ from interp.core.checks import check_finite, check_images, check_instance, check
 from interp.core.errors import InputError
 from interp.core.map_strip import map_strip
 from interp.core.page import GalleryEntry
+from interp.core.tables import counted
 from interp.data import Dataset
 from interp.evaluation.predictions import predict
 from interp.report.figures import maps_figure
@@ -182,7 +183,9 @@ def moved_maps(
     check_named("points", points, np.ndarray, "images")
     stages = {"image": images, **{name: _like(name, batch, images) for name, batch in points.items()}}
     if check_finite("values", values).shape != (len(images),):
-        raise InputError(f"values came with shape {np.shape(values)}, expected one for each of {len(images)} images")
+        raise InputError(
+            f"values came with shape {np.shape(values)}, expected one for each of {counted(len(images), 'image')}"
+        )
     explain = InterpretationMaps(name=explanation)
     maps = {name: _flat_colours(explain(model, batch, labels[:, None]))[:, 0] for name, batch in stages.items()}
     *_, attacked = stages.values()

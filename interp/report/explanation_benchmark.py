@@ -13,6 +13,7 @@ from interp.core.errors import InputError
 from interp.core.page import Page
 from interp.core.parallel import open_workers
 from interp.core.svg_curves import Curve
+from interp.core.tables import counted
 from interp.data import DATASETS, Dataset
 from interp.evaluation import Faithfulness, Measure, faithfulness, ink
 from interp.report.faithfulness_figures import faithfulness_figure
@@ -113,7 +114,9 @@ def write_faithfulness_page(found: Faithfulness, path: str | Path, title: str = 
             method: Curve(curve.shares, means.tolist(), np.nan_to_num(errors).tolist())
             for method, means, errors in zip(found.methods, curve.means, curve.standard_errors, strict=True)
         }
-        told = f"{name}: mean probability of the class over {found.count} images; bands are one standard error"
+        told = (
+            f"{name}: mean probability of the class over {counted(found.count, 'image')}; bands are one standard error"
+        )
         page.curves(lines, "share of the pixels", "probability", told)
     page.heading("Do measures agree")
     page.figure(

@@ -8,7 +8,7 @@ from interp.core.checks import check_instance
 from interp.core.errors import InputError
 from interp.core.files import visible_files
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell, radius_text
+from interp.core.tables import NOTHING, Cell, counted, radius_text
 from interp.evaluation import LeaderboardRow
 from interp.evaluation.leaderboard_row import FIRST, LAST
 from interp.report.record_format import read_object, read_record
@@ -40,7 +40,7 @@ class Leaderboard(Result):
     @property
     def caption(self) -> str:
         """How many networks there are."""
-        return f"{len(self.rows)} networks; accuracies and Kendall tau are those of the strong protocols"
+        return f"{counted(len(self.rows), 'network')}; accuracies and Kendall tau are those of the strong protocols"
 
     @property
     def notes(self) -> tuple[str, ...]:

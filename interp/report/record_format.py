@@ -9,7 +9,7 @@ from typing import Any
 from interp.core.errors import InputError
 from interp.core.json_fields import MOST, Count, read_fields, wrong
 from interp.core.json_values import parse_json
-from interp.core.tables import NOTHING
+from interp.core.tables import NOTHING, counted
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _check_rows(record: Mapping[str, Any]) -> None:
         raise wrong("rows", rows, "a list of rows, one at least")
     for place, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(header):
-            raise wrong(f"rows[{place}]", row, f"a list of {len(header)} cells")
+            raise wrong(f"rows[{place}]", row, f"a list of {counted(len(header), 'cell')}")
         for column, value in zip(header, row, strict=True):
             _check_cell(value, column, f"rows[{place}], {column[:40]!r},")
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from interp.core.checks import check_finite, check_named
 from interp.core.drawing import COLOURS, ShownFigure, plain_text
 from interp.core.errors import InputError, check_choice
+from interp.core.tables import counted
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
 
@@ -69,7 +70,8 @@ def panels_figure(
             check_choice("name of a line", name, list(order))
             if len(check_finite("radii", radii)) != len(check_finite("accuracies", values)):
                 raise InputError(
-                    f"{name!r} of {title!r} has {len(radii)} radii and {len(values)} accuracies, expected as many of both"
+                    f"{name!r} of {title!r} has {counted(len(radii), 'radius', 'radii')} and "
+                    f"{counted(len(values), 'accuracy', 'accuracies')}, expected as many of both"
                 )
     figure = ShownFigure(figsize=(10, 3.4 * ((len(panels) + 1) // 2)), layout="constrained")
     grid = figure.subplots((len(panels) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False).ravel()

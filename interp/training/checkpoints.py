@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from interp.core.checks import check_instance, check_number
-from interp.core.errors import InputError
+from interp.core.errors import InputError, first_line
 from interp.core.files import header_length
 
 STATE, MANIFEST = "state.safetensors", "manifest.json"
@@ -119,8 +119,7 @@ class CheckpointFolder:
                 check(checkpoint)
                 return checkpoint
             except _DAMAGED as error:
-                reason = str(error).split("\n")[0][:200] or type(error).__name__
-                warn(f"the checkpoint {self._path(step)} is damaged ({reason}); the one before it is tried")
+                warn(f"the checkpoint {self._path(step)} is damaged ({first_line(error)}); the one before it is tried")
                 # Out of the way of new ones, which would count as older; kept for inspection.
                 damaged = self.folder / f"damaged_{step:08d}"
                 shutil.rmtree(damaged, ignore_errors=True)
@@ -157,28 +156,6 @@ class CheckpointFolder:
     def _steps(self) -> list[int]:
         found = (re.fullmatch("step_([0-9]{8,})", path.name) for path in self.folder.glob("step_*"))
         return sorted(int(match[1]) for match in found if match)
-
-
-def check_arguments(what: str, saved: Mapping[str, Any], now: Mapping[str, Any], may_lack: Sequence[str] = ()) -> None:
-    """Raise an InputError that names the differences when `what` was made with other arguments; what it `may_lack` need not be said."""
-    now = {name: value for name, value in now.items() if name in saved or name not in may_lack}
-    saved, now = _flat(saved), _flat(json.loads(json.dumps(now)))
-    different = [
-        f"{name} was {saved.get(name)!r} and is {now.get(name)!r}"
-        for name in sorted({*saved, *now})
-        if saved.get(name) != now.get(name)
-    ]
-    if different:
-        raise InputError(f"{what} was made with other arguments: {'; '.join(different)}: use the same ones, or {ANEW}")
-
-
-def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings as dotted names, so that a difference names what differs and no more."""
-    flat: dict[str, Any] = {}
-    for name, value in arguments.items():
-        inner = _flat(value) if isinstance(value, dict) else {"": value}
-        flat.update({f"{name}.{key}".rstrip("."): part for key, part in inner.items()})
-    return flat
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """What made a network, as JSON values: for its file, and for telling whether a checkpoint is of the same training."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -8,9 +9,11 @@ import keras
 
 from interp.attributions import CAM
 from interp.core.checks import check_instance
+from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models.model_digest import saved_settings
 from interp.models.network import Network
+from interp.training.checkpoints import ANEW
 from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective, find_objective, resolve_penalty
 from interp.training.schedule import Schedule
@@ -20,6 +23,16 @@ from interp.training.terms import DISTANCE_WEIGHT
 UNUSUAL = ("explanation", "distance_weight", "start", *(each.name for each in fields(Keeping)))
 # What earlier versions did not say of a training; files and checkpoints without it are taken as they are.
 SAID_SINCE = ("images", "validation_images", "network", "model_digest", "input_scale", "output", "start_weights")
+# What is said of a training only where it is another one, in words, by its dotted name.
+USUAL = {
+    "keep": "'last'",
+    "batch_statistics": "'each'",
+    "explanation": "the usual one",
+    "distance_weight": "the usual one",
+    "schedule.norm": "'linf'",
+    "schedule.rate_shape": "'steps'",
+    "schedule.attack_precision": "'float32'",
+}
 # How to make one, for messages.
 SCHEDULE = "Schedule(...) or PAPER['mnist']"
 
@@ -92,3 +105,31 @@ def describe_keeping(keeping: Keeping) -> dict[str, Any]:
     """Which weights are kept, as far as it is not the default."""
     usual = asdict(Keeping())
     return {name: value for name, value in asdict(keeping).items() if value != usual[name]}
+
+
+def check_arguments(what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise an InputError that names the differences when `what` was made with other arguments, as far as it says them."""
+    now = {name: value for name, value in now.items() if name in saved or name not in SAID_SINCE}
+    saved, now = _flat(saved), _flat(json.loads(json.dumps(now)))
+    different = [
+        f"{name} was {_shown(name, saved)} and is {_shown(name, now)}"
+        for name in sorted({*saved, *now})
+        if saved.get(name) != now.get(name)
+    ]
+    if different:
+        raise InputError(f"{what} was made with other arguments: {'; '.join(different)}: use the same ones, or {ANEW}")
+
+
+def _shown(name: str, settings: Mapping[str, Any]) -> str:
+    """A setting in words; of one that is not said, what is usual."""
+    value = settings.get(name)
+    return USUAL.get(name, "none") if value is None else repr(value)
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings as dotted names, so that a difference names what differs and no more."""
+    flat: dict[str, Any] = {}
+    for name, value in arguments.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        flat.update({f"{name}.{key}".rstrip("."): part for key, part in inner.items()})
+    return flat

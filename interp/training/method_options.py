@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from interp.core.argument_types import distance, number, whole_number
+from interp.core.argument_types import distance, nonnegative, number, whole_number
 from interp.core.model_options import NETWORKS, ModelOptions
 from interp.core.names import BATCH_STATISTICS, KEEPS, OBJECTIVE_TAGS
 from interp.core.options import Options, option
@@ -50,13 +50,13 @@ class MethodOptions(Options):
     penalty_weight: float | None = option(
         None,
         "weight of the second term of the loss (lambda, beta of TRADES)",
-        parse=number(above=0),
+        parse=nonnegative,
         usual="that of the method",
     )
     distance_weight: float | None = option(
         None,
         "of lga, what a squared distance of maps counts against half their cosine distance",
-        parse=number(above=0),
+        parse=nonnegative,
         usual="0.01",
     )
     keep: str | None = option(

@@ -33,7 +33,9 @@ def make_strategy(name: str, replicas: int | None = None) -> "tf.distribute.Stra
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
-            raise InputError(f"the workers of TF_CONFIG cannot connect: {cause(str(error))}") from error
+            raise InputError(
+                f"the workers of TF_CONFIG cannot connect: {cause(str(error)) or type(error).__name__}"
+            ) from error
     if tf.config.list_physical_devices("GPU"):
         return tf.distribute.MirroredStrategy()
     count = replicas or 2

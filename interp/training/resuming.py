@@ -10,8 +10,8 @@ import numpy as np
 from interp.core.checks import check_instance, check_number
 from interp.core.errors import InputError
 from interp.models.network import Network
-from interp.training.checkpoints import ANEW, Checkpoint, CheckpointFolder, check_arguments
-from interp.training.description import SAID_SINCE
+from interp.training.checkpoints import ANEW, Checkpoint, CheckpointFolder
+from interp.training.description import check_arguments
 from interp.training.kept_weights import KeptWeights
 from interp.training.training_errors import TrainingDiverged
 
@@ -147,7 +147,7 @@ def restore_position(
     checkpoint = checkpointing.folder.load_newest(checkpointing.warn, position_of)
     if checkpoint is None:
         return Position()
-    check_arguments("the checkpoint", checkpoint.arguments, arguments, SAID_SINCE)
+    check_arguments("the checkpoint", checkpoint.arguments, arguments)
     state = _state(model, optimizer)
     best = {name: values for name, values in sorted(checkpoint.arrays.items()) if name.startswith(KEPT)}
     expected = {**state, **_by_place(model.variables if best else [])}

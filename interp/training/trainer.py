@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import ComputationError, InputError
+from interp.core.tables import counted
 from interp.core.tensorflow_errors import cause
 from interp.data import Dataset, dataset_names
 from interp.data.user_spec import usual_radii
@@ -268,7 +269,9 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
         raise InputError(f"train takes Keras models, got {kind_of(model)}: make one with build_network, or load yours")
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > schedule.batch_size:
-        raise InputError(f"{replicas} replicas cannot share batches of {schedule.batch_size} images: use fewer")
+        raise InputError(
+            f"{replicas} replicas cannot share batches of {counted(schedule.batch_size, 'image')}: use fewer"
+        )
     if isinstance(model, Network) and tuple(data.image_shape) != model.image_shape:
         raise InputError(
             f"{data.name} has images {tuple(data.image_shape)}, the network takes {model.image_shape}: build the network for this dataset"
@@ -281,7 +284,7 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
         )
     if len(data) < schedule.batch_size:
         raise InputError(
-            f"{data.name} has {len(data)} training images, fewer than one batch of {schedule.batch_size}: "
+            f"{data.name} has {counted(len(data), 'training image')}, fewer than one batch of {schedule.batch_size}: "
             "lower the batch size"
         )
 

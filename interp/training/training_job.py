@@ -14,8 +14,8 @@ from interp.attacks import ProjectedGradientDescent, faster_precision
 from interp.core.errors import InputError
 from interp.core.files import locked
 from interp.data import Dataset
-from interp.training.checkpoints import CheckpointFolder, check_arguments
-from interp.training.description import SAID_SINCE, UNUSUAL, describe, describe_keeping
+from interp.training.checkpoints import CheckpointFolder
+from interp.training.description import UNUSUAL, check_arguments, describe, describe_keeping
 from interp.training.kept_weights import Keeping
 from interp.training.objectives import Objective
 from interp.training.progress_bar import training_bar
@@ -139,7 +139,7 @@ def _run(job: TrainingJob, label: str, stop: StopRequest, chief: bool, resume: b
         made = job.read(job.target)
         # Files hold more than what is compared: how the training went, and on which machine.
         compared = {name: value for name, value in made.items() if name in {*description, *UNUSUAL}}
-        check_arguments(str(job.target), compared, description, SAID_SINCE)
+        check_arguments(str(job.target), compared, description)
         if not _is_finished(made):
             raise InputError(
                 f"{job.target} does not say how its training went: move it away, or --no-resume to train it anew"

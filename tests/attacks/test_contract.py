@@ -210,7 +210,7 @@ def test_a_subclass_of_the_network_is_called_as_it_is():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda images: tf.reduce_sum(tf.repeat(images, 2, axis=0), 1)[..., 0], "2 rows for 1 images"),
+        (lambda images: tf.reduce_sum(tf.repeat(images, 2, axis=0), 1)[..., 0], "2 rows for 1 image,"),
         (lambda images: undefined, "name 'undefined' is not defined"),  # noqa: F821
         (lambda images: {"logits": images}, "dict"),
         (lambda images: tf.cast(images[:, 0, :, 0] * 9, tf.int32), r"shape \(1, 2\)"),

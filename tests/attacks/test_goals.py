@@ -217,7 +217,7 @@ def test_fog_by_name_draws_its_class_from_the_seed_of_the_call(four):
     ("goal", "message"),
     [
         (lambda: Targeted([0]), r"a target is the true class of its image \(the first is image 0\)"),
-        (lambda: Targeted([1, 2]), "2 target classes came with 1 images"),
+        (lambda: Targeted([1, 2]), "2 target classes came with 1 image,"),
         (lambda: Targeted([3]), r"target classes came in \[3, 3\], the network has classes 0 to 2"),
         (lambda: Targeted([-1]), "classes 0 to 2"),
         (lambda: Targeted([2**70]), "target classes came as"),

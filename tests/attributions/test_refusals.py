@@ -197,7 +197,7 @@ def model():
         ),
         (lambda m: VanillaGradient(m)(IMAGES * 255, LABELS), "rescale them"),
         (lambda m: VanillaGradient(m)(IMAGES, [0, 2]), "the network has classes 0 to 1"),
-        (lambda m: VanillaGradient(m)(IMAGES, [0]), "1 labels came with 2 images"),
+        (lambda m: VanillaGradient(m)(IMAGES, [0]), "1 label came with 2 images"),
         (lambda m: Representation(m, index=1.5), "index came as float"),
         (lambda m: Representation(m, index="a"), "index came as str"),
         (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from interp import data
+from interp.core.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "real_network"
 
@@ -105,6 +106,20 @@ def test_photographs_are_the_same_set_as_a_directory_and_as_arrays(
 
     assert rows(arrays) == rows(folder)
     assert len(rows(folder)) == 12
+
+
+def test_photographs_are_written_completely_or_not_at_all(
+    real: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_the_disk(file: Any, **arrays: np.ndarray) -> None:
+        file.write(b"half")
+        raise OSError("no space left")
+
+    (tmp_path / "photographs.npz").write_bytes(b"before")
+    monkeypatch.setattr(np, "savez", fill_the_disk)
+    with pytest.raises(InputError, match=r"cannot write .*no space left"):
+        real.photographs.write_photographs(tmp_path, np.zeros((1, 8, 8, 3), np.uint8), np.array([0]), ["black"])
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
 def test_costs_have_a_row_for_each_attribution(real: SimpleNamespace) -> None:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -86,6 +87,50 @@ def test_nothing_to_measure_is_said_in_one_line(run, arguments, monkeypatch, cap
     monkeypatch.setattr("sys.argv", ["run.py", *arguments])
     assert run.main() == 2
     assert "nothing to measure" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"rows": []}', '{"rows": {"PGD": 1}}'])
+def test_a_damaged_file_of_figures_is_told_before_anything_is_measured(run, text, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "bench.json"
+    out.write_text(text)
+    monkeypatch.setattr("sys.argv", ["run.py", "--out", str(out)])
+    monkeypatch.setattr(run, "measure", lambda *_: pytest.fail("it was measured"))
+    assert run.main() == 2
+    error = capsys.readouterr().err
+    assert (str(out) in error, len(error.splitlines())) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("measure", ["no such row", "1"], "unknown row 'no such row'"),
+        ("measure", ["PGD, 200 images, 40 steps, Adv", "0"], "0 is less than 1"),
+        ("measure", [], "required: name, rounds"),
+        ("run_input", ["--rounds", "0"], "--rounds: 0 is less than 1"),
+        ("run_input", ["--images", "3"], "--images: 3 is less than 25"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(run, name, arguments, message, monkeypatch, capsys):
+    script = importlib.import_module(name)
+    monkeypatch.setattr("sys.argv", [f"{name}.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        script.main()
+    error = capsys.readouterr().err
+    assert (stopped.value.code, message in error, len(error.splitlines())) == (2, True, 1)
+
+
+def test_a_process_that_ends_at_its_start_leaves_no_pipe_open(run, monkeypatch):
+    unit, started, start = importlib.import_module("unit"), [], subprocess.Popen
+
+    def note(*arguments, **settings):
+        started.append(start(*arguments, **settings))
+        return started[-1]
+
+    monkeypatch.setattr(unit.subprocess, "Popen", note)
+    with pytest.raises(RuntimeError, match="the process that measures U has ended"):
+        unit.UnitProcess("false")
+    (process,) = started
+    assert (process.stdin.closed, process.stdout.closed, process.returncode is None) == (True, True, False)
 
 
 def test_times_end_when_a_gpu_is_done(run, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 import interp
 from interp.commands.evaluate_network import main as evaluate_network
-from interp.commands.train import main
+from interp.commands.train import main, parse
 from interp.commands.training_jobs import _accuracy_per_class
 from interp.data import Dataset
 from interp.training import step_times
@@ -90,7 +90,7 @@ def test_the_best_epoch_with_averages_and_other_terms(tmp_path, call):
     assert "is there already" in call(main, arguments).stdout
     last = call(main, [*arguments, "--keep", "last"])
     assert last.returncode == 2
-    assert "keep was 'best' and is None" in last.stderr
+    assert "keep was 'best' and is 'last'" in last.stderr
 
 
 @pytest.mark.parametrize("decay", ["0", "1", "1.5", "nan"])
@@ -98,6 +98,17 @@ def test_a_decay_of_averages_is_refused_before_data_are_read(tmp_path, call, dec
     result = call(main, ["9", "--data-dir", tmp_path / "none", "--average", decay])
     assert result.returncode == 2
     assert f"{decay} is not above 0 and below 1" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["penalty_weight", "distance_weight"])
+def test_weights_may_be_0_as_in_python(name, capsys):
+    """For a loss without its second term, and for LGA by the cosine distance alone."""
+    line = ["9", "--only", "mnist_smallgap_lga", f"--{name.replace('_', '-')}"]
+    _, [row] = parse([*line, "0"])
+    assert getattr(row, name) == 0
+    with pytest.raises(SystemExit):
+        parse([*line[:-1], f"{line[-1]}=-0.1"])
+    assert "'-0.1' holds a number that is negative" in capsys.readouterr().err
 
 
 def test_terms_that_a_method_has_not_are_refused(tmp_path, call):
@@ -160,6 +171,10 @@ def test_a_class_without_test_images_has_no_accuracy():
     found = _accuracy_per_class(test, network)
     assert list(found) == ["all", "a", "c"]
     assert found["all"] == (found["a"] + found["c"]) / 2
+    renamed = _accuracy_per_class(replace(test, class_names=("all", "b", "all")), network)
+    assert renamed == {"all": found["all"], "all (class 0)": found["a"], "all (class 2)": found["c"]}
+    twice = _accuracy_per_class(replace(test, class_names=("a", "b", "a")), network)
+    assert twice == {"all": found["all"], "a (class 0)": found["a"], "a (class 2)": found["c"]}
 
 
 def test_times_are_steps_times_seconds(monkeypatch):

@@ -63,7 +63,7 @@ def test_a_network_starts_with_the_weights_of_another(tmp_path, call, monkeypatc
     start.unlink()
     assert "is there already" in call(main, arguments).stdout
     monkeypatch.setattr("interp.commands.train.recipes", lambda number: [first, replace(started, start=None)])
-    assert "start was 'digits_smallgap_normal_1' and is None" in call(main, arguments).stderr
+    assert "start was 'digits_smallgap_normal_1' and is none" in call(main, arguments).stderr
 
 
 @pytest.mark.integration

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.core.errors import InputError
-from interp.core.tables import FORMATS, NOTHING, Table, markdown_table, pivot, render, tab_separated
+from interp.core.tables import FORMATS, NOTHING, Table, counted, markdown_table, pivot, render, tab_separated
 
 TABLE = Table(
     ("network", "steps", "eps", "accuracy"),
@@ -39,6 +39,26 @@ def test_a_column_goes_across():
     wide = pivot(TABLE, "eps", "accuracy")
     assert wide.header == ("network", "steps", "eps 0", "eps 0.1")
     assert wide.rows == (("a", 1, 1.0, 0.123456), ("bcd", 10, None, 0.5))
+
+
+def test_values_that_agree_to_four_digits_have_columns_of_their_own():
+    rows = (("a", 0.12341, 0.5), ("a", 0.12342, 0.25), ("a", 0.5, 0.125))
+    wide = pivot(Table(("name", "eps", "accuracy"), rows), "eps", "accuracy")
+    assert wide.header == ("name", "eps 0.12341", "eps 0.12342", "eps 0.5")
+    assert wide.rows == (("a", 0.5, 0.25, 0.125),)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((0, "image"), "0 images"),
+        ((1, "image"), "1 image"),
+        ((np.int64(1), "class", "classes"), "1 class"),
+        ((2, "class", "classes"), "2 classes"),
+    ],
+)
+def test_one_thing_is_counted_as_one(words, told):
+    assert counted(*words) == told
 
 
 def test_what_is_not_there_is_said():

@@ -85,7 +85,7 @@ def test_lost_classes_are_those_of_the_files(tmp_path: Path, refuses: Any) -> No
 @pytest.mark.parametrize(
     ("listed", "words"),
     [
-        ("a\n", ("lists 1 classes", "at least two")),
+        ("a\n", ("lists 1 class,", "at least two")),
         ("", ("lists 0 classes", "remove the file")),
         ("a\n\nb\n", ("line 2", "is empty")),
         ("a\nb\na\n", ("lists a in lines 1 and 3", "a name of its own")),

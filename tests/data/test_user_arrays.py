@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from interp import data
+from interp.core.errors import InputError
 from interp.data import ScaledPixels
+from interp.data.tf_datasets import _batches
 from tests.archives import with_flags
 
 BYTES = np.random.RandomState(0).randint(0, 256, (12, 4, 5, 3)).astype(np.uint8)
@@ -261,6 +263,17 @@ def test_tf_datasets_that_are_refused(refuses: Any) -> None:
     refuses(lambda: data.from_tf_dataset(ragged), "(4, 5, 3) and (3, 5, 3)")
     failing = dataset.map(lambda x, y: (tf.io.decode_png(tf.constant(b"no image")), y))
     refuses(lambda: data.from_tf_dataset(failing.map(lambda x, y: (tf.ensure_shape(x, (4, 5, 3)), y))), "fails while")
+
+
+def test_a_tf_dataset_that_fails_without_a_word_is_named_by_its_error() -> None:
+    import tensorflow as tf
+
+    class Failing:
+        def as_numpy_iterator(self) -> Any:
+            raise tf.errors.UnknownError(None, None, " \n ")
+
+    with pytest.raises(InputError, match=r"fails while it is read \(UnknownError\)"):
+        list(_batches(Failing(), is_batched=True))
 
 
 def test_a_set_of_tensorflow_datasets(tmp_path: Path, prepare: Any, refuses: Any) -> None:

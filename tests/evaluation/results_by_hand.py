@@ -235,7 +235,7 @@ RESULTS = {
             ("cam", "conv", 1, 3.0, 0.5, NOTHING),
             ("ig", NOTHING, 1, 2.0, 0.0, 0.5),
         ],
-        "1 images; 32 points",
+        "1 image; 32 points",
     ),
     "unforeseen": (
         UNFORESEEN,

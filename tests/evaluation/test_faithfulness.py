@@ -15,6 +15,7 @@ from interp.core.parallel import open_workers
 from interp.evaluation import Deletion, Faithfulness, MaxSensitivity, MeanCurves, MeasureFacts, MuFidelity, faithfulness
 from interp.evaluation.faithfulness import Measure, Measured
 from interp.evaluation.faithfulness.agreement import agreement_of_means, agreement_over_images
+from tests.model_kinds import Scaled
 
 L = keras.layers
 GENERATOR = np.random.RandomState(0)
@@ -219,6 +220,23 @@ def test_what_a_measure_of_ones_own_found_is_kept(model, tmp_path, recwarn):
         faithfulness(model, IMAGES, LABELS, ["gradient"], {"largest": Largest()}, **options)
     assert told == [0, 1, 2, 3, 3]
     assert not [each for each in recwarn if "damaged" in str(each.message)]
+
+
+def test_values_of_a_model_of_other_logits_are_not_taken(model, tmp_path):
+    told = []
+    whole, halved = (keras.Sequential([keras.Input((8, 8, 1)), Scaled(by), *model.layers]) for by in (1.0, 0.5))
+
+    def measured(each, folder):
+        told.clear()
+        options = {"folder": folder, "report": lambda *done: told.append(done[1])}
+        return faithfulness(each, IMAGES, LABELS, ["gradient"], {"deletion": Deletion(steps=4)}, **options)
+
+    before = measured(whole, tmp_path)
+    assert measured(whole, tmp_path).to_json() == before.to_json()
+    assert told == [3]
+    after = measured(halved, tmp_path)
+    assert told == [0, 1, 2, 3]
+    assert after.to_json() == measured(halved, None).to_json() != before.to_json()
 
 
 def test_blocks_do_not_show(model, found, monkeypatch):

@@ -18,6 +18,7 @@ from interp.evaluation import validity
 from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes
 from tests.evaluation.toy_protocol import PROTOCOL, RADII
+from tests.model_kinds import Scaled
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,20 +141,6 @@ def test_blocks_of_the_same_weights_and_logits_in_other_layers_are_not_taken(toy
     count = len(list(tmp_path.iterdir()))
     assert flagged(True, tmp_path) == flagged(True, None)
     assert len(list(tmp_path.iterdir())) == count
-
-
-class Scaled(keras.layers.Layer):
-    """Images times a number that its configuration does not hold."""
-
-    def __init__(self, by: float = 1.0, **settings) -> None:
-        super().__init__(**settings)
-        self.by = by
-
-    def call(self, images):
-        return self.by * images
-
-    def get_config(self):
-        return keras.layers.Layer.get_config(self)
 
 
 def test_a_block_of_other_logits_or_of_a_model_that_draws_is_not_taken(toy, outcomes, tmp_path):

@@ -19,6 +19,7 @@ from interp.evaluation.erasure import find_protocol
 from interp.evaluation.retraining_record import identify_method
 from interp.evaluation.roar_kar import Retrained, training_mean
 from interp.models import build_network
+from tests.model_kinds import Scaled as ScaledImages
 
 
 def made(split, count, seed):
@@ -190,6 +191,34 @@ def test_damaged_maps_are_computed_again(model, tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     (tmp_path / "retrainings.json").unlink()
     assert roar_kar(SPLITS, methods, train, folder=tmp_path, **options).accuracies == found.accuracies
+
+
+def test_a_model_of_the_same_layers_and_weights_but_other_logits_is_another_one(tmp_path):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(2)]
+    whole, halved = (keras.Sequential([keras.Input((8, 8, 1)), ScaledImages(by), *layers]) for by in (1.0, 0.5))
+    options = {"ratios": (0.5,), "metrics": ("roar",), "seeds": (0,), "folder": tmp_path, "workers": ThisProcess()}
+    record, maps = tmp_path / "retrainings.json", tmp_path / "maps" / "gradient_train.npz"
+
+    def run(model):
+        roar_kar(SPLITS, {"gradient": VanillaGradient(model)}, train, **options)
+        with np.load(maps) as kept:
+            return kept["maps"]
+
+    of_whole = run(whole)
+    with pytest.raises(InputError, match="another gradient"):
+        run(halved)
+    record.unlink()
+    # Nor are maps that are kept those of this model.
+    np.testing.assert_allclose(run(halved), of_whole / 2, rtol=1e-4)
+    values = json.loads(record.read_text())
+    assert np.shape(values["methods"]["gradient"].pop("logits")) == (8, 2)
+    # Records of earlier versions, without logits, are taken as they are.
+    record.write_text(json.dumps(values))
+    run(halved)
+    values["methods"]["gradient"]["logits"] = "none"
+    record.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="another gradient"):
+        run(halved)
 
 
 def test_one_seed_tells_nothing_apart(model):

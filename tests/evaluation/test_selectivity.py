@@ -80,10 +80,10 @@ def test_the_fill_counts(model):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"fill": 0.5}, "one has 0.0 as the fill, other 0.5"),
-        ({"patch": 2}, "one has 1 pixels a side of a patch, other 2"),
-        ({"probabilities": np.ones((2, 3)), "right": np.ones((2, 3), bool)}, "one has 1 images, other 3"),
-        ({"probabilities": np.ones((4, 1)), "right": np.ones((4, 1), bool)}, "one has 1 steps, other 3"),
+        ({"fill": 0.5}, "fill.: one has 0.0, other 0.5"),
+        ({"patch": 2}, "pixels a side of a patch.: one has 1, other 2"),
+        ({"probabilities": np.ones((2, 3)), "right": np.ones((2, 3), bool)}, "images.: one has 1, other 3"),
+        ({"probabilities": np.ones((4, 1)), "right": np.ones((4, 1), bool)}, "steps.: one has 1, other 3"),
     ],
 )
 def test_only_results_of_one_measurement_stand_beside_each_other(changed, said):

@@ -108,11 +108,12 @@ def test_restricted_imagenet_arrays(tmp_path, refused_or_sound):
 
 def test_kept_maps_are_read_or_made_anew(tmp_path, damaged, patience):
     path, maps = tmp_path / "maps.npz", np.arange(96.0, dtype=np.float32).reshape(3, 4, 4, 2)
-    np.savez(path, maps=maps, made_of=np.array("settings"))
+    logits = np.ones((2, 3), np.float32)
+    np.savez(path, maps=maps, logits=logits, made_of=np.array("settings"))
     for case in damaged(path.read_bytes(), 0, CASES):
         path.write_bytes(case)
         with patience():
-            found = _read(path, "settings", 3)
+            found = _read(path, "settings", 3, logits)
         # zip keeps a checksum of each array: what is read is what was kept.
         assert found is None or np.array_equal(found, maps)
 

@@ -238,6 +238,34 @@ def test_a_card_says_how_the_schedule_went(call, tmp_path):
     assert "radius in training" not in other
 
 
+def test_a_card_says_what_is_unusual(call, tmp_path):
+    """All that train.py writes where it is not the default; a weight of 0 is one."""
+    schedule = {**describe(find_objective("lga"), SCHEDULE, 7)["schedule"], "attack_precision": "bfloat16"}
+    save(
+        tmp_path / "networks",
+        "mnist_smallgap_lga_3",
+        penalty_weight=0.0,
+        distance_weight=0.02,
+        keep="last",
+        patience=3,
+        average=0.999,
+    )
+    save(tmp_path / "networks", "mnist_smallgap_adv_3", schedule=schedule)
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "settings.json").write_text("{}")
+    files = write(call, tmp_path, tmp_path / "records")
+    card = files["mnist_smallgap_lga_3.md"].decode()
+    assert "| weight of the penalty | 0 |" in card
+    assert "| weight of the squared distance | 0.02 |" in card
+    assert "| weights averaged over steps | with a decay of 0.999 |" in card
+    assert "| end | early, after 3 epochs no better on attacked validation images |" in card
+    other = files["mnist_smallgap_adv_3.md"].decode()
+    assert "| its precision | bfloat16 |" in other
+    assert "| its precision |" not in card
+    for missing in ("| weight of", "| weights averaged", "| end |"):
+        assert missing not in other
+
+
 def test_classes_stand_below_each_other(call, tmp_path):
     """Each dataset has its own classes, and their number."""
     first = save(tmp_path / "networks", NAMES[0], accuracy_per_class={"all": 0.85, "0": 0.9, "1": 0.8})

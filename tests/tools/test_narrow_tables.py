@@ -9,6 +9,7 @@ from interp.core.errors import InputError
 from interp.core.network_name import parse_name
 from results_pages import network_tables
 from results_pages.evidence import Sources
+from results_pages.page_pictures import curves_figure
 from results_pages.page_tables import make_table
 
 MEASURES = ("deletion", "insertion", "mu_fidelity", "infidelity", "gini", "entropy", "road_most")
@@ -96,6 +97,45 @@ def test_seconds_are_of_the_epochs_that_were_trained(monkeypatch):
         ["TRADES-6", "1.5 (30 s)"],
         ["TRADES-6 l2", "1.5 (30 s)"],
     ]
+
+
+def test_networks_that_differ_in_epochs_alone_share_a_cell(monkeypatch):
+    """One of them, trained further from the other, hid it."""
+    run = network_tables.Run(network_tables.Arguments(10, "cpu"))
+    epochs = {"trades6_15": 10, "trades6_5": 5, "normal_5": 5}
+
+    def trained(path):
+        name = parse_name(path.stem)
+        count = epochs[f"{name.tag}_{name.epochs}"]
+        schedule = network_tables.Schedule(0.1, count, 50, ((0, 1e-3),), (0, 0), 1, 0.1)
+        made = network_tables.Trained(name.tag, "small", (28, 28, 1), 10, 60.0 * count, 99, "drawn", schedule, run)
+        return name, made
+
+    monkeypatch.setattr(network_tables, "network_files", lambda _: [Path(f"cifar_wresnet_{name}") for name in epochs])
+    monkeypatch.setattr(network_tables, "trained", trained)
+    assert cells(network_tables.times(Sources((), Path())))[2:] == [
+        ["Normal", "5.0 (60 s)"],
+        ["TRADES-6", "5.0 (60 s) of epochs 1 to 5; 10.0 (60 s) of epochs 6 to 15"],
+    ]
+
+
+def test_curves_of_networks_that_differ_in_epochs_alone_have_names_of_their_own(tmp_path):
+    header = ["eps", "PGD", "worst case"]
+    for section in ("pgd", "validity"):
+        for name, accuracy in (
+            ("cifar_wresnet_trades6_15", 0.4),
+            ("cifar_wresnet_trades6_5", 0.3),
+            ("cifar_wresnet_fast_15", 0.2),
+        ):
+            rows = [[0.0, 0.9, 0.9], [8 / 255, accuracy, accuracy]]
+            sources = keep(tmp_path, section, header, rows, name=name, protocol="few steps")
+    figure = curves_figure(sources, "cifar_wresnet")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "TRADES-6, 5 epochs",
+        "TRADES-6, 15 epochs",
+        "Fast Adv",
+    ]
+    assert [line.get_ydata()[-1] for line in figure.axes[0].lines] == [0.3, 0.4, 0.2]
 
 
 def test_a_command_says_all_that_makes_the_network():

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from interp.training import OBJECTIVES
-from tools.penalty_search import TOLERATED, WEIGHTS, best_weight
+from tools import penalty_search
+from tools.penalty_search import TOLERATED, WEIGHTS, best_weight, main
 
 RECORD = json.loads((Path(__file__).parents[2] / "tools" / "penalties.json").read_text())
 SEARCHED = [tag for tag in RECORD if tag != "made" and OBJECTIVES[tag].penalty_weight is not None]
@@ -35,3 +36,55 @@ def test_methods_have_the_weights_that_were_found(tag):
     found = RECORD[tag]
     assert found["chosen"] == best_weight(tag, found["measured"]) == OBJECTIVES[tag].penalty_weight
     assert set(found["measured"]) & {f"{weight:g}" for weight in WEIGHTS[tag]}
+
+
+def test_what_is_there_is_not_measured_again(call, tmp_path, monkeypatch):
+    measured = []
+
+    def measure(tag, weight):
+        measured.append((tag, weight))
+        return {"validation_accuracy": 0.9, "gradient_tau": weight}
+
+    monkeypatch.setattr(penalty_search, "measure", measure)
+    record = tmp_path / "record.json"
+    for _ in range(2):
+        assert call(main, [record, "--methods", "lga"]).returncode == 0
+        assert measured == [("lga", weight) for weight in WEIGHTS["lga"]]
+    assert json.loads(record.read_text())["lga"]["chosen"] == max(WEIGHTS["lga"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "5",
+        '{"lga": 1}',
+        '{"lga": {"measured": {"0.1": 1}}}',
+        '{"lga": {"measured": {"0.1": {}}}}',
+        '{"lga": {"measured": {"0.1": {"validation_accuracy": "high"}}}}',
+        '{"unknown": {"measured": {"0.1": {"validation_accuracy": 0.5}}}}',
+    ],
+)
+def test_a_damaged_record_is_one_line_and_stays(call, tmp_path, monkeypatch, text):
+    monkeypatch.setattr(penalty_search, "measure", lambda tag, weight: pytest.fail("it was trained"))
+    record = tmp_path / "record.json"
+    record.write_text(text)
+    result = call(main, [record, "--methods", "lga"])
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert f"{record} " in result.stderr
+    assert record.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "required: record"),
+        (["r.json", "--methods", "all"], "invalid choice: 'all'"),
+        (["r.json", "--fast"], "--fast"),
+    ],
+)
+def test_what_is_no_argument_is_one_line(call, words, message):
+    result = call(main, words)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert message in result.stderr

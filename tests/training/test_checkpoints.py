@@ -15,7 +15,8 @@ from interp.core.errors import InputError
 from interp.models import adapt, build_network
 from interp.models.model_digest import layers_digest, model_digest
 from interp.training import Checkpointing, Schedule, find_objective, plain_schedule, train
-from interp.training.checkpoints import MANIFEST, STATE, Checkpoint, CheckpointFolder, check_arguments
+from interp.training.checkpoints import MANIFEST, STATE, Checkpoint, CheckpointFolder
+from interp.training.description import check_arguments
 from interp.training.resuming import position_of
 
 
@@ -43,6 +44,17 @@ def test_the_newest_comes_back_whole_and_two_are_kept(folder):
     assert newest.arrays["optimizer/0"].dtype == np.int64
     assert newest.progress == checkpoint(30).progress
     assert sorted(path.name for path in folder.folder.iterdir()) == ["step_00000020", "step_00000030"]
+
+
+def test_damage_without_a_word_is_named_by_its_error(folder):
+    told = []
+
+    def check(found):
+        if found.step == 30:
+            raise ValueError(" \n ")
+
+    assert folder.load_newest(told.append, check).step == 20
+    assert "step_00000030 is damaged (ValueError); the one before" in told[0]
 
 
 def test_no_folder_is_no_checkpoint(tmp_path):
@@ -101,10 +113,13 @@ def test_leftovers_of_a_killed_write_are_not_checkpoints_and_go(folder):
 def test_other_arguments_are_named():
     check_arguments("it", {"seed": 99, "ramp": [0, 1]}, {"seed": 99, "ramp": (0, 1)})
     with pytest.raises(
-        InputError, match=r"it was made with other arguments: a\.epsilon was 0\.1 and is 0\.2; new was None and is 1"
+        InputError, match=r"it was made with other arguments: a\.epsilon was 0\.1 and is 0\.2; new was none and is 1"
     ) as caught:
         check_arguments("it", {"seed": 99, "a": {"epsilon": 0.1}}, {"seed": 99, "a": {"epsilon": 0.2}, "new": 1})
     assert "seed" not in str(caught.value)
+    # Of what is not said the usual value is told.
+    with pytest.raises(InputError, match=r"keep was 'best' and is 'last'; schedule\.norm was 'linf' and is 'l2': use"):
+        check_arguments("it", {"keep": "best", "schedule": {}}, {"schedule": {"norm": "l2"}})
     assert str(caught.value).endswith("use the same ones, or --no-resume (in Python resume=False) to start anew")
 
 
@@ -281,7 +296,7 @@ def test_a_run_goes_on_with_the_same_network_alone(tmp_path):
     run({"start": "adv"})
     with pytest.raises(InputError, match=r"network\.start was 'adv' and is 'int'"):
         run({"start": "int"})
-    with pytest.raises(InputError, match=r"network\.start was 'adv' and is None"):
+    with pytest.raises(InputError, match=r"network\.start was 'adv' and is none"):
         run({})
     assert len(run({"start": "adv"})) == 1
     manifest_of(folder, 2, lambda manifest: manifest["arguments"].pop("network") and None)

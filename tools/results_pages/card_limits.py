@@ -1,10 +1,9 @@
 """What a card says of a network's limits: sentences that follow from its metadata and its row of the leaderboard."""
 
-from interp.core.tables import radius_text
+from interp.core.tables import counted, radius_text
 from interp.data import DatasetSpec
 from interp.evaluation import LeaderboardRow
 from interp.training import find_objective
-from results_pages.cells import counted
 from results_pages.network_tables import Trained
 
 # The profile of trainings as long as published ones.

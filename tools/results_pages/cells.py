@@ -15,11 +15,6 @@ def with_error(share: float, count: int) -> str:
     return f"{share:.3f} ± {(share * (1 - share) / count) ** 0.5:.3f}"
 
 
-def counted(number: int, what: str) -> str:
-    """A number of epochs or steps in words."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def words(name: object) -> str:
     """The name of a method or measure as pages write it."""
     return str(name).replace("_", " ")

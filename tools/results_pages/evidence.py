@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
+from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
+from interp.core.tables import counted
 from interp.report.records import SETTINGS, RecordStore
-from results_pages.cells import counted
+from results_pages.cells import words
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,17 @@ class Evaluated:
         return rows[0]
 
 
+def short_labels(names: Sequence[NetworkName]) -> list[str]:
+    """The training method of each network, with its variant and epochs where several are of one method."""
+    titles = [name.title for name in names]
+    return [
+        name.title
+        if titles.count(name.title) == 1
+        else f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}, {counted(name.epochs, 'epoch')}"
+        for name in names
+    ]
+
+
 def of_family(sources: Sources, section: str, family: str) -> list[Evaluated]:
     """What was found of the networks of a dataset and architecture, such as mnist_smallgap: by method, this project's own first.
 
@@ -88,7 +101,7 @@ def small_caption(found: list[Evaluated]) -> str:
     """On what and how this was measured, for all of them, in small print; more than once where they differ."""
     told = []
     for one in found:
-        protocol, count = one.record.get("protocol") or one.record["caption"], f"{one.record['images']} "
-        measured = protocol if protocol.startswith(count) else f"{count}images; {protocol}"
+        protocol, count = one.record.get("protocol") or one.record["caption"], one.record["images"]
+        measured = protocol if protocol.startswith(f"{count} ") else f"{counted(count, 'image')}; {protocol}"
         told.append(f"{measured}; {one.record['data']}")
     return f"<small>{' / '.join(dict.fromkeys(told))}</small>"

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.network_name import NetworkName
-from interp.core.tables import markdown_table, radius_text
+from interp.core.tables import counted, markdown_table, radius_text
 from interp.core.used_files import fingerprint
 from interp.data import DatasetSpec, find_dataset
 from interp.evaluation import LeaderboardRow
 from interp.models.architectures import find_architecture, weight_shapes
 from interp.training import find_objective
 from results_pages.card_limits import limits
-from results_pages.cells import counted, plus_minus, with_error
+from results_pages.cells import plus_minus, with_error
 from results_pages.evidence import Sources
 from results_pages.leaderboard_tables import measured_rows
 from results_pages.network_tables import Trained, network_files, trained
@@ -100,15 +100,19 @@ def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
     objective, schedule = find_objective(made.method), made.schedule
     judged = "attacked validation" if objective.is_robust and schedule.epsilon else "validation"
     lasting = schedule.rate_shape == "steps"
+    patience, average = made.patience, made.average
     rates = ", ".join(f"{rate:g} {'from' if lasting else 'at'} step {step}" for step, rate in schedule.learning_rates)
     rows = [
         ("training method", f"{objective.title} ({objective.citation})"),
-        ("weight of the penalty", f"{made.penalty_weight:g}" if made.penalty_weight else ""),
+        ("weight of the penalty", "" if objective.penalty_weight is None else f"{made.penalty_weight:g}"),
+        ("weight of the squared distance", "" if made.distance_weight is None else f"{made.distance_weight:g}"),
         ("explanation whose maps are compared", made.explanation or ""),
         ("weights at the start", f"those of {made.start}" if made.start else ""),
         ("epochs, batch size", f"{schedule.epochs}, {schedule.batch_size}"),
         ("learning rate", rates if lasting else f"{rates}, along lines between"),
         ("weights kept", f"of the epoch that is best on {judged} images" if made.keep == "best" else ""),
+        ("weights averaged over steps", "" if average is None else f"with a decay of {average:g}"),
+        ("end", f"early, after {counted(patience, 'epoch')} no better on {judged} images" if patience else ""),
         ("crops and flips", "yes" if made.augment else "no"),
     ]
     if schedule.epsilon and objective.uses_ball:
@@ -120,6 +124,7 @@ def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
         else:
             inner = f"{counted(schedule.attack_steps, 'step')} of {schedule.attack_step_size:.4g}"
             rows.append(("attack in training", inner))
+            rows.append(("its precision", schedule.attack_precision if schedule.attack_precision != "float32" else ""))
     run = made.run
     versions = ", ".join(f"{package} {version}" for package, version in run.versions.items() if version)
     rows += [

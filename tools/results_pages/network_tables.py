@@ -29,6 +29,7 @@ class Schedule:
     attack_step_size: float
     norm: str = "linf"
     rate_shape: str = "steps"
+    attack_precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,13 @@ class Trained:
     schedule: Schedule
     run: Run
     penalty_weight: float = 0.0
+    distance_weight: float | None = None
     augment: bool = False
     explanation: str | None = None
     start: str | None = None
     keep: str = "last"
+    patience: int | None = None
+    average: float | None = None
     measured: Measured | None = None
     accuracy_per_class: Mapping[str, Share] | None = None
 
@@ -147,18 +151,29 @@ def networks(sources: Sources) -> list[str]:
 
 
 def times(sources: Sources) -> list[str]:
-    """Training times by method and its variant, a column each dataset and architecture: minutes, and seconds an epoch."""
-    found: dict[str, dict[tuple[int, str, str], str]] = {}
+    """Training times by method and its variant, a column each dataset and architecture: minutes, and seconds an epoch.
+
+    Networks that differ in epochs alone share a cell, which then says of which epochs each time is: "1.5 (30 s) of epochs 1 to 3;
+    3.0 (30 s) of epochs 4 to 9", where the second one goes on from the first.
+    """
+    found: dict[str, dict[tuple[int, str, str], dict[int, tuple[str, str]]]] = {}
     for path in network_files(sources):
         name, description = trained(path)
         # Those in its name count the ones of the network that it started with, too.
-        epochs = max(description.schedule.epochs, 1)
-        cell = f"{description.seconds / 60:.1f} ({description.seconds / epochs:.0f} s)"
+        epochs = description.schedule.epochs
+        cell = f"{description.seconds / 60:.1f} ({description.seconds / max(epochs, 1):.0f} s)"
         method = name.order, name.variant, f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}"
-        found.setdefault(f"{name.dataset} {name.architecture}", {})[method] = cell
-    methods = sorted({method for cells in found.values() for method in cells})
-    rows = [(method[-1], *(cells.get(method, NOTHING) for cells in found.values())) for method in methods]
+        cells = found.setdefault(f"{name.dataset} {name.architecture}", {}).setdefault(method, {})
+        cells[name.epochs] = cell, f" of epochs {name.epochs - epochs + 1} to {name.epochs}"
+    methods = sorted({method for columns in found.values() for method in columns})
+    rows = [(method[-1], *(_times_of(columns.get(method, {})) for columns in found.values())) for method in methods]
     return markdown_table(("method", *found), rows)
+
+
+def _times_of(cells: Mapping[int, tuple[str, str]]) -> str:
+    """Of networks by their epochs: the time, and of which epochs it is, where there are several."""
+    told = [cell if len(cells) == 1 else f"{cell}{of}" for _, (cell, of) in sorted(cells.items())]
+    return "; ".join(told) or NOTHING
 
 
 def classes(sources: Sources, architecture: str) -> list[str]:

@@ -10,14 +10,13 @@ from interp.attacks import TopKInterpretation, correct
 from interp.attributions import InterpretationMaps
 from interp.core.errors import InputError
 from interp.core.files import replacing
-from interp.core.names import OBJECTIVE_TITLES
 from interp.discrepancy.agreement import kendall_tau
 from interp.evaluation import sample_images
 from interp.models.architectures import find_architecture
 from interp.models.weight_file import weight_metadata
 from interp.report import maps_figure, note_source, panels_figure
 from interp.report.experiment_page import accuracy_curves
-from results_pages.evidence import Evaluated, Sources, of_family
+from results_pages.evidence import Evaluated, Sources, of_family, short_labels
 from results_pages.network_tables import network_files, trained
 
 SEED, CANDIDATES, COLUMNS = 99, 50, 2
@@ -47,18 +46,24 @@ def curves_figure(sources: Sources, family: str) -> Figure:
     """Accuracy against eps: the paper's protocol and the strong one across, networks of here and published ones down."""
     pgd, validity = (of_family(sources, section, family) for section in ("pgd", "validity"))
     panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+    lines: set[tuple[int, int, str]] = set()
     for is_published, who in ((False, "trained here"), (True, "published")):
+        names = list(dict.fromkeys(one.name for one in (*pgd, *validity) if one.published == is_published))
+        labels = dict(zip(names, short_labels(names), strict=True))
+        lines |= {(name.order, name.epochs, label) for name, label in labels.items()}
         for title, found in (("the paper's protocol", pgd), ("strong protocol", validity)):
-            panels[f"{who}: {title}"] = {one.labels[0]: _curve(one) for one in found if one.published == is_published}
+            panels[f"{who}: {title}"] = {
+                labels[one.name]: _curve(one) for one in found if one.published == is_published
+            }
     shown = {title: curves for title, curves in panels.items() if curves}
-    figure = panels_figure(shown, list(OBJECTIVE_TITLES.values()))
+    figure = panels_figure(shown, list(dict.fromkeys(label for *_, label in sorted(lines))))
     return note_source(figure, "; ".join(dict.fromkeys(one.record["data"] for one in pgd)))
 
 
 def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -> Figure:
     """A network a row: an image, its class activation map, and both after a top-k attack on the map, for a few images."""
     files = {trained(path)[0]: path for path in network_files(sources)}
-    names = sorted((name for name in files if name.family == family), key=lambda name: name.order)
+    names = sorted((name for name in files if name.family == family), key=lambda name: (name.order, name.epochs))
     networks = {name: models.load_model(files[name]) for name in names}
     dataset = names[0].dataset
     epsilon = max(data.find_dataset(dataset).map_epsilons)
@@ -70,13 +75,13 @@ def attacked_maps_figure(sources: Sources, family: str, data_dir: Path | None) -
     images, labels = np.asarray(sample.images)[shown], sample.labels[shown]
     attack, maps = TopKInterpretation(epsilon=epsilon), InterpretationMaps(name="cam")
     rows = []
-    for name, network in networks.items():
+    for label, network in zip(short_labels(names), networks.values(), strict=True):
         attacked = attack(network, images, labels, seed=SEED)
         clean_maps, moved_maps = (maps(network, batch, labels[:, None])[:, 0] for batch in (images, attacked))
         taus = kendall_tau(*(batch.reshape(len(images), -1) for batch in (clean_maps, moved_maps)))
         row: list[tuple[str, np.ndarray, np.ndarray | None]] = []
         for index in range(len(images)):
-            row.append((name.title, images[index], None))
+            row.append((label, images[index], None))
             row.append(("CAM", images[index], clean_maps[index]))
             row.append((f"attacked, eps {epsilon:.2g}", attacked[index], None))
             row.append((f"CAM, tau {taus[index]:.2f}", attacked[index], moved_maps[index]))

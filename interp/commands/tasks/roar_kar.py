@@ -18,6 +18,7 @@ from interp.core.command_line import stage_bars
 from interp.core.errors import InputError
 from interp.core.names import ARCHITECTURE_TAGS, ENSEMBLES, USUAL_METHODS
 from interp.core.options import option
+from interp.core.tables import counted
 from interp.data import Dataset, dataset_names, find_dataset, load
 from interp.data.user_spec import usual_retraining
 
@@ -87,7 +88,7 @@ def retrain(run: Run[RetrainingOptions]) -> TaskResult:
         )
     found = replace(
         found,
-        retrained=f"maps of {run.name}, retrained: {training.name}, {training.schedule.epochs} epochs",
+        retrained=f"maps of {run.name}, retrained: {training.name}, {counted(training.schedule.epochs, 'epoch')}",
         settings=options.method_settings,
     )
     pictures = {"curves": retraining_figure(found, run.task)}
@@ -99,7 +100,7 @@ def _splits(run: Run[RetrainingOptions], splits: dict[str, Dataset], wanted: int
     options = run.options
     if wanted > len(splits["train"]):
         raise InputError(
-            f"--train-image came as {wanted}, {options.dataset} has {len(splits['train'])} training images: give fewer"
+            f"--train-image came as {wanted}, {options.dataset} has {counted(len(splits['train']), 'training image')}: give fewer"
         )
     if wanted < batch:
         raise InputError(f"--train-image came as {wanted}, fewer than one batch of {batch}: give more")

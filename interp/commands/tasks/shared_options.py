@@ -19,7 +19,7 @@ from interp.core.names import (
     THREAT_NORMS,
 )
 from interp.core.options import Options, option
-from interp.core.tables import FORMATS
+from interp.core.tables import FORMATS, counted
 from interp.data import find_dataset
 from interp.data.image_options import CHOICES, ImageOptions
 from interp.data.user_spec import usual_l2_radii
@@ -219,7 +219,7 @@ class PenaltyOptions(TargetedOptions):
     @property
     def settings(self) -> str:
         """In words."""
-        told = f"{self.discrepancy_norm}, direction {self.direction}, {self.rounds} steps a round"
+        told = f"{self.discrepancy_norm}, direction {self.direction}, {counted(self.rounds, 'step')} a round"
         return f"{told}, then the strong search" if self.protocol == "strong" else told
 
     def check(self, given: frozenset[str]) -> None:

@@ -17,7 +17,7 @@ from interp.core.names import FAITHFULNESS
 from interp.core.parallel import run_jobs
 from interp.core.workers import ThisProcess, Workers, check_workers
 from interp.evaluation.faithfulness.explained import Explained, Subject
-from interp.evaluation.faithfulness.kept import KeptMeasures, identify_block
+from interp.evaluation.faithfulness.kept import KeptMeasures
 from interp.evaluation.faithfulness.label_scores import LabelScores
 from interp.evaluation.faithfulness.measure import Measure, Measured, check_masks, explain
 from interp.evaluation.faithfulness.registry import find_measure
@@ -112,12 +112,12 @@ class _Comparison:
 
     def run(self, workers: Workers, report: Callable[[str, int, int], None]) -> Faithfulness:
         blocks = attack_blocks(len(self.images), self.images.shape[1:])
-        data = {block.start: identify_block(*self._part(block)) for block in blocks}
+        known = {block.start: self.kept.block(block.start, *self._part(block)) for block in blocks}
         found: dict[Pair, Measured] = {}
         for name, method in self.methods.items():
             for block in blocks:
                 for each, measure in self.measures.items():
-                    kept = self.kept.read(method, measure, block.start, data[block.start], block.stop - block.start)
+                    kept = self.kept.read(method, measure, known[block.start])
                     if kept is not None:
                         found[name, each, block.start] = kept
         total = len(self.methods) * len(self.measures) * len(blocks)
@@ -129,7 +129,7 @@ class _Comparison:
         for pair, measured in run_jobs(workers, measure_block, self._jobs(blocks, set(found))):
             method, measure = self.methods[pair[0]], self.measures[pair[1]]
             found[pair] = measured
-            self.kept.write(method, measure, pair[2], data[pair[2]], measured)
+            self.kept.write(method, measure, known[pair[2]], measured)
             report("measuring", len(found), total)
         return self._result(found, [block.start for block in blocks])
 

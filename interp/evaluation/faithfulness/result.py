@@ -10,7 +10,7 @@ from scipy import stats
 
 from interp.core.json_fields import Count
 from interp.core.results import Result
-from interp.core.tables import NOTHING, Cell
+from interp.core.tables import NOTHING, Cell, counted
 from interp.evaluation.faithfulness.agreement import agreement_of_means, agreement_over_images
 from interp.evaluation.roar_kar_result import RANDOM, SIGNIFICANT
 from interp.evaluation.statistics import IMAGES, Mean, mean_of
@@ -148,8 +148,8 @@ class Faithfulness(Result):
     def caption(self) -> str:
         """How many images there were, what the controls are, and the settings."""
         told = (
-            f"{self.count} images; random: noise, edges: Sobel magnitude of the image, neither looks at the model; beats: better than "
-            "these on the same images, paired t test at 5%"
+            f"{counted(self.count, 'image')}; random: noise, edges: Sobel magnitude of the image, neither looks at the model; beats: "
+            "better than these on the same images, paired t test at 5%"
         )
         return "; ".join(filter(None, (told, self.settings)))
 
