@@ -31,7 +31,7 @@ SAMPLE = Dataset(
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ({"Adv": ([0.0, 0.1], [0.9])}, "2 radii and 1 accuracies"),
+        ({"Adv": ([0.0, 0.1], [0.9])}, "2 radii and 1 accuracy"),
         ({"adv": ([0.0], [0.9])}, "did you mean 'Adv'"),
         ({"Adv": ([0.0], [np.nan])}, "NaN"),
     ],
