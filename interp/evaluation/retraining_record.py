@@ -49,10 +49,10 @@ class RetrainingRecord:
         told = identity if logits is None else {**identity, "logits": logits.tolist()}
         kept = self._methods.setdefault(name, told)
         if not _same_method(kept, told):
-            told = kept.get("method") if isinstance(kept, dict) else kept
+            other = kept.get("method") if isinstance(kept, dict) else kept
             raise InputError(
-                f"{self._path} holds retrainings of another {name} ({repr(told)[:80]}, now {identity['method']}, or another model): choose "
-                "another folder, or remove it"
+                f"{self._path} holds retrainings of another {name} ({repr(other)[:80]}, now {identity['method']}, or another model): "
+                "choose another folder, or remove it"
             )
 
     def keep(self, name: str, figure: float) -> None:
