@@ -8,6 +8,8 @@ from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS, OBJECTIVE_TITLE
 
 # Ends the variant of networks trained in l2; names of those trained in linf do not say their norm.
 NORM_SUFFIXES = {"linf": "", "l2": "_l2"}
+# In the variant of networks whose inner attack raised the cross-entropy in place of the method's own term, before the norm.
+CROSS_ENTROPY_SUFFIX = "_ce"
 
 
 class NameWords(NamedTuple):
@@ -28,8 +30,8 @@ class NetworkName:
     """Prefix of the dataset, tag of the architecture, tag of the objective, epochs, and what sets variants of an objective apart.
 
     The variant is all that stands between the objective's tag and the epochs: "" for most networks, "005_2" (weight and radius) in
-    mnist_smallgap_int005_2_100, "_grad_cam" (explanation) in mnist_smallgap_int_grad_cam_20, "_l2" (norm of the radius) in
-    mnist_smallgap_adv_l2_100.
+    mnist_smallgap_int005_2_100, "_grad_cam" (explanation) in mnist_smallgap_int_grad_cam_20, "_ce" (inner attack on the cross-entropy) in
+    cifar_wresnet_trades6_ce_15, "_l2" (norm of the radius) in mnist_smallgap_adv_l2_100.
     """
 
     dataset: str
@@ -50,8 +52,10 @@ class NetworkName:
 
     @property
     def title(self) -> str:
-        """The title of the objective, with the norm of the radius where it is l2."""
-        return f"{OBJECTIVE_TITLES[self.tag]}{', l2' * self.variant.endswith(NORM_SUFFIXES['l2'])}"
+        """The title of the objective, with an inner attack that is not its own, and the norm of the radius where it is l2."""
+        variant = self.variant.removesuffix(NORM_SUFFIXES["l2"])
+        attacked = " (CE attack)" if variant.endswith(CROSS_ENTROPY_SUFFIX) else ""
+        return f"{OBJECTIVE_TITLES[self.tag]}{attacked}{', l2' if variant != self.variant else ''}"
 
     @property
     def order(self) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from interp.training.objectives import OBJECTIVES as OBJECTIVES
     from interp.training.objectives import Objective as Objective
     from interp.training.objectives import find_objective as find_objective
+    from interp.training.objectives import with_cross_entropy_attack as with_cross_entropy_attack
     from interp.training.objectives import with_distance_weight as with_distance_weight
     from interp.training.objectives import with_explanation as with_explanation
     from interp.training.objectives import with_softplus as with_softplus
@@ -44,6 +45,7 @@ __all__ = [
     "plain_schedule",
     "train",
     "usual_schedule",
+    "with_cross_entropy_attack",
     "with_distance_weight",
     "with_explanation",
     "with_softplus",
@@ -62,6 +64,7 @@ _MODULES = {
     "describe": "description",
     "find_objective": "objectives",
     "train": "trainer",
+    "with_cross_entropy_attack": "objectives",
     "with_distance_weight": "objectives",
     "with_explanation": "objectives",
     "with_softplus": "objectives",

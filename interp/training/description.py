@@ -15,12 +15,12 @@ from interp.models.model_digest import saved_settings
 from interp.models.network import Network
 from interp.training.checkpoints import ANEW
 from interp.training.kept_weights import Keeping
-from interp.training.objectives import Objective, find_objective, resolve_penalty
+from interp.training.objectives import OBJECTIVES, Objective, find_objective, resolve_penalty
 from interp.training.schedule import Schedule
-from interp.training.terms import DISTANCE_WEIGHT
+from interp.training.terms import DISTANCE_WEIGHT, adversarial_log_odds
 
 # What is said of a network only where it is not the default.
-UNUSUAL = ("explanation", "distance_weight", "start", *(each.name for each in fields(Keeping)))
+UNUSUAL = ("explanation", "distance_weight", "inner_attack", "start", *(each.name for each in fields(Keeping)))
 # What earlier versions did not say of a training; files and checkpoints without it are taken as they are.
 SAID_SINCE = ("images", "validation_images", "network", "model_digest", "input_scale", "output", "start_weights")
 # What is said of a training only where it is another one, in words, by its dotted name.
@@ -29,6 +29,7 @@ USUAL = {
     "batch_statistics": "'each'",
     "explanation": "the usual one",
     "distance_weight": "the usual one",
+    "inner_attack": "the usual one",
     "schedule.norm": "'linf'",
     "schedule.rate_shape": "'steps'",
     "schedule.attack_precision": "'float32'",
@@ -49,8 +50,8 @@ def describe(
         penalty_weight: Weight of the second term of the objective (default: its usual one).
 
     Returns:
-        JSON values: method, schedule, seed, penalty_weight, the explanation where it is another one than CAM, and the distance_weight of
-        LGA where it is another one than usual.
+        JSON values: method, schedule, seed, penalty_weight, the explanation where it is another one than CAM, the distance_weight of LGA
+        where it is another one than usual, and the inner_attack where it raises the cross-entropy in place of the method's term.
 
     Raises:
         InputError: An argument is not as described.
@@ -71,6 +72,9 @@ def describe(
         made["explanation"] = objective.explanation.describe()
     if objective.distance_weight not in (None, DISTANCE_WEIGHT):
         made["distance_weight"] = objective.distance_weight
+    known = OBJECTIVES.get(objective.tag)
+    if known is not None and objective.attack is not known.attack and objective.attack is adversarial_log_odds:
+        made["inner_attack"] = "cross-entropy"
     return made
 
 

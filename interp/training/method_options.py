@@ -59,6 +59,9 @@ class MethodOptions(Options):
         parse=nonnegative,
         usual="0.01",
     )
+    cross_entropy_attack: bool = option(
+        False, "let the inner attack raise the cross-entropy, in place of the method's own term", parse=bool
+    )
     keep: str | None = option(
         None,
         "which weights the file gets: of the last epoch, or of the one that is best on attacked validation images",

@@ -194,7 +194,8 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
 
 def with_terms(row: Recipe, options: "MethodOptions") -> Recipe:
     """The recipe with another explanation, steepness of its softplus and weights, as far as they are given."""
-    given = {name: getattr(options, name) for name in ("explanation", "softplus", "penalty_weight", "distance_weight")}
+    names = ("explanation", "softplus", "penalty_weight", "distance_weight", "cross_entropy_attack")
+    given = {name: getattr(options, name) for name in names}
     if given["explanation"] == "cam":
         del given["explanation"]
     return replace(row, **{name: value for name, value in given.items() if value is not None})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
 from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS
-from interp.core.network_name import NORM_SUFFIXES, NetworkName
+from interp.core.network_name import CROSS_ENTROPY_SUFFIX, NORM_SUFFIXES, NetworkName
 from interp.data import find_dataset
 from interp.training.schedule import PAPER, Schedule, for_objective, plain_schedule
 
@@ -59,6 +59,8 @@ class Recipe:
     softplus: float | None = None
     # Of LGA, what a squared distance counts against half a cosine distance (default: the usual weight).
     distance_weight: float | None = None
+    # Whether the inner attack raises the cross-entropy, in place of the method's own term.
+    cross_entropy_attack: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", for_objective(self.schedule, self.objective))
@@ -67,6 +69,7 @@ class Recipe:
     def network_name(self) -> NetworkName:
         """The parts of the file's name, of which the epochs count those of a start by the same objective."""
         explained = f"_{self.explanation.replace(':', '_')}" if self.explanation else ""
+        attacked = CROSS_ENTROPY_SUFFIX if self.cross_entropy_attack else ""
         before = self.start
         earlier = before.network_name.epochs if before is not None and before.objective == self.objective else 0
         return NetworkName(
@@ -74,7 +77,7 @@ class Recipe:
             architecture=ARCHITECTURE_TAGS[self.architecture],
             tag=self.objective,
             epochs=self.schedule.epochs + earlier,
-            variant=f"{self.variant}{explained}{NORM_SUFFIXES[self.schedule.norm]}",
+            variant=f"{self.variant}{explained}{attacked}{NORM_SUFFIXES[self.schedule.norm]}",
         )
 
     @property
@@ -87,7 +90,9 @@ class Recipe:
         """The objective with its explanation and what is changed in it. Raises InputError."""
         from interp.training.objectives import changed_objective
 
-        return changed_objective(self.objective, self.explanation, self.softplus, self.distance_weight)
+        return changed_objective(
+            self.objective, self.explanation, self.softplus, self.distance_weight, self.cross_entropy_attack
+        )
 
 
 def recipes(number: int) -> list[Recipe]:

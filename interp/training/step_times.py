@@ -16,11 +16,12 @@ class Clock:
     """Estimates of training times; networks of equal cost are measured once."""
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[str, str, str, str | None, int], tuple[float, float]] = {}
+        self._seconds: dict[tuple[str | int | None, ...], tuple[float, float]] = {}
 
     def estimate(self, row: "Recipe") -> str:
         """The time of a recipe in words."""
-        key = (row.dataset, row.architecture, row.objective, row.explanation, row.schedule.batch_size)
+        method = row.objective, row.explanation, row.cross_entropy_attack
+        key = (row.dataset, row.architecture, *method, row.schedule.batch_size)
         if key not in self._seconds:
             self._seconds[key] = _measure(row)
         fixed, per_attack_step = self._seconds[key]

@@ -12,7 +12,7 @@ from interp.commands.evaluate_network import main as evaluate_network
 from interp.commands.train import main, parse
 from interp.commands.training_jobs import _accuracy_per_class
 from interp.data import Dataset
-from interp.training import step_times
+from interp.training import step_times, with_cross_entropy_attack
 from interp.training.recipes import recipes
 from tests.commands.train_command import SMOKE, command, run
 
@@ -111,12 +111,22 @@ def test_weights_may_be_0_as_in_python(name, capsys):
     assert "'-0.1' holds a number that is negative" in capsys.readouterr().err
 
 
+def test_an_attack_on_the_cross_entropy_is_in_the_name():
+    _, [row] = parse(["10", "--only", "cifar_wresnet_trades6", "--cross-entropy-attack"])
+    assert row.name == f"cifar_wresnet_trades6_ce_{row.schedule.epochs}"
+    assert row.method == with_cross_entropy_attack("trades6")
+
+
 def test_terms_that_a_method_has_not_are_refused(tmp_path, call):
     row = ["9", "--dataset", "digits", "--profile", "smoke", "--only", "mnist_smallgap_fast", *command(tmp_path)[2:]]
     for words, message in (
         (
             ["--penalty-weight", "2"],
             "a penalty weight of 2.0 came for Fast Adv, whose loss has no penalty: leave it out",
+        ),
+        (
+            ["--cross-entropy-attack"],
+            "an attack on the cross-entropy came for Fast Adv, whose attack raises it already: leave it out",
         ),
         (["--softplus", "5"], "a softplus came for Fast Adv, which compares no maps: leave it out"),
         (

@@ -145,6 +145,8 @@ def test_a_command_says_all_that_makes_the_network():
         "train.py 9 --profile cpu --only mnist_smallgap_lga --seed 1 --norm l2 --softplus 20 --penalty-weight 0.5 --keep last "
         "--patience 3 --average 0.999"
     )
+    attacked = network_tables.Arguments(10, "cpu", cross_entropy_attack=True)
+    assert attacked.line() == "train.py 10 --profile cpu --cross-entropy-attack"
 
 
 def test_agreement_has_numbers_for_heads(tmp_path):

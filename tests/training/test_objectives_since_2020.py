@@ -1,5 +1,7 @@
 """The objectives that differentiate maps: losses by hand, what inner attacks follow, gradients in the weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,10 +13,13 @@ from interp.training import (
     describe,
     find_objective,
     usual_schedule,
+    with_cross_entropy_attack,
     with_distance_weight,
     with_explanation,
     with_softplus,
 )
+from interp.training.batches import draw_batch
+from interp.training.inner_attack import attack_batch
 from interp.training.terms import DISTANCE_WEIGHT, RANKED_SHARE, local_alignment
 from interp.training.views import Pair, View
 from tests.training.by_hand import softened_gradient, softened_integrated_gradients, softened_relu
@@ -214,3 +219,30 @@ def test_both_weights_of_lga_are_arguments(net):
 def test_trades6_is_trades_with_another_weight():
     assert find_objective("trades6").penalty_weight == 6
     assert find_objective("trades6").attack is find_objective("trades").attack
+
+
+def test_an_inner_attack_may_raise_the_cross_entropy():
+    """Int2 is Int with such an attack."""
+    assert with_cross_entropy_attack("int").attack is find_objective("int2").attack
+    trades = with_cross_entropy_attack("trades6")
+    assert replace(trades, attack=find_objective("trades6").attack) == find_objective("trades6")
+    schedule = usual_schedule(100, 0.3)
+    assert describe(trades, schedule, 1) == {**describe("trades6", schedule, 1), "inner_attack": "cross-entropy"}
+    for tag in ("adv", "int2", "fast"):
+        assert "inner_attack" not in describe(tag, schedule, 1)
+        with pytest.raises(InputError, match="whose attack raises it already: leave it out"):
+            with_cross_entropy_attack(tag)
+    with pytest.raises(InputError, match="came for LGA, which has no attack: leave it out"):
+        with_cross_entropy_attack("lga")
+
+
+def test_an_attack_on_the_cross_entropy_finds_more_of_it_than_one_on_a_divergence(net):
+    """Two steps, judged by the term of Adv."""
+    schedule = replace(usual_schedule(100, 0.2), attack_steps=2, attack_step_size=0.1, ramp=(0, 0))
+    batch = draw_batch(tf.constant(CLEAN), tf.constant(LABELS), tf.constant(0.2), tf.constant([1, 2], tf.int64))
+    found = {}
+    for name, objective in (("own", find_objective("trades6")), ("ce", with_cross_entropy_attack("trades6"))):
+        points = attack_batch(net, objective, batch, tf.constant(0.2), schedule, 6.0)
+        assert np.abs(points - CLEAN).max() <= 0.2 + 1e-6
+        found[name] = cross_entropy(logits(net, points.numpy())).mean()
+    assert found["ce"] > found["own"]

@@ -123,7 +123,8 @@ def _making(name: NetworkName, made: Trained) -> list[tuple[str, str]]:
             rows.append(("noise in training", "a random point of the ball for each image of a step"))
         else:
             inner = f"{counted(schedule.attack_steps, 'step')} of {schedule.attack_step_size:.4g}"
-            rows.append(("attack in training", inner))
+            raised = f", which raise the {made.inner_attack}" if made.inner_attack else ""
+            rows.append(("attack in training", f"{inner}{raised}"))
             rows.append(("its precision", schedule.attack_precision if schedule.attack_precision != "float32" else ""))
     run = made.run
     versions = ", ".join(f"{package} {version}" for package, version in run.versions.items() if version)

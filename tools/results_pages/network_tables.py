@@ -48,6 +48,7 @@ class Arguments:
     softplus: float | None = None
     penalty_weight: float | None = None
     distance_weight: float | None = None
+    cross_entropy_attack: bool = False
     keep: str | None = None
     patience: int | None = None
     average: float | None = None
@@ -60,7 +61,8 @@ class Arguments:
             value = getattr(self, each.name)
             if each.name not in ("number", "profile", "only") and value != each.default:
                 shown = int(value) if isinstance(value, float) and value.is_integer() else value
-                parts.append(f"--{each.name.replace('_', '-')} {shown}")
+                # What is asked for by its name alone has no value.
+                parts.append(f"--{each.name.replace('_', '-')}{'' if value is True else f' {shown}'}")
         return " ".join(parts)
 
 
@@ -111,6 +113,7 @@ class Trained:
     run: Run
     penalty_weight: float = 0.0
     distance_weight: float | None = None
+    inner_attack: str | None = None
     augment: bool = False
     explanation: str | None = None
     start: str | None = None
