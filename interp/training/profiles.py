@@ -127,7 +127,8 @@ CPU = {
     ),
     ("cifar", "simple_cnn"): CpuSchedule(epochs=6, learning_rate=1e-3, ramp=(0, 0), attack_steps=1),
 }
-# Epochs of a second training that goes on from the network of the first, by architecture and objective.
+# Epochs of a second training that goes on from the network of the first, by architecture and objective. Its inner attack raises the
+# cross-entropy: two steps on the divergence of TRADES leave .57 of test images right, and two on the cross-entropy .36.
 FURTHER = {("wresnet", "trades6"): 10}
 
 
@@ -153,7 +154,7 @@ def trained_further(row: Recipe, epochs: int | None = None) -> list[Recipe]:
     """Return the recipe of the profile cpu that goes on from the network of this one, if there is such a one.
 
     Its rates are those of the first training again (warm restart, Loshchilov and Hutter 2017, arXiv 1608.03983); its radius is the full one
-    from the first step on.
+    from the first step on, and its inner attack raises the cross-entropy.
 
     Args:
         row: a recipe that has the schedule of the profile cpu.
@@ -162,7 +163,7 @@ def trained_further(row: Recipe, epochs: int | None = None) -> list[Recipe]:
     further = FURTHER.get((row.architecture, row.objective))
     if further is None:
         return []
-    again = replace(row, schedule=replace(row.schedule, ramp=(0, 0)), start=None)
+    again = replace(row, schedule=replace(row.schedule, ramp=(0, 0)), start=None, cross_entropy_attack=True)
     return [replace(for_epochs(again, epochs or further), start=row)]
 
 

@@ -9,6 +9,7 @@ from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
 from interp.data import find_dataset
+from interp.training import with_cross_entropy_attack
 from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
@@ -229,9 +230,10 @@ def test_a_ramp_that_fewer_epochs_would_cut_off_shrinks_with_them():
 
 def test_trades_goes_on_from_its_own_network_with_the_same_rates():
     _, (first, further) = parse(
-        ["10", "--profile", "cpu", "--only", "cifar_wresnet_trades6_5", "cifar_wresnet_trades6_15"]
+        ["10", "--profile", "cpu", "--only", "cifar_wresnet_trades6_5", "cifar_wresnet_trades6_ce_15"]
     )
     assert further.start == first
+    assert further.method == with_cross_entropy_attack("trades6")
     assert (first.schedule.epochs, further.schedule.epochs) == (5, 10)
     assert further.schedule.ramp == (0, 0)
     rates, again = ([rate for _, rate in row.schedule.learning_rates] for row in (first, further))
@@ -242,7 +244,7 @@ def test_trades_goes_on_from_its_own_network_with_the_same_rates():
     _, rows = parse(["10", "--profile", "cpu", "--epochs", "4"])
     assert [row.name for row in rows if row.objective == "trades6"] == [
         "cifar_wresnet_trades6_4",
-        "cifar_wresnet_trades6_8",
+        "cifar_wresnet_trades6_ce_8",
     ]
     assert not any(row.start for row in parse(["10", "--profile", "paper"])[1])
 
