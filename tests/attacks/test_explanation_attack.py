@@ -89,6 +89,7 @@ def test_what_is_found_depends_on_the_seed_alone(moved, free, images):
         np.testing.assert_allclose(again.adversarial[title], points, atol=1e-5)
 
 
+@pytest.mark.integration
 def test_the_prediction_stays_where_it_decides(shared, images):
     """Class 0 leads by twice the mean, less 1.199: by 0.001 where the mean is 0.6, which a search that may does not keep."""
     model = with_head(shared, [[1, 0], [0, 1]], [0, 0.199])

@@ -29,7 +29,10 @@ def set_globally():
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[pytest.mark.integration] * (name == "preact_resnet18")) for name in ARCHITECTURES],
+)
 def test_a_network_is_what_its_file_holds(architecture, setting, set_globally, tmp_path):
     plain = build_network(architecture, (16, 16, 1), 10)
     file = interp.save_model(plain, tmp_path / f"digits_{ARCHITECTURES[architecture].file_tag}_normal_1.safetensors")

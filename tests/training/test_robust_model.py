@@ -137,6 +137,7 @@ def test_losses_of_layers_in_an_eager_step_are_told():
     assert np.isfinite(model.fit(images, labels, verbose=0).history["loss"]).all()
 
 
+@pytest.mark.integration
 def test_layers_that_are_trained_after_all_keep_statistics_as_was_asked():
     """A backbone that is frozen when the model is made, and no longer when it is compiled anew."""
     images, labels = np.random.default_rng(0).random((20, 8, 8, 3), np.float32), np.arange(20) % 2
