@@ -126,13 +126,7 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
     Raises InputError.
     """
     images, spec = splits["train"], find_dataset(options.dataset or "")
-    objective = changed_objective(
-        options.method or "",
-        options.explanation,
-        options.softplus,
-        options.distance_weight,
-        options.cross_entropy_attack,
-    )
+    objective = changed_objective(options.method or "", options)
     schedule = training.usual_schedule(
         len(images),
         options.epsilon or (usual_l2_radius(spec.shape) if options.norm == "l2" else spec.usual_radius),

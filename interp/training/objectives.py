@@ -1,6 +1,7 @@
 """The training methods, a row each: the loss that is minimised and what the inner attack maximises."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import keras
 import tensorflow as tf
@@ -252,22 +253,29 @@ def with_cross_entropy_attack(objective: str | Objective) -> Objective:
     return replace(objective, attack=_against)
 
 
-def changed_objective(
-    objective: str,
-    explanation: str | None,
-    softplus: float | None,
-    distance_weight: float | None,
-    cross_entropy_attack: bool,
-) -> Objective:
-    """The training method of this name, changed by what is given. Raises InputError for what it does not take."""
+class Changes(Protocol):
+    """What recipes and command lines change in a method."""
+
+    @property
+    def explanation(self) -> str | None: ...
+    @property
+    def softplus(self) -> float | None: ...
+    @property
+    def distance_weight(self) -> float | None: ...
+    @property
+    def cross_entropy_attack(self) -> bool: ...
+
+
+def changed_objective(objective: str, changes: Changes) -> Objective:
+    """The training method of this name with its changes. Raises InputError for what it does not take."""
     found = find_objective(objective)
-    if explanation is not None:
-        found = with_explanation(found, explanation)
-    if softplus is not None:
-        found = with_softplus(found, softplus)
-    if cross_entropy_attack:
-        found = with_cross_entropy_attack(found)
-    return found if distance_weight is None else with_distance_weight(found, distance_weight)
+    if changes.explanation is not None:
+        found = with_explanation(found, changes.explanation)
+    if changes.softplus is not None:
+        found = with_softplus(found, changes.softplus)
+    if changes.distance_weight is not None:
+        found = with_distance_weight(found, changes.distance_weight)
+    return with_cross_entropy_attack(found) if changes.cross_entropy_attack else found
 
 
 def check_explanation(objective: Objective, model: keras.Model, image_shape: tuple[int, int, int]) -> None:

@@ -90,9 +90,7 @@ class Recipe:
         """The objective with its explanation and what is changed in it. Raises InputError."""
         from interp.training.objectives import changed_objective
 
-        return changed_objective(
-            self.objective, self.explanation, self.softplus, self.distance_weight, self.cross_entropy_attack
-        )
+        return changed_objective(self.objective, self)
 
 
 def recipes(number: int) -> list[Recipe]:

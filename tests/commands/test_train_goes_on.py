@@ -100,7 +100,7 @@ def test_an_interrupted_run_goes_on(tmp_path):
 
 @pytest.mark.integration
 def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
-    """--no-resume over a finished network, stopped: without it, the new run goes on although the old network is there."""
+    """A run that --no-resume began anew and that was stopped is resumed, although the old network is there."""
     arguments = [*SMOKE, "--only", "mnist_smallgap_normal", *command(tmp_path)[2:]]
     assert call(main, arguments).returncode == 0
     target = tmp_path / "networks" / "digits_smallgap_normal_1.safetensors"
