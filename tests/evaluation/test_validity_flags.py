@@ -1,9 +1,12 @@
 """What the strong protocol flags, by hand: gains that say something, what is to blame for them, and accuracies at chance."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from interp.evaluation import Flag, StrongProtocol, chance_accuracy
+from interp.evaluation.strong_attacks import repeated_calls
 from interp.evaluation.validity import _blame, _gain
 
 
@@ -66,3 +69,29 @@ def test_few_images_are_no_gain_and_no_error_is_zero():
     # Squares sum to 21/22, so the variance is 1/22, and so is the error.
     assert "on 100.0% of the images" in found[0].text
     assert "standard error 4.5%" in found[0].text
+
+
+class Noise(keras.layers.Layer):
+    """Adds a number from 0 to 1 to each pixel, in inference, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(1)
+
+    def call(self, images):
+        return images + keras.random.uniform(keras.ops.shape(images), seed=self.generator)
+
+
+@pytest.mark.parametrize(("scale", "softmax"), [(100.0, False), (100.0, True), (1e-5, False)])
+def test_a_model_that_draws_is_known_by_its_logits(scale, softmax):
+    """Of logits of 0 and 100 to 300 a softmax makes 0 and 1, whatever is drawn."""
+    inputs = keras.Input((2, 2, 1))
+    head = keras.layers.Dense(2, use_bias=False)
+    outputs = head(keras.layers.Flatten()(Noise()(inputs)))
+    model = keras.Model(inputs, keras.layers.Softmax()(outputs) if softmax else outputs)
+    head.set_weights([scale * np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])])
+    change, draws = repeated_calls(model, tf.fill([8, 2, 2, 1], 0.5))
+    assert draws
+    assert 0.01 * scale < change < 2 * scale
+    head.set_weights([np.zeros((4, 2))])
+    assert repeated_calls(model, tf.fill([8, 2, 2, 1], 0.5)) == (0.0, False)
