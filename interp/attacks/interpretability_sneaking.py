@@ -16,7 +16,7 @@ from interp.attacks.loop import Evaluation
 from interp.attacks.searched_maps import SearchedMaps, attacked_method, description
 from interp.attacks.strong_sneaking import StrongSneaking
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, at_target, bisect
-from interp.attributions import Attribution, Representation, check_maps
+from interp.attributions import Attribution, InterpretationMaps, check_maps
 from interp.attributions.cam import LAST_LAYER
 from interp.attributions.interpretation_maps import maps_batch
 from interp.core.balls import LinfBall
@@ -71,7 +71,7 @@ class InterpretabilitySneaking:
         direction: "sign" steps along the gradient's sign; "reference" steps as the paper's code does, by the clipped
             gradient.
         layer: Number of the layer that "representation" looks at, from 0, or from -2 backwards; -1 is the last feature
-            maps before average pooling.
+            maps before average pooling. A Representation(index=0) says it itself.
         protocol: "reference" is the bisection alone. "strong" goes on from what it found, towards the least discrepancy
             as figures report it (divided by the range of the clean map), and is never above it.
         search_steps: Number of steps of the strong search from each start, at least 1.
@@ -181,8 +181,7 @@ class InterpretabilitySneaking:
     @property
     def method(self) -> Attribution:
         """What is not to move."""
-        method = attacked_method(self.interpretation)
-        return Representation(index=self.layer) if isinstance(method, Representation) else method
+        return InterpretationMaps(name=self.interpretation, layer=self.layer).method
 
     def _search(
         self,

@@ -1,6 +1,6 @@
 """Maps of several classes at once, for figures and measures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -31,7 +31,7 @@ class InterpretationMaps:
         name: An explanation method, by name or as an object, such as "cam", "cam++", "ig", "grad_cam" or
             GradCAM(layer="conv").
         layer: Number of the layer that "representation" looks at, from 0, or from -2 backwards; -1 is the last feature
-            maps before average pooling.
+            maps before average pooling. A Representation(index=0) says it itself.
     """
 
     name: str | Attribution
@@ -41,7 +41,8 @@ class InterpretationMaps:
     def method(self) -> Attribution:
         """The description."""
         method = find_attribution(self.name)
-        return Representation(index=self.layer) if isinstance(method, Representation) else method
+        by_name = isinstance(method, Representation) and method.index == LAST_LAYER
+        return replace(method, index=self.layer) if by_name else method
 
     def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Return maps of the classes.

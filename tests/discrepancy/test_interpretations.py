@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from interp.attacks import InterpretabilitySneaking
 from interp.attacks.searched_maps import SearchedMaps
-from interp.attributions import IntegratedGradients, InterpretationMaps, find_attribution
+from interp.attributions import IntegratedGradients, InterpretationMaps, Representation, find_attribution
 from interp.core.errors import InputError
 from interp.core.path_gradients import mean_path_gradient, quadrature
 from interp.models import build_network, prepare
@@ -44,6 +45,14 @@ def test_integrated_gradients(net):
 
 def test_representation(net):
     np.testing.assert_allclose(maps(net, "representation")[:, 0], tf.reshape(net.features(IMAGES), (3, -1)), atol=1e-5)
+
+
+def test_an_object_says_its_layer_itself(net):
+    first = Representation(index=0)
+    outputs = net.layer_outputs(tf.constant(IMAGES), 0)
+    np.testing.assert_allclose(maps(net, first)[:, 0], tf.reshape(outputs, (3, -1)), atol=1e-5)
+    assert InterpretabilitySneaking(interpretation=first).method == first
+    assert InterpretabilitySneaking(interpretation="representation", layer=0).method == first
 
 
 @pytest.mark.parametrize("name", ["cam", "cam++", "ig", "representation"])
