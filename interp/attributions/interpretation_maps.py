@@ -44,13 +44,17 @@ class InterpretationMaps:
         by_name = isinstance(method, Representation) and method.index == LAST_LAYER
         return replace(method, index=self.layer) if by_name else method
 
-    def __call__(self, model: keras.Model, images: Any, classes: Any, *, batch_size: int | None = None) -> np.ndarray:
+    def __call__(
+        self, model: keras.Model, images: Any, classes: Any, *, places: Any = None, batch_size: int | None = None
+    ) -> np.ndarray:
         """Return maps of the classes.
 
         Args:
             model: Any Keras model that returns logits, or ends in a softmax or sigmoid.
             images: float32 (n, height, width, channels) in [0, 1].
             classes: Integers (n, m), the classes that are explained.
+            places: Integers (n,), the places of the images among all images, which random draws depend on (default:
+                these are all).
             batch_size: Number of images processed at a time, at most (default: by their size and the number of
                 classes).
 
@@ -69,7 +73,8 @@ class InterpretationMaps:
         chosen = tf.reshape(check_labels(given.ravel(), given.ravel(), count), given.shape)
         self.check(model, batch)
         together = maps_batch(self.method, int(chosen.shape[1]), tuple(batch.shape[1:]), batch_size or USUAL_BATCH)
-        method, arrays = self.method, (batch, chosen, tf.range(len(batch)))
+        rows = tf.range(len(batch)) if places is None else tf.cast(check_labels(places, batch), tf.int32)
+        method, arrays = self.method, (batch, chosen, rows)
 
         def run(images: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor]:
             prepared = prepare(model, rearrange=True)
@@ -87,9 +92,9 @@ class InterpretationMaps:
             lambda: check_maps(method, model, batch),
         )
 
-    def flat(self, model: keras.Model, images: Any, classes: Any) -> np.ndarray:
+    def flat(self, model: keras.Model, images: Any, classes: Any, *, places: Any = None) -> np.ndarray:
         """The same maps, flat: (n, m, positions)."""
-        maps = self(model, images, classes)
+        maps = self(model, images, classes, places=places)
         return maps.reshape(*maps.shape[:2], -1)
 
 

@@ -232,12 +232,13 @@ def sneaking(
         empty = nothing, nothing, nothing, nothing
         return Sneaking(*counts, factors, qualified, *empty, found.adversarial[:, qualified], flags, told)
     shown = np.asarray(select_classes(attack.classes, labels[qualified], targets[qualified], logits.shape[-1]))
-    clean = maps.flat(model, images[qualified], shown)
+    # Random draws of a map are those that the attack saw.
+    clean = maps.flat(model, images[qualified], shown, places=qualified)
     distances = np.full((len(factors), len(qualified)), np.inf)
     taus, correlations = np.full(distances.shape, np.nan), np.full(distances.shape, np.nan)
     adversarial = found.adversarial[:, qualified]
     for point in range(len(factors)):
-        moved = maps.flat(model, adversarial[point], shown)
+        moved = maps.flat(model, adversarial[point], shown, places=qualified)
         measured = class_discrepancy(clean, moved, attack.discrepancy_norm, normalised=True).numpy()
         distances[point] = np.where(found.succeeded[point][qualified], measured, np.inf)
         pairs = clean.reshape(-1, clean.shape[-1]), moved.reshape(-1, clean.shape[-1])

@@ -8,7 +8,7 @@ import pytest
 
 from interp import data
 from interp.attacks import InterpretabilitySneaking, MinimumEpsilon, TopKInterpretation
-from interp.attributions import IntegratedGradients, InterpretationMaps
+from interp.attributions import InputXGradient, IntegratedGradients, InterpretationMaps, SmoothGrad
 from interp.core.errors import InputError
 from interp.discrepancy import kendall_tau
 from interp.evaluation import (
@@ -22,6 +22,7 @@ from interp.evaluation import (
 )
 from interp.evaluation.agreement_under_attack import flat_as_ranked
 from interp.models import build_network, load_model
+from tests.evaluation.linear_toy import linear
 
 MINIMUM = MinimumEpsilon(rounds=6, steps=10)
 ATTACK = InterpretabilitySneaking(rounds=4, steps=6)
@@ -114,6 +115,24 @@ def test_images_that_prefer_their_target_drop_out(net, images, labels):
     assert len(everything.qualified) == 0
     assert str(everything.discrepancy) == "none qualified"
     assert [str(mean) for mean in everything.at(everything.kendall_taus)] == ["none qualified"]
+
+
+def test_random_draws_of_a_map_are_those_that_the_attack_saw():
+    """The first image prefers its target, so the second stands first among those that qualify: its noise stays that of the second."""
+    model = linear(np.array([1.0, -2.0, 3.0, 0.5]), (2, 2, 1))
+    method = SmoothGrad(InputXGradient(), samples=2, noise_level=0.5)
+    pictures = np.array([[0.1, 0.9, 0.1, 0.1], [0.9, 0.5, 0.3, 0.2]], np.float32).reshape(2, 2, 2, 1)
+    attack = InterpretabilitySneaking(interpretation=method, classes="one_class", rounds=2, steps=9)
+    labels, targets = np.zeros(2, int), np.ones(2, int)
+    found = sneaking(model, pictures, labels, targets, attack, MinimumEpsilon(rounds=6, steps=9), (1.5,))
+    assert found.qualified.tolist() == [1]
+    maps = InterpretationMaps(name=method)
+    clean, moved = (
+        maps.flat(model, points, labels[:, None])[1, 0]
+        for points in (pictures, np.stack([pictures[0], found.adversarial[0, 0]]))
+    )
+    expected = np.abs(moved - clean).sum() / np.ptp(clean)
+    assert found.discrepancies[0, 0] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("penalties", [(), (0.9,), (1.5, float("nan")), (1e9,)])

@@ -79,6 +79,6 @@ def attack_and_display(run: Run[DisplayOptions]) -> TaskResult:
         f"sneaking, {found.penalties[0]:g} x": found.adversarial[0],
     }
     explain = InterpretationMaps(name=options.method)
-    maps = {name: explain(run.model, images, classes) for name, images in stages.items()}
+    maps = {name: explain(run.model, images, classes, places=rows) for name, images in stages.items()}
     pictures = {"maps": targeted_maps_figure(stages, maps, classes, names)}
     return TaskResult(shown, flags=found.flags, pictures=pictures)
