@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.attacks.classification import margin
 from interp.attacks.map_search import Searched, read_maps
 from interp.attributions import Attribution
 from interp.core.checks import check_finite
@@ -101,7 +102,8 @@ class MapComparison:
         def run(points: tf.Tensor, labels: tf.Tensor, held: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
             prepared = prepare(self.model, rearrange=True)
             maps, logits, _ = method.maps(prepared, prepared.enter(points), labels[:, None], places)
-            return read_maps(maps[:, 0], magnitude), (held < 0) | (tf.argmax(logits, -1) == held)
+            # One that ties with another class is not predicted.
+            return read_maps(maps[:, 0], magnitude), (held < 0) | (margin(logits, tf.maximum(held, 0)) < 0)
 
         arrays = tf.convert_to_tensor(points), self.labels, self._held, tf.range(len(self.images))
         key = "maps", method.graph_key(), magnitude

@@ -108,6 +108,14 @@ def test_a_given_class_is_held_and_nan_where_it_is_reached_nowhere(free, images)
     assert np.isnan(shown.distances).all()
 
 
+def test_a_class_that_ties_is_predicted_nowhere(shared, images):
+    """As everywhere: an image whose label ties is no right one, so a point at which it ties has not kept it."""
+    tied = with_head(shared, [[1, 1], [0, 0]], [0, 0])
+    found = TAU.run(tied, images, LABELS, seed=1)
+    assert np.isnan(found.values["Kendall tau"]).all()
+    assert set(found.found_by["Kendall tau"]) == {"clean"}
+
+
 def test_a_class_that_is_reached_is_held(shared):
     """Images on the side of class 1: points of class 0 are found, and only they count."""
     model = with_head(shared, [[1, 0], [0, 0]], [0, 0.5])
