@@ -117,6 +117,7 @@ CONTAINERS = {
     "penalties": evaluation.check_penalties,
     "labels of a bound": lambda it: evaluation.bound_check(NET, IMAGES, it, TARGETS, MINIMUM),
     "labels of sneaking": lambda it: evaluation.sneaking(NET, IMAGES, it, TARGETS, ISA, MINIMUM, [2]),
+    "labels of gaps": lambda it: evaluation.completeness_notes(NET, IMAGES, it),
     "labels of maps": lambda it: evaluation.overlap_of_networks(NET, NET, IMAGES, it),
     "labels of an attack on maps": lambda it: evaluation.agreement_under_attack(NET, IMAGES, it, TOP_K),
     "maps": evaluation.coherence,
@@ -153,6 +154,26 @@ def test_lists_and_dictionaries(name, given):
         return  # makes an attribution of a model
     with pytest.raises(InputError) as caught:
         CONTAINERS[name](given)
+    assert "\n" not in str(caught.value)
+
+
+# Numbers, of which one line says that they are none.
+NUMBERS = {
+    "batch of explanations": lambda it: evaluation.explanation_validity(NET, IMAGES, LABELS, "cam", [0], batch_size=it),
+    "batch of a bound": lambda it: evaluation.bound_check(NET, IMAGES, LABELS, TARGETS, MINIMUM, batch_size=it),
+    "batch of sneaking": lambda it: evaluation.sneaking(NET, IMAGES, LABELS, TARGETS, ISA, MINIMUM, [2], batch_size=it),
+    "batch of robust attribution": lambda it: evaluation.robust_attribution_protocol(
+        NET, IMAGES, LABELS, [0.1], batch_size=it
+    ),
+    "threshold of ink": lambda it: evaluation.ink(IMAGES, it),
+}
+
+
+@pytest.mark.parametrize("given", [None, "abc", -1, [1], np.zeros((2, 2)), object()])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers(name, given):
+    with pytest.raises(InputError, match=r"(batch_size|threshold) came as") as caught:
+        NUMBERS[name](given)
     assert "\n" not in str(caught.value)
 
 

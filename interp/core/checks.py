@@ -173,7 +173,7 @@ def check_number(
     bound = f"a {'whole ' if whole else ''}number {'above' if strict else 'of at least'} {minimum:g}"
     # Compared before anything else is asked of it: a number of hundreds of digits is no float.
     if isinstance(value, bool) or not isinstance(value, kinds) or not -LARGEST <= value <= LARGEST:
-        raise InputError(f"{what} came as {str(value)[:40]}, expected {bound}")
+        raise InputError(f"{what} came as {' '.join(str(value).split())[:40]}, expected {bound}")
     if whole and value > maximum:
         raise InputError(f"{what} came as {value}, expected at most {maximum}")
     if value < minimum or (strict and value == minimum):
@@ -269,7 +269,7 @@ def check_penalties(penalties: Sequence[float]) -> tuple[float, ...]:
         check_number("a penalty", penalty, minimum=0)
         if not 1 <= penalty < 1e6:
             raise InputError(
-                f"a penalty came as {penalty}, expected at least 1: below the smallest radius no attack succeeds"
+                f"a penalty came as {penalty}, expected at least 1, as below the smallest radius no attack succeeds, and less than 1e6"
             )
     return tuple(sorted(set(map(float, penalties))))
 

@@ -12,7 +12,7 @@ from interp.attacks.goals import check_targets
 from interp.attributions import CAM, Attribution, IntegratedGradients, InterpretationMaps
 from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
-from interp.core.checks import check_images, check_instance, check_labels
+from interp.core.checks import check_images, check_instance, check_labels, check_number
 from interp.core.errors import check_choice
 from interp.core.json_fields import Count, Places
 from interp.core.names import NORMS, SELECTIONS
@@ -146,6 +146,7 @@ def bound_check(
     check_instance("the attack", attack, MinimumEpsilon, "MinimumEpsilon()")
     check_choice("class selection", classes, SELECTIONS)
     check_choice("discrepancy norm", discrepancy_norm, NORMS)
+    check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
     count = check_model(model, batch)
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))

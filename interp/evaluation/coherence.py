@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from interp.attributions.pixel_scores import pixel_scores
-from interp.core.checks import check_finite, kind_of
+from interp.core.checks import check_finite, check_number, kind_of
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Share
 from interp.core.results import Result
@@ -130,8 +130,9 @@ def ink(images: np.ndarray, threshold: float = 0.1) -> np.ndarray:
         Boolean masks (n, height, width).
 
     Raises:
-        InputError: The images are not finite numbers of such a shape.
+        InputError: The images are not finite numbers of such a shape, or the threshold is no number of at least 0.
     """
+    check_number("threshold", threshold, minimum=0)
     pixels = check_finite("images", images)
     if pixels.ndim != 4:
         raise InputError(f"images came with shape {pixels.shape}, expected (n, height, width, channels)")

@@ -30,8 +30,9 @@ def completeness_notes(model: keras.Model, images: Any, labels: Any, *, points: 
     Raises:
         InputError: The model, images or labels cannot be used.
     """
-    batch = check_images(images)[:GAP_IMAGES]
-    found = IntegratedGradients(model, steps=points).explain(batch, check_labels(labels[:GAP_IMAGES], batch))
+    batch = check_images(images)
+    truth = check_labels(labels, batch)
+    found = IntegratedGradients(model, steps=points).explain(batch[:GAP_IMAGES], truth[:GAP_IMAGES])
     gaps = found.values["gap"]
     missed = gaps > GAP_SHARE * np.maximum(np.abs(np.asarray(found.maps).sum((1, 2, 3))), 1)
     if not missed.any():

@@ -13,7 +13,7 @@ from interp.attacks.explanation_searches import CORNERS, NOISE
 from interp.attacks.map_comparison import CLEAN
 from interp.attacks.searched_maps import NEAR, attacked_method, largest_gradients
 from interp.attributions.registry import shown_name
-from interp.core.checks import check_images, check_instance, check_labels
+from interp.core.checks import check_images, check_instance, check_labels, check_number
 from interp.core.tables import counted
 from interp.evaluation.accuracy_curve import check_epsilons
 from interp.evaluation.explanation_flags import (
@@ -91,6 +91,7 @@ def validity_with_images(
     attack = ExplanationAttack(epsilon=0.0) if attack is None else attack
     check_instance("the attack", attack, ExplanationAttack, "ExplanationAttack(epsilon=0.1)")
     radii = check_epsilons(epsilons, attack.norm)
+    check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
     classes = check_model(model, batch)
     truth = check_labels(labels, batch, classes).numpy()

@@ -55,6 +55,7 @@ def robust_attribution_protocol(
     """
     radii, batch = check_epsilons(epsilons, norm), check_images(images)
     check_number("seed", seed, minimum=0, whole=True)
+    check_number("batch_size", batch_size, minimum=1, whole=True)
     if int(np.prod(batch.shape[1:3])) < ATTACKED:
         raise InputError(
             f"images came with {batch.shape[1]}x{batch.shape[2]} pixels, this protocol attacks {ATTACKED}: use the strong one"

@@ -12,7 +12,7 @@ from interp.attacks.goals import check_targets
 from interp.attributions import InterpretationMaps
 from interp.attributions.interpretation_maps import maps_batch
 from interp.attributions.registry import shown_name
-from interp.core.checks import check_images, check_instance, check_labels, check_penalties
+from interp.core.checks import check_images, check_instance, check_labels, check_number, check_penalties
 from interp.core.errors import InputError
 from interp.core.json_fields import Count, Number, Places
 from interp.core.results import Result
@@ -201,6 +201,7 @@ def sneaking(
         raise InputError(
             f"the smallest radii are searched in {minimum.norm}, sneaking attacks take those in linf: give MinimumEpsilon()"
         )
+    check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
     count = check_model(model, batch)
     labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.core.checks import check_images, check_labels, check_listed, check_logits, check_named, check_number
+from interp.core.checks import (
+    check_images,
+    check_labels,
+    check_listed,
+    check_logits,
+    check_named,
+    check_number,
+    check_penalties,
+)
 from interp.core.errors import ArgumentError, InputError, check_choice
 
 GOOD = np.full((2, 4, 4, 1), 0.5, np.float32)
@@ -91,6 +99,18 @@ def test_zero_logits_are_not_taken_for_probabilities():
 def test_numbers_out_of_range_are_refused(value):
     with pytest.raises(InputError, match="epsilon"):
         check_number("epsilon", value, minimum=0, strict=True)
+
+
+def test_a_number_that_is_an_array_is_told_in_one_line():
+    with pytest.raises(
+        InputError, match=r"^steps came as \[\[0. 0.\] \[0. 0.\]\], expected a whole number of at least 1$"
+    ):
+        check_number("steps", np.zeros((2, 2)), minimum=1, whole=True)
+
+
+def test_a_penalty_that_is_too_large_is_not_told_to_be_at_least_1():
+    with pytest.raises(InputError, match="less than 1e6"):
+        check_penalties([2e6])
 
 
 def test_whole_numbers_fit_into_32_bits():
