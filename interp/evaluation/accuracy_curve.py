@@ -13,8 +13,9 @@ from interp.core.errors import InputError
 from interp.core.json_fields import Bits, Count, Share
 from interp.core.results import Result
 from interp.core.tables import Cell, counted
-from interp.evaluation.flags import Flag, chance_accuracy, unreached
+from interp.evaluation.flags import Flag, chance_accuracy, random_output, unreached
 from interp.evaluation.older_records import completed_curve
+from interp.evaluation.predictions import repeated_calls
 from interp.evaluation.statistics import ALL_COUNT, IMAGES, binomial_error
 from interp.models.model_check import check_model
 
@@ -32,7 +33,8 @@ class AccuracyCurve(Result):
         count: Number of images.
         protocol: How the images were attacked, in words.
         right: Booleans (radii, count), whether each image is classified right; empty where only accuracies are known.
-        flags: Reasons not to trust the figures: a clean accuracy at chance, or steps too short for the largest radius.
+        flags: Reasons not to trust the figures: a clean accuracy at chance, outputs that are drawn, or steps too short for the largest
+            radius.
 
     Raises:
         InputError: The fields do not fit each other.
@@ -122,6 +124,7 @@ def accuracy_curve(
     standing = correct(model, images, labels, batch_size=batch_size)
     flags = (
         *chance_accuracy(standing, labels, classes),
+        *random_output(*repeated_calls(model, batch[:batch_size])),
         *unreached(radii[-1], attack.step_size, attack.steps),
     )
     found = []

@@ -25,8 +25,8 @@ from interp.evaluation.explanation_flags import (
     worst_of,
 )
 from interp.evaluation.explanation_validity_result import ExplanationsAtRadius, ExplanationValidity, MovedMaps
-from interp.evaluation.flags import chance_accuracy
-from interp.evaluation.predictions import rightly_classified
+from interp.evaluation.flags import chance_accuracy, random_output
+from interp.evaluation.predictions import repeated_calls, rightly_classified
 from interp.evaluation.statistics import mean_of
 from interp.models.model_check import check_model
 
@@ -104,7 +104,8 @@ def validity_with_images(
     gradients = largest_gradients(
         method, model, tf.constant(chosen), tf.constant(truth[rows]), radius=min(smallest, NEAR), batch_size=batch_size
     )
-    flags = [*chance_accuracy(right, truth, classes), *(without_gradient(gradients) if max(radii) else [])]
+    drawn = random_output(*repeated_calls(model, batch[:batch_size]))
+    flags = [*chance_accuracy(right, truth, classes), *drawn, *(without_gradient(gradients) if max(radii) else [])]
     found, carried = [], None
     for epsilon in radii:
         carried = replace(attack, epsilon=epsilon).run(

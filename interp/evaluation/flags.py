@@ -87,6 +87,14 @@ def weak_search(steps: int, direction: str) -> tuple[Flag, ...]:
     )
 
 
+def random_output(change: float, draws: bool) -> tuple[Flag, ...]:
+    """The flag of a network that draws: two identical calls differ by `change`, and not by rounding alone."""
+    if not draws:
+        return ()
+    text = f"two identical calls differ by up to {change:.3g}: something random, such as dropout, is on in inference"
+    return (Flag("random output", f"{text}; its accuracies and maps are draws, not figures"),)
+
+
 def chance_accuracy(right: np.ndarray, labels: Any, classes: int) -> tuple[Flag, ...]:
     """Flag a clean accuracy that is not above chance.
 

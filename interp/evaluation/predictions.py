@@ -29,6 +29,15 @@ def predict(model: keras.Model, images: Any, *, batch_size: int = 250) -> np.nda
     return outputs
 
 
+def repeated_calls(model: keras.Model, images: tf.Tensor) -> tuple[float, bool]:
+    """The largest difference of the logits of two calls on the same images, and whether it is more than rounding: then the model draws."""
+    # Of logits in any unit, also where a softmax stands above them: where it is sure, next to nothing of a draw is left.
+    first, second = (run_for_logits(model, images) for _ in range(2))
+    change, size = float(tf.reduce_max(tf.abs(first - second))), float(tf.reduce_max(tf.abs(first)))
+    # Threads add in any order, so the last digits may differ.
+    return change, change > 1e-4 * size
+
+
 def same_logits(found: np.ndarray, kept: np.ndarray) -> bool:
     """Whether logits (n, K) are, up to rounding, those that were kept of the same images.
 

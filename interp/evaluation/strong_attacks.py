@@ -16,7 +16,6 @@ from interp.core.seeds import derived_seed
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes
 from interp.evaluation.predictions import predict
 from interp.evaluation.protocol import StrongProtocol
-from interp.models.model_check import run_for_logits
 from interp.models.prepared import prepare
 
 # The place of the protocol's attacks among the uses of a seed; blocks of images are at theirs.
@@ -149,15 +148,6 @@ class _Block:
         standing = self._broken_by[rows] == ""
         self._points[rows[standing]] = found[standing]
         self._broken_by[rows[standing & broken]] = name
-
-
-def repeated_calls(model: keras.Model, images: tf.Tensor) -> tuple[float, bool]:
-    """The largest difference of the logits of two calls on the same images, and whether it is more than rounding: then the model draws."""
-    # Of logits in any unit, also where a softmax stands above them: where it is sure, next to nothing of a draw is left.
-    first, second = (run_for_logits(model, images) for _ in range(2))
-    change, size = float(tf.reduce_max(tf.abs(first - second))), float(tf.reduce_max(tf.abs(first)))
-    # Threads add in any order, so the last digits may differ.
-    return change, change > 1e-4 * size
 
 
 def _without_gradient(model: keras.Model, images: np.ndarray, labels: np.ndarray, batch_size: int) -> np.ndarray:

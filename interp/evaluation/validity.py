@@ -23,12 +23,13 @@ from interp.core.sent_once import SentOnce
 from interp.core.workers import ThisProcess, Workers, check_workers
 from interp.data.pixels import ScaledPixels
 from interp.evaluation.accuracy_curve import check_epsilons
-from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, reaches, unreached, weak_attack
+from interp.evaluation.flags import USUAL_REACH, Flag, chance_accuracy, random_output, reaches, unreached, weak_attack
 from interp.evaluation.kept_blocks import KeptBlocks
 from interp.evaluation.outcomes import Outcomes, RadiusOutcomes, joined
+from interp.evaluation.predictions import repeated_calls
 from interp.evaluation.protocol import StrongProtocol
 from interp.evaluation.statistics import clear_gain
-from interp.evaluation.strong_attacks import attack_block, repeated_calls
+from interp.evaluation.strong_attacks import attack_block
 from interp.evaluation.validity_result import StrongAccuracy, Validity
 from interp.models.model_check import check_model, find_facts, run_model
 from interp.models.model_graph import LOGITS
@@ -170,7 +171,11 @@ def _attack(
 
 def judged(found: Outcomes, protocol: StrongProtocol) -> Validity:
     """The accuracies and flags that follow from what was found of all images."""
-    flags = (*chance_accuracy(found.clean, found.labels, found.logits.shape[-1]), *_unstable(found), *_vanishing(found))
+    flags = (
+        *chance_accuracy(found.clean, found.labels, found.logits.shape[-1]),
+        *random_output(found.change, found.draws),
+        *_vanishing(found),
+    )
     rows = tuple(_row(each, protocol) for each in found.radii)
     predictions = found.logits.argmax(-1).tolist()
     told = protocol.norm, tuple(found.labels.tolist()), tuple(predictions)
@@ -229,15 +234,6 @@ def _blame(gains: list[Flag], epsilon: float, protocol: StrongProtocol) -> list[
     if gains:
         return [weak_attack(*settings, f", and {gains[0].text.partition(':')[0]}")]
     return list(unreached(*settings))
-
-
-def _unstable(found: Outcomes) -> list[Flag]:
-    if not found.draws:
-        return []
-    text = (
-        f"two identical calls differ by up to {found.change:.3g}: something random, such as dropout, is on in inference"
-    )
-    return [Flag("random output", f"{text}; its accuracies are draws, not figures")]
 
 
 def _vanishing(found: Outcomes) -> list[Flag]:

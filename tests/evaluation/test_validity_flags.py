@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interp.evaluation import Flag, StrongProtocol, chance_accuracy
-from interp.evaluation.strong_attacks import repeated_calls
+from interp.attacks import ProjectedGradientDescent
+from interp.attributions import InputXGradient
+from interp.evaluation import Flag, StrongProtocol, accuracy_curve, chance_accuracy, explanation_validity
+from interp.evaluation.predictions import repeated_calls
 from interp.evaluation.validity import _blame, _gain
 
 
@@ -85,13 +87,19 @@ class Noise(keras.layers.Layer):
 @pytest.mark.parametrize(("scale", "softmax"), [(100.0, False), (100.0, True), (1e-5, False)])
 def test_a_model_that_draws_is_known_by_its_logits(scale, softmax):
     """Of logits of 0 and 100 to 300 a softmax makes 0 and 1, whatever is drawn."""
-    inputs = keras.Input((2, 2, 1))
+    inputs = keras.Input((3, 3, 1))
     head = keras.layers.Dense(2, use_bias=False)
     outputs = head(keras.layers.Flatten()(Noise()(inputs)))
     model = keras.Model(inputs, keras.layers.Softmax()(outputs) if softmax else outputs)
-    head.set_weights([scale * np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])])
-    change, draws = repeated_calls(model, tf.fill([8, 2, 2, 1], 0.5))
+    head.set_weights([scale * np.array([[1.0, 0.0]] * 2 + [[0.0, 0.0]] * 7)])
+    change, draws = repeated_calls(model, tf.fill([8, 3, 3, 1], 0.5))
     assert draws
     assert 0.01 * scale < change < 2 * scale
-    head.set_weights([np.zeros((4, 2))])
-    assert repeated_calls(model, tf.fill([8, 2, 2, 1], 0.5)) == (0.0, False)
+    images, labels = np.full((8, 3, 3, 1), 0.5, np.float32), np.zeros(8, int)
+    for found in (
+        accuracy_curve(model, images, labels, ProjectedGradientDescent(epsilon=0.0, step_size=0.1), [0.0]),
+        explanation_validity(model, images, labels, InputXGradient(), [0.0]),
+    ):
+        assert [flag.kind for flag in found.flags] == ["random output"]
+    head.set_weights([np.zeros((9, 2))])
+    assert repeated_calls(model, tf.fill([8, 3, 3, 1], 0.5)) == (0.0, False)
