@@ -41,8 +41,9 @@ class InterpretationMaps:
     def method(self) -> Attribution:
         """The description."""
         method = find_attribution(self.name)
-        by_name = isinstance(method, Representation) and method.index == LAST_LAYER
-        return replace(method, index=self.layer) if by_name else method
+        if isinstance(method, Representation) and method.index == LAST_LAYER:
+            return replace(method, index=self.layer)
+        return method
 
     def __call__(
         self, model: keras.Model, images: Any, classes: Any, *, places: Any = None, batch_size: int | None = None
