@@ -1,5 +1,6 @@
 """Reasons not to believe how far explanations were moved: of the searches, of the network, or of its maps."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from interp.attacks import ExplanationAttackResult
 from interp.attacks.explanation_searches import CONTROLS, CORNERS, NOISE, SQUARES
 from interp.attacks.map_comparison import CLEAN
+from interp.attacks.map_search import FIRST_STEP
+from interp.core.tables import counted
 from interp.discrepancy.measures import MapMeasure
 from interp.evaluation.flags import Flag
 from interp.evaluation.statistics import clear_gain
@@ -100,6 +103,20 @@ def _change(measure: MapMeasure, before: np.ndarray, after: np.ndarray) -> np.nd
     """By how much the measure got worse, of those images of which it is defined."""
     defined = np.isfinite(before) & np.isfinite(after)
     return measure.loss(after[defined]) - measure.loss(before[defined])
+
+
+def weak_searches(steps: int) -> list[Flag]:
+    """The flag of gradient searches whose steps, a quarter of the radius at first and falling along a cosine, do not cross a radius."""
+    reach = FIRST_STEP * (steps + 1) / 2
+    if reach >= 1:
+        return []
+    return [
+        Flag(
+            "weak attack",
+            f"{counted(steps, 'step')} of a search {'comes' if steps == 1 else 'come'} {reach:.2g} of a radius far at most: the searches "
+            f"are weak, which says nothing of the network; take {math.ceil(2 / FIRST_STEP) - 1} steps or more",
+        )
+    ]
 
 
 def without_gradient(gradients: np.ndarray) -> list[Flag]:

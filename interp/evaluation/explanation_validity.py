@@ -21,6 +21,7 @@ from interp.evaluation.explanation_flags import (
     flags_at_radius,
     kind_of_search,
     searches_by_kind,
+    weak_searches,
     without_gradient,
     worst_of,
 )
@@ -105,7 +106,8 @@ def validity_with_images(
         method, model, tf.constant(chosen), tf.constant(truth[rows]), radius=min(smallest, NEAR), batch_size=batch_size
     )
     drawn = random_output(*repeated_calls(model, batch[:batch_size]))
-    flags = [*chance_accuracy(right, truth, classes), *drawn, *(without_gradient(gradients) if max(radii) else [])]
+    flags = [*chance_accuracy(right, truth, classes), *drawn]
+    flags += [*weak_searches(attack.steps), *without_gradient(gradients)] if max(radii) else []
     found, carried = [], None
     for epsilon in radii:
         carried = replace(attack, epsilon=epsilon).run(
