@@ -9,6 +9,7 @@ from interp.core.errors import InputError
 from interp.core.json_fields import Count
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell, counted
+from interp.discrepancy import KendallTau
 from interp.evaluation.explanation_validity_result import ExplanationValidity
 from interp.evaluation.flags import Flag
 from interp.evaluation.network_facts import NetworkFacts
@@ -123,7 +124,8 @@ class LeaderboardRow(Result):
             A LeaderboardRow.
 
         Raises:
-            InputError: The results are of several radii, or of none, or those of predictions have no clean accuracy.
+            InputError: The results are of several radii, or of none, or in two norms, those of predictions have no clean accuracy, or maps
+                are compared by another measure.
         """
         radii = {each.epsilon for each in predictions.rows}
         radii |= {each.epsilon for found in explanations for each in found.rows}
@@ -134,6 +136,8 @@ class LeaderboardRow(Result):
             raise InputError(
                 "the results of predictions do not say which images are right without an attack: measure them again"
             )
+        for found in explanations:
+            _check_explanation(found, predictions.norm)
         [row] = predictions.rows
         # What was seen of the network by several attacks is said once.
         of_network = {flag.kind: flag for flag in (*flags, *predictions.flags)}
@@ -205,6 +209,23 @@ class LeaderboardRow(Result):
         """Which network that is, and how it was measured."""
         facts = self.facts
         return f"{facts.method}, {facts.architecture}, trained by: {facts.trained_by}; {self.measured}"
+
+
+def _check_explanation(found: ExplanationValidity, norm: str) -> None:
+    """Raise InputError for a result by another measure than MEASURE, or in another norm than that of the predictions."""
+    title = found.rows[0].measures[0].measure
+    if title != KendallTau.title:
+        raise InputError(
+            f"a row of the leaderboard compares maps by {KendallTau.title}, those of {found.explanation} came by {title} first: measure "
+            f"them with measures=['{MEASURE}']"
+        )
+    # The words of a protocol name the norm.
+    other = next((each for each in THREAT_MODELS if each != norm and f"measure in {each}," in found.protocol), None)
+    if other is not None:
+        raise InputError(
+            f"a row of the leaderboard is of one norm, predictions were attacked in {norm} and {found.explanation} in {other}: measure "
+            f"both in one, with norm='{norm}'"
+        )
 
 
 def _moved(found: ExplanationValidity) -> MovedExplanation:

@@ -28,6 +28,7 @@ from interp.evaluation import (
     mean_of,
     validity,
 )
+from interp.evaluation.explanation_validity import describe
 from interp.evaluation.explanation_validity_result import ExplanationsAtRadius, MovedMaps
 from interp.evaluation.leaderboard_explanations import leaderboard_explanations
 from interp.evaluation.leaderboard_row import other_settings
@@ -85,6 +86,22 @@ def test_results_of_several_radii_are_no_row():
     for predictions, explanations in ((PREDICTIONS, [other]), (Validity("all", (), (), 4), [])):
         with pytest.raises(InputError, match="is of one radius"):
             LeaderboardRow.of(FACTS, predictions, explanations)
+
+
+def test_results_by_another_measure_or_in_another_norm_are_no_row():
+    """They would stand under the heading of Kendall tau, and in the ball of the predictions."""
+    pearson = dataclasses.replace(MOVED, measure="Pearson")
+    other = dataclasses.replace(EXPLANATIONS, rows=(ExplanationsAtRadius(0.1, (pearson, MOVED)),))
+    with pytest.raises(InputError, match="those of cam came by Pearson first: measure them with measures="):
+        LeaderboardRow.of(FACTS, PREDICTIONS, [other])
+    linf, l2 = (
+        dataclasses.replace(EXPLANATIONS, protocol=describe(ExplanationAttack(epsilon=0.1, norm=norm)))
+        for norm in ("linf", "l2")
+    )
+    assert LeaderboardRow.of(FACTS, PREDICTIONS, [linf]).norm == "linf"
+    assert LeaderboardRow.of(FACTS, dataclasses.replace(PREDICTIONS, norm="l2"), [l2]).norm == "l2"
+    with pytest.raises(InputError, match="predictions were attacked in l2 and cam in linf: measure both in one"):
+        LeaderboardRow.of(FACTS, dataclasses.replace(PREDICTIONS, norm="l2"), [linf])
 
 
 def test_results_that_do_not_say_the_clean_accuracy_are_no_row():
