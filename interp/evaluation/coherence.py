@@ -52,7 +52,7 @@ class Coherence(Result):
         return {
             "method": [*self.methods],
             "share on object": nothing if self.on_object is None else [mean.value for mean in self.on_object],
-            "standard error": nothing if self.on_object is None else [mean.standard_error for mean in self.on_object],
+            "standard error": nothing if self.on_object is None else [mean.cells[1] for mean in self.on_object],
             "mean agreement": [self._with_others(place) for place in range(len(self.methods))],
         }
 

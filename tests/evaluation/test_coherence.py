@@ -24,6 +24,13 @@ def test_the_share_on_the_object_is_one_of_magnitudes():
     assert found.on_object[1].count == 0
 
 
+def test_of_one_image_there_is_no_standard_error():
+    """It is nothing to state, not a figure that is not defined."""
+    columns = coherence({"map": MAPS[:1]}, OBJECTS[:1]).columns()
+    assert columns["share on object"] == [0.75]
+    assert columns["standard error"] == ["-"]
+
+
 def test_agreement_is_a_rank_correlation():
     found = coherence({"map": MAPS[:1], "cubed": MAPS[:1] ** 3, "against": -MAPS[:1]})
     np.testing.assert_allclose(found.agreement, [[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
