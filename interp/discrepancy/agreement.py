@@ -43,8 +43,10 @@ def pearson_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first, second = _flat(first, second)
     centred = [maps - maps.mean(-1, keepdims=True) for maps in (np.float64(first), np.float64(second))]
     scale = np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
+    # The mean of equal numbers may be rounded, and what is left of them is no map.
+    defined = varies(first) & varies(second) & (scale > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(scale > 0, (centred[0] * centred[1]).sum(-1) / scale, np.nan)
+        return np.where(defined, (centred[0] * centred[1]).sum(-1) / scale, np.nan)
 
 
 def spearman_r(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -22,6 +22,14 @@ def test_pearson_by_hand():
     np.testing.assert_allclose(pearson_r(MAPS, OTHER), [1, -1, 0.8, np.nan])
 
 
+def test_a_constant_map_has_no_correlation_in_double_precision_either():
+    """The mean of 49 times 0.1 is not 0.1, so the map that is left is not quite 0."""
+    constant, varied = np.full((1, 49), 0.1), np.arange(49.0)[None]
+    assert constant.mean() != 0.1
+    assert np.isnan(pearson_r(constant, varied)).all()
+    assert np.isnan(pearson_r(varied, constant)).all()
+
+
 def test_top_k_by_hand():
     # Of a constant map no position is the strongest.
     np.testing.assert_allclose(top_k_overlap(MAPS, OTHER, 2), [1, 0, 1, np.nan])
