@@ -194,12 +194,18 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
 
 
 def with_terms(row: Recipe, options: "MethodOptions") -> Recipe:
-    """The recipe with another explanation, steepness of its softplus and weights, as far as they are given."""
+    """The recipe with another explanation, steepness of its softplus and weights, as far as they are given.
+
+    Raises InputError for another weight of a recipe that is named after its own.
+    """
     names = ("explanation", "softplus", "penalty_weight", "distance_weight", "cross_entropy_attack")
-    given = {name: getattr(options, name) for name in names}
-    if given["explanation"] == "cam":
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if given.get("explanation") == "cam" and row.method.compares_cam:
+        # Its own, which its name does not say.
         del given["explanation"]
-    return replace(row, **{name: value for name, value in given.items() if value is not None})
+    if row.variant and row.penalty_weight is not None and "penalty_weight" in given:
+        raise InputError(f"{row.name} is named after its penalty weight: train it without --penalty-weight")
+    return replace(row, **given)
 
 
 def attacked_in(norm: str, rows: list[Recipe]) -> list[Recipe]:

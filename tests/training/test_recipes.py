@@ -9,7 +9,7 @@ from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
 from interp.data import find_dataset
-from interp.training import with_cross_entropy_attack
+from interp.training import describe, with_cross_entropy_attack, with_explanation
 from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
@@ -252,6 +252,26 @@ def test_trades_goes_on_from_its_own_network_with_the_same_rates():
 def test_a_training_with_another_explanation_starts_with_the_same_network():
     _, rows = parse(["10", "--profile", "cpu", "--only", "cifar_wresnet_int", "--explanation", "grad_cam"])
     assert [(row.name, row.start.name) for row in rows] == [("cifar_wresnet_int_grad_cam_3", "cifar_wresnet_fast_15")]
+
+
+def test_cam_is_an_explanation_as_any_other_where_it_is_not_that_of_the_method():
+    """Methods that compare gradients would be trained on these, under a name that says nothing."""
+    _, [own] = parse(["1", "--only", "mnist_smallgap_int", "--explanation", "cam"])
+    assert own == recipes(1)[3]
+    _, [lga] = parse(["9", "--only", "mnist_smallgap_lga", "--explanation", "cam"])
+    assert lga.name == "mnist_smallgap_lga_cam_100"
+    assert lga.method == with_explanation("lga", "cam")
+    assert describe(lga.method, lga.schedule, 99)["explanation"] == "CAM()"
+    _, [adv] = parse(["1", "--only", "mnist_smallgap_adv", "--explanation", "cam"])
+    with pytest.raises(InputError, match="an explanation came for Adv, which compares no maps"):
+        assert adv.method
+
+
+def test_a_recipe_that_is_named_after_its_penalty_weight_keeps_it():
+    with pytest.raises(InputError, match="_2_100 is named after its penalty weight: train it without"):
+        parse(["7", "--only", "mnist_smallgap_int005_2", "--penalty-weight", "0.1"])
+    _, [row] = parse(["1", "--only", "mnist_smallgap_int", "--penalty-weight", "0.1"])
+    assert (row.name, row.penalty_weight) == ("mnist_smallgap_int_100", 0.1)
 
 
 def test_the_cpu_profile_of_wresnet_has_a_cyclic_rate():
