@@ -154,6 +154,9 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
         changed = with_norm(changed, options.norm)
         further = trained_further(changed, options.epochs) if options.profile == "cpu" else []
         pairs.extend((row, each) for each in (changed, *further))
+    # Those that are on the dataset anyway, with their own radius, count before others that are taken there.
+    own = {new.network_name.unnumbered: new for old, new in pairs if old.dataset == new.dataset}
+    pairs = [(old, own.get(new.network_name.unnumbered, new)) for old, new in pairs]
     return attacked_in(options.norm, choose(pairs, options.only))
 
 

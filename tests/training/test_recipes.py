@@ -114,6 +114,20 @@ def test_rows_that_options_make_alike_are_trained_as_the_first_of_them():
     assert [row.augment for row in choose(pairs(8, lambda row: on_dataset(row, "digits")), None)] == [False, False]
 
 
+def test_networks_of_the_dataset_that_is_asked_for_keep_their_own_schedule():
+    """Those of MNIST, taken to CIFAR-10 at eps 0.3, have the same names."""
+    own = {row.name: row for row in recipes(1) if row.dataset == "cifar"}
+    _, rows = parse(["1", "--dataset", "cifar10"])
+    assert [row.name for row in rows[:6]] == list(own)
+    assert all(row == own[row.name] for row in rows[:6])
+    assert [row.name for row in rows[6:]] == [row.name.replace("mnist", "cifar") for row in recipes(1)[6:12]]
+    for name in ("cifar_smallgap_adv", "mnist_smallgap_adv", "cifar_smallgap_adv_200"):
+        assert parse(["1", "--dataset", "cifar", "--only", name])[1][0].schedule.epsilon == 8 / 255
+    assert [row.schedule.epsilon for row in parse(["7", "--dataset", "mnist"])[1][:18]] == [0.2] * 6 + [0.3] * 6 + [
+        0.4
+    ] * 6
+
+
 def test_a_dataset_goes_by_any_of_its_names():
     row = recipes(8)[0]
     assert on_dataset(row, "cifar10") == on_dataset(row, "cifar")
