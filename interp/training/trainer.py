@@ -173,7 +173,8 @@ def train(
     attack = validation_attack(objective, schedule)
     judged = COMPARED_IMAGES if keeping.compares else VALIDATION_IMAGES
     steps = len(data) // schedule.batch_size
-    total, growing = steps * schedule.epochs, math.ceil(schedule.ramp[1] / steps)
+    total = steps * schedule.epochs
+    growing = math.ceil(schedule.ramp[1] / steps) if objective.uses_ball and schedule.epsilon else 0
     arguments = {
         **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
         **describe_model_and_data(model, data, augment),

@@ -97,6 +97,16 @@ def test_patience_ends_the_training(digits):
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize(("method", "epochs"), [("normal", 3), ("hessian", 3), ("lga", 6)])
+def test_patience_waits_for_a_radius_that_the_method_looks_at_alone(digits, method, epochs):
+    """The rate is so small that no epoch is better than the first one; the radius of the schedule grows in the first four."""
+    images, validation = digits
+    still = replace(SCHEDULE, epochs=7, learning_rates=((0, 1e-12),), ramp=(0, 4 * len(images) // SCHEDULE.batch_size))
+    history = train(small(), method, images, still, validation=validation, keeping=Keeping(patience=2))
+    assert len(history) == epochs
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("stop_at", [10, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_stopped_training_keeps_what_an_uninterrupted_one_keeps(digits, tmp_path, stop_at):
     images, validation = digits
