@@ -9,7 +9,7 @@ from interp.core.argument_types import whole_number
 from interp.core.checks import check_radius
 from interp.core.command_line import Parser, run
 from interp.core.errors import InputError
-from interp.core.names import PRECISIONS, THREAT_NORMS
+from interp.core.names import PRECISIONS, THREAT_NORMS, WITHOUT_BALL
 from interp.core.options import add_options, flag, given_options, make, option
 from interp.core.tables import NOTHING
 from interp.data import Dataset, load
@@ -39,6 +39,8 @@ EXAMPLES = (
 )
 # Options that are for numbered scripts alone.
 NUMBERED = ("number", "list", "only", "profile")
+# Options that say how a file is read.
+OF_FILES = ("custom_objects", "weights", "network_type")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,10 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
         if missing:
             such = " ".join(f"{flag(name)} {examples[name]}" for name in missing)
             raise InputError(f"--model needs {' and '.join(map(flag, missing))}, such as {such}")
-        if self.norm == "l2" and self.method == "normal":
-            raise InputError("--norm is of inner attacks, and --method normal has none: leave it out")
+        if self.norm == "l2" and self.method in WITHOUT_BALL:
+            raise InputError(f"--norm is of inner attacks, and --method {self.method} has none: leave it out")
+        if self.is_function and (of_files := [name for name in OF_FILES if name in given]):
+            raise InputError(f"{flag(of_files[0])} is for a model in a file, {self.model} is a function: leave it out")
         check_radius("--epsilon", self.epsilon or 0, self.norm)
         self.find(self.dataset or "")
 

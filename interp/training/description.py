@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from interp.attributions import CAM
 from interp.core.checks import check_instance
 from interp.core.errors import InputError
 from interp.data import Dataset
@@ -67,9 +68,9 @@ def describe(
     if schedule.rate_shape == "steps":
         del described["rate_shape"]
     made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
-    known = OBJECTIVES.get(objective.tag)
-    if objective.explanation is not None and not (objective.compares_cam and (known is None or known.compares_cam)):
-        made["explanation"] = objective.explanation.describe()
+    known, explanation = OBJECTIVES.get(objective.tag), objective.explanation
+    if explanation is not None and (explanation != CAM() or (known is not None and known.explanation != explanation)):
+        made["explanation"] = explanation.describe()
     if objective.distance_weight not in (None, DISTANCE_WEIGHT):
         made["distance_weight"] = objective.distance_weight
     if known is not None and objective.attack is not known.attack and objective.attack is adversarial_log_odds:

@@ -51,11 +51,6 @@ class Objective:
         return self.attack is not None or self.penalty_weight is not None
 
     @property
-    def compares_cam(self) -> bool:
-        """Whether its terms compare class activation maps."""
-        return self.explanation == CAM()
-
-    @property
     def uses_ball(self) -> bool:
         """Whether it looks at other points of the ball, which an inner attack finds or noise draws; without, its radius changes nothing."""
         return self.attack is not None or self.near

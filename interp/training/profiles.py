@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
-from interp.core.names import THREAT_NORMS
+from interp.core.names import COMPARING_CAM, THREAT_NORMS, WITHOUT_BALL
 from interp.data import find_dataset
 from interp.data.user_spec import usual_l2_radius
 from interp.training.recipes import Recipe
@@ -184,7 +184,7 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm:
         return row
     row = replace(row, start=row.start and with_norm(row.start, norm))
-    if not row.method.uses_ball:
+    if row.objective in WITHOUT_BALL:
         return row
     if row.variant:
         raise InputError(f"{row.name} is named after its radius in linf: train it without --norm {norm}")
@@ -200,7 +200,7 @@ def with_terms(row: Recipe, options: "MethodOptions") -> Recipe:
     """
     names = ("explanation", "softplus", "penalty_weight", "distance_weight", "cross_entropy_attack")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
-    if given.get("explanation") == "cam" and row.method.compares_cam:
+    if given.get("explanation") == "cam" and row.objective in COMPARING_CAM:
         # Its own, which its name does not say.
         del given["explanation"]
     if row.variant and row.penalty_weight is not None and "penalty_weight" in given:
