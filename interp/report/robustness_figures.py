@@ -181,6 +181,8 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
         )
     figure = ShownFigure(figsize=(6, 2.2 * len(images)), layout="constrained")
     grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 2.6))
+    # An image may lack some of the curves, the first one, too.
+    handles: dict[str, Artist] = {}
     for (picture, axes), image in zip(grid, images, strict=True):
         pixels = np.asarray(sample.images[image])
         picture.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
@@ -191,14 +193,13 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
         for (label, found), colour in zip(curves.items(), COLOURS, strict=False):
             (index,) = np.flatnonzero(found.qualified == image) if image in found.qualified else (None,)
             if index is not None:
-                shown = label.replace("_", " ")
-                axes.plot(
-                    found.epsilons[:, index], found.discrepancies[:, index], marker="o", color=colour, label=shown
+                (handles[label.replace("_", " ")],) = axes.plot(
+                    found.epsilons[:, index], found.discrepancies[:, index], marker="o", color=colour
                 )
         axes.set(xlabel="eps", ylabel="discrepancy")
         _from_zero(axes)
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0, 1].legend(frameon=False, fontsize=8)
+    grid[0, 1].legend(handles.values(), handles, frameon=False, fontsize=8)
     return figure
 
 
