@@ -52,7 +52,7 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
     number: int | None = option(None, "1 to 10; --list says what each trains", parse=int, positional=True)
     list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
     only: Sequence[str] | None = option(None, "networks of the list, with or without their epochs", many=True)
-    dataset: str | None = option(None, f"train on this dataset instead: {CHOICES}")
+    dataset: str | None = option(None, f"train on this dataset instead, at the same radius: {CHOICES}")
     profile: str = option("paper", "schedules; cpu takes minutes on two cores, smoke takes seconds", choices=PROFILES)
     epochs: int | None = option(
         None,

@@ -168,9 +168,15 @@ def trained_further(row: Recipe, epochs: int | None = None) -> list[Recipe]:
 
 
 def on_dataset(row: Recipe, dataset: str) -> Recipe:
-    """Return the recipe on another dataset, its schedule scaled to that dataset's size. Raises InputError for an unknown one."""
+    """Return the recipe on another dataset, its schedule scaled to that dataset's size; a batch has no more images than that has.
+
+    The radius stays. Raises InputError for an unknown dataset.
+    """
     old, new = find_dataset(row.dataset), find_dataset(dataset)
-    schedule = _scaled(row.schedule, new.training_images / old.training_images)
+    batch = row.schedule.batch_size
+    smaller = min(batch, new.training_images or batch)
+    schedule = _scaled(row.schedule, new.training_images / smaller / (old.training_images / batch))
+    schedule = replace(schedule, batch_size=smaller)
     start = row.start and on_dataset(row.start, dataset)
     return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule, start=start)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from interp.commands.train import parse
@@ -126,6 +127,21 @@ def test_networks_of_the_dataset_that_is_asked_for_keep_their_own_schedule():
     assert [row.schedule.epsilon for row in parse(["7", "--dataset", "mnist"])[1][:18]] == [0.2] * 6 + [0.3] * 6 + [
         0.4
     ] * 6
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_batch_has_no_more_images_than_a_small_set_of_ones_own(tmp_path, profile):
+    """No option of the numbered scripts makes it smaller."""
+    arrays = {"images": np.zeros((40, 28, 28), np.uint8), "labels": np.arange(40) % 2}
+    np.savez(tmp_path / "few.npz", **arrays)
+    line = ["1", "--only", "mnist_smallgap_adv", "--profile", profile, "--dataset", str(tmp_path / "few.npz")]
+    _, [row] = parse(line)
+    count = find_dataset(tmp_path / "few.npz").training_images
+    assert row.schedule.batch_size == count < 40
+    # A step is an epoch.
+    before = with_profile(recipes(1)[1], profile).schedule
+    steps = 55_000 / before.batch_size
+    assert row.schedule.ramp == tuple(round(step / steps) for step in before.ramp)
 
 
 def test_a_dataset_goes_by_any_of_its_names():
