@@ -93,7 +93,7 @@ class CheckpointFolder:
         except OSError as error:
             raise InputError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.folder}: {error.strerror}; earlier "
-                "checkpoints are intact, make room and start again to go on from the last one"
+                "checkpoints are intact, make room and start again, without --no-resume, to go on from the last one"
             ) from error
         finally:
             if temporary is not None:

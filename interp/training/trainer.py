@@ -224,11 +224,11 @@ def train(
                     save_position(checkpointing, model, optimizer, arguments, position, kept)
                     saved_at = time.monotonic()
             if stopping and position.step < total:
-                left_behind = (
-                    "start again to go on from there"
-                    if checkpointing
-                    else "nothing was kept, no checkpoints were asked for"
-                )
+                left_behind = "nothing was kept, no checkpoints were asked for"
+                if checkpointing is not None:
+                    # What began anew would begin anew again.
+                    how = "" if checkpointing.resume else " without --no-resume (in Python resume=True)"
+                    left_behind = f"start again{how} to go on from there"
                 number = stop.signal or signal.SIGTERM
                 raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {left_behind}", number.value)
     kept.finish()
