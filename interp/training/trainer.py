@@ -143,7 +143,7 @@ def train(
     check_instance("keeping", keeping, Keeping, "Keeping(keep='best')")
     if keeping.compares and validation is None:
         raise InputError(
-            "the best epoch is found on validation images, and none came: give validation, or keep the last one"
+            "the best epoch is found on validation images, and none came: give validation, or leave keep and patience out"
         )
     augmented = find_augmentation(augment)
     if validation is not None:

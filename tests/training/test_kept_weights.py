@@ -168,8 +168,9 @@ def test_an_optimizer_that_averages_is_measured_by_its_averages(digits):
 
 def test_what_makes_no_sense_is_refused(digits):
     images, _ = digits
-    with pytest.raises(InputError, match="the best epoch is found on validation images, and none came"):
-        train(small(), "adv", images, SCHEDULE, keeping=Keeping(keep="best"))
+    for keeping in (Keeping(keep="best"), Keeping(patience=2)):
+        with pytest.raises(InputError, match="none came: give validation, or leave keep and patience out"):
+            train(small(), "adv", images, SCHEDULE, keeping=keeping)
     with pytest.raises(InputError, match="did you mean 'best'"):
         Keeping(keep="bst")
     with pytest.raises(InputError, match="average came as 1, expected a decay below 1"):
