@@ -12,10 +12,10 @@ from interp.commands.experiments import Section
 from interp.commands.networks import NetworkOnDataset
 from interp.commands.train import TrainingOptions
 from interp.core.argument_types import radius, whole_number
-from interp.core.command_line import Parser, run
+from interp.core.command_line import run
 from interp.core.errors import InputError
 from interp.core.network_files import NetworkFile
-from interp.core.options import Options, add_options, given_options, make, option
+from interp.core.options import Options, option, read_options
 from interp.core.tables import counted
 from interp.data import SPLITS, Dataset, find_dataset, load
 from interp.training.recipes import Recipe
@@ -44,13 +44,6 @@ class DemoOptions(Options):
 
     def check(self, given: frozenset[str]) -> None:
         find_dataset(self.dataset)
-
-
-def parser(prog: str = SCRIPT) -> Parser:
-    """The command line of the demo."""
-    made = Parser(prog, __doc__)
-    add_options(made, DemoOptions)
-    return made
 
 
 def sections(epsilon: float) -> dict[str, Section]:
@@ -187,4 +180,4 @@ def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset])
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:
     """Run the demo from the command line."""
-    return run(lambda words: make(DemoOptions, given_options(parser(prog), words)), demo, arguments)
+    return run(lambda words: read_options(DemoOptions, words, prog, __doc__), demo, arguments)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from interp.core.argument_types import whole_number
 from interp.core.checks import check_radius
-from interp.core.command_line import Parser, run
+from interp.core.command_line import run
 from interp.core.errors import InputError
 from interp.core.names import PRECISIONS, THREAT_NORMS, WITHOUT_BALL
-from interp.core.options import add_options, flag, given_options, make, option
+from interp.core.options import flag, option, read_options
 from interp.core.tables import NOTHING
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
@@ -103,16 +103,9 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
         self.find(self.dataset or "")
 
 
-def parser(prog: str = SCRIPT) -> Parser:
-    """The command line of `train.py`."""
-    made = Parser(prog, __doc__, EXAMPLES)
-    add_options(made, TrainingOptions)
-    return made
-
-
 def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> tuple[TrainingOptions, list[Recipe]]:
     """The options that the words give, checked, and the networks they mean. Raises InputError."""
-    options = make(TrainingOptions, given_options(parser(prog), words))
+    options = read_options(TrainingOptions, words, prog, __doc__, EXAMPLES)
     return options, [] if options.number is None else _choose(options, options.number)
 
 
