@@ -13,6 +13,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.tables import counted
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
+from interp.report.figures import draw_picture
 
 
 def validity_figure(found: Mapping[str, Validity]) -> Figure:
@@ -184,8 +185,7 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
     # An image may lack some of the curves, the first one, too.
     handles: dict[str, Artist] = {}
     for (picture, axes), image in zip(grid, images, strict=True):
-        pixels = np.asarray(sample.images[image])
-        picture.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
+        draw_picture(picture, np.asarray(sample.images[image]))
         picture.axis("off")
         names = sample.class_names
         title = f"{names[sample.labels[image]]}, target {names[targets[image]]}"
