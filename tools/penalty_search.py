@@ -90,7 +90,7 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = parse_json(path.read_text(encoding="utf-8"))
         rows = [(tag, found) for tag, entry in record.items() if tag != "made" for found in entry["measured"].values()]
-        sound = all(
+        sound = isinstance(record.get("made", {}), dict) and all(
             all(isinstance(value, (int, float)) for value in found.values()) and judged_by(tag) in found
             for tag, found in rows
         )
@@ -114,8 +114,12 @@ def parser() -> Parser:
 
 
 def search(options: argparse.Namespace) -> int:
-    """Measure what is not in the record; return the exit code. Raises InputError."""
+    """Measure what is not in the record; return the exit code. Raises InputError, also for a record of other settings."""
     record = read_record(options.record)
+    made = {"epochs": EPOCHS, "images": IMAGES, "judged": JUDGED, "tolerated": TOLERATED, "seed": SEED}
+    other = [name for name, value in made.items() if record.get("made", {}).get(name, value) != value]
+    if other:
+        raise InputError(f"{options.record} holds what was measured with other {', '.join(other)}: name another file")
     # What cannot be written is told before anything is trained.
     check_writable(options.record.parent)
     for tag in options.methods:
@@ -125,7 +129,6 @@ def search(options: argparse.Namespace) -> int:
                 measured[f"{weight:g}"] = measure(tag, weight)
                 print(tag, f"{weight:g}", measured[f"{weight:g}"], flush=True)
             record[tag]["chosen"] = best_weight(tag, measured)
-            made = {"epochs": EPOCHS, "images": IMAGES, "judged": JUDGED, "tolerated": TOLERATED, "seed": SEED}
             record["made"] = {**made, "run": describe_run(vars(options))}
             write_json(options.record, record)
     return 0

@@ -12,9 +12,10 @@ from interp.commands.experiments import Section
 from interp.commands.networks import NetworkOnDataset
 from interp.commands.train import TrainingOptions
 from interp.core.argument_types import radius, whole_number
-from interp.core.command_line import Parser, run
+from interp.core.command_line import run
+from interp.core.errors import InputError
 from interp.core.network_files import NetworkFile
-from interp.core.options import Options, add_options, given_options, make, option
+from interp.core.options import Options, option, read_options
 from interp.core.tables import counted
 from interp.data import SPLITS, Dataset, find_dataset, load
 from interp.training.recipes import Recipe
@@ -43,13 +44,6 @@ class DemoOptions(Options):
 
     def check(self, given: frozenset[str]) -> None:
         find_dataset(self.dataset)
-
-
-def parser(prog: str = SCRIPT) -> Parser:
-    """The command line of the demo."""
-    made = Parser(prog, __doc__)
-    add_options(made, DemoOptions)
-    return made
 
 
 def sections(epsilon: float) -> dict[str, Section]:
@@ -154,7 +148,10 @@ def demo(options: DemoOptions) -> int:
 
 
 def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset]) -> None:
-    """Go on with what is there if it is of the same run; else remove its networks and records."""
+    """Go on with what is there if it is of the same run; else remove its networks and records.
+
+    Raises InputError where something is in their place that no demo wrote.
+    """
     from interp import __version__
     from interp.core.files import write_text
     from interp.report.records import SETTINGS
@@ -164,16 +161,23 @@ def _begin(rows: list[Recipe], options: DemoOptions, splits: dict[str, Dataset])
     identities = {split: data.identity for split, data in splits.items()}
     text = json.dumps({**asked, "splits": identities, "version": __version__}, indent=2)
     path = options.out / "run.json"
-    if not path.is_file() or path.read_bytes() != text.encode():
-        for row in rows:
-            (options.out / f"{row.name}.safetensors").unlink(missing_ok=True)
-            shutil.rmtree(options.out / RUNS / row.name, ignore_errors=True)
-        for name in sections(options.epsilon):
-            shutil.rmtree(options.out / name, ignore_errors=True)
-        (options.out / SETTINGS).unlink(missing_ok=True)
-        write_text(path, text)
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    files = [*(options.out / f"{row.name}.safetensors" for row in rows), options.out / SETTINGS]
+    folders = [
+        *(options.out / RUNS / row.name for row in rows),
+        *(options.out / name for name in sections(options.epsilon)),
+    ]
+    foreign = [] if path.is_file() else [each for each in (*files, *folders) if each.exists()]
+    if foreign:
+        raise InputError(f"{foreign[0]} is there, and no demo wrote it: choose another --out, or move it away")
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    write_text(path, text)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = SCRIPT) -> int:
     """Run the demo from the command line."""
-    return run(lambda words: make(DemoOptions, given_options(parser(prog), words)), demo, arguments)
+    return run(lambda words: read_options(DemoOptions, words, prog, __doc__), demo, arguments)

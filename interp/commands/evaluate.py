@@ -9,16 +9,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from interp.commands.evaluate_network import parser as task_parser
+from interp.commands.evaluate_network import parser
 from interp.commands.experiments import DESCRIPTIONS, SECTIONS, Section
 from interp.commands.networks import NetworkOnDataset, is_left_out, named_networks, networks_of
 from interp.commands.section_jobs import SHARED, SectionJob, SectionResult, evaluate_section
 from interp.commands.tasks.shared_options import EvaluationOptions, WorkersOptions, seed_option
 from interp.commands.tasks.task_registry import TASKS, foreign_options
-from interp.core.command_line import Parser, progress_bar, run
+from interp.core.command_line import progress_bar, run
 from interp.core.errors import InputError, check_choice
 from interp.core.model_options import NETWORKS
-from interp.core.options import add_options, flag, given_options, make, option
+from interp.core.options import flag, given_options, make, option, read_options
 from interp.core.workers import ThisProcess, Workers
 from interp.data import find_dataset
 from interp.data.image_options import CHOICES, OWN_IMAGES
@@ -94,16 +94,9 @@ class Asked:
     needs_all: bool = True
 
 
-def parser(prog: str = SCRIPT) -> Parser:
-    """The command line of `eval.py`."""
-    made = Parser(prog, __doc__, EXAMPLES)
-    add_options(made, ExperimentOptions)
-    return made
-
-
 def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> Asked:
     """What the words ask for, checked. Raises InputError."""
-    return asked_for(make(ExperimentOptions, given_options(parser(prog), words)))
+    return asked_for(read_options(ExperimentOptions, words, prog, __doc__, EXAMPLES))
 
 
 def asked_for(options: ExperimentOptions, *, needs_all: bool = True) -> Asked:
@@ -135,7 +128,7 @@ def section_options(section: Section) -> dict[str, Any]:
     """The options that a section gives to its task. Raises InputError."""
     task = TASKS[section.task]
     line = [f"--task={task.name}", "--dataset=digits", "--network=any", *section.arguments]
-    given = given_options(task_parser(task), line, foreign_options(task))
+    given = given_options(parser(task), line, foreign_options(task))
     make(task.options, {name: value for name, value in given.items() if name != "task"})
     return {name: value for name, value in given.items() if name not in OWN}
 

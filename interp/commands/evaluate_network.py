@@ -24,7 +24,7 @@ EXAMPLES = (
 # What may differ between networks of one table.
 OWN = (
     *("network", "networks_dir", "against", "output_dir", "picture_dir", "data_dir", "batch_size", "any_dataset"),
-    *("workers", "ray", "format", *MODEL_OPTIONS),
+    *("workers", "ray", "format", "trained_by", *MODEL_OPTIONS),
 )
 
 

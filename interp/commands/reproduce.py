@@ -8,11 +8,11 @@ from interp.commands.evaluate import Asked, ExperimentOptions, asked_for, evalua
 from interp.commands.experiments import SECTIONS
 from interp.commands.tasks.shared_options import seed_option
 from interp.core.argument_types import whole_number
-from interp.core.command_line import Parser, run
+from interp.core.command_line import run
 from interp.core.errors import InputError
 from interp.core.files import visible_files
 from interp.core.network_files import SUFFIXES
-from interp.core.options import Options, add_options, given_options, make, option
+from interp.core.options import Options, make, option, read_options
 from interp.core.tables import FORMATS
 
 PAPER = 4
@@ -47,16 +47,9 @@ class ReproduceOptions(Options):
             )
 
 
-def parser(prog: str) -> Parser:
-    """The command line of `interp reproduce`."""
-    made = Parser(prog, __doc__, EXAMPLES)
-    add_options(made, ReproduceOptions)
-    return made
-
-
 def parse(words: Sequence[str] | None, prog: str) -> Asked:
     """What the words ask for, checked. Raises InputError."""
-    options = make(ReproduceOptions, given_options(parser(prog), words))
+    options = read_options(ReproduceOptions, words, prog, __doc__, EXAMPLES)
     return asked_for(make(ExperimentOptions, {"number": PAPER, **asdict(options)}), needs_all=False)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from interp.core.argument_types import whole_number
 from interp.core.checks import check_radius
-from interp.core.command_line import Parser, run
+from interp.core.command_line import run
 from interp.core.errors import InputError
-from interp.core.names import PRECISIONS, THREAT_NORMS
-from interp.core.options import add_options, flag, given_options, make, option
+from interp.core.names import PRECISIONS, THREAT_NORMS, WITHOUT_BALL
+from interp.core.options import flag, option, read_options
 from interp.core.tables import NOTHING
 from interp.data import Dataset, load
 from interp.data.image_options import CHOICES, ImageOptions
@@ -39,6 +39,8 @@ EXAMPLES = (
 )
 # Options that are for numbered scripts alone.
 NUMBERED = ("number", "list", "only", "profile")
+# Options that say how a file is read.
+OF_FILES = ("custom_objects", "weights", "network_type")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
     number: int | None = option(None, "1 to 10; --list says what each trains", parse=int, positional=True)
     list: bool = option(False, "print what is trained, with schedule and time on this machine", parse=bool)
     only: Sequence[str] | None = option(None, "networks of the list, with or without their epochs", many=True)
-    dataset: str | None = option(None, f"train on this dataset instead: {CHOICES}")
+    dataset: str | None = option(None, f"train on this dataset instead, at the same radius: {CHOICES}")
     profile: str = option("paper", "schedules; cpu takes minutes on two cores, smoke takes seconds", choices=PROFILES)
     epochs: int | None = option(
         None,
@@ -93,22 +95,17 @@ class TrainingOptions(OwnModelOptions, MethodOptions, ImageOptions):
         if missing:
             such = " ".join(f"{flag(name)} {examples[name]}" for name in missing)
             raise InputError(f"--model needs {' and '.join(map(flag, missing))}, such as {such}")
-        if self.norm == "l2" and self.method == "normal":
-            raise InputError("--norm is of inner attacks, and --method normal has none: leave it out")
+        if self.norm == "l2" and self.method in WITHOUT_BALL:
+            raise InputError(f"--norm is of inner attacks, and --method {self.method} has none: leave it out")
+        if self.is_function and (of_files := [name for name in OF_FILES if name in given]):
+            raise InputError(f"{flag(of_files[0])} is for a model in a file, {self.model} is a function: leave it out")
         check_radius("--epsilon", self.epsilon or 0, self.norm)
         self.find(self.dataset or "")
 
 
-def parser(prog: str = SCRIPT) -> Parser:
-    """The command line of `train.py`."""
-    made = Parser(prog, __doc__, EXAMPLES)
-    add_options(made, TrainingOptions)
-    return made
-
-
 def parse(words: Sequence[str] | None = None, prog: str = SCRIPT) -> tuple[TrainingOptions, list[Recipe]]:
     """The options that the words give, checked, and the networks they mean. Raises InputError."""
-    options = make(TrainingOptions, given_options(parser(prog), words))
+    options = read_options(TrainingOptions, words, prog, __doc__, EXAMPLES)
     return options, [] if options.number is None else _choose(options, options.number)
 
 
@@ -154,6 +151,9 @@ def _choose(options: TrainingOptions, number: int) -> list[Recipe]:
         changed = with_norm(changed, options.norm)
         further = trained_further(changed, options.epochs) if options.profile == "cpu" else []
         pairs.extend((row, each) for each in (changed, *further))
+    # Those that are on the dataset anyway, with their own radius, count before others that are taken there.
+    own = {new.network_name.unnumbered: new for old, new in pairs if old.dataset == new.dataset}
+    pairs = [(old, own.get(new.network_name.unnumbered, new)) for old, new in pairs]
     return attacked_in(options.norm, choose(pairs, options.only))
 
 

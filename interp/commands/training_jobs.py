@@ -192,17 +192,17 @@ def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJ
 def _maker(options: "TrainingOptions", data: Dataset) -> tuple[Callable[[], keras.Model], str]:
     """What makes the model of the options, and its name. Raises InputError."""
     text = options.model or ""
-    name = text.partition(":")[2]
-    if not name.isidentifier() or "/" in text:
-        file = find_file(text, options.networks_dir, options.weights)
-        return lambda: load_file(file, data, options), file.name
-    return lambda: build_by_function(text, data.image_shape, data.classes, seed=options.seed), name
+    if options.is_function:
+        name = text.partition(":")[2]
+        return lambda: build_by_function(text, data.image_shape, data.classes, seed=options.seed), name
+    file = find_file(text, options.networks_dir, options.weights)
+    return lambda: load_file(file, data, options), file.name
 
 
 def _adapted(model: keras.Model, validation: Dataset, options: "TrainingOptions") -> models.Adaptation:
     """The model on the contract; of an untrained one, whose accuracy is no evidence, the scale is 0..1 unless its layers say another."""
     few = validation.few(EVIDENCE)
-    evidence = {} if ":" in (options.model or "") else {"images": np.asarray(few.images), "labels": few.labels}
+    evidence = {} if options.is_function else {"images": np.asarray(few.images), "labels": few.labels}
     if type(model) is models.Network:
         return models.Adaptation(model, "0..1", "it is a network of this package")
     try:

@@ -111,6 +111,10 @@ OBJECTIVE_TITLES = {
 }
 OBJECTIVE_TAGS = tuple(OBJECTIVE_TITLES)
 
+# Objectives that look at no other points of the ball, so that its radius and norm change nothing.
+WITHOUT_BALL = ("normal", "hessian", "r2et")
+# Objectives that compare class activation maps where no other explanation is given.
+COMPARING_CAM = ("int", "intone", "intadv", "int2", "int2adv")
 # Objectives whose inner attack is always of so many steps, which have a size in radii.
 INNER_ATTACKS = {"fast": (1, 1.25)}
 # Which weights of a training count: of the last epoch, or of the one whose accuracy on attacked validation images is best.

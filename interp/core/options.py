@@ -118,6 +118,15 @@ def make(kind: type[T], given: dict[str, Any]) -> T:
     return options
 
 
+def read_options(
+    kind: type[T], words: Sequence[str] | None, prog: str, description: str | None, examples: Sequence[str] = ()
+) -> T:
+    """The checked options that the words of a command line give. Raises InputError."""
+    parser = Parser(prog, description, examples)
+    add_options(parser, kind)
+    return make(kind, given_options(parser, words))
+
+
 def given_options(
     parser: Parser, words: Sequence[str] | None, others: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:

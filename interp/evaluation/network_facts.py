@@ -30,7 +30,7 @@ class NetworkFacts:
         dataset: Name of the dataset.
         trained_by: "here" for networks of train.py, "published" for those of the paper, "given" for all others, or what the user said.
         file: Name of its file.
-        minutes: Minutes that its training took; None where they are not known.
+        minutes: Minutes that its training took, without that of a network it started with; None where they are not known.
     """
 
     name: str

@@ -61,7 +61,10 @@ class RecordStore:
 
     def keep(self, table: str, name: str, record: Mapping[str, Any], files: UsedFiles) -> dict[str, Any]:
         """Write the record of a network, made of `files`, and return it. Raises InputError if those changed meanwhile."""
-        digests = {path.name: digest for path, digest in files.check().items()}
+        digests: dict[str, str] = {}
+        for path, digest in files.check().items():
+            # Of two files of one name both are said, so that no file is taken for either.
+            digests[path.name] = ", ".join(filter(None, (digests.get(path.name), digest)))
         kept: dict[str, Any] = json_values({**record, "files": digests})
         write_json(self.path(table, name), kept)
         return kept

@@ -90,6 +90,7 @@ class RobustValidation(keras.callbacks.Callback):
         self.epsilon, self.protocol, self.every = epsilon, check_choice("protocol", protocol, PROTOCOLS), every
         self.keep_best, self.seed = keep_best, seed
         self.history: list[dict[str, float]] = []
+        self._first = 0
         self._given = network
         self._batch = attack_batch(self.images.shape[1:])
         step_size = REACH * epsilon / STEPS
@@ -135,7 +136,10 @@ class RobustValidation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure where it is due, and add the figures to `logs`."""
         is_last = epoch + 1 == (self.params or {}).get("epochs")
-        if not self.history or epoch % self.every == 0 or is_last:
+        if not self.history:
+            # `fit` may begin with a later epoch than 0.
+            self._first = epoch
+        if (epoch - self._first) % self.every == 0 or is_last:
             self.history.append(self._measure(epoch))
             if self.keep_best and self._judged(self.history[-1]) > max(
                 map(self._judged, self.history[:-1]), default=()

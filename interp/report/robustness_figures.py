@@ -13,6 +13,7 @@ from interp.core.errors import InputError, check_choice
 from interp.core.tables import counted
 from interp.data import Dataset
 from interp.evaluation import BoundCheck, Sneaking, Validity
+from interp.report.figures import draw_picture
 
 
 def validity_figure(found: Mapping[str, Validity]) -> Figure:
@@ -181,9 +182,10 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
         )
     figure = ShownFigure(figsize=(6, 2.2 * len(images)), layout="constrained")
     grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 2.6))
+    # An image may lack some of the curves, the first one, too.
+    handles: dict[str, Artist] = {}
     for (picture, axes), image in zip(grid, images, strict=True):
-        pixels = np.asarray(sample.images[image])
-        picture.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
+        draw_picture(picture, np.asarray(sample.images[image]))
         picture.axis("off")
         names = sample.class_names
         title = f"{names[sample.labels[image]]}, target {names[targets[image]]}"
@@ -191,14 +193,13 @@ def tradeoff_figure(sample: Dataset, targets: np.ndarray, curves: Mapping[str, S
         for (label, found), colour in zip(curves.items(), COLOURS, strict=False):
             (index,) = np.flatnonzero(found.qualified == image) if image in found.qualified else (None,)
             if index is not None:
-                shown = label.replace("_", " ")
-                axes.plot(
-                    found.epsilons[:, index], found.discrepancies[:, index], marker="o", color=colour, label=shown
+                (handles[label.replace("_", " ")],) = axes.plot(
+                    found.epsilons[:, index], found.discrepancies[:, index], marker="o", color=colour
                 )
         axes.set(xlabel="eps", ylabel="discrepancy")
         _from_zero(axes)
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0, 1].legend(frameon=False, fontsize=8)
+    grid[0, 1].legend(handles.values(), handles, frameon=False, fontsize=8)
     return figure
 
 

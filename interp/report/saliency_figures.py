@@ -13,6 +13,7 @@ from interp.core.drawing import COLOURS, ShownFigure, colour_limit, plain_text
 from interp.core.errors import InputError, check_choice
 from interp.evaluation import METRICS, RoarKar, SanityCheck, Selectivity
 from interp.evaluation.roar_kar import RANDOM
+from interp.report.figures import draw_picture
 
 _STYLES = ("-", "--", ":")
 
@@ -65,7 +66,8 @@ def erased_images_figure(images: np.ndarray, erased: Mapping[str, np.ndarray], t
     for index, row in enumerate(grid):
         _image(row[0], images[index], titles[index])
         for axes, (name, of_method) in zip(row[1:], erased.items(), strict=True):
-            shown = np.repeat(images[index], 3, -1) if images.shape[-1] == 1 else images[index].copy()
+            grey = images[index].mean(-1, keepdims=True)
+            shown = images[index].copy() if images.shape[-1] == 3 else np.repeat(grey, 3, -1)
             shown[of_method[index]] = (1, 0.1, 0.1)
             axes.imshow(shown)
             if index == 0:
@@ -232,5 +234,5 @@ def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def _image(axes: Axes, image: np.ndarray, title: str) -> None:
-    axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
+    draw_picture(axes, image)
     axes.set_ylabel(plain_text(title), fontsize=8)

@@ -12,6 +12,7 @@ from interp.core.drawing import COLOURS, ShownFigure, plain_text
 from interp.core.errors import check_choice
 from interp.data import Dataset
 from interp.evaluation import UnforeseenAccuracy
+from interp.report.figures import draw_picture
 
 # Parts of the usual budget in a gallery, and the steps of its attacks.
 _PARTS, _STEPS = (1 / 16, 1 / 4, 1.0), 20
@@ -38,8 +39,7 @@ def gallery_figure(images: np.ndarray, pictures: Mapping[str, np.ndarray], title
     grid = figure.subplots(len(images), len(columns), squeeze=False)
     for index, row in enumerate(grid):
         for axes, (name, shown) in zip(row, columns.items(), strict=True):
-            picture = shown[index]
-            axes.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
+            draw_picture(axes, shown[index])
             axes.set_xticks([])
             axes.set_yticks([])
             if index == 0:

@@ -93,7 +93,7 @@ class CheckpointFolder:
         except OSError as error:
             raise InputError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.folder}: {error.strerror}; earlier "
-                "checkpoints are intact, make room and start again to go on from the last one"
+                "checkpoints are intact, make room and start again, without --no-resume, to go on from the last one"
             ) from error
         finally:
             if temporary is not None:
@@ -132,8 +132,12 @@ class CheckpointFolder:
         return not self._steps()
 
     def remove(self) -> None:
-        """Remove all checkpoints."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all checkpoints, damaged ones too, and the directory where nothing else is in it."""
+        others = (path for pattern in ("damaged_[0-9]*", ".writing-*") for path in self.folder.glob(pattern))
+        for path in (*map(self._path, self._steps()), *others):
+            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _load(self, step: int) -> Checkpoint:
         folder = self._path(step)

@@ -50,8 +50,8 @@ def describe(
         penalty_weight: Weight of the second term of the objective (default: its usual one).
 
     Returns:
-        JSON values: method, schedule, seed, penalty_weight, the explanation where it is another one than CAM, the distance_weight of LGA
-        where it is another one than usual, and the inner_attack where it raises the cross-entropy in place of the method's term.
+        JSON values: method, schedule, seed, penalty_weight, the explanation unless it is CAM as that of the method, the distance_weight
+        of LGA where it is another one than usual, and the inner_attack where it raises the cross-entropy in place of the method's term.
 
     Raises:
         InputError: An argument is not as described.
@@ -68,11 +68,11 @@ def describe(
     if schedule.rate_shape == "steps":
         del described["rate_shape"]
     made = {"method": objective.tag, "schedule": described, "seed": seed, "penalty_weight": weight}
-    if objective.explanation not in (None, CAM()):
-        made["explanation"] = objective.explanation.describe()
+    known, explanation = OBJECTIVES.get(objective.tag), objective.explanation
+    if explanation is not None and (explanation != CAM() or (known is not None and known.explanation != explanation)):
+        made["explanation"] = explanation.describe()
     if objective.distance_weight not in (None, DISTANCE_WEIGHT):
         made["distance_weight"] = objective.distance_weight
-    known = OBJECTIVES.get(objective.tag)
     if known is not None and objective.attack is not known.attack and objective.attack is adversarial_log_odds:
         made["inner_attack"] = "cross-entropy"
     return made

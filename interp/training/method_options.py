@@ -31,6 +31,12 @@ class OwnModelOptions(ModelOptions):
         choices=BATCH_STATISTICS,
     )
 
+    @property
+    def is_function(self) -> bool:
+        """Whether the model is built by a function, MODULE:FUNCTION, and is no file or address."""
+        text = self.model or ""
+        return text.partition(":")[2].isidentifier() and "/" not in text
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodOptions(Options):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
-from interp.core.names import THREAT_NORMS
+from interp.core.names import COMPARING_CAM, THREAT_NORMS, WITHOUT_BALL
 from interp.data import find_dataset
 from interp.data.user_spec import usual_l2_radius
 from interp.training.recipes import Recipe
@@ -168,9 +168,15 @@ def trained_further(row: Recipe, epochs: int | None = None) -> list[Recipe]:
 
 
 def on_dataset(row: Recipe, dataset: str) -> Recipe:
-    """Return the recipe on another dataset, its schedule scaled to that dataset's size. Raises InputError for an unknown one."""
+    """Return the recipe on another dataset, its schedule scaled to that dataset's size; a batch has no more images than that has.
+
+    The radius stays. Raises InputError for an unknown dataset.
+    """
     old, new = find_dataset(row.dataset), find_dataset(dataset)
-    schedule = _scaled(row.schedule, new.training_images / old.training_images)
+    batch = row.schedule.batch_size
+    smaller = min(batch, new.training_images or batch)
+    schedule = _scaled(row.schedule, new.training_images / smaller / (old.training_images / batch))
+    schedule = replace(schedule, batch_size=smaller)
     start = row.start and on_dataset(row.start, dataset)
     return replace(row, dataset=new.prefix, augment=row.augment and new.augmented, schedule=schedule, start=start)
 
@@ -184,7 +190,7 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
     if check_choice("norm", norm, THREAT_NORMS) == row.schedule.norm:
         return row
     row = replace(row, start=row.start and with_norm(row.start, norm))
-    if not row.method.uses_ball:
+    if row.objective in WITHOUT_BALL:
         return row
     if row.variant:
         raise InputError(f"{row.name} is named after its radius in linf: train it without --norm {norm}")
@@ -194,12 +200,18 @@ def with_norm(row: Recipe, norm: str) -> Recipe:
 
 
 def with_terms(row: Recipe, options: "MethodOptions") -> Recipe:
-    """The recipe with another explanation, steepness of its softplus and weights, as far as they are given."""
+    """The recipe with another explanation, steepness of its softplus and weights, as far as they are given.
+
+    Raises InputError for another weight of a recipe that is named after its own.
+    """
     names = ("explanation", "softplus", "penalty_weight", "distance_weight", "cross_entropy_attack")
-    given = {name: getattr(options, name) for name in names}
-    if given["explanation"] == "cam":
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if given.get("explanation") == "cam" and row.objective in COMPARING_CAM:
+        # Its own, which its name does not say.
         del given["explanation"]
-    return replace(row, **{name: value for name, value in given.items() if value is not None})
+    if row.variant and row.penalty_weight is not None and "penalty_weight" in given:
+        raise InputError(f"{row.name} is named after its penalty weight: train it without --penalty-weight")
+    return replace(row, **given)
 
 
 def attacked_in(norm: str, rows: list[Recipe]) -> list[Recipe]:

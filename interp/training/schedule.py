@@ -111,7 +111,12 @@ def for_objective(schedule: Schedule, tag: str) -> Schedule:
     if tag not in INNER_ATTACKS or not schedule.epsilon:
         return schedule
     steps, reach = INNER_ATTACKS[tag]
-    return replace(schedule, attack_steps=steps, attack_step_size=reach * schedule.epsilon)
+    return replace(schedule, attack_steps=steps, attack_step_size=_step_size(reach * schedule.epsilon, schedule.norm))
+
+
+def _step_size(size: float, norm: str) -> float:
+    """A step as it is; in linf one of 1 leads from any image to any other."""
+    return min(size, 1.0) if norm == "linf" else size
 
 
 def plain_schedule(*, epochs: int, batch_size: int, learning_rate: float, slower_from: int | None = None) -> Schedule:
@@ -192,7 +197,7 @@ def usual_schedule(
         ramp=(0, round(0.3 * steps)),
         attack_steps=attack_steps,
         # Without a radius there is no attack; its steps must have a size all the same.
-        attack_step_size=2.5 * epsilon / attack_steps or 0.01,
+        attack_step_size=_step_size(2.5 * epsilon / attack_steps, norm) or 0.01,
         norm=norm,
     )
 

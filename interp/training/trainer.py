@@ -143,7 +143,7 @@ def train(
     check_instance("keeping", keeping, Keeping, "Keeping(keep='best')")
     if keeping.compares and validation is None:
         raise InputError(
-            "the best epoch is found on validation images, and none came: give validation, or keep the last one"
+            "the best epoch is found on validation images, and none came: give validation, or leave keep and patience out"
         )
     augmented = find_augmentation(augment)
     if validation is not None:
@@ -173,7 +173,8 @@ def train(
     attack = validation_attack(objective, schedule)
     judged = COMPARED_IMAGES if keeping.compares else VALIDATION_IMAGES
     steps = len(data) // schedule.batch_size
-    total, growing = steps * schedule.epochs, math.ceil(schedule.ramp[1] / steps)
+    total = steps * schedule.epochs
+    growing = math.ceil(schedule.ramp[1] / steps) if objective.uses_ball and schedule.epsilon else 0
     arguments = {
         **describe(objective, schedule, seed, weight if objective.penalty_weight is not None else None),
         **describe_model_and_data(model, data, augment),
@@ -223,11 +224,11 @@ def train(
                     save_position(checkpointing, model, optimizer, arguments, position, kept)
                     saved_at = time.monotonic()
             if stopping and position.step < total:
-                left_behind = (
-                    "start again to go on from there"
-                    if checkpointing
-                    else "nothing was kept, no checkpoints were asked for"
-                )
+                left_behind = "nothing was kept, no checkpoints were asked for"
+                if checkpointing is not None:
+                    # What began anew would begin anew again.
+                    how = "" if checkpointing.resume else " without --no-resume (in Python resume=True)"
+                    left_behind = f"start again{how} to go on from there"
                 number = stop.signal or signal.SIGTERM
                 raise TrainingInterrupted(f"stopped after step {position.step} of {total}; {left_behind}", number.value)
     kept.finish()

@@ -127,7 +127,10 @@ def run_jobs(
             job = with_attack_precision(job, attack_precision, resume=resume)
             trained.append(_run(job, f"[{place}/{len(jobs)}] {job.name}", stop, is_chief(strategy), resume))
             if stop.signal and place < len(jobs):
-                message = f"stopped after network {place} of {len(jobs)}; start again to go on with the next"
+                how = (
+                    "start again to go on with the next" if resume else "name the others with --only to go on with them"
+                )
+                message = f"stopped after network {place} of {len(jobs)}; {how}"
                 raise TrainingInterrupted(message, stop.signal.value)
     return trained
 

@@ -58,6 +58,7 @@ MISTAKES = [
     ["eval.py", "3", "--only", "roar", "--task-options", "--rations 0.5"],
     ["train.py", "1", "--only", "mnist_smallgap_imt"],
     ["train.py", "1", "--dataset", "minst"],
+    ["train.py", "1", "--norm", "l2", "--explanation", "cam", "--only", "mnist_smallgap_imt"],
     ["-m", "interp", "demo", "--dataset", "digitz"],
 ]
 

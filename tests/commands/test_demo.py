@@ -91,9 +91,21 @@ def test_bad_input_is_one_line_and_exit_code_2(call, arguments, message, tmp_pat
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize("place", ["maps/mine.png", "digits_smallgap_adv_1.safetensors", "settings.json"])
+def test_what_no_demo_wrote_is_not_removed(call, tmp_path, place):
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    result = call(main, ["--epochs", "1", "--num-image", "5", "--out", tmp_path])
+    assert result.returncode == 2
+    assert "is there, and no demo wrote it: choose another --out, or move it away" in result.stderr
+    assert file.read_text() == "mine"
+
+
 def test_help_and_import_do_not_import_tensorflow():
-    code = "import sys, interp.commands.demo; interp.commands.demo.parser().format_help(); sys.exit('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import sys, interp.commands.demo as demo\ntry: demo.main(['--help'])\nfinally: print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "False")
 
 
 @pytest.mark.slow

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import interp
-from interp.commands.evaluate_network import main
+from interp.commands.evaluate_network import OWN, main
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS as LISTED
 from interp.models import build_network
+from interp.report.records import made_alike
 
 SCRIPT = Path(__file__).parents[2] / "eval_cmd.py"
 
@@ -341,3 +342,10 @@ def test_accuracy_in_an_l2_ball(call, network, tmp_path, protocol):
     assert radii == ([0, 0.5, 1, 1.5, 2] if protocol == "reference" else [0, 1.5])
     assert record["arguments"]["step_size"] == pytest.approx(2.5 * radii[-1] / 5)
     assert "l2" in record["caption"]
+
+
+def test_networks_of_several_people_share_a_leaderboard():
+    """Who trained a network is said of it by an option, as its name is."""
+    first, second = ({"header": ["figure"], "arguments": {"steps": 5, "trained_by": who}} for who in ("me", "them"))
+    assert made_alike(first, second, OWN)
+    assert not made_alike(first, {**second, "arguments": {"steps": 6, "trained_by": "them"}}, OWN)

@@ -111,7 +111,8 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
     monkeypatch.setattr(training_job, "stop_requests", lambda: contextlib.nullcontext(stop))
     stopped = call(main, [*arguments, "--no-resume"])
     assert stopped.returncode == 143
-    assert "stopped after step 1 of 4" in stopped.stderr
+    told = "stopped after step 1 of 4; start again without --no-resume (in Python resume=True) to go on from there"
+    assert told in stopped.stderr
     assert target.read_bytes() == before
     monkeypatch.undo()
     again = call(main, arguments)
@@ -121,14 +122,23 @@ def test_a_retraining_that_was_interrupted_goes_on(tmp_path, monkeypatch, call):
 
 
 @pytest.mark.integration
-def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, call):
+@pytest.mark.parametrize(
+    ("anew", "told"),
+    [
+        ([], "start again to go on with the next"),
+        # Which would train the first one anew, and without it networks that are there count as finished.
+        (["--no-resume"], "name the others with --only to go on with them"),
+    ],
+)
+def test_a_stop_in_one_network_does_not_start_the_next(tmp_path, monkeypatch, call, anew, told):
     """The signal comes with the very last thing that is done for the first network."""
     stop = signals.StopRequest()
     monkeypatch.setattr(training_job, "stop_requests", lambda: contextlib.nullcontext(stop))
     monkeypatch.setattr("interp.models.save_model", lambda *_: setattr(stop, "signal", signal.SIGTERM))
-    result = call(main, [*SMOKE, "--only", "mnist_smallgap_normal", "mnist_pool_normal", *command(tmp_path)[2:]])
+    line = [*SMOKE, *anew, "--only", "mnist_smallgap_normal", "mnist_pool_normal", *command(tmp_path)[2:]]
+    result = call(main, line)
     assert result.returncode == 143
-    assert "stopped after network 1 of 2" in result.stderr
+    assert f"stopped after network 1 of 2; {told}" in result.stderr
 
 
 def test_two_processes_do_not_share_a_run(tmp_path, call):

@@ -15,7 +15,9 @@ from PIL import Image
 
 from interp import data
 from interp.attacks import ProjectedGradientDescent, accuracy
-from interp.commands.train import main
+from interp.commands.train import TrainingOptions, main
+from interp.commands.training_jobs import _adapted
+from interp.core.errors import InputError
 from interp.models import adapt, load_model
 from interp.training import signals, training_job
 
@@ -175,6 +177,16 @@ def test_a_training_goes_on_with_the_same_model_and_scale_alone(tmp_path, call, 
     assert "is there already" in call(main, scaled).stdout
 
 
+def test_images_say_the_scale_of_a_file_from_wherever_it_comes():
+    """An address holds a colon, as a function does, of which accuracy says nothing."""
+    validation, model = data.load("digits", "validation"), flat_model(1)
+    for place in ("mine.keras", "hf://owner/models/mine.keras", "folder:1/mine.keras"):
+        with pytest.raises(InputError, match="--input-scale"):
+            _adapted(model, validation, TrainingOptions(model=place, dataset="digits", method="adv"))
+    found = _adapted(model, validation, TrainingOptions(model="mine:build", dataset="digits", method="adv"))
+    assert found.scale == "0..1"
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -208,6 +220,23 @@ def test_a_training_goes_on_with_the_same_model_and_scale_alone(tmp_path, call, 
         (
             ["--model", "own_models_of_a_user:small", "--dataset", "photos", "--method", "normal", "--norm", "l2"],
             "--method normal has none: leave it out",
+        ),
+        (
+            ["--model", "x.keras", "--dataset", "photos", "--method", "hessian", "--norm", "l2"],
+            "--norm is of inner attacks, and --method hessian has none: leave it out",
+        ),
+        (
+            [
+                "--model",
+                "own_models_of_a_user:small",
+                "--dataset",
+                "photos",
+                "--method",
+                "adv",
+                "--weights",
+                "w.weights.h5",
+            ],
+            "--weights is for a model in a file, own_models_of_a_user:small is a function: leave it out",
         ),
         (
             [

@@ -13,7 +13,7 @@ ROOT = Path(names.__file__).parents[2]
 
 def test_registries_hold_the_listed_names():
     from interp.attacks.unforeseen import GOALS, UNFORESEEN
-    from interp.attributions import INTERPRETATIONS
+    from interp.attributions import CAM, INTERPRETATIONS
     from interp.evaluation import FAITHFULNESS, PROTOCOLS
     from interp.models import ARCHITECTURES
     from interp.models.image_scale import candidate_scales
@@ -28,6 +28,8 @@ def test_registries_hold_the_listed_names():
     assert tuple(ARCHITECTURES) == tuple(names.ARCHITECTURE_TAGS)
     assert tuple(OBJECTIVES) == names.OBJECTIVE_TAGS
     assert {tag: objective.title for tag, objective in OBJECTIVES.items()} == names.OBJECTIVE_TITLES
+    assert tuple(tag for tag, objective in OBJECTIVES.items() if not objective.uses_ball) == names.WITHOUT_BALL
+    assert tuple(tag for tag, objective in OBJECTIVES.items() if objective.explanation == CAM()) == names.COMPARING_CAM
 
 
 def test_every_listed_explanation_is_found():

@@ -1,6 +1,7 @@
 """Command lines of nonsense: an exit code and one line, never a traceback, and nothing half-written."""
 
 import argparse
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from interp.commands import evaluate, evaluate_network, train
 from interp.commands.experiments import SECTIONS
 from interp.commands.tasks.task_registry import TASKS
+from interp.core.command_line import Parser
 from interp.core.errors import InputError
+from interp.core.options import Options, add_options
 from interp.core.quiet_import import import_tensorflow
 from results_pages import __main__ as results
 
@@ -26,9 +29,16 @@ def task_parser() -> argparse.ArgumentParser:
     return evaluate_network.parser(TASKS["pgd_attack"])
 
 
+def parser_of(kind: type[Options]) -> argparse.ArgumentParser:
+    """The parser of a command with these options."""
+    made = Parser("command", None)
+    add_options(made, kind)
+    return made
+
+
 COMMANDS = {
-    "train": (train.main, train.parser, ["9", "--only", "nothing"]),
-    "evaluate": (evaluate.main, evaluate.parser, ["1", "--networks", "nothing"]),
+    "train": (train.main, partial(parser_of, train.TrainingOptions), ["9", "--only", "nothing"]),
+    "evaluate": (evaluate.main, partial(parser_of, evaluate.ExperimentOptions), ["1", "--networks", "nothing"]),
     "evaluate_network": (evaluate_network.main, task_parser, ["--network", "nothing"]),
     "results": (results.main, results.parser, ["--records", "nothing"]),
 }

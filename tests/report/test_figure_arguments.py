@@ -82,6 +82,19 @@ def test_dollars_in_names_of_classes_start_no_formula():
     assert figure.axes[0].get_title() == r"\$_, target b"
 
 
+def test_a_legend_names_curves_that_the_first_image_lacks():
+    curves = {
+        name: SimpleNamespace(qualified=np.array(images), epsilons=np.ones((2, 1)), discrepancies=np.ones((2, 1)))
+        for name, images in (("two_class", [1]), ("one_class", [0]))
+    }
+    figure = tradeoff_figure(SAMPLE, np.array([1, 0, 0]), curves)
+    told = figure.axes[1].get_legend()
+    names = [text.get_text() for text in told.get_texts()]
+    assert sorted(names) == ["one class", "two class"]
+    drawn = {"one class": figure.axes[1].lines[0], "two class": figure.axes[3].lines[0]}
+    assert [line.get_color() for line in told.get_lines()] == [drawn[name].get_color() for name in names]
+
+
 def test_an_unknown_attack_is_told_before_others_run():
     with pytest.raises(InputError, match="unknown unforeseen attack 'frog': did you mean 'fog'"):
         attacks_gallery(None, SAMPLE, ["snow", "frog"])

@@ -1,6 +1,7 @@
 """Which records of a section share a table."""
 
-from interp.report.records import shown_together
+from interp.core.used_files import UsedFiles
+from interp.report.records import RecordStore, shown_together
 
 
 def record(dataset, finished, *arguments):
@@ -24,3 +25,16 @@ def test_networks_of_a_dataset_share_a_table_where_their_options_are_the_same():
     shown, others = shown_together(records)
     assert (list(shown), others) == (["b", "e", "older"], ["a", "c", "d"])
     assert shown_together({}) == ({}, [])
+
+
+def test_of_two_files_of_one_name_neither_is_taken_for_the_other(tmp_path):
+    """As a network and that of the same name in another directory, whose maps are compared."""
+    record = {"caption": "", "header": ["figure"], "rows": [[1]], "images": 1, "data": "digits", "made_of": {}}
+    files, store = UsedFiles(), RecordStore(tmp_path)
+    for folder, kept in (("one", True), ("other", False)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.pkl").write_text(folder)
+        files.add(tmp_path / folder / "net.pkl")
+        store.keep("topk", "net", record, files)
+        current = store.current("topk", "net", {}, lambda name, folder=folder: tmp_path / folder / name)
+        assert (current is not None) == kept

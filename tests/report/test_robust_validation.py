@@ -95,6 +95,9 @@ def test_it_measures_the_first_each_third_and_the_last_epoch():
     # Epochs 0, 3 and 5; the others repeat the figures.
     assert robust.history == [FIGURES] * 3
     assert history["val_pgd_accuracy"] == [0.5] * 6
+    # Of a training that goes on with epoch 2, that one and 5.
+    toy().fit(IMAGES, LABELS, initial_epoch=2, epochs=6, verbose=0, callbacks=[robust])
+    assert robust.history == [FIGURES] * 2
 
 
 @pytest.mark.slow

@@ -1,9 +1,12 @@
 """Pictures of the saliency suite: what is drawn, not how it looks."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
+from interp.data import Dataset
 from interp.evaluation import SanityCheck, Selectivity, mean_of
 from interp.evaluation.erasure import find_protocol
 from interp.evaluation.roar_kar import Retrained, RoarKar
@@ -12,8 +15,10 @@ from interp.report import (
     attributions_figure,
     correlations_figure,
     erased_images_figure,
+    gallery_figure,
     retraining_figure,
     selectivity_figure,
+    tradeoff_figure,
 )
 
 IMAGES = np.random.RandomState(0).rand(2, 6, 6, 3).astype(np.float32)
@@ -38,6 +43,24 @@ def test_erased_pixels_are_red():
     picture = figure.axes[1].images[0].get_array()
     np.testing.assert_allclose(picture[2, 3], (1, 0.1, 0.1), atol=1e-6)
     np.testing.assert_allclose(picture[0, 0], IMAGES[0, 0, 0, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5])
+def test_images_without_three_channels_are_drawn_in_grey(channels):
+    images = np.random.RandomState(1).rand(1, 6, 6, channels).astype(np.float32)
+    sample = Dataset(
+        images=images, labels=np.zeros(1, int), class_names=("a", "b"), source="", split="test", name="mine"
+    )
+    found = SimpleNamespace(qualified=np.array([0]), epsilons=np.ones((2, 1)), discrepancies=np.ones((2, 1)))
+    for figure in (
+        attributions_figure(images, {"one": images}, ["a"]),
+        erased_images_figure(images, {"one": np.zeros((1, 6, 6), bool)}, ["a"]),
+        gallery_figure(images, {"one": images}, ["a"]),
+        tradeoff_figure(sample, np.ones(1, int), {"one": found}),
+    ):
+        np.testing.assert_allclose(figure.axes[0].images[0].get_array(), images[0].mean(-1), rtol=1e-6)
+    marked = erased_images_figure(images, {"one": np.zeros((1, 6, 6), bool)}, ["a"]).axes[1].images[0].get_array()
+    np.testing.assert_allclose(marked, np.repeat(images[0].mean(-1, keepdims=True), 3, -1), rtol=1e-6)
 
 
 def test_curves():

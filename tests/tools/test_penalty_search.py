@@ -50,7 +50,13 @@ def test_what_is_there_is_not_measured_again(call, tmp_path, monkeypatch):
     for _ in range(2):
         assert call(main, [record, "--methods", "lga"]).returncode == 0
         assert measured == [("lga", weight) for weight in WEIGHTS["lga"]]
-    assert json.loads(record.read_text())["lga"]["chosen"] == max(WEIGHTS["lga"])
+    text = record.read_text()
+    assert json.loads(text)["lga"]["chosen"] == max(WEIGHTS["lga"])
+    # What is there would count as measured with the present settings.
+    monkeypatch.setattr(penalty_search, "EPOCHS", 3)
+    result = call(main, [record, "--methods", "igr"])
+    assert (result.returncode, record.read_text()) == (2, text)
+    assert "holds what was measured with other epochs: name another file" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -60,6 +66,7 @@ def test_what_is_there_is_not_measured_again(call, tmp_path, monkeypatch):
         "[]",
         "5",
         '{"lga": 1}',
+        '{"made": [1]}',
         '{"lga": {"measured": {"0.1": 1}}}',
         '{"lga": {"measured": {"0.1": {}}}}',
         '{"lga": {"measured": {"0.1": {"validation_accuracy": "high"}}}}',

@@ -46,6 +46,18 @@ def test_the_newest_comes_back_whole_and_two_are_kept(folder):
     assert sorted(path.name for path in folder.folder.iterdir()) == ["step_00000020", "step_00000030"]
 
 
+def test_removing_checkpoints_leaves_what_others_put_beside_them(folder):
+    notes = folder.folder / "step_notes.txt"
+    notes.write_text("mine")
+    (folder.folder / "step_00000030" / MANIFEST).write_text("{")
+    assert folder.load_newest(lambda _: None).step == 20
+    folder.remove()
+    assert [path.name for path in folder.folder.iterdir()] == ["step_notes.txt"]
+    notes.unlink()
+    folder.remove()
+    assert not folder.folder.exists()
+
+
 def test_damage_without_a_word_is_named_by_its_error(folder):
     told = []
 

@@ -97,6 +97,16 @@ def test_patience_ends_the_training(digits):
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize(("method", "epochs"), [("normal", 3), ("hessian", 3), ("lga", 6)])
+def test_patience_waits_for_a_radius_that_the_method_looks_at_alone(digits, method, epochs):
+    """The rate is so small that no epoch is better than the first one; the radius of the schedule grows in the first four."""
+    images, validation = digits
+    still = replace(SCHEDULE, epochs=7, learning_rates=((0, 1e-12),), ramp=(0, 4 * len(images) // SCHEDULE.batch_size))
+    history = train(small(), method, images, still, validation=validation, keeping=Keeping(patience=2))
+    assert len(history) == epochs
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("stop_at", [10, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_stopped_training_keeps_what_an_uninterrupted_one_keeps(digits, tmp_path, stop_at):
     images, validation = digits
@@ -158,8 +168,9 @@ def test_an_optimizer_that_averages_is_measured_by_its_averages(digits):
 
 def test_what_makes_no_sense_is_refused(digits):
     images, _ = digits
-    with pytest.raises(InputError, match="the best epoch is found on validation images, and none came"):
-        train(small(), "adv", images, SCHEDULE, keeping=Keeping(keep="best"))
+    for keeping in (Keeping(keep="best"), Keeping(patience=2)):
+        with pytest.raises(InputError, match="none came: give validation, or leave keep and patience out"):
+            train(small(), "adv", images, SCHEDULE, keeping=keeping)
     with pytest.raises(InputError, match="did you mean 'best'"):
         Keeping(keep="bst")
     with pytest.raises(InputError, match="average came as 1, expected a decay below 1"):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from interp.commands.train import parse
@@ -9,7 +10,7 @@ from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
 from interp.data import find_dataset
-from interp.training import with_cross_entropy_attack
+from interp.training import describe, with_cross_entropy_attack, with_explanation
 from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
 
@@ -112,6 +113,35 @@ def test_rows_that_options_make_alike_are_trained_as_the_first_of_them():
     assert len(small) == len(OBJECTIVE_TAGS)
     assert {row.schedule.epsilon for row in small} == {0.3}
     assert [row.augment for row in choose(pairs(8, lambda row: on_dataset(row, "digits")), None)] == [False, False]
+
+
+def test_networks_of_the_dataset_that_is_asked_for_keep_their_own_schedule():
+    """Those of MNIST, taken to CIFAR-10 at eps 0.3, have the same names."""
+    own = {row.name: row for row in recipes(1) if row.dataset == "cifar"}
+    _, rows = parse(["1", "--dataset", "cifar10"])
+    assert [row.name for row in rows[:6]] == list(own)
+    assert all(row == own[row.name] for row in rows[:6])
+    assert [row.name for row in rows[6:]] == [row.name.replace("mnist", "cifar") for row in recipes(1)[6:12]]
+    for name in ("cifar_smallgap_adv", "mnist_smallgap_adv", "cifar_smallgap_adv_200"):
+        assert parse(["1", "--dataset", "cifar", "--only", name])[1][0].schedule.epsilon == 8 / 255
+    assert [row.schedule.epsilon for row in parse(["7", "--dataset", "mnist"])[1][:18]] == [0.2] * 6 + [0.3] * 6 + [
+        0.4
+    ] * 6
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_batch_has_no_more_images_than_a_small_set_of_ones_own(tmp_path, profile):
+    """No option of the numbered scripts makes it smaller."""
+    arrays = {"images": np.zeros((40, 28, 28), np.uint8), "labels": np.arange(40) % 2}
+    np.savez(tmp_path / "few.npz", **arrays)
+    line = ["1", "--only", "mnist_smallgap_adv", "--profile", profile, "--dataset", str(tmp_path / "few.npz")]
+    _, [row] = parse(line)
+    count = find_dataset(tmp_path / "few.npz").training_images
+    assert row.schedule.batch_size == count < 40
+    # A step is an epoch.
+    before = with_profile(recipes(1)[1], profile).schedule
+    steps = 55_000 / before.batch_size
+    assert row.schedule.ramp == tuple(round(step / steps) for step in before.ramp)
 
 
 def test_a_dataset_goes_by_any_of_its_names():
@@ -252,6 +282,26 @@ def test_trades_goes_on_from_its_own_network_with_the_same_rates():
 def test_a_training_with_another_explanation_starts_with_the_same_network():
     _, rows = parse(["10", "--profile", "cpu", "--only", "cifar_wresnet_int", "--explanation", "grad_cam"])
     assert [(row.name, row.start.name) for row in rows] == [("cifar_wresnet_int_grad_cam_3", "cifar_wresnet_fast_15")]
+
+
+def test_cam_is_an_explanation_as_any_other_where_it_is_not_that_of_the_method():
+    """Methods that compare gradients would be trained on these, under a name that says nothing."""
+    _, [own] = parse(["1", "--only", "mnist_smallgap_int", "--explanation", "cam"])
+    assert own == recipes(1)[3]
+    _, [lga] = parse(["9", "--only", "mnist_smallgap_lga", "--explanation", "cam"])
+    assert lga.name == "mnist_smallgap_lga_cam_100"
+    assert lga.method == with_explanation("lga", "cam")
+    assert describe(lga.method, lga.schedule, 99)["explanation"] == "CAM()"
+    _, [adv] = parse(["1", "--only", "mnist_smallgap_adv", "--explanation", "cam"])
+    with pytest.raises(InputError, match="an explanation came for Adv, which compares no maps"):
+        assert adv.method
+
+
+def test_a_recipe_that_is_named_after_its_penalty_weight_keeps_it():
+    with pytest.raises(InputError, match="_2_100 is named after its penalty weight: train it without"):
+        parse(["7", "--only", "mnist_smallgap_int005_2", "--penalty-weight", "0.1"])
+    _, [row] = parse(["1", "--only", "mnist_smallgap_int", "--penalty-weight", "0.1"])
+    assert (row.name, row.penalty_weight) == ("mnist_smallgap_int_100", 0.1)
 
 
 def test_the_cpu_profile_of_wresnet_has_a_cyclic_rate():

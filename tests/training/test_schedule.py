@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from interp.core.errors import InputError
-from interp.training import PAPER, usual_schedule
+from interp.training import PAPER, for_objective, usual_schedule
 
 
 def test_the_papers_schedules():
@@ -64,3 +64,10 @@ def test_a_schedule_follows_from_the_number_of_images_and_the_radius():
     assert usual_schedule(5, 0.1).batch_size == 5
     with pytest.raises(InputError, match="images"):
         usual_schedule(0, 0.1)
+
+
+def test_radii_up_to_1_have_steps_of_their_own():
+    """A step of 2.25 was refused with advice for the radius, which is fine."""
+    assert usual_schedule(100, 0.9, attack_steps=1).attack_step_size == 1
+    assert for_objective(usual_schedule(100, 0.9), "fast").attack_step_size == 1
+    assert usual_schedule(100, 2.0, attack_steps=1, norm="l2").attack_step_size == 5

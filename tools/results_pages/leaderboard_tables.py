@@ -49,7 +49,10 @@ def seeds(sources: Sources) -> list[str]:
     protocols, folders, others = [], _folders(sources), _seed_folders(sources)
     for row in in_order([row for folder in (*folders, *others) for row in recorded_rows(folder)]).rows:
         path = Path(row.record or "")
-        seed = read_record(path)["network"]["seed"]
+        seed = read_record(path).get("network", {}).get("seed")
+        if seed is None:
+            # A network of elsewhere.
+            continue
         if seed in found.setdefault(row.facts.name, {}):
             raise InputError(f"{path} is of seed {seed}, as another record of {row.facts.name} is: remove one")
         found[row.facts.name][seed] = row

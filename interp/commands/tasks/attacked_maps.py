@@ -17,6 +17,7 @@ class MapsOptions(MapOptions, RadiusOptions):
     """Options of vis_cam."""
 
     images: ClassVar[int] = 8
+    usual_radii: ClassVar[str] = f"{RadiusOptions.usual_radii}, of which the largest is taken as of those given"
 
     restarts: int = option(0, "random starts; 0 starts at the image", parse=whole_number(0))
 
