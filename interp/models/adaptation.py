@@ -15,7 +15,7 @@ from interp.core.names import AUTO, SCALES
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import Scale, candidate_scales, check_scale, make_scale
 from interp.models.model_check import ANY_SIDE, ModelFacts, find_facts, reason, run_model
-from interp.models.model_ends import Shape, image_input_shape, pick_output
+from interp.models.model_ends import Shape, image_input_shape, last_model, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network
 from interp.models.recorded_model import functional_class
@@ -201,7 +201,11 @@ def _twin(model: keras.Model, output: str | int | None) -> keras.Model | None:
     None of a model whose class says what it does.
     """
     if type(model) is keras.Sequential and getattr(model, "inputs", None):
-        return keras.Model(model.inputs[0], pick_output(model, model.outputs[0], output), name=model.name)
+        # Flat, whatever it ends in.
+        outputs = model.outputs
+        if len(outputs) > 1:
+            outputs = keras.tree.pack_sequence_as(last_model(model).output, outputs)
+        return keras.Model(model.inputs[0], pick_output(model, outputs, output), name=model.name)
     if type(model) is functional_class():
         return keras.Model(model.input, pick_output(model, model.output, output), name=model.name)
     return None
