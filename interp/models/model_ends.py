@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interp.core.checks import mend_shape
 from interp.core.errors import ArgumentError, InputError, check_choice
 
 # Height and width, None where any goes, and channels.
@@ -63,7 +64,9 @@ def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> Sh
         raise InputError(f"the model takes images of shape {shape}, expected a known number of channels: rebuild it")
     if images is not None and not images.shape[1:].is_compatible_with(shape):
         sides = ", ".join(map(str, shape))
-        raise InputError(f"images came with shape {tuple(images.shape)}, the model takes (n, {sides}): resize them")
+        raise InputError(
+            f"images came with shape {tuple(images.shape)}, the model takes (n, {sides}): {mend_shape(images.shape[-1], shape[-1])}"
+        )
     return shape[0], shape[1], shape[2]
 
 
