@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.batches import forward_batch
+from interp.core.batches import ANY_SIDE, forward_batch
 from interp.core.checks import check_images, check_labels, check_logits, kind_of
 from interp.core.errors import ArgumentError, InputError
 from interp.core.names import AUTO, SCALES
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import Scale, candidate_scales, check_scale, make_scale
-from interp.models.model_check import ANY_SIDE, ModelFacts, find_facts, reason, run_model
+from interp.models.model_check import ModelFacts, find_facts, reason, run_model
 from interp.models.model_ends import Shape, image_input_shape, last_model, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network

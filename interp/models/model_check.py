@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.batches import ANY_SIDE
 from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import are_same, compile_for, drop_dead_losses, keep_for, parts_of
 from interp.core.errors import InputError
@@ -27,8 +28,6 @@ from interp.models.network import Network
 
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
 NARROWEST, FURTHEST = 0.05, 20.0
-# Stands for sides of images that a model leaves open.
-ANY_SIDE = 64
 
 
 @dataclass(frozen=True)
