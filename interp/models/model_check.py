@@ -28,11 +28,6 @@ from interp.models.network import Network
 
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
 NARROWEST, FURTHEST = 0.05, 20.0
-# Lines of errors that say where, of Keras and of TensorFlow.
-_PLACES = (
-    *("Exception encountered", "Arguments received", "•"),
-    *("Graph execution error", "Detected at node", 'File "', "<stack traces", "[["),
-)
 
 
 @dataclass(frozen=True)
@@ -210,8 +205,8 @@ def _expectation(model: keras.Model) -> str:
 
 
 def reason(error: Exception) -> str:
-    """The line of an error message that says what is wrong; Keras and TensorFlow put others before it that say where."""
+    """The line of an error message that says what is wrong; Keras puts one before it that says where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(_PLACES)]
+    telling = [line for line in lines if not line.startswith(("Exception encountered", "Arguments received", "•"))]
     # Keras prints messages in bold.
     return re.sub(r"\x1b\[[0-9;]*m", "", (telling or lines or [type(error).__name__])[0])[:200]

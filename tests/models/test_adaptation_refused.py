@@ -20,19 +20,7 @@ class Odds(L.Layer):
         return keras.ops.exp(inputs) / keras.ops.sum(keras.ops.exp(inputs), -1, keepdims=True)
 
 
-class Single(L.Layer):
-    """Made for one image at a time."""
-
-    def call(self, inputs):
-        return keras.ops.reshape(inputs, (1, 192))
-
-
 REFUSED = {
-    "one image at a time": (
-        lambda: keras.Sequential([keras.Input(batch_shape=(1, 8, 8, 3)), Single(), L.Dense(2)]),
-        {},
-        "it takes .*: Input to reshape is a tensor with 768 values",
-    ),
     "no model": (lambda: "model", {}, "the model came as str"),
     "no evidence": (lambda: body(L.Dense(4)), {"scale": "auto"}, "no evidence"),
     "an unknown scale": (lambda: body(L.Dense(4)), {"scale": "0..25"}, r"did you mean '0\.\.255'"),
