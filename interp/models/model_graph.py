@@ -18,12 +18,11 @@ _RESHAPED = frozenset(("Reshape", "Squeeze", "ExpandDims"))
 # Outputs by the operation that makes them of logits.
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 LOGITS = "logits"
-# Operations that move, leave out or repeat pixels and channels, or fill in between them, and those that scale or shift each channel by
-# constants.
+# Operations that move or leave out pixels, or fill in between them, and those that scale or shift each channel by constants.
 _MOVED = frozenset(
     (
         *("ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "Pad", "PadV2", "MirrorPad", "Transpose"),
-        *("ConcatV2", "GatherV2", "ReverseV2", "StridedSlice", "Tile"),
+        "StridedSlice",
     )
 )
 _AFFINE = frozenset(("Mul", "AddV2", "Add", "Sub", "RealDiv", "BiasAdd", "FusedBatchNormV3"))
@@ -107,9 +106,7 @@ def find_scaled(images: tf.Tensor) -> tf.Tensor:
     """The symbolic `images` once constants have scaled and shifted them, as far as nothing else is done with them before."""
     tensor = found = images
     while True:
-        uses = [use for use in tensor.consumers() if use.outputs and use.outputs[0].dtype.is_floating]
-        # One that reads it several times stands there as often.
-        consumers = list(dict.fromkeys(uses))
+        consumers = [use for use in tensor.consumers() if use.outputs and use.outputs[0].dtype.is_floating]
         if len(consumers) != 1 or consumers[0].outputs[0].shape.rank != images.shape.rank:
             return found
         operation = consumers[0]
