@@ -127,11 +127,9 @@ def find_adaptation(
     unscaled = _adapted(outputs)
     channels = shape[-1]
     _try(unscaled, shape, checked)
-    if scale != AUTO:
-        make_scale(scale, channels)
-    if scale == "0..1" and facts.expects_another_range:
+    if scale not in (AUTO, "0..255") and facts.behind(make_scale(scale, channels)).expects_another_range:
         raise ArgumentError(
-            "the scale came as '0..1', but the model scales images of 0..255 itself: use <scale=0..255>"
+            f"the scale came as {_name(scale)!r}, but the model scales images of 0..255 itself: use <scale=0..255>"
         )
     chosen = choose_by_layers(facts) if scale == AUTO else None
     if checked is None:

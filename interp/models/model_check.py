@@ -3,7 +3,7 @@
 import re
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import are_same, compile_for, drop_dead_losses, keep_for, parts_of
 from interp.core.errors import InputError
 from interp.core.tables import counted
+from interp.models.image_scale import ImageScale
 from interp.models.model_graph import (
     LOGITS,
     ancestors,
@@ -52,6 +53,14 @@ class ModelFacts:
         black, white = self.lands
         width = abs(white - black)
         return width < NARROWEST or abs(white + black) / 2 > FURTHEST * width
+
+    def behind(self, scale: ImageScale) -> "ModelFacts":
+        """The facts of the model behind a layer that scales images in [0, 1]."""
+        if self.lands is None:
+            return self
+        black, white = self.lands
+        start, size = float(np.mean(scale.offset)), float(np.mean(scale.factor))
+        return replace(self, lands=(black + (white - black) * start, black + (white - black) * (start + size)))
 
 
 @dataclass(frozen=True)
