@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from interp.attributions.attribution import Attribution, Maps
+from interp.attributions.one_layer import look_at_layers
 from interp.core.checks import check_instance
+from interp.models.network import Network
 from interp.models.prepared import PreparedModel
 
 LAST_LAYER = -1
@@ -67,6 +70,12 @@ class Representation(Attribution):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_instance("index", self.index, (int, np.integer), "-1")
+
+    def find_layer(self, model: keras.Model | None, few: tf.Tensor) -> str | None:
+        # A subclass may compute something else in its call.
+        if self.index != LAST_LAYER and type(model) is not Network:
+            look_at_layers(model, few, lambda calls: None)
+        return None
 
     def maps(self, model: PreparedModel, points: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> Maps:
         activations = model.activations(points)

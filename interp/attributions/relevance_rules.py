@@ -170,7 +170,9 @@ def check_rule(call: LayerCall) -> None:
     kind, inputs = _kind(call), tf.nest.flatten(call.inputs)
     computed = [_is_computed(each) for each in inputs]
     if kind in PRODUCTS:
-        known = makes_probabilities(call) or _is_passed(call.layer)
+        # The kernel of a quantised layer holds whole numbers, which the layer scales.
+        quantised = getattr(call.layer, "quantization_mode", None) is not None
+        known = not quantised and (makes_probabilities(call) or _is_passed(call.layer))
     elif kind in SUMS:
         known = True
     elif kind in FACTORS:
@@ -186,8 +188,9 @@ def check_rule(call: LayerCall) -> None:
 
 def no_rule(call: LayerCall) -> InputError:
     """The error for a call that relevance cannot be passed through."""
-    activation = activation_name(call.layer)
+    activation, mode = activation_name(call.layer), getattr(call.layer, "quantization_mode", None)
     what = f"{type(call.layer).__name__}{f' with {activation}' if activation not in ('', 'linear') else ''}"
+    what += f", quantised to {mode}" if mode else ""
     return InputError(
         f"LRP has no rule for the layer {call.name!r} ({what}): it knows dense, convolutional and pooling layers, batch normalisation, "
         "sums, ReLU and what moves numbers; use a method that needs no rules, such as IntegratedGradients"

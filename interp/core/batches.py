@@ -2,6 +2,8 @@
 
 from math import prod
 
+# Stands for sides of images that a model leaves open; no architecture of keras.applications needs larger ones.
+ANY_SIDE = 96
 # Attacks hold a few copies of what a network computes for a batch; so many values of images at a time keep even 31 layers on 224x224
 # pixels below 4 GiB. Without gradients a layer is let go after the next.
 _ATTACKED, _FORWARD = 4 * 224 * 224 * 3, 16 * 224 * 224 * 3

@@ -45,9 +45,23 @@ def check_images(images: Any, shape: tuple[int | None, ...] | None = None) -> "t
         )
     if shape is not None and not tensor.shape[1:].is_compatible_with(shape):
         raise InputError(
-            f"images came with shape {tuple(tensor.shape)}, the network takes (n, {', '.join(map(str, shape))}): resize them"
+            f"images came with shape {tuple(tensor.shape)}, the network takes (n, {', '.join(map(str, shape))}): "
+            f"{mend_shape(tensor.shape[-1], shape[-1])}"
         )
     return _check_values(tensor) if tf.executing_eagerly() else tensor
+
+
+def mend_shape(channels: int | None, wanted: int | None) -> str:
+    """How images of so many channels are brought to the shape that a model takes."""
+    if wanted in (None, channels):
+        return "resize them"
+    if (channels, wanted) == (1, 3):
+        return "repeat their grey channel, np.repeat(images, 3, -1)"
+    if (channels, wanted) == (3, 1):
+        return "make them grey, tf.image.rgb_to_grayscale(images).numpy()"
+    if (channels, wanted) == (4, 3):
+        return "leave their transparency out, images[..., :3]"
+    return f"give images of {counted(wanted or 0, 'channel')}"
 
 
 def _check_values(images: "tf.Tensor") -> "tf.Tensor":

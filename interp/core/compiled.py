@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.batches import ANY_SIDE
 from interp.core.streams import count_streams, side_by_side
 
 # Graphs of one model that are kept at most (an attack on explanations takes three, up to 100 MB); those asked for longest ago go first.
@@ -117,7 +118,8 @@ def drop_dead_losses(model: Any, images: tf.TensorSpec) -> None:
     with tf.init_scope():
         of_values = type(tf.constant(0.0))
         if any(tf.is_tensor(loss) and not isinstance(loss, of_values) for loss in getattr(model, "losses", ())):
-            model(tf.zeros([side or 1 for side in images.shape]), training=False)
+            count, *sides = images.shape
+            model(tf.zeros([count or 1, *(side or ANY_SIDE for side in sides)]), training=False)
 
 
 def run_in_batches(

@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
-    *(".jp2", ".tga", ".ico", ".avif"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
+    *(".pbm", ".pnm", ".jp2", ".tga", ".ico", ".avif"),
 )
 _GREY = ("1", "L", "LA", "La", "I")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+# Formats whose colours may have 16 bits a channel; in others 16 may be the bits of a pixel.
+_DEEP = ("PNG", "TIFF")
 # Width and height as a TIFF file stores them.
 _TIFF_SIZE = (256, 257)
-# Files of 16 bits whose brightest pixel is below this hold 12 bits or fewer, as cameras give them: 8 upper bits would be nearly black.
-DARKEST = 1 << 12
+# Files of 16 bits whose upper 8 are all below this, and not all 0, hold 12 bits or fewer, as cameras give them: they would be nearly black.
+DARKEST = 1 << 4
 
 
 class UnreadableImage(ValueError):
@@ -65,8 +67,10 @@ def decode(path: str | Path, shape: tuple[int, int, int], rules: ImageRules) -> 
         from PIL import Image, ImageOps
 
         with Image.open(path) as image:
+            # Colours of 16 bits have lost their lower 8 once they are loaded.
+            has_sixteen = image.format in _DEEP and ";16" in str(image.tile)
             image.load()
-            plain = _plain(ImageOps.exif_transpose(image), "L" if shape[2] == 1 else "RGB")
+            plain = _plain(ImageOps.exif_transpose(image), "L" if shape[2] == 1 else "RGB", has_sixteen=has_sixteen)
         return _fitted(plain, shape, rules.crop)
     except Exception as error:  # as above
         raise UnreadableImage(_reason(error, path)) from error
@@ -89,7 +93,7 @@ def _is_grey(image: "Image.Image") -> bool:
     return image.mode in _GREY or image.mode.startswith("I;16")
 
 
-def _plain(image: "Image.Image", mode: str) -> "Image.Image":
+def _plain(image: "Image.Image", mode: str, *, has_sixteen: bool) -> "Image.Image":
     """The image with 8 bits, opaque, in mode L or RGB."""
     from PIL import Image
 
@@ -97,18 +101,26 @@ def _plain(image: "Image.Image", mode: str) -> "Image.Image":
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:
             raise ValueError("its pixels have 32 bits, expected 8 or 16")
-        if levels.max() < DARKEST:
-            raise ValueError(
-                f"its pixels of 16 bits go up to {levels.max()} only, as those of a camera of fewer bits do: rescale them to all of "
-                "0..65535, or give arrays (interp.data.from_arrays)"
-            )
+        _check_brightest(levels >> 8, levels.max())
         image = Image.fromarray((levels >> 8).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range, expected 8 or 16 bits")
-    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    elif has_sixteen:
+        upper = np.asarray(image.convert("RGB"))
+        _check_brightest(upper, 256 * (int(upper.max()) + 1) - 1)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         shown = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
     return image.convert(mode)
+
+
+def _check_brightest(upper: np.ndarray, brightest: int) -> None:
+    """Raise ValueError where the upper 8 of 16 bits are nearly black; an image that is black altogether is one in any number of bits."""
+    if upper.max() < DARKEST and brightest:
+        raise ValueError(
+            f"its pixels of 16 bits go up to {brightest} only, as those of a camera of fewer bits do: rescale them to all of "
+            "0..65535, or give arrays (interp.data.from_arrays)"
+        )
 
 
 def _fitted(image: "Image.Image", shape: tuple[int, int, int], crop: str) -> np.ndarray:

@@ -13,6 +13,8 @@ from interp.data.record import Dataset
 
 # Looked at before all of a large array is: bytes that are 0 and 1 alone show there.
 _FIRST = 1000
+# Of 0 to 255: images that are darker altogether are on another scale, such as the 0 to 16 of scikit-learn's digits.
+_DARKEST = 32
 _UNSCALE = "x / 2 + 0.5 for [-1, 1], x * std + mean for standardised ones"
 
 
@@ -83,13 +85,12 @@ def convert_images(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return arrays
     low, high = _range(arrays)
     if np.issubdtype(one.dtype, np.integer):
-        if low < 0 or high > 255 or high <= 1:
-            mend = "shift them right by 8 (x >> 8)" if low >= 0 and 255 < high <= 65535 else _mend(low, high)
+        if low < 0 or high > 255 or high < _DARKEST:
+            mend = _mend(low, high, whole=True)
             raise InputError(f"images of {first} came as {one.dtype} in [{low:g}, {high:g}], expected 0 to 255: {mend}")
         return {what: images.astype(np.uint8) for what, images in arrays.items()}
     white = 1.0 if high <= 1 + RANGE_TOLERANCE else 255.0
-    # Between 1 and 2 it is not known whether a value is a bright pixel that overshot or a dark one.
-    if low < -RANGE_TOLERANCE * white or high > (1 + RANGE_TOLERANCE) * white or (white > 1 and high <= 2):
+    if low < -RANGE_TOLERANCE * white or high > (1 + RANGE_TOLERANCE) * white or (white > 1 and high < _DARKEST):
         raise InputError(
             f"images of {first} came with values in [{low:.7g}, {high:.7g}], expected [0, 1] or 0 to 255: {_mend(low, high)}"
         )
@@ -192,10 +193,13 @@ def _of_rank_four(what: str, images: Any) -> np.ndarray:
 
 
 def _check_bytes(arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse bytes that are 0 and 1, which would be two shades of black."""
-    if all(images[:_FIRST].max() <= 1 for images in arrays.values()) and _range(arrays)[1] == 1:
+    """Refuse bytes that would be nearly black altogether."""
+    if any(images[:_FIRST].max() >= _DARKEST for images in arrays.values()):
+        return
+    low, high = _range(arrays)
+    if 0 < high < _DARKEST:
         raise InputError(
-            f"images of {next(iter(arrays))} came as uint8 in [0, 1], expected 0 to 255: images.astype('float32') if 1 is white"
+            f"images of {next(iter(arrays))} came as uint8 in [{low:g}, {high:g}], expected 0 to 255: {_mend(low, high, whole=True)}"
         )
 
 
@@ -211,7 +215,7 @@ def _range(arrays: Mapping[str, np.ndarray]) -> tuple[float, float]:
     return low, high
 
 
-def _mend(low: float, high: float) -> str:
+def _mend(low: float, high: float, *, whole: bool = False) -> str:
     if 255 <= high < 320 and low > -64:
         # Resizing by cubic curves runs over both ends.
         return "clip them, np.clip(images, 0, 255)"
@@ -219,8 +223,13 @@ def _mend(low: float, high: float) -> str:
         return f"undo what was done to them ({_UNSCALE}), and let the model do it"
     if high <= 1:
         return "images.astype('float32') if 1 is white"
-    return (
-        "clip them, np.clip(images, 0, 1)"
-        if high <= 2
-        else f"divide them by {'65535' if high <= 65535 else 'their largest value'}"
-    )
+    # Between 1 and 2 it is not known whether a value is a bright pixel that overshot or a dark one.
+    if high <= 2 and not whole:
+        return "clip them, np.clip(images, 0, 1)"
+    if high < _DARKEST:
+        return "divide them by what stands for white, such as images / 16 of scikit-learn's digits"
+    if high > 65535:
+        return "divide them by their largest value"
+    # Cameras give 10, 12 or 14 bits, too.
+    bits = int(high).bit_length()
+    return f"shift them right by {bits - 8} (x >> {bits - 8})" if whole else f"divide them by {2**bits - 1}"

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interp.core.batches import forward_batch
+from interp.core.batches import ANY_SIDE, forward_batch
 from interp.core.checks import check_images, check_labels, check_logits, kind_of
 from interp.core.errors import ArgumentError, InputError
 from interp.core.names import AUTO, SCALES
 from interp.models.adapted_model import AdaptedModel, LogitsHead
 from interp.models.image_scale import Scale, candidate_scales, check_scale, make_scale
-from interp.models.model_check import ANY_SIDE, ModelFacts, find_facts, reason, run_model
-from interp.models.model_ends import Shape, image_input_shape, pick_output
+from interp.models.model_check import ModelFacts, find_facts, reason, run_model
+from interp.models.model_ends import Shape, image_input_shape, last_model, pick_output
 from interp.models.model_graph import PROBABILITIES
 from interp.models.network import Network
 from interp.models.recorded_model import functional_class
@@ -127,11 +127,9 @@ def find_adaptation(
     unscaled = _adapted(outputs)
     channels = shape[-1]
     _try(unscaled, shape, checked)
-    if scale != AUTO:
-        make_scale(scale, channels)
-    if scale == "0..1" and facts.expects_another_range:
+    if scale not in (AUTO, "0..255") and facts.behind(make_scale(scale, channels)).expects_another_range:
         raise ArgumentError(
-            "the scale came as '0..1', but the model scales images of 0..255 itself: use <scale=0..255>"
+            f"the scale came as {_name(scale)!r}, but the model scales images of 0..255 itself: use <scale=0..255>"
         )
     chosen = choose_by_layers(facts) if scale == AUTO else None
     if checked is None:
@@ -201,7 +199,11 @@ def _twin(model: keras.Model, output: str | int | None) -> keras.Model | None:
     None of a model whose class says what it does.
     """
     if type(model) is keras.Sequential and getattr(model, "inputs", None):
-        return keras.Model(model.inputs[0], pick_output(model, model.outputs[0], output), name=model.name)
+        # Flat, whatever it ends in.
+        outputs = model.outputs
+        if len(outputs) > 1:
+            outputs = keras.tree.pack_sequence_as(last_model(model).output, outputs)
+        return keras.Model(model.inputs[0], pick_output(model, outputs, output), name=model.name)
     if type(model) is functional_class():
         return keras.Model(model.input, pick_output(model, model.output, output), name=model.name)
     return None

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.batches import ANY_SIDE
 from interp.core.compiled import are_same, parts_of
 from interp.core.errors import InputError
 from interp.models.folding import Folded, FoldedLayers, find_folded
-from interp.models.model_check import ANY_SIDE
 from interp.models.recorded_model import LayerCall, RecordedModel, find_call
 
 # How far logits of the folded model may be from the model's own, as a share of the largest: what rounding does, and no more.

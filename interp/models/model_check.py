@@ -3,17 +3,19 @@
 import re
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from interp.core.batches import ANY_SIDE
 from interp.core.checks import check_logits, kind_of
 from interp.core.compiled import are_same, compile_for, drop_dead_losses, keep_for, parts_of
 from interp.core.errors import InputError
 from interp.core.tables import counted
+from interp.models.image_scale import ImageScale
 from interp.models.model_graph import (
     LOGITS,
     ancestors,
@@ -27,8 +29,6 @@ from interp.models.network import Network
 
 # Scaled to a range narrower than this, or shifted by so many times its width, images in [0, 1] tell a model nothing.
 NARROWEST, FURTHEST = 0.05, 20.0
-# Stands for sides of images that a model leaves open.
-ANY_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ class ModelFacts:
         black, white = self.lands
         width = abs(white - black)
         return width < NARROWEST or abs(white + black) / 2 > FURTHEST * width
+
+    def behind(self, scale: ImageScale) -> "ModelFacts":
+        """The facts of the model behind a layer that scales images in [0, 1]."""
+        if self.lands is None:
+            return self
+        black, white = self.lands
+        start, size = float(np.mean(scale.offset)), float(np.mean(scale.factor))
+        return replace(self, lands=(black + (white - black) * start, black + (white - black) * (start + size)))
 
 
 @dataclass(frozen=True)

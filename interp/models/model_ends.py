@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interp.core.checks import mend_shape
 from interp.core.errors import ArgumentError, InputError, check_choice
 
 # Height and width, None where any goes, and channels.
@@ -63,8 +64,17 @@ def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> Sh
         raise InputError(f"the model takes images of shape {shape}, expected a known number of channels: rebuild it")
     if images is not None and not images.shape[1:].is_compatible_with(shape):
         sides = ", ".join(map(str, shape))
-        raise InputError(f"images came with shape {tuple(images.shape)}, the model takes (n, {sides}): resize them")
+        raise InputError(
+            f"images came with shape {tuple(images.shape)}, the model takes (n, {sides}): {mend_shape(images.shape[-1], shape[-1])}"
+        )
     return shape[0], shape[1], shape[2]
+
+
+def last_model(model: keras.Model) -> Any:
+    """The model or layer whose outputs are those of the model: of a Sequential model the one that it ends in."""
+    while isinstance(model, keras.Sequential) and model.layers:
+        model = model.layers[-1]
+    return model
 
 
 def pick_output(model: keras.Model, outputs: Any, output: str | int | None) -> Any:
@@ -88,8 +98,10 @@ def pick_output(model: keras.Model, outputs: Any, output: str | int | None) -> A
     if isinstance(outputs, Mapping):
         names = [str(name) for name in outputs]
     else:
-        names = list(getattr(model, "output_names", None) or [])
-        names = names if len(names) == len(tensors) else [str(place) for place in range(len(tensors))]
+        names = list(getattr(last_model(model), "output_names", None) or [])
+        # Several outputs of one nested model have its name.
+        if len(set(names)) != len(tensors):
+            names = [str(place) for place in range(len(tensors))]
     if output is None:
         if len(tensors) != 1:
             listed = ", ".join(f"{name!r} {tuple(tensor.shape)}" for name, tensor in zip(names, tensors, strict=True))

@@ -18,9 +18,12 @@ _RESHAPED = frozenset(("Reshape", "Squeeze", "ExpandDims"))
 # Outputs by the operation that makes them of logits.
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 LOGITS = "logits"
-# Operations that move pixels or fill in between them, and those that scale or shift each channel by constants.
+# Operations that move or leave out pixels, or fill in between them, and those that scale or shift each channel by constants.
 _MOVED = frozenset(
-    ("ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "Pad", "PadV2", "MirrorPad", "Transpose")
+    (
+        *("ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "Pad", "PadV2", "MirrorPad", "Transpose"),
+        "StridedSlice",
+    )
 )
 _AFFINE = frozenset(("Mul", "AddV2", "Add", "Sub", "RealDiv", "BiasAdd", "FusedBatchNormV3"))
 # The logits of both classes as multiples of that of a sigmoid unit.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from interp.core.errors import InputError, check_choice
 from interp.core.network_files import APPLICATIONS
@@ -10,6 +11,9 @@ from interp.models.model_check import reason
 
 # What a file of weights may end in, as Keras asks for it.
 WEIGHT_SUFFIXES = (".h5", ".hdf5", ".keras")
+# What Keras's weights of EfficientNetB0 to B7 hold as the variance of images; a layer that it adds for weights="imagenet" alone makes
+# deviations of these.
+_RESCALED, _DEVIATIONS = "EfficientNetB", (0.229, 0.224, 0.225)
 
 
 def build_application(
@@ -31,7 +35,8 @@ def build_application(
         The model, which ends as Keras builds it, in a softmax.
 
     Raises:
-        InputError: For an unknown architecture, without a file of weights, and for weights of another network.
+        InputError: For an unknown architecture, without a file of weights, for weights of another network, and for those of an
+            EfficientNetB0 to B7 that was built with weights="imagenet", which has a layer more.
 
     Example:
         `build_application("keras.applications.MobileNetV2", "mobilenet_v2.weights.h5")`.
@@ -59,4 +64,14 @@ def build_application(
         raise InputError(
             f"{path} does not hold the weights of {name} for images {model.input_shape[1:]} and {classes} classes: {reason(error)}"
         ) from error
+    if name.removeprefix(APPLICATIONS).startswith(_RESCALED) and _is_rescaled(model):
+        raise InputError(
+            f"{path} holds weights of {name} as it is built with weights='imagenet', which scales images once more than this one: save the "
+            "whole model where it was built, with model.save('name.keras'), and give that file as the network"
+        )
     return model
+
+
+def _is_rescaled(model: keras.Model) -> bool:
+    first = next((layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)), None)
+    return first is not None and np.allclose(np.ravel(first.variance), _DEVIATIONS, atol=1e-3)

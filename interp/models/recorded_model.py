@@ -18,6 +18,8 @@ from interp.models.model_graph import ancestors, source_of
 _AROUND = (ImageScale, LogitsHead)
 # Layers and operations that do nothing but arrange numbers anew, known to Keras or only to the graph.
 _MOVES, _MOVING_OPERATIONS = ("Permute", "Reshape", "Transpose"), ("Reshape", "Transpose")
+# A layer whose last operation only gives numbers the shape back that they came in.
+_SHAPES_BACK = keras.layers.GroupNormalization
 
 # Computes something of the shape of a layer's output from the layer, what stands for its inputs, and its arguments.
 StandIn = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -255,6 +257,7 @@ def _channel_axis(call: LayerCall, axes: dict[int, int | None]) -> int | None:
     if (
         tf.is_tensor(call.output)
         and not tf.executing_eagerly()
+        and not isinstance(call.layer, _SHAPES_BACK)
         and source_of(call.output).op.type in _MOVING_OPERATIONS
     ):
         return None

@@ -6,8 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interp.core.batches import ANY_SIDE
 from interp.core.errors import InputError
-from interp.models.model_check import ANY_SIDE, reason
+from interp.models.model_check import reason
 
 # The usual names of what a SavedModel computes.
 ENDPOINTS = ("serving_default", "serve")

@@ -143,6 +143,12 @@ def test_what_only_moves_numbers_is_not_the_layer_to_look_at(layers):
     assert GradCAM(model).explain(IMAGES, LABELS).layer == "conv"
 
 
+def test_group_normalisation_keeps_the_layout():
+    """Grad-CAM looked at the convolution before it."""
+    model = ending_in(L.GroupNormalization(2), L.ReLU(name="after"))
+    assert GradCAM(model).explain(IMAGES, LABELS).layer == "after"
+
+
 def test_a_layout_that_nobody_says_is_refused_by_name():
     model = ending_in(L.Reshape((4, 8, 11)), L.Activation("relu", name="after"))
     with pytest.raises(InputError, match=r"'after' has an output of a layout that is not known.*: choose one of conv"):

@@ -205,6 +205,12 @@ def gated():
     return keras.Model(inputs, L.Dense(2)(L.Flatten()(L.Multiply(name="gate")([maps, maps]))))
 
 
+def quantised(model):
+    """Its kernels are whole numbers up to 127, which gave biases next to no share."""
+    model.layers[-1].quantize("int8")
+    return model
+
+
 def attends():
     inputs = keras.Input((4, 4, 1))
     weights = L.Dense(16, activation="softmax", name="weights")(L.Flatten()(inputs))
@@ -227,6 +233,7 @@ def attends():
         (lambda: ending(L.Lambda(lambda x: abs(x), name="own")), {}, "LRP has no rule for the layer 'own' (Lambda)"),
         (lambda: ending(L.Conv2D(2, 1, activation="tanh", name="curved")), {}, "'curved' (Conv2D with tanh)"),
         (gated, {}, "'gate' (Multiply)"),
+        (lambda: quantised(ending()), {}, "(Dense, quantised to int8)"),
         (attends, {}, "'weights' (Dense with softmax)"),
         (ending, {"rules": {"cnv": "zplus"}}, "did you mean 'conv'?"),
         (ending, {"rules": "gamma"}, "unknown rule 'gamma'"),

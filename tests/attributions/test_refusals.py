@@ -106,6 +106,7 @@ compiled_relu = tf.function(keras.ops.relu)
         ),
         (Subclass, GradCAM, "the layers of Subclass cannot be followed"),
         (different, GradCAM, "Different computes something else than its layers"),
+        (different, lambda m: Representation(m, index=0), "Different computes something else than its layers"),
         (lambda: ends(L.Dense(4, activation="gelu"), L.Dense(2)), GuidedBackprop, "no rule for gelu (layer dense"),
         (lambda: ends(L.LeakyReLU(), L.Dense(2)), GuidedBackprop, "no rule for LeakyReLU (layer leaky_re_lu"),
         (lambda: ends(L.PReLU(), L.Dense(2)), GuidedBackprop, "no rule for PReLU"),

@@ -42,6 +42,28 @@ def test_bad_images_are_refused_in_one_line(images, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("channels", "shape", "said", "mend"),
+    [
+        (1, (8, 8, 1), "resize them", lambda images: tf.image.resize(images, (8, 8))),
+        (1, (4, 4, 3), "np.repeat(images, 3, -1)", lambda images: np.repeat(images, 3, -1)),
+        (
+            3,
+            (4, 4, 1),
+            "tf.image.rgb_to_grayscale(images).numpy()",
+            lambda images: tf.image.rgb_to_grayscale(images).numpy(),
+        ),
+        (4, (4, 4, 3), "images[..., :3]", lambda images: images[..., :3]),
+        (2, (None, None, 3), "give images of 3 channels", lambda images: np.repeat(images[..., :1], 3, -1)),
+    ],
+)
+def test_images_of_other_channels_are_told_what_brings_them_there(channels, shape, said, mend):
+    images = np.repeat(GOOD, channels, -1)
+    with pytest.raises(InputError, match=f"{re.escape(said)}$"):
+        check_images(images, shape)
+    check_images(mend(images), shape)
+
+
 def test_one_nan_among_good_values_is_found():
     images = GOOD.copy()
     images[1, 2, 3, 0] = np.nan

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -104,3 +105,23 @@ def test_sixteen_bits_that_hold_fewer_are_refused(tmp_path: Path, refuses: Any) 
         levels = np.array([[0, 255], [256, brightest]], np.uint16)
         save(tmp_path / "set/test" / label / "x.png", Image.fromarray(levels))
     refuses(lambda: data.load(tmp_path / "set", "test"), "b/x.png", "go up to 4095 only", "0..65535")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_of_sixteen_bits_that_hold_fewer_are_refused(
+    tmp_path: Path, refuses: Any, suffix: str, channels: int
+) -> None:
+    """They came nearly black, without a word; Pillow writes no such files."""
+    for label, brightest in (("a", 65535), ("b", 4095)):
+        colours = np.zeros((2, 2, channels), np.uint16)
+        colours[0, 1, 0], colours[..., 3:] = brightest, 65535
+        (tmp_path / "set/test" / label).mkdir(parents=True)
+        assert cv2.imwrite(str(tmp_path / "set/test" / label / f"x{suffix}"), colours)
+    refuses(lambda: data.load(tmp_path / "set", "test"), f"b/x{suffix}", "go up to 4095 only", "0..65535")
+
+
+def test_a_black_image_of_sixteen_bits_is_black(tmp_path: Path) -> None:
+    for label, brightest in (("a", 65535), ("b", 0)):
+        save(tmp_path / "set/test" / label / "x.png", Image.fromarray(np.full((2, 2), brightest, np.uint16)))
+    assert one_image(tmp_path / "set", label=1).max() == 0

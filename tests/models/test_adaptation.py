@@ -109,6 +109,42 @@ def test_one_of_several_outputs(named):
     assert GradCAM(colour)(IMAGES, LABELS).shape == (6, 10, 10, 1)
 
 
+def test_images_of_open_sides_are_large_enough_for_what_keras_builds(tmp_path):
+    """InceptionV3 needs 75 pixels, as this does; what its layer adds to the losses took images of one pixel."""
+    model = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            L.Conv2D(2, 75, strides=8, activity_regularizer="l2"),
+            L.GlobalAveragePooling2D(),
+            L.Dense(2),
+        ]
+    )
+    images = np.random.RandomState(0).rand(1, 80, 80, 3).astype(np.float32)
+    np.testing.assert_allclose(adapt(model, scale="0..1")(images), model(images), atol=1e-5)
+    model.export(tmp_path / "exported", verbose=False)
+    np.testing.assert_allclose(load_model(tmp_path / "exported")(images), model(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_several_outputs_behind_other_layers_are_not_guessed(named):
+    """The first was taken, whatever it was of."""
+    model = keras.Sequential([keras.Input(SHAPE), L.Rescaling(2.0), two_outputs(named=named)])
+    expected = model(IMAGES)["kind"] if named else model(IMAGES)[0]
+    with pytest.raises(InputError, match=r"2 outputs \(.*'kind'.*\): say which"):
+        adapt(model, scale="0..1")
+    np.testing.assert_allclose(adapt(model, scale="0..1", output="kind")(IMAGES), expected, atol=1e-6)
+    assert adapt(model, scale="0..1", output="colour")(IMAGES).shape == (6, 4)
+
+
+def test_outputs_of_one_name_are_told_apart_by_their_numbers():
+    inputs = keras.Input(SHAPE)
+    model = keras.Model(inputs, list(two_outputs(named=False)(inputs)))
+    with pytest.raises(InputError, match=r"unknown output 'functional.*: .*expected one of 0, 1"):
+        adapt(model, scale="0..1", output=model.output_names[0])
+    for output in ("1", 1):
+        assert adapt(model, scale="0..1", output=output)(IMAGES).shape == (6, 4)
+
+
 @pytest.mark.integration
 def test_the_users_model_stays_as_it_is():
     model = body(L.Dense(4, activation="softmax"))

@@ -21,6 +21,11 @@ class Odds(L.Layer):
 
 
 REFUSED = {
+    "a scale before its own": (
+        lambda: body(L.Dense(4), first=(L.Rescaling(1 / 127.5, -1.0),)),
+        {"scale": "tf"},
+        "came as 'tf', but the model scales images of 0..255 itself: use scale='0..255'",
+    ),
     "no model": (lambda: "model", {}, "the model came as str"),
     "no evidence": (lambda: body(L.Dense(4)), {"scale": "auto"}, "no evidence"),
     "an unknown scale": (lambda: body(L.Dense(4)), {"scale": "0..25"}, r"did you mean '0\.\.255'"),
