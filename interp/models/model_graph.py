@@ -18,11 +18,12 @@ _RESHAPED = frozenset(("Reshape", "Squeeze", "ExpandDims"))
 # Outputs by the operation that makes them of logits.
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 LOGITS = "logits"
-# Operations that move or leave out pixels, or fill in between them, and those that scale or shift each channel by constants.
+# Operations that move, repeat or leave out pixels and channels, or fill in between them, and those that scale or shift each channel by
+# constants.
 _MOVED = frozenset(
     (
         *("ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "Pad", "PadV2", "MirrorPad", "Transpose"),
-        "StridedSlice",
+        *("StridedSlice", "GatherV2", "ReverseV2", "ConcatV2", "Tile", "Pack"),
     )
 )
 _AFFINE = frozenset(("Mul", "AddV2", "Add", "Sub", "RealDiv", "BiasAdd", "FusedBatchNormV3"))
@@ -106,10 +107,14 @@ def find_scaled(images: tf.Tensor) -> tf.Tensor:
     """The symbolic `images` once constants have scaled and shifted them, as far as nothing else is done with them before."""
     tensor = found = images
     while True:
-        consumers = [use for use in tensor.consumers() if use.outputs and use.outputs[0].dtype.is_floating]
-        if len(consumers) != 1 or consumers[0].outputs[0].shape.rank != images.shape.rank:
+        uses = _uses_of(tensor)
+        if uses and all(use.type == "StridedSlice" for use in uses):
+            # Keras's preprocess_input takes the channels one by one and stacks them in another order.
+            stacked = list(dict.fromkeys(reader for use in uses for reader in _uses_of(use.outputs[0])))
+            uses = stacked if [each.type for each in stacked] == ["Pack"] else uses
+        if len(uses) != 1 or uses[0].outputs[0].shape.rank != images.shape.rank:
             return found
-        operation = consumers[0]
+        operation = uses[0]
         tensor = operation.outputs[0]
         if operation.type in _AFFINE and not _depends_twice(operation, images):
             found = tensor
@@ -197,6 +202,12 @@ def _before_dropout(tensor: tf.Tensor) -> tf.Tensor:
     ):
         return tensor
     return scaled.op.inputs[0 if constants[0] is None else 1]
+
+
+def _uses_of(tensor: tf.Tensor) -> list[tf.Operation]:
+    """The operations on floating-point numbers that read a tensor, each once."""
+    uses = (use for use in tensor.consumers() if use.outputs and use.outputs[0].dtype.is_floating)
+    return list(dict.fromkeys(uses))
 
 
 def _depends_twice(operation: tf.Operation, images: tf.Tensor) -> bool:

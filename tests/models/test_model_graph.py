@@ -213,6 +213,10 @@ BYTES = {
     "rescaled and normalised": lambda: beginning(L.Rescaling(1 / 255), L.Normalization(mean=[0.4], variance=[0.1])),
     "augmented and resized": lambda: beginning(L.RandomFlip(), L.Resizing(8, 8), L.Rescaling(1 / 255)),
     "operation": lambda: functional(lambda inputs: inputs / 255.0),
+    "mean of ImageNet in BGR": lambda: functional(
+        lambda inputs: keras.applications.resnet50.preprocess_input(L.Concatenate()([inputs] * 3))[..., :1]
+    ),
+    "channels turned": lambda: functional(lambda inputs: keras.ops.flip(inputs, -1) / 255.0),
     "cropped": lambda: beginning(L.CenterCrop(6, 6), L.Rescaling(1 / 255)),
     "nested": lambda: keras.Sequential([keras.Input(SHAPE), keras.Sequential([L.Rescaling(1 / 255)]), beginning()]),
     "own class": Divides,
