@@ -120,9 +120,19 @@ def run_model(model: Any, images: tf.Tensor) -> Any:
     """What `model` returns for the checked `images`, whatever it is. Raises InputError when it is no Keras model or does not run."""
     if not isinstance(model, keras.Model):
         raise InputError(f"the model came as {kind_of(model)}, expected a keras.Model that returns logits")
+    fixed = _built_for(model, images)
     try:
-        return model(images, training=False)
+        outputs = model(images, training=False)
+        if fixed is not None:
+            # Batches come in any number.
+            model(tf.repeat(images[:1], 2 if fixed == 1 else 1, 0), training=False)
+        return outputs
     except Exception as error:
+        if fixed is not None:
+            raise InputError(
+                f"the model was built for {counted(fixed, 'image')} at a time and does not run on any number of them: build it without "
+                f"a batch size, and with -1 in place of {fixed} where it reshapes ({reason(error)})"
+            ) from error
         raise InputError(
             f"the model does not run on images of shape {tuple(images.shape[1:])}{_expectation(model)}: {reason(error)}"
         ) from error
@@ -206,6 +216,14 @@ def _trace(model: keras.Model, shape: tuple[int | None, ...]) -> ModelFacts:
         if end is not None and end.bias is not None and bias is None:
             kernel = None
         return ModelFacts(found["ends in"], kernel, bias, lands, by_weights)
+
+
+def _built_for(model: keras.Model, images: tf.Tensor) -> int | None:
+    """The number of such images that a model was built for; None of one that takes others, or says no number."""
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) != 1 or not images.shape[1:].is_compatible_with(inputs[0].shape[1:]):
+        return None
+    return inputs[0].shape[0]
 
 
 def _expectation(model: keras.Model) -> str:

@@ -287,3 +287,20 @@ def test_no_tensors_of_a_graph_stay_in_the_losses():
         ask(IMAGES, LABELS)
         assert len(model.losses) == 2
         assert all(np.isfinite(float(loss)) for loss in model.losses)
+
+
+def built_for(count, reshapes):
+    inputs = keras.Input(batch_shape=(count, *SHAPE))
+    features = L.Conv2D(3, 3)(inputs)
+    flat = keras.ops.reshape(features, (count, -1)) if reshapes else L.GlobalAveragePooling2D()(features)
+    return keras.Model(inputs, L.Dense(4)(flat))
+
+
+@pytest.mark.parametrize("count", [1, len(IMAGES)])
+def test_a_model_that_takes_one_number_of_images_alone_is_told_what_to_do(count):
+    check_model(built_for(count, reshapes=False), tf.constant(IMAGES))
+    model = built_for(count, reshapes=True)
+    with pytest.raises(InputError, match=f"built for {count} images? at a time .* -1 in place of {count} where"):
+        check_model(model, tf.constant(IMAGES))
+    with pytest.raises(InputError, match="it takes"):
+        check_model(model, tf.zeros((2, 5, 5, 1)))
