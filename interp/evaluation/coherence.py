@@ -52,7 +52,7 @@ class Coherence(Result):
         return {
             "method": [*self.methods],
             "share on object": nothing if self.on_object is None else [mean.value for mean in self.on_object],
-            "standard error": nothing if self.on_object is None else [mean.cells[1] for mean in self.on_object],
+            "standard error": nothing if self.on_object is None else [_error(mean) for mean in self.on_object],
             "mean agreement": [self._with_others(place) for place in range(len(self.methods))],
         }
 
@@ -137,3 +137,8 @@ def ink(images: np.ndarray, threshold: float = 0.1) -> np.ndarray:
     if pixels.ndim != 4:
         raise InputError(f"images came with shape {pixels.shape}, expected (n, height, width, channels)")
     return pixels.max(-1) > threshold
+
+
+def _error(mean: Mean) -> Cell:
+    """The standard error in a table: undefined where the mean is, and nothing to state of one image."""
+    return None if mean.value is None else mean.cells[1]

@@ -1,6 +1,7 @@
 """Interpretations of clean and attacked images side by side."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -158,6 +159,7 @@ def moved_maps(
     epsilon: float,
     values: np.ndarray,
     measure: str,
+    places: Any = None,
 ) -> tuple[Figure, list[GalleryEntry]]:
     """Draw explanations that an attack moved, a row an image, and make the same a gallery.
 
@@ -172,6 +174,8 @@ def moved_maps(
         epsilon: Radius of the ball, for images in [0, 1].
         values: Values (n,) of the measure at the attacked images.
         measure: Name of the measure.
+        places: Integers (n,), the places of the images among those that were attacked, which random draws of a method
+            depend on (default: these are all).
 
     Returns:
         A matplotlib figure, and an entry of a gallery for each image.
@@ -187,7 +191,10 @@ def moved_maps(
             f"values came with shape {np.shape(values)}, expected one for each of {counted(len(images), 'image')}"
         )
     explain = InterpretationMaps(name=explanation)
-    maps = {name: _flat_colours(explain(model, batch, labels[:, None]))[:, 0] for name, batch in stages.items()}
+    maps = {
+        name: _flat_colours(explain(model, batch, labels[:, None], places=places))[:, 0]
+        for name, batch in stages.items()
+    }
     *_, attacked = stages.values()
     change = np.clip(0.5 + (attacked - images) / (2 * max(float(np.abs(attacked - images).max()), 1e-9)), 0.0, 1.0)
     title = TITLES.get(explanation, explanation)

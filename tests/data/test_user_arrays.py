@@ -68,7 +68,7 @@ def test_what_resizing_rounds_is_clipped(refuses: Any, white: int) -> None:
 
 
 def test_names_of_classes_may_be_bytes(tmp_path: Path) -> None:
-    images, labels, names = np.full((2, 2, 2, 1), 9, np.uint8), [0, 1], np.array(["ä".encode(), b"dog"])
+    images, labels, names = np.full((2, 2, 2, 1), 99, np.uint8), [0, 1], np.array(["ä".encode(), b"dog"])
     assert data.from_arrays(images, labels, class_names=list(names)).class_names == ("ä", "dog")
     np.savez(tmp_path / "set.npz", x_test=images, y_test=labels, class_names=names)
     assert data.load(tmp_path / "set.npz", "test").class_names == ("ä", "dog")

@@ -309,7 +309,7 @@ RESULTS = {
         [
             ("method", "share on object", "standard error", "mean agreement"),
             ("random", 0.3, 0.1, 0.15),
-            ("gradient", 0.5, None, 0.6),
+            ("gradient", 0.5, "-", 0.6),
             ("cam", None, None, 0.6),
         ],
         "6 images; the object covers 0.250 of the pixels; agreement: rank correlation with the other methods, without the random "

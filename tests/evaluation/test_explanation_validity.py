@@ -142,10 +142,11 @@ def test_searches_that_cannot_cross_a_radius_are_named(images, steps, flagged):
     """A quarter of (1 + cos 0 + 1 + cos(pi / 6) + ...) / 2 is .875 radii of 6 steps, and 1 of 7."""
     few = dataclasses.replace(QUICK, steps=steps, restarts=1)
     found = explanation_validity(pooled((1, 0)), images, LABELS, "cam", [0.0, 0.1], few)
-    assert [flag.kind for flag in found.flags] == ["weak attack"] * flagged
+    texts = [flag.text for flag in found.flags if flag.kind == "weak attack"]
+    assert len(texts) == flagged
     if flagged:
-        assert f"come{'s' * (steps == 1)} {0.25 * (steps + 1) / 2:.2g} of a radius" in found.flags[0].text
-        assert "take 7 steps or more" in found.flags[0].text
+        assert f"come{'s' * (steps == 1)} {0.25 * (steps + 1) / 2:.2g} of a radius" in texts[0]
+        assert "take 7 steps or more" in texts[0]
 
 
 def test_unknown_measures_of_a_result_are_told(free):

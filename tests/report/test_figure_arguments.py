@@ -1,5 +1,6 @@
 """Figures refuse what does not fit together, in one line, and take any names."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -117,3 +118,17 @@ def test_attacked_images_are_those_of_the_sample(figure, models):
 def test_moved_maps(models, points, values, message):
     with pytest.raises(InputError, match=message):
         moved_maps("mine", models("sequential"), SAMPLE, points, "cam", 0.1, values, "tau")
+
+
+def test_moved_maps_that_draw_are_those_of_the_places_that_were_attacked(models):
+    images = np.random.RandomState(2).rand(3, 16, 16, 3).astype("float32")
+    sample = replace(SAMPLE, images=images)
+
+    def pictures(rows, places):
+        given = {"attacked": images[rows]}, "smooth_grad", 0.1, np.zeros(len(rows)), "tau"
+        _, entries = moved_maps("mine", models("sequential"), sample.take(np.array(rows)), *given, places=places)
+        return [entry.picture for entry in entries]
+
+    *_, last = pictures([0, 1, 2], None)
+    assert pictures([2], [2]) == [last]
+    assert pictures([2], None) != [last]

@@ -90,6 +90,6 @@ def judge_explanations(run: Run[Any], attack: "ExplanationAttack") -> TaskResult
     sample = run.sample.take(np.array(found.places)[shown])
     points = {"with noise": noise[shown], "attacked": last.adversarial[measure.title][shown]}
     figure, gallery = moved_maps(
-        run.name, run.model, sample, points, options.method, max(radii), values[shown], measure.title
+        run.name, run.model, sample, points, options.method, max(radii), values[shown], measure.title, places=shown
     )
     return TaskResult(found, pictures={"moved_maps": figure}, gallery=gallery)
