@@ -53,9 +53,18 @@ class NetworkName:
     @property
     def title(self) -> str:
         """The title of the objective, with an inner attack that is not its own, and the norm of the radius where it is l2."""
+        return self._titled("")
+
+    @property
+    def full_title(self) -> str:
+        """The title with the rest of the variant, such as the weight and the radius of a grid."""
+        rest = self.variant.removesuffix(NORM_SUFFIXES["l2"]).removesuffix(CROSS_ENTROPY_SUFFIX)
+        return self._titled(rest.replace("_", " "))
+
+    def _titled(self, rest: str) -> str:
         variant = self.variant.removesuffix(NORM_SUFFIXES["l2"])
         attacked = " (CE attack)" if variant.endswith(CROSS_ENTROPY_SUFFIX) else ""
-        return f"{OBJECTIVE_TITLES[self.tag]}{attacked}{', l2' if variant != self.variant else ''}"
+        return f"{OBJECTIVE_TITLES[self.tag]}{rest}{attacked}{', l2' if variant != self.variant else ''}"
 
     @property
     def order(self) -> int:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import InputError
-from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
 from interp.core.tables import counted
 from interp.report.records import SETTINGS, RecordStore
-from results_pages.cells import words
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ def short_labels(names: Sequence[NetworkName]) -> list[str]:
     """The training method of each network, with its variant and epochs where several are of one method."""
     titles = [name.title for name in names]
     return [
-        name.title
-        if titles.count(name.title) == 1
-        else f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}, {counted(name.epochs, 'epoch')}"
+        name.title if titles.count(name.title) == 1 else f"{name.full_title}, {counted(name.epochs, 'epoch')}"
         for name in names
     ]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from interp.core.errors import InputError
 from interp.core.files import visible_files
 from interp.core.json_fields import Count, Number, Share, read_fields
-from interp.core.names import OBJECTIVE_TITLES
 from interp.core.network_name import NetworkName, parse_name
 from interp.core.tables import NOTHING, markdown_table, radius_text
 from interp.models.weight_file import weight_metadata
-from results_pages.cells import with_error, words
+from results_pages.cells import with_error
 from results_pages.evidence import Sources
 
 
@@ -165,7 +164,7 @@ def times(sources: Sources) -> list[str]:
         # Those in its name count the ones of the network that it started with, too.
         epochs = description.schedule.epochs
         cell = f"{description.seconds / 60:.1f} ({description.seconds / max(epochs, 1):.0f} s)"
-        method = name.order, name.variant, f"{OBJECTIVE_TITLES[name.tag]}{words(name.variant)}"
+        method = name.order, name.variant, name.full_title
         cells = found.setdefault(f"{name.dataset} {name.architecture}", {}).setdefault(method, {})
         cells[name.epochs] = cell, f" of epochs {name.epochs - epochs + 1} to {name.epochs}"
     methods = sorted({method for columns in found.values() for method in columns})
