@@ -137,7 +137,10 @@ def test_noise_that_flips_the_prediction_is_not_counted_as_no_noise():
         assert moved.worst_case.value <= moved.noise.value + 1e-9
 
 
-@pytest.mark.parametrize(("steps", "flagged"), [(1, True), (6, True), (7, False)])
+@pytest.mark.parametrize(
+    ("steps", "flagged"),
+    [(1, True), *(pytest.param(*given, marks=pytest.mark.integration) for given in ((6, True), (7, False)))],
+)
 def test_searches_that_cannot_cross_a_radius_are_named(images, steps, flagged):
     """A quarter of (1 + cos 0 + 1 + cos(pi / 6) + ...) / 2 is .875 radii of 6 steps, and 1 of 7."""
     few = dataclasses.replace(QUICK, steps=steps, restarts=1)

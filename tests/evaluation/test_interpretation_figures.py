@@ -117,6 +117,7 @@ def test_images_that_prefer_their_target_drop_out(net, images, labels):
     assert [str(mean) for mean in everything.at(everything.kendall_taus)] == ["none qualified"]
 
 
+@pytest.mark.integration
 def test_random_draws_of_a_map_are_those_that_the_attack_saw():
     """The first image prefers its target, so the second stands first among those that qualify: its noise stays that of the second."""
     model = linear(np.array([1.0, -2.0, 3.0, 0.5]), (2, 2, 1))

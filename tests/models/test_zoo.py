@@ -16,6 +16,7 @@ from interp import data
 from interp.attacks import ProjectedGradientDescent, correct
 from interp.core.bits import bits_of_hex
 from interp.core.errors import InputError
+from interp.core.network_name import parse_name
 from interp.evaluation import sample_images
 
 FOLDER = Path(__file__).parents[2] / "networks"
@@ -81,12 +82,14 @@ def test_attacked_images_of_every_network_give_the_measured_accuracy(name, data_
 @pytest.mark.parametrize("name", NAMES)
 def test_metadata_says_how_each_was_made(name):
     metadata = interp.load_model(name, networks_dir=FOLDER).metadata
-    dataset, _, objective, epochs = name.split("_")
-    assert (metadata["dataset"], metadata["method"]) == (dataset, objective)
-    assert metadata["schedule"]["epochs"] == int(epochs) == len(metadata["history"])
+    parts, start = parse_name(name), parse_name(metadata.get("start", ""))
+    assert (metadata["dataset"], metadata["method"]) == (parts.dataset, parts.tag)
+    # A name counts the epochs of the network that a method went on from, too.
+    before = start.epochs if start is not None and start.tag == parts.tag else 0
+    assert metadata["schedule"]["epochs"] == parts.epochs - before == len(metadata["history"])
     assert re.fullmatch(r"[0-9a-f]{40}\+?", metadata["run"]["commit"])
     assert metadata["seconds"] > 0
-    if dataset == "cifar":
+    if parts.dataset == "cifar":
         assert "JPEG re-encoded" in metadata["data"]
 
 

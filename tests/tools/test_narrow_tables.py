@@ -95,7 +95,7 @@ def test_seconds_are_of_the_epochs_that_were_trained(monkeypatch):
     assert cells(network_tables.times(Sources((), Path())))[2:] == [
         ["Adv", "1.5 (30 s)"],
         ["TRADES-6", "1.5 (30 s)"],
-        ["TRADES-6 l2", "1.5 (30 s)"],
+        ["TRADES-6, l2", "1.5 (30 s)"],
     ]
 
 
