@@ -187,6 +187,7 @@ def test_what_is_at_its_target_is_left_as_it_is(name, four):
     np.testing.assert_array_equal(attack(model, images, others), images)
 
 
+@pytest.mark.integration
 def test_more_restarts_are_never_further_from_the_target(four):
     model, images, labels = four
     goal = Targeted((labels + 2) % 4)

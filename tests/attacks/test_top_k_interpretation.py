@@ -79,6 +79,7 @@ def test_results_keep_to_the_ball(net, images, interpretation, epsilon, seed, no
     np.testing.assert_array_equal(images, before)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("interpretation", ["cam", "ig"])
 def test_batches_do_not_change_the_result(net, images, interpretation):
     attack = dataclasses.replace(ATTACK, interpretation=interpretation)

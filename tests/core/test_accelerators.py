@@ -61,6 +61,7 @@ def test_a_gpu_gets_whole_batches_from_one_thread(gpu_is_seen):
     assert calls == [(40, threading.main_thread()), (10, threading.main_thread())]
 
 
+@pytest.mark.integration
 def test_what_is_computed_where_a_gpu_is_seen_is_the_same(request):
     """Convolutions have their usual gradients there."""
     images, labels = np.random.RandomState(0).rand(6, 28, 28, 1).astype(np.float32), np.arange(6)

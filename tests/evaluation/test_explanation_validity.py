@@ -152,6 +152,7 @@ def test_searches_that_cannot_cross_a_radius_are_named(images, steps, flagged):
         assert "take 7 steps or more" in texts[0]
 
 
+@pytest.mark.integration
 def test_unknown_measures_of_a_result_are_told(free):
     with pytest.raises(InputError, match="choose among 0 Kendall tau"):
         free.values(0.3, "Kendall tau")

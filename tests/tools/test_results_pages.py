@@ -167,6 +167,7 @@ def test_attacked_maps_are_drawn_for_every_network(data_dir):
     assert sum(title.startswith("CAM, tau ") for title in titles) == 2 * len(networks) >= 2 * 12
 
 
+@pytest.mark.integration
 def test_networks_of_elsewhere_are_named(call, made, tmp_path):
     page = tmp_path / "page.md"
     marks(page, "times")
@@ -178,6 +179,7 @@ def test_networks_of_elsewhere_are_named(call, made, tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.integration
 def test_other_weights_are_not_stamped(call, made, tmp_path):
     page = tmp_path / "page.md"
     marks(page, "times")
@@ -192,6 +194,7 @@ def test_other_weights_are_not_stamped(call, made, tmp_path):
     assert (networks / f"{NAMES[0]}.safetensors").read_bytes() == before
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
@@ -217,6 +220,7 @@ def test_marks_that_ask_for_what_is_not_there_are_one_line(call, made, tmp_path,
     assert page.read_bytes() == before
 
 
+@pytest.mark.integration
 def test_missing_folders_and_pages_are_one_line(call, made, tmp_path):
     for more in ([f"--records={tmp_path / 'none'}"], [f"--pages={tmp_path / 'none.md'}"]):
         result = call(main, [*options(made, tmp_path / "page.md"), *more])

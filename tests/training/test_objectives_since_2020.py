@@ -199,6 +199,7 @@ def test_softplus_is_an_argument(net):
         with_softplus("int", 5.0)
 
 
+@pytest.mark.integration
 def test_both_weights_of_lga_are_arguments(net):
     before, after = (softened_gradient(net, images, LABELS).numpy() for images in (CLEAN, MOVED))
     plain = cross_entropy(logits(net, CLEAN)) + PENALTY * cosine_distance(before, after) / 2
