@@ -212,22 +212,17 @@ def test_an_architecture_of_keras_applications(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_weights_for_a_layer_that_is_not_built_are_refused(tmp_path, monkeypatch):
+@pytest.mark.integration
+def test_weights_for_a_layer_that_is_not_built_are_refused(tmp_path):
     """Keras adds a layer of scaling without weights to an EfficientNetB0 for weights="imagenet" alone: images came out half as wide."""
-
-    def build(weights=None, input_shape=None, classes=1000):
-        scaling = [L.Rescaling([0.229**-0.5, 0.224**-0.5, 0.225**-0.5])] if weights == "imagenet" else []
-        return keras.Sequential(
-            [keras.Input(input_shape), L.Rescaling(1 / 255), L.Normalization(), *scaling, L.Flatten(), L.Dense(classes)]
-        )
-
-    name, shape = "keras.applications.EfficientNetB0", (4, 4, 3)
-    monkeypatch.setattr(keras.applications, "EfficientNetB0", build)
-    model = build("imagenet", shape, 2)
+    name, shape = "keras.applications.EfficientNetB0", (32, 32, 3)
+    model = keras.applications.EfficientNetB0(weights=None, input_shape=shape, classes=2)
     given = {"weights": tmp_path / "mine.weights.h5", "image_shape": shape, "classes": 2}
     model.save_weights(given["weights"])
     interp.load_model(name, **given)
-    model.layers[1].set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(0)])
+    # What Keras's weights of ImageNet hold in it.
+    (first,) = (layer for layer in model.layers if isinstance(layer, L.Normalization))
+    first.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(0)])
     model.save_weights(given["weights"])
     with pytest.raises(InputError, match=r"weights='imagenet'.*model\.save\('name\.keras'\)") as caught:
         interp.load_model(name, **given)
