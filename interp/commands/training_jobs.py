@@ -107,7 +107,7 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
         validation=splits["validation"],
         seed=options.seed,
         penalty_weight=row.penalty_weight,
-        keeping=keeping_of(options, row.keep),
+        keeping=keeping_of(options, row.keep, row.average),
         settings={"augment": row.augment},
         said=said,
         read=lambda path: models.load_model(path).metadata,
@@ -115,9 +115,10 @@ def recipe_job(row: Recipe, options: "TrainingOptions", splits: dict[str, Datase
     )
 
 
-def keeping_of(options: "TrainingOptions", usual: str) -> training.Keeping:
-    """What is kept of a training, by default as is `usual` for it."""
-    return training.Keeping(keep=options.keep or usual, patience=options.patience, average=options.average)
+def keeping_of(options: "TrainingOptions", usual: str, average: float | None = None) -> training.Keeping:
+    """What is kept of a training, by default as is `usual` for it and with its own decay of an `average` of weights."""
+    decay = average if options.average is None else options.average
+    return training.Keeping(keep=options.keep or usual, patience=options.patience, average=decay)
 
 
 def own_job(options: "TrainingOptions", splits: dict[str, Dataset]) -> TrainingJob:

@@ -10,6 +10,10 @@ from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS, OBJECTIVE_TITLE
 NORM_SUFFIXES = {"linf": "", "l2": "_l2"}
 # In the variant of networks whose inner attack raised the cross-entropy in place of the method's own term, before the norm.
 CROSS_ENTROPY_SUFFIX = "_ce"
+# In the variant of networks whose recipe averages the weights, after the attack.
+AVERAGED_SUFFIX = "_averaged"
+# What titles say of the ends of a variant, in their order.
+_SAID = {CROSS_ENTROPY_SUFFIX: " (CE attack)", AVERAGED_SUFFIX: " (averaged)", NORM_SUFFIXES["l2"]: ", l2"}
 
 
 class NameWords(NamedTuple):
@@ -31,7 +35,8 @@ class NetworkName:
 
     The variant is all that stands between the objective's tag and the epochs: "" for most networks, "005_2" (weight and radius) in
     mnist_smallgap_int005_2_100, "_grad_cam" (explanation) in mnist_smallgap_int_grad_cam_20, "_ce" (inner attack on the cross-entropy) in
-    cifar_wresnet_trades6_ce_15, "_l2" (norm of the radius) in mnist_smallgap_adv_l2_100.
+    cifar_wresnet_trades6_ce_15, "_averaged" (weights) in cifar_wresnet_fast_averaged_25, "_l2" (norm of the radius) in
+    mnist_smallgap_adv_l2_100.
     """
 
     dataset: str
@@ -52,19 +57,20 @@ class NetworkName:
 
     @property
     def title(self) -> str:
-        """The title of the objective, with an inner attack that is not its own, and the norm of the radius where it is l2."""
-        return self._titled("")
+        """The title of the objective, with an inner attack that is not its own, averaged weights, and the norm of the radius in l2."""
+        return self._titled(full=False)
 
     @property
     def full_title(self) -> str:
         """The title with the rest of the variant, such as the weight and the radius of a grid."""
-        rest = self.variant.removesuffix(NORM_SUFFIXES["l2"]).removesuffix(CROSS_ENTROPY_SUFFIX)
-        return self._titled(rest.replace("_", " "))
+        return self._titled(full=True)
 
-    def _titled(self, rest: str) -> str:
-        variant = self.variant.removesuffix(NORM_SUFFIXES["l2"])
-        attacked = " (CE attack)" if variant.endswith(CROSS_ENTROPY_SUFFIX) else ""
-        return f"{OBJECTIVE_TITLES[self.tag]}{rest}{attacked}{', l2' if variant != self.variant else ''}"
+    def _titled(self, full: bool) -> str:
+        rest, words = self.variant, ""
+        for suffix, said in reversed(_SAID.items()):
+            if rest.endswith(suffix):
+                rest, words = rest.removesuffix(suffix), f"{said}{words}"
+        return f"{OBJECTIVE_TITLES[self.tag]}{rest.replace('_', ' ') if full else ''}{words}"
 
     @property
     def order(self) -> int:

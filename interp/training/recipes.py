@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interp.core.errors import InputError, check_choice
 from interp.core.names import ARCHITECTURE_TAGS, OBJECTIVE_TAGS
-from interp.core.network_name import CROSS_ENTROPY_SUFFIX, NORM_SUFFIXES, NetworkName
+from interp.core.network_name import AVERAGED_SUFFIX, CROSS_ENTROPY_SUFFIX, NORM_SUFFIXES, NetworkName
 from interp.data import find_dataset
 from interp.training.schedule import PAPER, Schedule, for_objective, plain_schedule
 
@@ -61,6 +61,8 @@ class Recipe:
     distance_weight: float | None = None
     # Whether the inner attack raises the cross-entropy, in place of the method's own term.
     cross_entropy_attack: bool = False
+    # Decay of an average of the weights over steps, where the recipe itself asks for one.
+    average: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", for_objective(self.schedule, self.objective))
@@ -70,6 +72,7 @@ class Recipe:
         """The parts of the file's name, of which the epochs count those of a start by the same objective."""
         explained = f"_{self.explanation.replace(':', '_')}" if self.explanation else ""
         attacked = CROSS_ENTROPY_SUFFIX if self.cross_entropy_attack else ""
+        averaged = AVERAGED_SUFFIX if self.average is not None else ""
         before = self.start
         earlier = before.network_name.epochs if before is not None and before.objective == self.objective else 0
         return NetworkName(
@@ -77,7 +80,7 @@ class Recipe:
             architecture=ARCHITECTURE_TAGS[self.architecture],
             tag=self.objective,
             epochs=self.schedule.epochs + earlier,
-            variant=f"{self.variant}{explained}{attacked}{NORM_SUFFIXES[self.schedule.norm]}",
+            variant=f"{self.variant}{explained}{attacked}{averaged}{NORM_SUFFIXES[self.schedule.norm]}",
         )
 
     @property

@@ -63,6 +63,10 @@ def test_what_tables_say_of_a_network():
     assert parse_name("mnist_smallgap_adv_l2_100").title == "Adv, l2"
     assert parse_name("cifar_wresnet_trades6_ce_15").title == "TRADES-6 (CE attack)"
     assert parse_name("mnist_smallgap_int_ce_l2_20").title == "Int (CE attack), l2"
+    assert parse_name("cifar_wresnet_fast_averaged_25").title == "Fast Adv (averaged)"
+    assert parse_name("mnist_smallgap_int_grad_cam_ce_averaged_l2_9").full_title == (
+        "Int grad cam (CE attack) (averaged), l2"
+    )
     assert parse_name("mnist_smallgap_int005_2_100").full_title == "Int005 2"
     assert parse_name("mnist_smallgap_int_grad_cam_ce_l2_20").full_title == "Int grad cam (CE attack), l2"
     assert str(replace(found, tag="normal")) == "mnist_smallgap_normal_100"

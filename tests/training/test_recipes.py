@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from interp.commands.train import parse
+from interp.commands.training_jobs import recipe_job
 from interp.core.errors import InputError
 from interp.core.names import METHODS, OBJECTIVE_TAGS
 from interp.core.network_name import parse_name
-from interp.data import find_dataset
+from interp.data import find_dataset, load
 from interp.training import describe, with_cross_entropy_attack, with_explanation
 from interp.training.profiles import PROFILES, attacked_in, for_epochs, on_dataset, with_norm, with_profile
 from interp.training.recipes import DESCRIPTIONS, choose, recipes
@@ -241,7 +242,7 @@ CHANGES = (["--norm", "l2"], ["--epochs", "4"], ["--dataset", "digits"], ["--nor
 def test_a_training_starts_with_a_network_that_the_same_options_train(changes):
     """Another norm would be another threat, another length or dataset a file that is never there."""
     trained = {row.name: row for number in ("1", "10") for row in parse([number, "--profile", "cpu", *changes])[1]}
-    for number, started in (("1", 1), ("2", 1), ("10", 3)):
+    for number, started in (("1", 1), ("2", 1), ("10", 4)):
         _, rows = parse([number, "--profile", "cpu", *changes])
         starts = [row.start for row in rows if row.start is not None]
         assert len(starts) == started
@@ -277,6 +278,21 @@ def test_trades_goes_on_from_its_own_network_with_the_same_rates():
         "cifar_wresnet_trades6_ce_8",
     ]
     assert not any(row.start for row in parse(["10", "--profile", "paper"])[1])
+
+
+def test_fast_adv_goes_on_from_its_own_network_with_averaged_weights():
+    names = ["cifar_wresnet_fast_15", "cifar_wresnet_fast_averaged_25"]
+    _, (first, further) = parse(["10", "--profile", "cpu", "--only", *names])
+    assert (further.start, further.method, further.average) == (first, first.method, 0.995)
+    assert (further.schedule.epochs, further.schedule.ramp) == (10, (0, 0))
+
+
+@pytest.mark.parametrize(("words", "decay"), [([], 0.995), (["--average", "0.9"], 0.9)])
+def test_the_average_of_a_recipe_gives_way_to_that_of_the_command_line(words, decay):
+    line = ["10", "--profile", "cpu", "--dataset", "digits", "--only", "digits_wresnet_fast_averaged", *words]
+    options, [row] = parse(line)
+    splits = {split: load("digits", split) for split in ("train", "validation")}
+    assert recipe_job(row, options, splits).keeping.average == decay
 
 
 def test_a_training_with_another_explanation_starts_with_the_same_network():
