@@ -15,6 +15,9 @@ from interp.core.errors import InputError
 # Operations that pass a tensor on as it is, and those that only arrange its numbers anew.
 _SAME = frozenset(("Identity", "IdentityN", "Cast", "StopGradient", "PreventGradient", "EnsureShape", "CheckNumerics"))
 _RESHAPED = frozenset(("Reshape", "Squeeze", "ExpandDims"))
+# Those that leave out, order, join or limit the numbers of their first input, and those that do so with all of their inputs.
+_CHOSEN = frozenset(("StridedSlice", "GatherV2", "ReverseV2", "Transpose", "ClipByValue"))
+_JOINED = frozenset(("ConcatV2", "Pack", "Minimum", "Maximum"))
 # Outputs by the operation that makes them of logits.
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 LOGITS = "logits"
@@ -35,8 +38,8 @@ _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
     """Return the logits (n, K) behind the symbolic `outputs` (n, K), and what is made of them: softmax, sigmoid or logits.
 
-    Passes casts, identities and reshapes that keep the classes. Raises InputError for a softmax or sigmoid inside a compiled function,
-    where it cannot be cut.
+    Passes casts, identities and reshapes that keep the classes. Raises InputError for a softmax or sigmoid that cannot be cut: inside a
+    compiled function, or with its numbers chosen, joined or limited after it.
     """
     classes = outputs.shape[-1]
     tensor = source_of(outputs, lambda inner: inner.shape[1:].num_elements() == classes)
@@ -47,6 +50,12 @@ def find_logits(outputs: tf.Tensor) -> tuple[tf.Tensor, str]:
             raise InputError(
                 f"the model's outputs are probabilities by a {inside} inside a compiled function (tf.function, or a SavedModel), where "
                 "it cannot be cut: give a model that returns logits"
+            )
+        behind = _made_behind(tensor)
+        if behind is not None:
+            raise InputError(
+                f"the model's outputs are probabilities by a {behind}, which are joined, limited or left out after it ({tensor.op.type}), "
+                "so that it cannot be cut: give a model that returns logits"
             )
         return outputs, LOGITS
     logits = tensor.op.inputs[0]
@@ -214,6 +223,23 @@ def _depends_twice(operation: tf.Operation, images: tf.Tensor) -> bool:
     """Whether more than one input of an operation is computed from the images, or they are divided by."""
     depending = [any(each is images for each in ancestors(tensor)) for tensor in operation.inputs]
     return sum(depending) > 1 or (operation.type == "RealDiv" and depending[1])
+
+
+def _made_behind(tensor: tf.Tensor) -> str | None:
+    """The softmax or sigmoid of whose numbers alone, and of constants, a tensor is put together; None where there is none."""
+    waiting, found = [tensor], None
+    while waiting:
+        tensor = waiting.pop()
+        operation = tensor.op
+        if operation.type in PROBABILITIES:
+            found = PROBABILITIES[operation.type]
+        elif operation.type in _JOINED:
+            waiting.extend(operation.inputs)
+        elif operation.type in _CHOSEN | _SAME | _RESHAPED:
+            waiting.append(operation.inputs[tensor.value_index if operation.type == "IdentityN" else 0])
+        elif tf.get_static_value(tensor) is None:
+            return None
+    return found
 
 
 def _made_inside(tensor: tf.Tensor) -> str | None:

@@ -146,11 +146,25 @@ def by_hand(plain):
     return keras.Model(inputs, odds / keras.ops.sum(odds, -1, keepdims=True))
 
 
+def after(plain, activation, change):
+    return keras.Sequential([plain, L.Activation(activation), L.Lambda(change)])
+
+
+def one_head_per_class(plain):
+    """As models of several labels are often written."""
+    inputs = keras.Input(SHAPE)
+    features = plain(inputs)
+    return keras.Model(inputs, L.Concatenate()([L.Dense(1, activation="sigmoid")(features) for _ in range(3)]))
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (by_hand, "does not end in a softmax that can be cut"),
-        (lambda plain: keras.Sequential([plain, L.Softmax(), L.Lambda(lambda p: p[:, ::-1])]), "that can be cut"),
+        (
+            lambda plain: keras.Sequential([plain, L.Softmax(), L.Lambda(lambda p: p[:, ::-1])]),
+            "so that it cannot be cut",
+        ),
         (lambda plain: Compiled(plain, keras.ops.softmax), "probabilities by a softmax inside a compiled function"),
         (lambda plain: Compiled(plain, keras.ops.sigmoid), "probabilities by a sigmoid inside a compiled function"),
         (
@@ -158,6 +172,15 @@ def by_hand(plain):
             "several softmaxes over 2",
         ),
         (lambda plain: Twice(plain, keras.ops.softmax), "probabilities by a softmax inside a compiled function"),
+        (one_head_per_class, r"probabilities by a sigmoid, which are joined, .* \(ConcatV2\)"),
+        (
+            lambda plain: after(plain, "softmax", lambda p: p[:, :3]),
+            r"probabilities by a softmax, .* \(StridedSlice\)",
+        ),
+        (
+            lambda plain: after(plain, "sigmoid", lambda p: keras.ops.clip(p, 1e-7, 1 - 1e-7)),
+            "probabilities by a sigmoid, which are joined, limited or left out",
+        ),
     ],
 )
 @pytest.mark.parametrize("ask", [PGD, lambda model, *data: VanillaGradient(model)(*data), accuracy])
@@ -165,6 +188,21 @@ def test_probabilities_that_cannot_be_cut_are_refused(ask, make, said):
     with pytest.raises(InputError, match=said) as caught:
         ask(make(logits_model()), IMAGES, LABELS)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: z * keras.ops.sigmoid(z),
+        lambda z: keras.ops.clip(z, -5, 5),
+        lambda z: keras.ops.concatenate([keras.ops.sigmoid(z[:, :2]), z[:, 2:]], -1),
+    ],
+)
+def test_outputs_that_are_more_than_probabilities_are_logits(end):
+    plain = logits_model()
+    model = keras.Sequential([plain, L.Lambda(end)])
+    check_model(model, tf.constant(IMAGES))
+    assert find_facts(model).ends_in == "logits"
 
 
 @pytest.mark.integration
