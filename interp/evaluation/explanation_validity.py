@@ -123,6 +123,7 @@ def validity_with_images(
         len(rows),
         len(right),
         tuple(rows.tolist()),
+        attack.norm,
     )
     return result, carried
 

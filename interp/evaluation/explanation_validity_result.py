@@ -9,6 +9,7 @@ import numpy as np
 
 from interp.core.errors import InputError
 from interp.core.json_fields import Count
+from interp.core.names import THREAT_NORMS
 from interp.core.results import Result
 from interp.core.tables import NOTHING, Cell
 from interp.evaluation.flags import Flag, at_radius
@@ -65,6 +66,7 @@ class ExplanationValidity(Result):
         count: Number of images that were attacked, those classified right.
         sampled: Number of images that were given.
         places: The places of the attacked images among those that were given.
+        norm: Norm of the ball, "linf" or "l2".
 
     Raises:
         InputError: The fields do not fit each other.
@@ -77,8 +79,10 @@ class ExplanationValidity(Result):
     count: Count = field(metadata=IMAGES)
     sampled: Count
     places: tuple[int, ...] = field(default=(), repr=False)
+    norm: str = "linf"
 
     def __post_init__(self) -> None:
+        self._expect(self.norm in THREAT_NORMS, "a norm of linf or l2")
         lengths = {len(moved.values) for row in self.rows for moved in row.measures}
         self._expect(lengths <= {self.count}, "a value of each measure for each image")
 
@@ -126,4 +130,6 @@ class ExplanationValidity(Result):
         # The record of a task counts the images that were given.
         places = values.get("places")
         counted = {"images": len(places)} if isinstance(places, list) and places else {}
-        return without_flags_of_radii({**values, **counted})
+        # Records of before the field have the norm in the words of their protocol.
+        norm = "l2" if "measure in l2," in str(values.get("protocol")) else "linf"
+        return without_flags_of_radii({"norm": norm, **values, **counted})

@@ -219,12 +219,10 @@ def _check_explanation(found: ExplanationValidity, norm: str) -> None:
             f"a row of the leaderboard compares maps by {KendallTau.title}, those of {found.explanation} came by {title} first: measure "
             f"them with measures=['{MEASURE}']"
         )
-    # The words of a protocol name the norm.
-    other = next((each for each in THREAT_MODELS if each != norm and f"measure in {each}," in found.protocol), None)
-    if other is not None:
+    if found.norm != norm:
         raise InputError(
-            f"a row of the leaderboard is of one norm, predictions were attacked in {norm} and {found.explanation} in {other}: measure "
-            f"both in one, with norm='{norm}'"
+            f"a row of the leaderboard is of one norm, predictions were attacked in {norm} and {found.explanation} in {found.norm}: "
+            f"measure both in one, with norm='{norm}'"
         )
 
 

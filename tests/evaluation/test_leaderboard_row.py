@@ -94,14 +94,18 @@ def test_results_by_another_measure_or_in_another_norm_are_no_row():
     other = dataclasses.replace(EXPLANATIONS, rows=(ExplanationsAtRadius(0.1, (pearson, MOVED)),))
     with pytest.raises(InputError, match="those of cam came by Pearson first: measure them with measures="):
         LeaderboardRow.of(FACTS, PREDICTIONS, [other])
-    linf, l2 = (
-        dataclasses.replace(EXPLANATIONS, protocol=describe(ExplanationAttack(epsilon=0.1, norm=norm)))
-        for norm in ("linf", "l2")
-    )
+    linf, l2 = (dataclasses.replace(EXPLANATIONS, norm=norm) for norm in ("linf", "l2"))
     assert LeaderboardRow.of(FACTS, PREDICTIONS, [linf]).norm == "linf"
     assert LeaderboardRow.of(FACTS, dataclasses.replace(PREDICTIONS, norm="l2"), [l2]).norm == "l2"
     with pytest.raises(InputError, match="predictions were attacked in l2 and cam in linf: measure both in one"):
         LeaderboardRow.of(FACTS, dataclasses.replace(PREDICTIONS, norm="l2"), [linf])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_record_without_its_norm_has_it_in_its_protocol(norm):
+    written = dataclasses.replace(EXPLANATIONS, norm=norm, protocol=describe(ExplanationAttack(epsilon=0.1, norm=norm)))
+    older = {name: value for name, value in written.to_json().items() if name != "norm"}
+    assert ExplanationValidity.from_json(json.loads(json.dumps(older))) == written
 
 
 def test_results_that_do_not_say_the_clean_accuracy_are_no_row():
