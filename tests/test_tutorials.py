@@ -1,18 +1,24 @@
-"""The tutorials for a user's own images and models, run from top to bottom as they stand on their pages."""
+"""The tutorials for a user's own images and models, run from top to bottom as they stand on their pages, and examples of other pages."""
 
+import ast
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+import interp
 from interp import data
+from interp.core.names import METHODS
 
 L = keras.layers
 ROOT = Path(__file__).parents[1]
@@ -98,6 +104,68 @@ def test_every_block_runs(page, heading, own):
                 [sys.executable, *script, *words[1:]], capture_output=True, text=True, check=False, timeout=900
             )
             assert said.returncode == 0, f"{line}\n{said.stderr}"
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    """A directory with the demo's network, and what the examples of other pages take as there: a model with a layer conv2d_7, digits."""
+    folder = tmp_path_factory.mktemp("there")
+    digits = data.load("digits", "train")
+    keras.utils.set_random_seed(0)
+    convolutions = [L.Conv2D(16, 4, 2, "same", activation="relu", name=f"conv2d_{place}") for place in (6, 7)]
+    model = keras.Sequential([keras.Input((28, 28, 1)), *convolutions, L.GlobalAveragePooling2D(), L.Dense(10)])
+    model.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(digits.images, digits.labels, epochs=5, batch_size=50, verbose=0)
+    (folder / "gen_images/demo").mkdir(parents=True)
+    network = interp.build_network("small", digits.image_shape, digits.classes)
+    schedule = interp.training.plain_schedule(epochs=2, batch_size=50, learning_rate=2e-3)
+    interp.training.train(network, "normal", digits, schedule)
+    interp.save_model(network, folder / "gen_images/demo/digits_smallgap_int_40.safetensors")
+    images, labels = digits.images[:6], digits.labels[:6]
+    found = {"interp": interp, "json": json, "model": model, "images": images, "labels": labels}
+    found["attack"] = interp.attacks.ProjectedGradientDescent(epsilon=0.1, step_size=0.02, steps=5)
+    found |= {"masks": images[..., 0] > 0.1, "target_maps": np.tile(np.eye(7, dtype="float32"), (6, 1, 1))}
+    return folder, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "count"),
+    [
+        ("README.md", 1),
+        ("docs/explaining.md", 1),
+        ("docs/measuring_explanations.md", 2),
+        ("docs/explanations_under_attack.md", 2),
+        ("docs/evaluating.md", 1),
+        ("docs/leaderboard.md", 1),
+    ],
+)
+def test_the_first_blocks_of_python_run(page, count, there, monkeypatch):
+    """Those after them need other packages, or are run above."""
+    folder, found = there
+    monkeypatch.chdir(folder)
+    names = dict(found)
+    blocks = [
+        code for language, code in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")) if language == "python"
+    ]
+    assert len(blocks) >= count
+    for code in blocks[:count]:
+        exec(compile(code.replace("[:20]", "[:4]"), page, "exec"), names)
+
+
+@pytest.mark.integration
+def test_the_method_that_the_page_adds_works(monkeypatch):
+    module, line, test = (
+        code for _, code in BLOCK.findall(section("docs/adding_a_method.md", "An explanation method"))
+    )
+    made = types.ModuleType("interp.attributions.hires_cam")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    exec(compile(module, "hires_cam.py", "exec"), vars(made))
+    for name, place in ast.literal_eval(f"{{{line}}}").items():
+        monkeypatch.setitem(METHODS, name, place)
+    names: dict[str, Any] = {}
+    exec(compile(test, "test_hires_cam.py", "exec"), names)
+    names["test_hires_cam"]()
 
 
 @pytest.mark.slow

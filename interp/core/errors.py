@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 _ARGUMENT = re.compile(r"<(\w+)=([^>]*)>")
+# Where a word of a name ends.
+_WORDS = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
 
 
 class InputError(ValueError):
@@ -60,11 +62,18 @@ def check_choice(what: str, value: object, choices: Iterable[str]) -> str:
 
 
 def _nearest(value: str, names: list[str]) -> str | None:
-    """The name that is most like `value`, whatever its case and separators, or that has these initials."""
+    """The name that is `value` but for case and separators, that has it as initials, or is its initials; else the one most like it."""
     alike = {_letters(name): name for name in reversed(names)}
-    initials = {"".join(part[:1] for part in name.split("_")): name for name in reversed(names) if "_" in name}
+    initials = {_initials(name): name for name in reversed(names) if "_" in name}
     found = difflib.get_close_matches(_letters(value), alike, n=1)
-    return initials.get(_letters(value)) or (alike[found[0]] if found else None)
+    known = alike.get(_letters(value)) or initials.get(_letters(value)) or alike.get(_initials(value))
+    return known or (alike[found[0]] if found else None)
+
+
+def _initials(name: str) -> str:
+    """The first letters of the words of a name that has several: ig of integrated_gradients and of IntegratedGradients."""
+    words = [word for word in _WORDS.split(name) if word]
+    return "".join(word[0] for word in words).casefold() if len(words) > 1 else ""
 
 
 def _letters(name: str) -> str:

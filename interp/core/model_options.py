@@ -63,7 +63,7 @@ class ModelOptions(Options):
     input_scale: Any = option(
         AUTO,
         f"what a model that is not of this package was trained on: {', '.join(SCALES)}; MEAN,STD of images in [0, 1], one number each or "
-        "those of all channels (0.5,0.5,0.4,0.25,0.25,0.2); auto goes by the layers that it begins with, or by its accuracy on test images",
+        "those of all channels (0.5,0.5,0.4,0.25,0.25,0.2); auto goes by the layers that it begins with, or by its accuracy",
         parse=input_scale,
     )
     output: Any = option(None, "name, or number from 0, of the output to use, where a model has several", parse=output)

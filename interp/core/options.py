@@ -15,7 +15,7 @@ T = TypeVar("T", bound="Options")
 
 def option(
     default: Any,
-    text: str,
+    text: str | Callable[[Any], str],
     *,
     parse: Callable[[str], Any] = str,
     choices: Iterable[str] | None = None,
@@ -29,7 +29,7 @@ def option(
 
     Args:
         default: its value where it is not given; MISSING where it has to be.
-        text: what it is, for the help.
+        text: what it is, for the help, or a function that says it of the class.
         parse: an argument type of argparse; bool makes a switch without a value, with a --no- where it is on by default.
         choices: the values that it takes, a list each of its own, whose nearest is suggested.
         usual: the default in words, where `default` does not say it; {task.images} is what the class says.
@@ -80,6 +80,7 @@ def _add(group: Any, each: Field[Any], kind: type[Options]) -> None:
     flags = spellings(kind)[each.name]
     parse, choices = each.metadata["parse"], each.metadata["choices"]
     text = each.metadata["text"]
+    text = text(kind) if callable(text) else text
     usual = (each.metadata["usual"] or "").format(task=kind) or _written(each.default)
     if choices:
         text = f"{text}: {', '.join(choices)}" if text else ", ".join(choices)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import interp
 from interp.commands import evaluate_network
-from interp.commands.evaluate_network import main, parse
+from interp.commands.evaluate_network import main, parse, parser
 from interp.commands.tasks.task_registry import TASKS, foreign_options
 from interp.core.errors import InputError
 from interp.core.options import flag
@@ -131,6 +131,25 @@ def line(task, network, name, own_images):
 def test_every_option_has_a_value_here():
     names = {each.name for task in TASKS.values() for each in dataclasses.fields(task.options)}
     assert names == {*VALUES, "dataset", "network"}
+
+
+@pytest.mark.parametrize(
+    ("task", "there", "gone"),
+    [
+        ("aai_topk", "cam, cam++, ig, gradient,", "representation"),
+        ("isa_cam", "cam, cam++, gradient,", " ig,"),
+        ("isa_ig", "ig, or an ensemble", "gradient,"),
+        ("tradeoff_repr", "representation, or an ensemble", "cam,"),
+    ],
+)
+def test_the_help_lists_the_maps_that_a_task_looks_at(task, there, gone):
+    told = (
+        " ".join(parser(TASKS[task]).format_help().split())
+        .partition("--inp-method METHOD ")[2]
+        .partition("(default")[0]
+    )
+    assert told.startswith(there)
+    assert gone not in told
 
 
 @pytest.mark.parametrize("task", TASKS)

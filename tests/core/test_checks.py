@@ -182,6 +182,12 @@ def test_other_spellings_and_initials_are_suggested(value: str, meant: str) -> N
         )
 
 
+@pytest.mark.parametrize("value", ["integrated_gradients", "IntegratedGradients", "integrated gradients"])
+def test_a_name_suggests_its_initials_where_those_are_a_name(value: str) -> None:
+    with pytest.raises(InputError, match="did you mean 'ig'"):
+        check_choice("--inp-method", value, ["cam", "ig", "gradient", "expected_gradients"])
+
+
 def test_an_error_of_a_worker_is_still_spelled_as_a_command_line():
     error = ArgumentError("say <scale=tf>, or leave <scale=> out")
     again = pickle.loads(pickle.dumps(error))

@@ -111,7 +111,7 @@ class MapOptions(TaskOptions):
 
     inp_method: str | None = option(
         None,
-        f"{', '.join(MAPS)}, or an ensemble over another, smooth_grad:METHOD",
+        lambda task: f"{', '.join(task.methods)}, or an ensemble over one of them, smooth_grad:METHOD",
         usual="{task.methods[0]}",
         names_file=True,
     )
