@@ -4,7 +4,6 @@ Every work runs with TensorFlow's default threads and with the cores shared amon
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from run import exit_code, result_of
 from timing import time_in_turn
 from unit import UnitProcess
 
@@ -23,19 +23,14 @@ RESULTS = Path(__file__).resolve().parent / "results" / "levers.json"
 THREADS = {"default threads": [], "cores shared among streams": ["shared"]}
 
 
-def main() -> None:
+def main() -> int:
     """Measure in two processes and print their figures beside each other."""
-    found = {}
-    for name, arguments in THREADS.items():
-        command = [sys.executable, __file__, "measure", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"error: {name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-        found[name] = json.loads(done.stdout.splitlines()[-1])
+    found = {name: result_of([sys.executable, __file__, "measure", *words]) for name, words in THREADS.items()}
     write_json(RESULTS, {"units": found, "run": describe_run({})})
     print(f"{'U':64s}" + "".join(f"{name:>28s}" for name in THREADS))
     for row in found["default threads"]:
         print(f"{row:64s}" + "".join(f"{found[name][row]:28.1f}" for name in THREADS))
+    return 0
 
 
 def measure(shared: bool) -> None:
@@ -125,4 +120,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["measure"]:
         measure("shared" in sys.argv)
     else:
-        main()
+        sys.exit(exit_code(main))

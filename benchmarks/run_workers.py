@@ -1,4 +1,4 @@
-"""What a job costs besides its work: jobs that only wait, in this process, in processes, and in Ray workers on this machine.
+"""What a job costs besides its work: jobs that only wait, in processes and in Ray workers on this machine.
 
 `python benchmarks/run_workers.py --workers 8 --jobs 80`. The jobs sleep, so more workers than cores stand for as many machines: what is
 over the time of the jobs themselves is starting workers, handing jobs out, and sending what they share (`--megabytes`).
