@@ -71,21 +71,21 @@ def run(arguments: argparse.Namespace) -> int:
             result["naive_units"] = measure(row, arguments.rounds, "naive")["units"]
         passed = time.monotonic() - began
         left = passed / number * (len(chosen) - number)
-        print(f"{line(row, results[row.name])}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
+        print(f"{line(row, result)}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
+        if not arguments.check:
+            # At once, as a later row may fail. Rows that were not measured now stay, each with the run that it is of.
+            kept = merged(kept, {row.name: {**result, "run": made_by(arguments)}})
+            kept = {each.name: kept[each.name] for each in ROWS if each.name in kept}
+            write_json(arguments.out, {"rows": kept})
     if arguments.check:
         return compare(results, accepted)
-    made = made_by(arguments)
     if arguments.accept:
         now = {name: keep(row) for name, row in results.items()}
-        write_json(ACCEPTED, {"rows": merged(accepted, now), "run": made})
+        write_json(ACCEPTED, {"rows": merged(accepted, now), "run": made_by(arguments)})
     from chart import draw
 
-    # Rows that were not measured now stay, each with the run that it is of.
-    kept = merged(kept, {name: {**result, "run": made} for name, result in results.items()})
-    rows = {row.name: kept[row.name] for row in ROWS if row.name in kept}
     picture = arguments.out.with_suffix(".png")
-    write_json(arguments.out, {"rows": rows})
-    draw(rows, picture)
+    draw(kept, picture)
     print(f"written: {arguments.out}, {picture}")
     return 0
 

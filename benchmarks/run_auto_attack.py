@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or HERE / "results" / f"auto_attack{NORM_SUFFIXES[arguments.norm]}.json"
     # A choice of networks is measured anew, the figures of the others stay, each with the run that it is of.
     rows = read_rows(out) if arguments.only else {}
-    if other := [name for name, row in rows.items() if row["epsilon"] != _epsilon(arguments, name)]:
+    if other := [name for name, row in rows.items() if row.get("epsilon") != _epsilon(arguments, name)]:
         raise InputError(f"{out} holds figures of {other[0]} in another ball than {arguments.norm}: name another file")
     # PyTorch's threads spin while they wait, which costs it many times its work where anything else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -91,8 +91,8 @@ def _compare(arguments: argparse.Namespace, network: str, name: str, exported: s
     return {"epsilon": epsilon, **found, "run": made_by(arguments)}
 
 
-def _epsilon(arguments: argparse.Namespace, name: str) -> float:
-    return EPSILONS[arguments.norm][name.split("_")[0]]
+def _epsilon(arguments: argparse.Namespace, name: str) -> float | None:
+    return EPSILONS[arguments.norm].get(name.split("_")[0])
 
 
 def _line(name: str, row: dict[str, Any]) -> str:

@@ -89,6 +89,34 @@ def test_nothing_to_measure_is_said_in_one_line(run, monkeypatch, capsys):
     assert "nothing to measure" in capsys.readouterr().err
 
 
+def test_what_was_measured_is_kept_when_a_later_row_fails(run, tmp_path, monkeypatch, capsys):
+    first, second = run.ROWS[:2]
+    found = {"seconds": 0.1, "units": 2.0, "lowest": 1.0, "highest": 3.0, "peak_gib": 0.5, "found": {}}
+
+    def measure(row, rounds, *version):
+        if row is second:
+            raise run.InputError("measure.py ended with code 1: no memory")
+        return dict(found)
+
+    monkeypatch.setattr(run, "measure", measure)
+    monkeypatch.setattr("sys.argv", ["run.py", "--out", str(tmp_path / "bench.json")])
+    assert run.main() == 2
+    assert "no memory" in capsys.readouterr().err
+    rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert list(rows) == [first.name]
+    assert rows[first.name]["units"] == 2.0
+    assert "out" not in rows[first.name]["run"]["arguments"]
+
+
+def test_each_idea_is_measured_with_both_kinds_of_threads(run, tmp_path, monkeypatch, capsys):
+    levers = importlib.import_module("levers")
+    monkeypatch.setattr(levers, "RESULTS", tmp_path / "levers.json")
+    monkeypatch.setattr(levers, "result_of", lambda command: {"PGD": 1.5 if command[-1] == "shared" else 2.5})
+    assert levers.main() == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["PGD", "2.5", "1.5"]
+    assert list(json.loads((tmp_path / "levers.json").read_text())["units"]) == list(levers.THREADS)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"rows": []}', '{"rows": {"PGD": 1}}'])
 def test_a_damaged_file_of_figures_is_told_before_anything_is_measured(run, text, tmp_path, monkeypatch, capsys):
     out = tmp_path / "bench.json"
