@@ -27,6 +27,15 @@ def test_rows_have_names_of_their_own_and_are_in_the_accepted_table(run):
     assert set(names) == set(json.loads(run.ACCEPTED.read_text())["rows"])
 
 
+def test_the_page_has_the_figures_that_were_measured(run):
+    tables = importlib.import_module("tables")
+    page = tables.PAGE.read_text()
+    assert page.count("<!-- end -->") == 5
+    assert tables.filled(page) == page
+    # Nor do records name places of the machine that they were made on.
+    assert not [path.name for path in tables.RESULTS.glob("*.json") if ': "/' in path.read_text()]
+
+
 def test_comparisons_are_of_rows_and_of_works_that_there_are(run):
     comparisons = importlib.import_module("run_peers").COMPARISONS
     assert {row.ours for row in comparisons} <= {row.name for row in run.ROWS}
