@@ -16,16 +16,29 @@ from run import exit_code, result_of
 from timing import time_in_turn
 from unit import UnitProcess
 
+from interp.core.command_line import Parser
 from interp.core.files import write_json
 from interp.core.provenance import describe_run
 
 RESULTS = Path(__file__).resolve().parent / "results" / "levers.json"
-THREADS = {"default threads": [], "cores shared among streams": ["shared"]}
+SHARED = "cores shared among streams"
+THREADS = ("default threads", SHARED)
 
 
 def main() -> int:
+    """Measure with both kinds of threads; with --threads one of them, in this process."""
+    parser = Parser("benchmarks/levers.py", __doc__)
+    parser.add_argument("--threads", choices=THREADS, help="these alone, in this process, as a line of JSON")
+    arguments = parser.parse_args()
+    if arguments.threads is None:
+        return exit_code(compare)
+    measure(arguments.threads == SHARED)
+    return 0
+
+
+def compare() -> int:
     """Measure in two processes and print their figures beside each other."""
-    found = {name: result_of([sys.executable, __file__, "measure", *words]) for name, words in THREADS.items()}
+    found = {name: result_of([sys.executable, __file__, f"--threads={name}"]) for name in THREADS}
     write_json(RESULTS, {"units": found, "run": describe_run({})})
     print(f"{'U':64s}" + "".join(f"{name:>28s}" for name in THREADS))
     for row in found["default threads"]:
@@ -117,7 +130,4 @@ def measure(shared: bool) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["measure"]:
-        measure("shared" in sys.argv)
-    else:
-        sys.exit(exit_code(main))
+    sys.exit(main())

@@ -120,7 +120,8 @@ def test_what_was_measured_is_kept_when_a_later_row_fails(run, tmp_path, monkeyp
 def test_each_idea_is_measured_with_both_kinds_of_threads(run, tmp_path, monkeypatch, capsys):
     levers = importlib.import_module("levers")
     monkeypatch.setattr(levers, "RESULTS", tmp_path / "levers.json")
-    monkeypatch.setattr(levers, "result_of", lambda command: {"PGD": 1.5 if command[-1] == "shared" else 2.5})
+    monkeypatch.setattr(levers, "result_of", lambda command: {"PGD": 1.5 if "shared" in command[-1] else 2.5})
+    monkeypatch.setattr("sys.argv", ["levers.py"])
     assert levers.main() == 0
     assert capsys.readouterr().out.splitlines()[1].split() == ["PGD", "2.5", "1.5"]
     assert list(json.loads((tmp_path / "levers.json").read_text())["units"]) == list(levers.THREADS)
@@ -146,6 +147,8 @@ def test_a_damaged_file_of_figures_is_told_before_anything_is_measured(run, text
         ("run", ["--rounds", "0"], "--rounds: 0 is less than 1"),
         ("run", ["--check", "--accept"], "--accept: not allowed with argument --check"),
         ("run_peers", ["python", "--rounds", "0"], "--rounds: 0 is less than 1"),
+        ("levers", ["--threads", "all"], "--threads: invalid choice: 'all'"),
+        ("levers", ["measure"], "unrecognized arguments: measure"),
         ("run_input", ["--rounds", "0"], "--rounds: 0 is less than 1"),
         ("run_input", ["--images", "3"], "--images: 3 is less than 25"),
     ],
