@@ -4,7 +4,6 @@ Every work runs with TensorFlow's default threads and with the cores shared amon
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,29 +12,38 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from run import exit_code, result_of
 from timing import time_in_turn
 from unit import UnitProcess
 
+from interp.core.command_line import Parser
 from interp.core.files import write_json
 from interp.core.provenance import describe_run
 
 RESULTS = Path(__file__).resolve().parent / "results" / "levers.json"
-THREADS = {"default threads": [], "cores shared among streams": ["shared"]}
+SHARED = "cores shared among streams"
+THREADS = ("default threads", SHARED)
 
 
-def main() -> None:
+def main() -> int:
+    """Measure with both kinds of threads; with --threads one of them, in this process."""
+    parser = Parser("benchmarks/levers.py", __doc__)
+    parser.add_argument("--threads", choices=THREADS, help="these alone, in this process, as a line of JSON")
+    arguments = parser.parse_args()
+    if arguments.threads is None:
+        return exit_code(compare)
+    measure(arguments.threads == SHARED)
+    return 0
+
+
+def compare() -> int:
     """Measure in two processes and print their figures beside each other."""
-    found = {}
-    for name, arguments in THREADS.items():
-        command = [sys.executable, __file__, "measure", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"error: {name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-        found[name] = json.loads(done.stdout.splitlines()[-1])
+    found = {name: result_of([sys.executable, __file__, f"--threads={name}"]) for name in THREADS}
     write_json(RESULTS, {"units": found, "run": describe_run({})})
     print(f"{'U':64s}" + "".join(f"{name:>28s}" for name in THREADS))
     for row in found["default threads"]:
         print(f"{row:64s}" + "".join(f"{found[name][row]:28.1f}" for name in THREADS))
+    return 0
 
 
 def measure(shared: bool) -> None:
@@ -122,7 +130,4 @@ def measure(shared: bool) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["measure"]:
-        measure("shared" in sys.argv)
-    else:
-        main()
+    sys.exit(main())

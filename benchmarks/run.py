@@ -10,12 +10,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kept_rows import read_rows
 from rows import ROWS, Row
 
+from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
@@ -30,23 +32,34 @@ def main() -> int:
     """Run the chosen rows; return 1 if a row became too slow, 2 after an error."""
     parser = Parser("benchmarks/run.py", __doc__)
     parser.add_argument("--only", nargs="+", metavar="PART", help="rows whose names hold one of these parts")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each row (default 5)")
-    parser.add_argument("--check", action="store_true", help="compare with the accepted table; write nothing")
-    parser.add_argument("--accept", action="store_true", help="make what is measured the accepted table")
+    parser.add_argument("--rounds", type=whole_number(1), default=5, help="rounds of each row (default 5)")
+    table = parser.add_mutually_exclusive_group()
+    table.add_argument("--check", action="store_true", help="compare with the accepted table; write nothing")
+    table.add_argument("--accept", action="store_true", help="make what is measured the accepted table")
     parser.add_argument("--out", type=Path, default=FILE, help="file of the figures, with a picture beside it")
     arguments = parser.parse_args()
+    return exit_code(lambda: run(arguments))
+
+
+def exit_code(work: Callable[[], int]) -> int:
+    """What the work of a script returns; 2 after an InputError, which is one line."""
     try:
-        return run(arguments)
+        return work()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
+def made_by(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The run that figures are of; in which file they are does not matter."""
+    return describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, keep or compare."""
     chosen = [row for row in ROWS if not arguments.only or any(part in row.name for part in arguments.only)]
-    if not chosen or arguments.rounds < 1:
-        raise InputError(f"nothing to measure with --only {arguments.only} and --rounds {arguments.rounds}")
+    if not chosen:
+        raise InputError(f"nothing to measure with --only {arguments.only}")
     # What cannot be read is told before the hour of measuring.
     accepted, kept = read_rows(ACCEPTED), {} if arguments.check else read_rows(arguments.out)
     print(HEADER)
@@ -58,21 +71,21 @@ def run(arguments: argparse.Namespace) -> int:
             result["naive_units"] = measure(row, arguments.rounds, "naive")["units"]
         passed = time.monotonic() - began
         left = passed / number * (len(chosen) - number)
-        print(f"{line(row, results[row.name])}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
+        print(f"{line(row, result)}   [{number}/{len(chosen)}, {left / 60:.0f} min left]", flush=True)
+        if not arguments.check:
+            # At once, as a later row may fail. Rows that were not measured now stay, each with the run that it is of.
+            kept = merged(kept, {row.name: {**result, "run": made_by(arguments)}})
+            kept = {each.name: kept[each.name] for each in ROWS if each.name in kept}
+            write_json(arguments.out, {"rows": kept})
     if arguments.check:
         return compare(results, accepted)
-    made = describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
     if arguments.accept:
         now = {name: keep(row) for name, row in results.items()}
-        write_json(ACCEPTED, {"rows": merged(accepted, now), "run": made})
+        write_json(ACCEPTED, {"rows": merged(accepted, now), "run": made_by(arguments)})
     from chart import draw
 
-    # Rows that were not measured now stay, each with the run that it is of.
-    kept = merged(kept, {name: {**result, "run": made} for name, result in results.items()})
-    rows = {row.name: kept[row.name] for row in ROWS if row.name in kept}
     picture = arguments.out.with_suffix(".png")
-    write_json(arguments.out, {"rows": rows})
-    draw(rows, picture)
+    draw(kept, picture)
     print(f"written: {arguments.out}, {picture}")
     return 0
 

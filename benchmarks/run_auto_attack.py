@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from kept_rows import read_rows
-from run import result_of
+from run import exit_code, made_by, result_of
 
 from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
-from interp.core.provenance import describe_run
+from interp.core.network_name import NORM_SUFFIXES
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "auto_attack.json"
 MNIST = [
     f"mnist_smallgap_{tag}_100" for tag in ("normal", "adv", "trades", "int", "intadv", "int2", "int2adv", "igsum")
 ]
@@ -42,13 +41,11 @@ def main() -> int:
         help="networks whose names hold one of these parts; others keep their figures",
     )
     parser.add_argument("--norm", choices=tuple(EPSILONS), default="linf", help="of the ball (default linf)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="file of the figures")
+    parser.add_argument(
+        "--out", type=Path, help="file of the figures (default: one of each norm in benchmarks/results)"
+    )
     arguments = parser.parse_args()
-    try:
-        return run(arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code(lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,10 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
     folder = os.environ.get("INTERP_NETWORKS_DIR")
     if not folder:
         raise InputError("INTERP_NETWORKS_DIR is not set, expected the folder of the published networks: set it")
+    out = arguments.out or HERE / "results" / f"auto_attack{NORM_SUFFIXES[arguments.norm]}.json"
+    # A choice of networks is measured anew, the figures of the others stay, each with the run that it is of.
+    rows = read_rows(out) if arguments.only else {}
+    if other := [name for name, row in rows.items() if row.get("epsilon") != _epsilon(arguments, name)]:
+        raise InputError(f"{out} holds figures of {other[0]} in another ball than {arguments.norm}: name another file")
     # PyTorch's threads spin while they wait, which costs it many times its work where anything else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # A choice of networks is measured anew, the figures of the others stay.
-    rows = read_rows(arguments.out) if arguments.only else {}
     print(
         f"{'':26s} {'ours':>12s} {'theirs':>7s} {'seconds':>8s} {'theirs':>8s} {'share':>6s} {'processor':>9s} {'theirs':>7s} {'share':>6s}"
     )
@@ -70,23 +70,29 @@ def run(arguments: argparse.Namespace) -> int:
         for name in chosen:
             rows[name] = _compare(arguments, str(Path(folder) / f"{name}.pkl"), name, f"{temporary}/{name}.npz")
             print(_line(name, rows[name]), flush=True)
-            write_json(arguments.out, {"rows": rows, "summary": _summary(rows), "run": describe_run(vars(arguments))})
+            write_json(out, {"rows": rows, "summary": _summary(rows)})
     for key, value in _summary(rows).items():
         print(f"{key}: {value:.4g}")
-    print(f"written: {arguments.out}")
+    print(f"written: {out}")
     return 0
 
 
 def _compare(arguments: argparse.Namespace, network: str, name: str, exported: str) -> dict[str, Any]:
-    epsilon = str(EPSILONS[arguments.norm][name.split("_")[0]])
+    epsilon = _epsilon(arguments, name)
+    words = str(epsilon), arguments.norm
     result_of([sys.executable, str(HERE / "export.py"), network, exported, "--no-maps"])
     ours = [
-        result_of([sys.executable, str(HERE / "auto_attack.py"), network, exported, epsilon, arguments.norm, str(seed)])
+        result_of([sys.executable, str(HERE / "auto_attack.py"), network, exported, *words, str(seed)])
         for seed in SEEDS
     ]
     script = str(HERE / "peers" / "auto_attack.py")
-    theirs = result_of([arguments.python, script, exported, epsilon, arguments.norm, "0"])
-    return {"epsilon": float(epsilon), "ours": ours, "theirs": theirs, "load": os.getloadavg()[0]}
+    theirs = result_of([arguments.python, script, exported, *words, "0"])
+    found = {"ours": ours, "theirs": theirs, "load": os.getloadavg()[0]}
+    return {"epsilon": epsilon, **found, "run": made_by(arguments)}
+
+
+def _epsilon(arguments: argparse.Namespace, name: str) -> float | None:
+    return EPSILONS[arguments.norm].get(name.split("_")[0])
 
 
 def _line(name: str, row: dict[str, Any]) -> str:

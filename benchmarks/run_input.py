@@ -144,7 +144,9 @@ def main() -> None:
             for way, found in epochs(photographs, tag, arguments.rounds).items():
                 rows[f"epoch, {tag}, batches made {way}"] = found
     for name, row in rows.items():
-        row["images a second"] = arguments.images / row["seconds"]
+        # An incomplete last batch is no part of an epoch.
+        images = arguments.images // BATCH * BATCH if name.startswith("epoch") else arguments.images
+        row["images a second"] = images / row["seconds"]
         waiting = f"  {row['waiting']:4.0%} waiting" if "waiting" in row else ""
         print(f"{name:44s} {row['seconds']:7.2f} s {row['images a second']:7.0f} images a second{waiting}")
     write_json(RESULTS, {"rows": rows, "images": arguments.images, "run": describe_run(vars(arguments))})

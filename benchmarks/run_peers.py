@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from rows import ADV
-from run import result_of
+from run import exit_code, made_by, result_of
 
+from interp.core.argument_types import whole_number
 from interp.core.command_line import Parser
 from interp.core.errors import InputError
 from interp.core.files import write_json
-from interp.core.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "peers.json"
@@ -87,24 +87,20 @@ def main() -> int:
     """Run the comparisons."""
     parser = Parser("benchmarks/run_peers.py", __doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each row (default 3)")
+    parser.add_argument("--rounds", type=whole_number(1), default=3, help="rounds of each row (default 3)")
     parser.add_argument(
         "--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts; nothing is written"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the figures")
     arguments = parser.parse_args()
-    try:
-        return run(arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code(lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, measure, print, keep."""
     chosen = [row for row in COMPARISONS if not arguments.only or any(part in row.ours for part in arguments.only)]
-    if not chosen or arguments.rounds < 1 or not Path(arguments.python).exists():
-        raise InputError(f"nothing to measure: no comparison, no round, or no interpreter at {arguments.python}")
+    if not chosen or not Path(arguments.python).exists():
+        raise InputError(f"nothing to measure: no comparison, or no interpreter at {arguments.python}")
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         exported = {row.network: f"{folder}/{row.network}.npz" for row in chosen}
@@ -118,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
                 command = [arguments.python, str(HERE / "peers" / "measure.py"), name, exported[comparison.network]]
                 peers[name] = result_of([*command, str(arguments.rounds), sys.executable])
             ours.append(_ours(comparison, arguments.rounds))
-            mean = {"units": statistics.mean(part["units"] for part in ours)}
+            mean = {kind: statistics.mean(part[kind] for part in ours) for kind in ("units", "seconds")}
             _print(comparison.ours, {**ours[0], **mean}, "", "")
             for name, peer in peers.items():
                 peer["times"] = peer["units"] / mean["units"]
@@ -126,8 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
                 _print(f"    {name}", peer, f"{peer['times']:.1f}", "" if wanted is None else f"{wanted:g}")
             results[comparison.ours] = {"ours": ours, "peers": peers}
     if not arguments.only:
-        made = describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
-        write_json(arguments.out, {"rows": results, "run": made})
+        write_json(arguments.out, {"rows": results, "run": made_by(arguments)})
         print(f"written: {arguments.out}")
     return 0
 

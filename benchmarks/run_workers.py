@@ -1,4 +1,4 @@
-"""What a job costs besides its work: jobs that only wait, in this process, in processes, and in Ray workers on this machine.
+"""What a job costs besides its work: jobs that only wait, in processes and in Ray workers on this machine.
 
 `python benchmarks/run_workers.py --workers 8 --jobs 80`. The jobs sleep, so more workers than cores stand for as many machines: what is
 over the time of the jobs themselves is starting workers, handing jobs out, and sending what they share (`--megabytes`).
@@ -6,6 +6,7 @@ over the time of the jobs themselves is starting workers, handing jobs out, and 
 
 import json
 import time
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,8 @@ def main() -> None:
     arguments = parser.parse_args()
     asked = arguments.jobs, arguments.seconds, arguments.megabytes
     results: dict[str, Any] = {"workers": arguments.workers, "jobs": arguments.jobs}
-    processes = Processes(arguments.workers)
-    results["processes"] = measure(processes, *asked)
-    processes.close()
+    with closing(Processes(arguments.workers)) as processes:
+        results["processes"] = measure(processes, *asked)
     # So many that this machine is said to have.
     ray.init(num_cpus=arguments.workers, log_to_driver=False, include_dashboard=False)
     results["ray"] = measure(RayTasks(ray), *asked)

@@ -17,15 +17,18 @@ PAGE = RESULTS.parents[1] / "docs" / "performance.md"
 
 
 def main() -> None:
-    """Replace what stands between the marks of each table whose results are there."""
-    text = PAGE.read_text()
-    for name, table in (("bench", _bench), ("peers", _peers), ("input", _input), ("levers", _levers)):
-        file = RESULTS / f"{name}.json"
-        if file.exists():
-            lines = "\n".join(table(parse_json(file.read_text())))
-            pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-            text = pattern.sub(lambda match, lines=lines: f"{match[1]}{lines}\n{match[2]}", text)
-    write_text(PAGE, text)
+    """Write the page anew."""
+    write_text(PAGE, filled(PAGE.read_text(encoding="utf-8")))
+
+
+def filled(text: str) -> str:
+    """The page with what stands between the marks of each table replaced."""
+    for table in (_bench, _peers, _auto_attack, _input, _levers):
+        name = table.__name__.removeprefix("_")
+        lines = "\n".join(table(parse_json((RESULTS / f"{name}.json").read_text(encoding="utf-8"))))
+        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = pattern.sub(lambda match, lines=lines: f"{match[1]}{lines}\n{match[2]}", text)
+    return text
 
 
 def _bench(record: dict[str, Any]) -> Iterator[str]:
@@ -57,6 +60,16 @@ def _peers(record: dict[str, Any]) -> Iterator[str]:
             goal = "" if wanted is None else f"{wanted:g}"
             times = f"{result['times']:.1f}"
             yield _line(peer.replace("_", " "), _three(result["units"]), times, goal, _found(result), "")
+
+
+def _auto_attack(record: dict[str, Any]) -> Iterator[str]:
+    yield "| published network | ours | theirs | seconds | theirs | share |"
+    yield "|---|---|---|---|---|---|"
+    for name, row in sorted(record["rows"].items()):
+        ours, theirs = row["ours"], row["theirs"]
+        found = (", ".join(f"{each['robust accuracy']:.3f}" for each in ours), f"{theirs['robust accuracy']:.3f}")
+        seconds = ours[0]["seconds"], theirs["seconds"]
+        yield _line(name, *found, *(f"{each:.1f}" for each in seconds), f"{seconds[0] / seconds[1]:.2f}")
 
 
 def _input(record: dict[str, Any]) -> Iterator[str]:

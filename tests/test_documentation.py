@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from site_pages.browser import CHROMIUM, Browser
-from site_pages.built_links import broken_links
+from site_pages.built_links import Targets, broken_links
 from site_pages.shown_pages import unfit
 
 ROOT = Path(__file__).parents[1]
@@ -31,22 +30,6 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?[^)]*\)|^\[[^\]]+\]:\s*<?(\S+?)>?\s*$", re.MULTILINE)
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+\s+(.+?)\s*#*$", re.MULTILINE)
-
-
-class Targets(HTMLParser):
-    """What the tags of a page load or point at, and the places in it that have a name."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found, self.names = [], set()
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        for name, value in attributes:
-            if name in ("src", "href") and value:
-                self.found.append(value)
-            elif name in ("id", "name") and value:
-                self.names.add(value)
 
 
 def targets(text):

@@ -1,9 +1,13 @@
 """Files for people and tools around the package: they agree with it and with each other."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -122,7 +126,7 @@ def test_hooks_before_a_commit_are_the_tools_of_make_check():
 def test_ci_goes_on_without_a_browser(tmp_path, apt):
     """The part of .ci/run that installs one, with an apt-get that cannot, and no browser on the PATH."""
     script = (ROOT / ".ci/run").read_text()
-    part = script[script.index("has_browser()") : script.index("# pytest's last line")]
+    part = script[script.index("has_browser()") : script.index("tested() {")]
     for name in ("bash", "timeout"):
         (tmp_path / name).symlink_to(shutil.which(name))
     (tmp_path / "apt-get").write_text(f"#!{shutil.which('sh')}\n{apt}\n")
@@ -133,3 +137,49 @@ def test_ci_goes_on_without_a_browser(tmp_path, apt):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "browser: none, its tests are skipped\n"
+
+
+@pytest.mark.integration
+def test_make_test_peers_runs_all_that_needs_peers():
+    """No other target has them, so a test that its markers leave out would never be run."""
+    make = ["make", "--no-print-directory", "-n", "test-peers"]
+    told = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    interpreter, *words = shlex.split(told.splitlines()[-1])
+    assert interpreter == ".venv-peers/bin/python"
+    command = [sys.executable, *words, "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.search(r"^\d+ tests collected in ", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.parametrize("code", [0, 1], ids=["unpacked", "cannot be unpacked"])
+def test_ci_finds_other_data_beside_what_it_unpacks_and_leaves_nothing(tmp_path, code):
+    """With a directory of data that is named from the checkout, as INTERP_DATA_DIR may be."""
+    for folder in (".ci", ".venv/bin", "bin", "data/cifar10", "data/mnist", "temporary"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
+    (tmp_path / "data/cifar10/unpack.py").touch()
+    (tmp_path / "data/mnist/images").write_text("digits")
+    for program, line in (
+        ("bin/make", 'echo "$1: $(cat "$INTERP_DATA_DIR/mnist/images")"'),
+        (".venv/bin/python", f"exit {code}"),
+    ):
+        (tmp_path / program).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / program).chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "TMPDIR": str(tmp_path / "temporary"),
+        "INTERP_DATA_DIR": "data",
+    }
+    done = subprocess.run([tmp_path / ".ci/run"], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stderr
+    made = re.findall("^(.*): digits$", done.stdout, re.MULTILINE)
+    assert made == [".venv/.installed", *(() if code else ("test", "test-integration", "check"))]
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_no_environment_goes_into_the_docker_image():
+    """Each may have 20 GB."""
+    made = re.findall(r"^\w+ *:= (\.venv.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert len(made) == 4
+    assert all(any(fnmatch(folder, each) for each in ignored) for folder in made)

@@ -128,8 +128,8 @@ def search(options: argparse.Namespace) -> int:
             if f"{weight:g}" not in measured:
                 measured[f"{weight:g}"] = measure(tag, weight)
                 print(tag, f"{weight:g}", measured[f"{weight:g}"], flush=True)
+                record["made"] = {**made, "run": describe_run(vars(options))}
             record[tag]["chosen"] = best_weight(tag, measured)
-            record["made"] = {**made, "run": describe_run(vars(options))}
             write_json(options.record, record)
     return 0
 

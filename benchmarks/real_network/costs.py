@@ -8,7 +8,6 @@ was found. Ends with code 1 where a row needs 4 GiB or more.
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from blocks import SCALE
 from kept_rows import read_rows
+from run import exit_code, result_of
 from timing import peak_gibibytes
 
 from interp import share_cores_among_streams
@@ -148,11 +148,7 @@ def main() -> int:
     if arguments.row is not None:
         print(json.dumps(measure(ROWS[arguments.row], arguments.directory)))
         return 0
-    try:
-        return measure_all(arguments.directory, arguments.only, vars(arguments))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code(lambda: measure_all(arguments.directory, arguments.only, vars(arguments)))
 
 
 def measure_all(directory: Path, parts: list[str] | None, asked: Mapping[str, Any]) -> int:
@@ -169,12 +165,8 @@ def measure_all(directory: Path, parts: list[str] | None, asked: Mapping[str, An
     rows = read_rows(file)
     print(f"{'':52s} {'seconds':>8s} {'CPU s':>7s} {'grad.':>7s} {'GiB':>5s}  found")
     for name in chosen:
-        command = [sys.executable, str(HERE / "costs.py"), "--row", name, "--directory", str(directory)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise InputError(f"{name} ended with code {done.returncode}: {last}")
-        rows[name] = result = json.loads(done.stdout.strip().splitlines()[-1])
+        command = [sys.executable, str(HERE / "costs.py"), f"--row={name}", f"--directory={directory}"]
+        rows[name] = result = result_of(command)
         found = ", ".join(f"{key} {value}" for key, value in result["found"].items())
         figures = f"{result['seconds']:8.2f} {result['processor_seconds']:7.2f} {result['gradients']:7.1f} {result['peak_gib']:5.2f}"
         print(f"{name:52s} {figures}  {found}", flush=True)

@@ -122,12 +122,6 @@ def test_photographs_are_written_completely_or_not_at_all(
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
-def test_costs_have_a_row_for_each_attribution(real: SimpleNamespace) -> None:
-    from interp.core.names import ENSEMBLES, METHODS
-
-    assert {*METHODS, *ENSEMBLES} < set(real.costs.ROWS)
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"), [([], "run port.py"), (["--only", "no such row"], "no row to measure")]
 )

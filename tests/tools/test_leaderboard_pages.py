@@ -268,6 +268,31 @@ def test_a_card_says_what_is_unusual(call, tmp_path):
         assert missing not in other
 
 
+def test_a_card_says_what_a_network_goes_on_from(call, tmp_path):
+    """As the recipe of Fast Adv with averaged weights does, whose command does not name the average."""
+    name = "mnist_smallgap_fast_averaged_5"
+    arguments = {"number": 10, "profile": "cpu", "only": [name], "average": None}
+    more = {"start": "mnist_smallgap_fast_2", "average": 0.995, "keep": "best"}
+    save(tmp_path / "networks", name, run={"arguments": arguments}, **more)
+    records = tmp_path / "records"
+    for each, accuracy, title in (("mnist_smallgap_fast_2", 0.3, "Fast Adv"), (name, 0.4, "Fast Adv (averaged)")):
+        keep(records, row(each, accuracy, {"cam": 0.5}, method=title), "leaderboard")
+    (records / "settings.json").write_text("{}")
+    files = write(call, tmp_path, records)
+    card = files[f"{name}.md"].decode()
+    for line in (
+        "Its training method is Fast Adv (averaged). It is made",
+        "| weights at the start | those of mnist_smallgap_fast_2 |",
+        "| weights kept | of the epoch that is best on attacked validation images |",
+        "| weights averaged over steps | with a decay of 0.995 |",
+        f"| command | `train.py 10 --profile cpu --only {name}` |",
+        "short, 3 epochs of the profile `cpu` from the weights of mnist_smallgap_fast_2: a longer one",
+    ):
+        assert line in card, line
+    page = files["page.md"].decode()
+    assert page.index(f"| `{name}` | Fast Adv (averaged) |") < page.index("| `mnist_smallgap_fast_2` | Fast Adv |")
+
+
 def test_classes_stand_below_each_other(call, tmp_path):
     """Each dataset has its own classes, and their number."""
     first = save(tmp_path / "networks", NAMES[0], accuracy_per_class={"all": 0.85, "0": 0.9, "1": 0.8})

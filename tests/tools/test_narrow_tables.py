@@ -94,8 +94,8 @@ def test_seconds_are_of_the_epochs_that_were_trained(monkeypatch):
     monkeypatch.setattr(network_tables, "trained", lambda path: (parse_name(path.stem), made))
     assert cells(network_tables.times(Sources((), Path())))[2:] == [
         ["Adv", "1.5 (30 s)"],
-        ["TRADES-6", "1.5 (30 s)"],
-        ["TRADES-6, l2", "1.5 (30 s)"],
+        ["TRADES-6", "1.5 (30 s) of epochs 13 to 15"],
+        ["TRADES-6, l2", "1.5 (30 s) of epochs 13 to 15"],
     ]
 
 
@@ -136,6 +136,29 @@ def test_curves_of_networks_that_differ_in_epochs_alone_have_names_of_their_own(
         "Fast Adv",
     ]
     assert [line.get_ydata()[-1] for line in figure.axes[0].lines] == [0.3, 0.4, 0.2]
+
+
+def test_a_network_with_averaged_weights_stands_beside_the_one_that_it_goes_on_from(tmp_path):
+    """By its title, in tables and in curves."""
+    names = {"cifar_wresnet_fast_averaged_25": 0.4, "cifar_wresnet_trades6_ce_15": 0.3, "cifar_wresnet_fast_15": 0.2}
+    for name, accuracy in names.items():
+        for section in ("pgd", "validity"):
+            rows = [[0.0, 0.9, 0.9], [8 / 255, accuracy, accuracy]]
+            keep(tmp_path, section, ["eps", "PGD", "worst case"], rows, name=name, protocol="few steps")
+        header = ["eps", "accuracy", "standard error"]
+        sources = keep(tmp_path, "few", header, [[8 / 255, accuracy, 0.015]], name=name)
+    found = make_table(
+        Sources((tmp_path / "main" / "accuracy",), sources.networks_dir), ["attack", "cifar_wresnet", "few"]
+    )
+    assert cells(found)[2:] == [
+        ["TRADES-6 (CE attack)", "here, 15 epochs", "0.300 ± 0.015"],
+        ["Fast Adv", "here, 15 epochs", "0.200 ± 0.015"],
+        ["Fast Adv (averaged)", "here, 25 epochs", "0.400 ± 0.015"],
+    ]
+    figure = curves_figure(sources, "cifar_wresnet")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["TRADES-6 (CE attack)", "Fast Adv", "Fast Adv (averaged)"]
+    assert [line.get_ydata()[-1] for line in figure.axes[0].lines] == [0.3, 0.2, 0.4]
 
 
 def test_a_command_says_all_that_makes_the_network():
@@ -195,6 +218,17 @@ def test_a_method_without_a_figure_is_in_no_ranking(tmp_path):
     keep(tmp_path, "selectivity", ["method", "area"], areas, name="mnist_simplecnn_adv_5")
     with pytest.raises(InputError, match="2 networks of mnist_simplecnn have records of selectivity"):
         make_table(sources, ["retraining_agreement", "mnist_simplecnn"])
+
+
+def test_a_measure_that_has_all_methods_alike_has_no_agreement(tmp_path):
+    rows = [[method, "gini", 0.5, 0.01, "higher", "none"] for method in METHODS]
+    sources = keep(tmp_path, "faithfulness", ["method", "measure", "value", "standard error", "better", "beats"], rows)
+    keep(tmp_path, "selectivity", ["method", "area"], [[method, place] for place, method in enumerate(METHODS)])
+    for table in ("roar", "kar"):
+        accuracies = [[method, 0.5, place / 10] for place, method in enumerate(METHODS)]
+        keep(tmp_path, table, ["method", "ratio", "accuracy"], accuracies)
+    lines = cells(make_table(sources, ["retraining_agreement", "mnist_simplecnn"]))
+    assert lines[2:] == [["gini", *3 * ["none qualified"]]]
 
 
 def test_accuracies_of_an_attack_are_those_of_its_records(tmp_path):

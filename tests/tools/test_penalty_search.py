@@ -47,10 +47,13 @@ def test_what_is_there_is_not_measured_again(call, tmp_path, monkeypatch):
 
     monkeypatch.setattr(penalty_search, "measure", measure)
     record = tmp_path / "record.json"
-    for _ in range(2):
-        assert call(main, [record, "--methods", "lga"]).returncode == 0
-        assert measured == [("lga", weight) for weight in WEIGHTS["lga"]]
+    for tags in (["lga"], ["lga", "r2et"]):
+        assert call(main, [record, "--methods", *tags]).returncode == 0
+        assert measured == [(tag, weight) for tag in tags for weight in WEIGHTS[tag]]
     text = record.read_text()
+    # A run that measures nothing does not say that the figures are its own.
+    assert call(main, [record, "--methods", "lga"]).returncode == 0
+    assert record.read_text() == text
     assert json.loads(text)["lga"]["chosen"] == max(WEIGHTS["lga"])
     # What is there would count as measured with the present settings.
     monkeypatch.setattr(penalty_search, "EPOCHS", 3)

@@ -195,6 +195,30 @@ def test_other_weights_are_not_stamped(call, made, tmp_path):
 
 
 @pytest.mark.integration
+def test_no_network_is_stamped_where_one_was_not_measured(call, made, tmp_path):
+    page, networks = tmp_path / "page.md", tmp_path / "networks"
+    marks(page, "times")
+    for name in (*NAMES, "mnist_smallgap_trades_1"):
+        network = interp.load_model(made / "networks" / f"{name if name in NAMES else NAMES[0]}.safetensors")
+        metadata = {key: value for key, value in network.metadata.items() if key != "measured"}
+        interp.save_model(network, networks / f"{name}.safetensors", metadata)
+    before = {path: path.read_bytes() for path in networks.iterdir()}
+    result = call(main, [*options(made, page, "--stamp"), f"--networks-dir={networks}"])
+    assert result.returncode == 2
+    assert "no record of pgd of the weights in" in result.stderr
+    assert {path: path.read_bytes() for path in networks.iterdir()} == before
+
+
+@pytest.mark.integration
+def test_no_picture_is_drawn_for_a_page_whose_records_are_missing(call, made, tmp_path):
+    page = tmp_path / "page.md"
+    marks(page, "uar mnist_smallgap untargeted")
+    result = call(main, options(made, page, f"--pictures={tmp_path / 'pictures'}"))
+    assert (result.returncode, (tmp_path / "pictures").exists()) == (2, False)
+    assert "no record of uar" in result.stderr
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("mark", "message"),
     [

@@ -46,7 +46,7 @@ def parser() -> Parser:
 
 
 def write_pages(arguments: argparse.Namespace) -> int:
-    """Fill in the tables of the pages; return the exit code. Nothing is written where a record is missing."""
+    """Fill in the tables of the pages; return the exit code. Without one of their records no page or picture is written."""
     from interp.core.files import write_text
     from interp.report.markdown import fill_marks
     from results_pages.evidence import Sources, find_results
@@ -60,11 +60,6 @@ def write_pages(arguments: argparse.Namespace) -> int:
     if arguments.stamp:
         for name in stamp_networks(sources):
             print(f"measured figures put into {name}")
-    if arguments.pictures is not None:
-        from results_pages.page_pictures import draw_pictures
-
-        for path in draw_pictures(sources, arguments.pictures, arguments.data_dir):
-            print(f"wrote {path}")
     texts = {}
     for page in arguments.pages:
         try:
@@ -78,6 +73,11 @@ def write_pages(arguments: argparse.Namespace) -> int:
         texts |= {arguments.cards / f"{name}.md": text for name, text in model_cards(sources).items()}
     if arguments.rows is not None:
         texts[arguments.rows] = rows_text(sources)
+    if arguments.pictures is not None:
+        from results_pages.page_pictures import draw_pictures
+
+        for path in draw_pictures(sources, arguments.pictures, arguments.data_dir):
+            print(f"wrote {path}")
     if arguments.plot is not None and draw_leaderboard(sources, arguments.plot):
         print(f"wrote {arguments.plot}")
     for page, text in texts.items():

@@ -30,7 +30,8 @@ def limits(made: Trained, spec: DatasetSpec, row: LeaderboardRow | None) -> list
         noise = f", though with random noise in {ball}" if schedule.epsilon and objective.near else ""
         lines.append(f"It was trained without attacks{noise}, so small changes of an image may change its prediction.")
     if profile != PAPER:
-        length = f"{counted(schedule.epochs, 'epoch')} of the profile `{profile}`"
+        start = f" from the weights of {made.start}" if made.start else ""
+        length = f"{counted(schedule.epochs, 'epoch')} of the profile `{profile}`{start}"
         lines.append(f"Its training was short, {length}: a longer one may make a better network.")
     return [*lines, *_of_figures(made, row)]
 

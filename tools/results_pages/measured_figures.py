@@ -21,15 +21,17 @@ def stamp_networks(sources: Sources) -> list[str]:
 
     Raises InputError where a record is missing or is of other weights.
     """
-    changed = []
-    for path in network_files(sources):
-        name, description = trained(path)
-        records = (_record(sources, section, path) for section in ("pgd", "validity"))
-        measured = measured_figures(name, description.schedule.epsilon, *records)
-        if weight_metadata(path).get("measured") != measured:
-            models.save_model(models.load_model(path), path, {"measured": measured})
-            changed.append(path.stem)
-    return changed
+    found = {path: _measured(sources, path) for path in network_files(sources)}
+    changed = [path for path, measured in found.items() if weight_metadata(path).get("measured") != measured]
+    for path in changed:
+        models.save_model(models.load_model(path), path, {"measured": found[path]})
+    return [path.stem for path in changed]
+
+
+def _measured(sources: Sources, path: Path) -> dict[str, Any]:
+    name, description = trained(path)
+    records = (_record(sources, section, path) for section in ("pgd", "validity"))
+    return measured_figures(name, description.schedule.epsilon, *records)
 
 
 def _record(sources: Sources, section: str, path: Path) -> dict[str, Any]:

@@ -81,11 +81,10 @@ def _purpose(name: NetworkName, made: Trained, spec: DatasetSpec) -> list[str]:
     weights = sum(
         prod(each) for each in weight_shapes(find_architecture(made.architecture), shape, made.classes).values()
     )
-    objective = find_objective(made.method)
     named = f": {', '.join(spec.class_names)}" if spec.class_names else ""
     return [
         f"A network of the architecture `{made.architecture}` ({weights:,} weights) that tells {made.classes} classes of {spec.name} "
-        f"apart{named}. It takes images of {sides} in [0, 1] and returns logits. Its training method is {objective.title}. It is made "
+        f"apart{named}. It takes images of {sides} in [0, 1] and returns logits. Its training method is {name.title}. It is made "
         "for comparing training methods by how well predictions and explanations hold up under attack.",
         "",
         "```python",

@@ -155,27 +155,28 @@ def networks(sources: Sources) -> list[str]:
 def times(sources: Sources) -> list[str]:
     """Training times by method and its variant, a column each dataset and architecture: minutes, and seconds an epoch.
 
-    Networks that differ in epochs alone share a cell, which then says of which epochs each time is: "1.5 (30 s) of epochs 1 to 3;
-    3.0 (30 s) of epochs 4 to 9", where the second one goes on from the first.
+    Of a network that goes on from another one it says of which epochs they are: "3.0 (30 s) of epochs 4 to 9". Networks that differ in
+    epochs alone share a cell, which says that of each.
     """
-    found: dict[str, dict[tuple[int, str, str], dict[int, tuple[str, str]]]] = {}
+    found: dict[str, dict[tuple[int, str, str], list[tuple[int, int, str]]]] = {}
     for path in network_files(sources):
         name, description = trained(path)
         # Those in its name count the ones of the network that it started with, too.
         epochs = description.schedule.epochs
         cell = f"{description.seconds / 60:.1f} ({description.seconds / max(epochs, 1):.0f} s)"
         method = name.order, name.variant, name.full_title
-        cells = found.setdefault(f"{name.dataset} {name.architecture}", {}).setdefault(method, {})
-        cells[name.epochs] = cell, f" of epochs {name.epochs - epochs + 1} to {name.epochs}"
+        column = found.setdefault(f"{name.dataset} {name.architecture}", {})
+        column.setdefault(method, []).append((name.epochs, name.epochs - epochs + 1, cell))
     methods = sorted({method for columns in found.values() for method in columns})
-    rows = [(method[-1], *(_times_of(columns.get(method, {})) for columns in found.values())) for method in methods]
+    rows = [(method[-1], *(_times_of(columns.get(method, [])) for columns in found.values())) for method in methods]
     return markdown_table(("method", *found), rows)
 
 
-def _times_of(cells: Mapping[int, tuple[str, str]]) -> str:
-    """Of networks by their epochs: the time, and of which epochs it is, where there are several."""
-    told = [cell if len(cells) == 1 else f"{cell}{of}" for _, (cell, of) in sorted(cells.items())]
-    return "; ".join(told) or NOTHING
+def _times_of(cells: list[tuple[int, int, str]]) -> str:
+    """Of networks by their last and first epoch: the time, and of which epochs it is, where these are not all."""
+    if [first for _, first, _ in cells] == [1]:
+        return cells[0][-1]
+    return "; ".join(f"{cell} of epochs {first} to {last}" for last, first, cell in sorted(cells)) or NOTHING
 
 
 def classes(sources: Sources, architecture: str) -> list[str]:

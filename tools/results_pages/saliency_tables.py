@@ -83,7 +83,7 @@ def agreement(sources: Sources, family: str) -> list[str]:
     header = ("measure", *(str(number) for number in range(1, len(measures))))
     body = []
     for place, name in enumerate(measures):
-        cells = [plus_minus(None if np.isnan(mean) else mean, digits=2) for mean in means[place, :place]]
+        cells = [_tau_cell(mean) for mean in means[place, :place]]
         body.append((f"{place + 1} {words(name)}", *cells, *("" for _ in range(len(measures) - 1 - place))))
     return [*markdown_table(header, body), "", f"<small>{', '.join(one.label for one in found)}</small>"]
 
@@ -107,11 +107,16 @@ def retraining_agreement(sources: Sources, family: str) -> list[str]:
     def row(measure: dict[str, float]) -> list[str]:
         values = np.array([[each[one] for one in methods] for each in (measure, *rankings.values())])
         taus = kendall_tau(np.tile(values[:1], (len(rankings), 1)), values[1:])
-        return [plus_minus(float(tau), digits=2) for tau in taus]
+        return [_tau_cell(tau) for tau in taus]
 
     rows = [(words(name), *row(measure)) for name, measure in measures.items()]
     of_methods = f"<small>{asked.label}; methods: {', '.join(map(words, methods))}</small>"
     return [*markdown_table(("measure", *rankings), rows), "", of_methods]
+
+
+def _tau_cell(tau: float) -> str:
+    """A Kendall tau, which is not defined where one ranking has all methods alike."""
+    return plus_minus(None if np.isnan(tau) else float(tau), digits=2)
 
 
 def _only(sources: Sources, section: str, family: str) -> Evaluated:
