@@ -177,6 +177,14 @@ def test_ci_finds_other_data_beside_what_it_unpacks_and_leaves_nothing(tmp_path,
     assert not list((tmp_path / "temporary").iterdir())
 
 
+def test_records_name_files_as_they_are_in_the_project():
+    """Not by the path that they had on a machine."""
+    kept = (path for folder in ("docs/results", "benchmarks", "interp") for path in (ROOT / folder).rglob("*.json"))
+    absolute = {str(path): re.findall(r'"(/[^"]+/[^"]*)"', path.read_text(encoding="utf-8")) for path in kept}
+    assert len(absolute) > 300
+    assert {name: found for name, found in absolute.items() if found} == {}
+
+
 def test_no_environment_goes_into_the_docker_image():
     """Each may have 20 GB."""
     made = re.findall(r"^\w+ *:= (\.venv.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
