@@ -65,10 +65,16 @@ RELU = {
 }
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """One for all ways of writing it, whose weights it gets, so that its maps are compiled once."""
+    return model()
+
+
 @pytest.mark.parametrize("kind", RELU)
 @pytest.mark.parametrize("method", [DeconvNet, GuidedBackprop])
-def test_a_relu_is_a_relu_however_it_is_written(method, kind):
-    written, plain = RELU[kind](), model()
+def test_a_relu_is_a_relu_however_it_is_written(method, kind, plain):
+    written = RELU[kind]()
     written(IMAGES)
     plain.set_weights(written.get_weights())
     maps = method(written)(IMAGES, LABELS)
