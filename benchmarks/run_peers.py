@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kept_rows import read_rows
 from rows import ADV
 from run import exit_code, made_by, result_of
 
@@ -88,9 +89,7 @@ def main() -> int:
     parser = Parser("benchmarks/run_peers.py", __doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
     parser.add_argument("--rounds", type=whole_number(1), default=3, help="rounds of each row (default 3)")
-    parser.add_argument(
-        "--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts; nothing is written"
-    )
+    parser.add_argument("--only", nargs="+", metavar="PART", help="comparisons whose names hold one of these parts")
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the figures")
     arguments = parser.parse_args()
     return exit_code(lambda: run(arguments))
@@ -101,7 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = [row for row in COMPARISONS if not arguments.only or any(part in row.ours for part in arguments.only)]
     if not chosen or not Path(arguments.python).exists():
         raise InputError(f"nothing to measure: no comparison, or no interpreter at {arguments.python}")
-    results: dict[str, Any] = {}
+    # Rows that are not measured now stay, each with the run that it is of.
+    kept = read_rows(arguments.out)
     with tempfile.TemporaryDirectory() as folder:
         exported = {row.network: f"{folder}/{row.network}.npz" for row in chosen}
         for network, file in exported.items():
@@ -120,10 +120,11 @@ def run(arguments: argparse.Namespace) -> int:
                 peer["times"] = peer["units"] / mean["units"]
                 wanted = comparison.peers[name]
                 _print(f"    {name}", peer, f"{peer['times']:.1f}", "" if wanted is None else f"{wanted:g}")
-            results[comparison.ours] = {"ours": ours, "peers": peers}
-    if not arguments.only:
-        write_json(arguments.out, {"rows": results, "run": made_by(arguments)})
-        print(f"written: {arguments.out}")
+            # At once, as a later comparison may fail.
+            kept[comparison.ours] = {"ours": ours, "peers": peers, "run": made_by(arguments)}
+            kept = {row.ours: kept[row.ours] for row in COMPARISONS if row.ours in kept}
+            write_json(arguments.out, {"rows": kept})
+    print(f"written: {arguments.out}")
     return 0
 
 

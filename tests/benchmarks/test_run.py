@@ -204,21 +204,44 @@ def test_figures_of_two_norms_are_in_two_files(run, tmp_path, monkeypatch, capsy
     assert json.loads(given.read_text())["rows"] == rows
 
 
-def test_seconds_and_u_of_ours_are_means_of_both_runs(run, tmp_path, monkeypatch, capsys):
-    script, runs = importlib.import_module("run_peers"), iter((1.0, 3.0))
+@pytest.fixture
+def compare(run, tmp_path, monkeypatch):
+    """Measures comparisons with what ours and a peer are said to take, into a file."""
+    script = importlib.import_module("run_peers")
 
-    def result_of(command):
-        if command[1].endswith("export.py"):
-            return {}
-        value = 10.0 if "peers" in command[1] else next(runs)
-        return {"units": 2 * value, "seconds": value, "peak_gib": 0.5, "found": {}}
+    def call(*words, ours):
+        seconds = iter(ours)
 
-    monkeypatch.setattr(script, "result_of", result_of)
-    monkeypatch.setattr("sys.argv", ["run_peers.py", sys.executable, "--only", "deletion"])
-    assert script.main() == 0
-    _, ours, peer = capsys.readouterr().out.splitlines()
+        def result_of(command):
+            if command[1].endswith("export.py"):
+                return {}
+            value = 10.0 if "peers" in command[1] else next(seconds, None)
+            if value is None:
+                raise script.InputError("ended with code 1")
+            return {"units": 2 * value, "seconds": value, "peak_gib": 0.5, "found": {}}
+
+        monkeypatch.setattr(script, "result_of", result_of)
+        monkeypatch.setattr("sys.argv", ["run_peers.py", sys.executable, "--out", str(tmp_path / "peers.json"), *words])
+        return script.main()
+
+    return call
+
+
+def test_seconds_and_u_of_ours_are_means_of_both_runs(compare, capsys):
+    assert compare("--only", "deletion", ours=(1.0, 3.0)) == 0
+    _, ours, peer, _ = capsys.readouterr().out.splitlines()
     assert ours.split()[4:] == ["2.000", "4.0", "0.50"]
     assert peer.split() == ["xplique_deletion", "10.000", "20.0", "5.0", "3", "0.50"]
+
+
+def test_comparisons_are_kept_beside_others_and_although_a_later_one_fails(compare, tmp_path):
+    assert compare("--only", "insertion", ours=(1.0, 1.0)) == 0
+    before = json.loads((tmp_path / "peers.json").read_text())["rows"]
+    assert compare("--only", "RISE", "deletion", ours=(2.0, 2.0, 4.0)) == 2
+    rows = json.loads((tmp_path / "peers.json").read_text())["rows"]
+    assert [name.split(",")[0] for name in rows] == ["RISE", "insertion"]
+    assert rows["insertion, 20 steps, Adv"] == before["insertion, 20 steps, Adv"]
+    assert rows["RISE, 500 masks, Adv"]["run"]["arguments"]["only"] == ["RISE", "deletion"]
 
 
 def test_images_of_an_incomplete_batch_are_in_no_epoch(run, tmp_path, monkeypatch):
