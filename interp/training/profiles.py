@@ -111,11 +111,11 @@ CPU = {
         ramp=(1, 18),
         attack_steps=10,
     ),
-    # TRADES and Int start with Fast Adv: from random weights each would take more than two hours.
+    # Adv, TRADES and Int start with Fast Adv: from random weights each would take more than two hours.
     ("cifar", "wresnet"): CpuSchedule(
         epochs=15,
-        of_objectives={"normal": 5, "trades6": 5, "int": 3},
-        starts={"trades6": "fast", "int": "fast"},
+        of_objectives={"normal": 5, "adv": 8, "trades6": 5, "int": 3},
+        starts={"adv": "fast", "trades6": "fast", "int": "fast"},
         penalty_weights=IG_PENALTIES,
         learning_rate=3e-3,
         slower_from=0.4,

@@ -32,7 +32,7 @@ DESCRIPTIONS = {
     7: "Int over penalty weights and radii, Adv over radii, on MNIST and CIFAR small",
     8: "WhiteBox's simple_cnn on MNIST and CIFAR-10",
     9: "methods since 2020 on MNIST small and CIFAR small",
-    10: "Normal, Fast Adv, TRADES-6 and Int with a fast inner attack on CIFAR wresnet",
+    10: "Normal, Fast Adv, Adv, TRADES-6 and Int with a short inner attack on CIFAR wresnet",
 }
 
 
@@ -163,7 +163,7 @@ _RECIPES: dict[int, Callable[[], Iterable[Recipe]]] = {
     7: _grid,
     8: _whitebox,
     9: lambda: _best(_each((MNIST_SMALL,), SINCE_2020), _each((CIFAR_SMALL,), ("lga", "igr", "trades6", "fast"))),
-    10: lambda: _best(_each((CIFAR_WRESNET,), ("normal", "fast", "trades6", "int")), augment=True),
+    10: lambda: _best(_each((CIFAR_WRESNET,), ("normal", "fast", "adv", "trades6", "int")), augment=True),
 }
 
 

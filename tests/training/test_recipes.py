@@ -213,7 +213,7 @@ def test_numbers_nine_and_ten_keep_the_best_epoch():
     assert names(9)[:7] == [
         f"mnist_smallgap_{tag}_100" for tag in ("lga", "hessian", "r2et", "igr", "art", "trades6", "fast")
     ]
-    assert [row.network_name.tag for row in recipes(10)] == ["normal", "fast", "trades6", "int"]
+    assert [row.network_name.tag for row in recipes(10)] == ["normal", "fast", "adv", "trades6", "int"]
     assert {row.keep for number in (9, 10) for row in recipes(number)} == {"best"}
     assert {row.keep for number in range(1, 9) for row in recipes(number)} == {"last"}
     assert all(row.augment for row in recipes(10))
@@ -228,8 +228,9 @@ def test_fast_adv_takes_one_step_of_five_quarters_of_the_radius(profile):
 
 
 def test_the_cpu_profile_of_wresnet_starts_with_fast_adv():
-    _, fast, trades, _ = (with_profile(row, "cpu") for row in recipes(10))
-    assert (fast.start, trades.start.name) == (None, fast.name)
+    _, fast, adv, trades, _ = (with_profile(row, "cpu") for row in recipes(10))
+    assert (fast.start, adv.start.name, trades.start.name) == (None, fast.name, fast.name)
+    assert (adv.schedule.attack_steps, adv.schedule.attack_step_size) == (2, pytest.approx(0.75 * adv.schedule.epsilon))
     assert trades.schedule.ramp == (0, 0)
     assert max(rate for _, rate in trades.schedule.learning_rates) == pytest.approx(1e-3)
     assert on_dataset(trades, "mnist").start.name == f"mnist_wresnet_fast_{fast.schedule.epochs}"
@@ -242,7 +243,7 @@ CHANGES = (["--norm", "l2"], ["--epochs", "4"], ["--dataset", "digits"], ["--nor
 def test_a_training_starts_with_a_network_that_the_same_options_train(changes):
     """Another norm would be another threat, another length or dataset a file that is never there."""
     trained = {row.name: row for number in ("1", "10") for row in parse([number, "--profile", "cpu", *changes])[1]}
-    for number, started in (("1", 1), ("2", 1), ("10", 4)):
+    for number, started in (("1", 1), ("2", 1), ("10", 5)):
         _, rows = parse([number, "--profile", "cpu", *changes])
         starts = [row.start for row in rows if row.start is not None]
         assert len(starts) == started
