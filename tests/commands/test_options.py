@@ -83,6 +83,7 @@ OTHERS = {
     ("isa_ig", "inp_method"): "ig",
     ("tradeoff_ig", "inp_method"): "ig",
     ("tradeoff_repr", "inp_method"): "representation",
+    ("attack_and_display", "penalties"): "1.3",
     ("leaderboard", "epsilons"): "0.2",
     ("roar", "protocol"): "whitebox",
     ("kar", "protocol"): "whitebox",

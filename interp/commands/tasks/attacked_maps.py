@@ -8,7 +8,8 @@ import numpy as np
 from interp.commands.tasks.isa import smallest_radii, sneak
 from interp.commands.tasks.shared_options import ClassOptions, MapOptions, PenaltyOptions, RadiusOptions
 from interp.commands.tasks.task import Run, TaskResult
-from interp.core.argument_types import whole_number
+from interp.core.argument_types import numbers, whole_number
+from interp.core.errors import InputError
 from interp.core.options import option
 
 
@@ -57,9 +58,17 @@ class DisplayOptions(ClassOptions, PenaltyOptions):
 
     images: ClassVar[int] = 4
 
+    penalties: list[float] = option((1.25,), "radius of the attack as a multiple of the smallest, one", parse=numbers)
+
+    def check(self, given: frozenset[str]) -> None:
+        super().check(given)
+        if len(self.penalties) > 1:
+            told = ",".join(f"{penalty:g}" for penalty in self.penalties)
+            raise InputError(f"the pictures are of one penalty, --penalties came as {told}: choose one")
+
 
 def attack_and_display(run: Run[DisplayOptions]) -> TaskResult:
-    """Maps of the true and the target class, clean, at the smallest radius, and attacked sneakily at the first penalty."""
+    """Maps of the true and the target class, clean, at the smallest radius, and attacked sneakily at the penalty."""
     from interp.attributions import InterpretationMaps
     from interp.evaluation import SneakedImages
     from interp.report import targeted_maps_figure

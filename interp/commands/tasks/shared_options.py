@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from interp.core.argument_types import distance, numbers, whole_number
 from interp.core.checks import check_penalties, check_radius
-from interp.core.errors import InputError, check_choice
+from interp.core.errors import check_choice
 from interp.core.model_options import NETWORKS, ModelOptions
 from interp.core.names import (
     DIRECTIONS,
@@ -124,11 +124,7 @@ class MapOptions(TaskOptions):
     def check(self, given: frozenset[str]) -> None:
         super().check(given)
         ensemble, colon, base = self.method.partition(":")
-        if base in self.methods and ensemble in ENSEMBLES if colon else self.method in self.methods:
-            return
-        check_choice("--inp-method", base if colon and ensemble in ENSEMBLES else self.method, MAPS)
-        looks_at = " or ".join(self.methods[:3]) + " and so on" * (len(self.methods) > 3)
-        raise InputError(f"the task looks at {looks_at}, --inp-method came as {self.method}: leave it out")
+        check_choice("--inp-method", base if colon and ensemble in ENSEMBLES else self.method, self.methods)
 
 
 @dataclass(frozen=True, kw_only=True)
