@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure, print, keep or compare."""
     chosen = [row for row in ROWS if not arguments.only or any(part in row.name for part in arguments.only)]
     if not chosen:
-        raise InputError(f"nothing to measure with --only {arguments.only}")
+        raise InputError(f"no row has {' or '.join(arguments.only)} in its name, such as {ROWS[0].name!r}")
     # What cannot be read is told before the hour of measuring.
     accepted, kept = read_rows(ACCEPTED), {} if arguments.check else read_rows(arguments.out)
     print(HEADER)

@@ -98,8 +98,14 @@ def main() -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Export, measure, print, keep."""
     chosen = [row for row in COMPARISONS if not arguments.only or any(part in row.ours for part in arguments.only)]
-    if not chosen or not Path(arguments.python).exists():
-        raise InputError(f"nothing to measure: no comparison, or no interpreter at {arguments.python}")
+    if not chosen:
+        raise InputError(
+            f"no comparison has {' or '.join(arguments.only)} in its name, such as {COMPARISONS[0].ours!r}"
+        )
+    if not Path(arguments.python).is_file():
+        raise InputError(
+            f"no interpreter at {arguments.python}: make the peers' environment, `make .venv-peers/.installed`"
+        )
     # Rows that are not measured now stay, each with the run that it is of.
     kept = read_rows(arguments.out)
     with tempfile.TemporaryDirectory() as folder:

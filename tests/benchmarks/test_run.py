@@ -95,7 +95,7 @@ def test_a_line_shows_what_was_measured(run):
 def test_nothing_to_measure_is_said_in_one_line(run, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["run.py", "--only", "no such row"])
     assert run.main() == 2
-    assert "nothing to measure" in capsys.readouterr().err
+    assert "no row has no such row in its name, such as" in capsys.readouterr().err
 
 
 def test_what_was_measured_is_kept_when_a_later_row_fails(run, tmp_path, monkeypatch, capsys):
