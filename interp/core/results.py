@@ -13,7 +13,7 @@ from interp.core.tables import Cell, Table, format_of, render
 
 
 class Tabular(ABC):
-    """Something with a table, which a notebook shows; see Result for what goes into records too."""
+    """Something with a table, which print() and notebooks show; see Result for what goes into records too."""
 
     @abstractmethod
     def columns(self) -> dict[str, list[Cell]]:
@@ -33,12 +33,15 @@ class Tabular(ABC):
         """Return a pandas.DataFrame of the columns; a cell that nothing belongs into is missing. Raises InputError without pandas."""
         return self.table().to_dataframe()
 
+    def __str__(self) -> str:
+        return str(self.table())
+
     def _repr_html_(self) -> str:
         return render(self.table(), "html")
 
 
 class Result(Tabular):
-    """A result of a measurement. Subclasses are frozen dataclasses; a notebook shows them as a table.
+    """A result of a measurement. Subclasses are frozen dataclasses; print() and notebooks show them as a table.
 
     to_json() goes into a record and from_json() reads it again, by the types of the fields (interp.core.json_fields).
     """

@@ -52,6 +52,9 @@ class Table:
     def _repr_html_(self) -> str:
         return render(self, "html")
 
+    def __str__(self) -> str:
+        return self.text()
+
     def text(self) -> str:
         """The table in columns, numbers to the right, the caption above."""
         cells = [self.header, *self.texts()]

@@ -76,6 +76,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        # Pixels would fill the screen, and bytes on disk would be read for it.
+        counts = f"{len(self)} images of {self.image_shape}, {self.classes} classes"
+        return f"<Dataset {self.name}, {self.split}: {counts}, from {self.source}>"
+
     @property
     def classes(self) -> int:
         """The number of classes."""

@@ -185,6 +185,11 @@ def test_a_notebook_shows_a_table():
     assert "<caption>a &amp; b</caption>" in make(text="a & b")._repr_html_()
 
 
+def test_print_shows_a_table():
+    shown = make(text="a & b")
+    assert str(shown) == str(shown.table()) == shown.table().text()
+
+
 def test_data_frames_need_pandas(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(InputError, match="pip install pandas"):

@@ -24,6 +24,8 @@ def record(**changes: Any) -> Dataset:
 def test_it_tells_its_shape() -> None:
     toy = record()
     assert (len(toy), toy.classes, toy.image_shape) == (5, 3, (2, 3, 1))
+    # And no pixels, which would fill the screen.
+    assert repr(toy) == str(toy) == "<Dataset toy, test: 5 images of (2, 3, 1), 3 classes, from made up>"
 
 
 @pytest.mark.parametrize(
