@@ -111,7 +111,7 @@ CPU = {
         ramp=(1, 18),
         attack_steps=10,
     ),
-    # Adv, TRADES and Int start with Fast Adv: from random weights each would take more than two hours.
+    # Adv, TRADES-6 and Int start with Fast Adv: from random weights each would take more than two hours.
     ("cifar", "wresnet"): CpuSchedule(
         epochs=15,
         of_objectives={"normal": 5, "adv": 8, "trades6": 5, "int": 3},
