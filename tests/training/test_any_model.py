@@ -14,7 +14,17 @@ from interp.attacks import ProjectedGradientDescent, accuracy
 from interp.attributions import CAM, VanillaGradient
 from interp.data import from_arrays
 from interp.models import adapt, build_network, prepare
-from interp.training import OBJECTIVES, RobustModel, plain_schedule, train, usual_schedule, with_explanation
+from interp.training import (
+    OBJECTIVES,
+    CheckpointFolder,
+    Checkpointing,
+    Keeping,
+    RobustModel,
+    plain_schedule,
+    train,
+    usual_schedule,
+    with_explanation,
+)
 from interp.training.batches import draw_batch
 from interp.training.inner_attack import attack_batch
 from interp.training.model_state import ModelState
@@ -142,6 +152,24 @@ def test_a_model_that_knows_no_shape_is_trained_by_keras_once_it_is_adapted(make
     robust.compile("sgd")
     robust.fit(images, labels, verbose=0)
     assert all((one != other).any() for one, other in zip(model.get_weights(), before, strict=True))
+
+
+def test_a_model_of_bfloat16_goes_on_from_its_checkpoints(tmp_path):
+    """They could not be read back, were taken for damaged, and all began anew."""
+    found = []
+    for _ in range(2):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential(
+            [keras.Input(SHAPE), L.GlobalAveragePooling2D(dtype="bfloat16"), L.Dense(3, dtype="bfloat16")]
+        )
+        checkpointing = Checkpointing(folder=CheckpointFolder(tmp_path), warn=pytest.fail)
+        keeping = Keeping(keep="best", average=0.5)
+        history = train(
+            model, "normal", pictures(), PLAIN, validation=pictures(), keeping=keeping, checkpointing=checkpointing
+        )
+        found.append((history, [np.asarray(each, np.float32).tolist() for each in model.get_weights()]))
+    # The second run makes no step, and its seconds are those of the first.
+    assert found[0] == found[1]
 
 
 def test_validation_images_of_other_classes_are_refused():
