@@ -21,10 +21,10 @@ _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 # Formats whose colours may have 16 bits a channel; in others 16 may be the bits of a pixel.
 _DEEP = ("PNG", "TIFF")
-# Width and height as a TIFF file stores them.
-_TIFF_SIZE = (256, 257)
-# Files of 16 bits whose upper 8 are all below this, and not all 0, hold 12 bits or fewer, as cameras give them: they would be nearly black.
-DARKEST = 1 << 4
+# Width and height as a TIFF file stores them, and what its 0 stands for: white, where the value is 0.
+_TIFF_SIZE, _TIFF_ZERO = (256, 257), 262
+# Files of 16 bits that stay below this, and are not all 0, hold 12 bits or fewer, as cameras give them: they would be nearly black.
+DARKEST = 1 << 12
 
 
 class UnreadableImage(ValueError):
@@ -45,13 +45,14 @@ def read_header(path: str | Path) -> Header:
         from PIL import Image, TiffImagePlugin
 
         with Image.open(path) as image:
-            width, height = image.size
+            # Looking for EXIF may load all, and what it is stored as is forgotten then.
+            (width, height), is_grey = image.size, _is_grey(image)
             if isinstance(image, TiffImagePlugin.TiffImageFile):
                 # Some versions of Pillow have turned the size already.
                 width, height = (image.tag_v2[tag] for tag in _TIFF_SIZE)
             if image.getexif().get(_ORIENTATION) in _TURNED:
                 width, height = height, width
-            return Header(height, width, _is_grey(image))
+            return Header(height, width, is_grey)
     except Exception as error:  # the decoders of many formats raise as many kinds
         raise UnreadableImage(_reason(error, path)) from error
 
@@ -69,8 +70,15 @@ def decode(path: str | Path, shape: tuple[int, int, int], rules: ImageRules) -> 
         with Image.open(path) as image:
             # Colours of 16 bits have lost their lower 8 once they are loaded.
             has_sixteen = image.format in _DEEP and ";16" in str(image.tile)
+            # Pillow turns these levels round where there are fewer bits.
+            inverted = image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_TIFF_ZERO) == 0
             image.load()
-            plain = _plain(ImageOps.exif_transpose(image), "L" if shape[2] == 1 else "RGB", has_sixteen=has_sixteen)
+            turned = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):
+                turned = _eight_bits(turned, inverted=inverted)
+            elif has_sixteen:
+                _check_brightest(_largest_level(turned, path))
+            plain = _plain(turned, "L" if shape[2] == 1 else "RGB")
         return _fitted(plain, shape, rules.crop)
     except Exception as error:  # as above
         raise UnreadableImage(_reason(error, path)) from error
@@ -90,33 +98,50 @@ def _is_grey(image: "Image.Image") -> bool:
     if image.mode == "P":
         palette = np.array(image.getpalette() or [0, 1, 2]).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
-    return image.mode in _GREY or image.mode.startswith("I;16")
+    # Grey levels of 16 bits with transparency come as colours.
+    return image.mode in _GREY or image.mode.startswith("I;16") or "LA;16" in str(image.tile)
 
 
-def _plain(image: "Image.Image", mode: str, *, has_sixteen: bool) -> "Image.Image":
+def _plain(image: "Image.Image", mode: str) -> "Image.Image":
     """The image with 8 bits, opaque, in mode L or RGB."""
     from PIL import Image
 
-    if image.mode.startswith("I"):
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError("its pixels have 32 bits, expected 8 or 16")
-        _check_brightest(levels >> 8, levels.max())
-        image = Image.fromarray((levels >> 8).astype(np.uint8))
-    elif image.mode == "F":
+    if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range, expected 8 or 16 bits")
-    elif has_sixteen:
-        upper = np.asarray(image.convert("RGB"))
-        _check_brightest(upper, 256 * (int(upper.max()) + 1) - 1)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         shown = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
     return image.convert(mode)
 
 
-def _check_brightest(upper: np.ndarray, brightest: int) -> None:
-    """Raise ValueError where the upper 8 of 16 bits are nearly black; an image that is black altogether is one in any number of bits."""
-    if upper.max() < DARKEST and brightest:
+def _eight_bits(image: "Image.Image", *, inverted: bool) -> "Image.Image":
+    """The upper 8 bits of grey levels of 16; where they are `inverted`, 0 is white."""
+    from PIL import Image
+
+    levels = np.asarray(image)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ValueError("its pixels have 32 bits, expected 8 or 16")
+    _check_brightest(int(levels.max()))
+    upper = (levels >> 8).astype(np.uint8)
+    # One of the levels may stand for transparency, which lies on white.
+    white = levels == image.info.get("transparency", -1)
+    return Image.fromarray(np.where(white, np.uint8(255), 255 - upper if inverted else upper))
+
+
+def _largest_level(image: "Image.Image", path: str | Path) -> int:
+    """The largest level that colours of 16 bits, of which the upper 8 are known, can have."""
+    upper = int(np.asarray(image.convert("RGB")).max())
+    if upper:
+        return 256 * upper + 255
+    import cv2
+
+    levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return 255 if levels is None else int(np.atleast_3d(levels)[..., :3].max())
+
+
+def _check_brightest(brightest: int) -> None:
+    """Raise ValueError where 16 bits are nearly black; an image that is black altogether is one in any number of bits."""
+    if 0 < brightest < DARKEST:
         raise ValueError(
             f"its pixels of 16 bits go up to {brightest} only, as those of a camera of fewer bits do: rescale them to all of "
             "0..65535, or give arrays (interp.data.from_arrays)"

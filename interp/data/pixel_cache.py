@@ -19,7 +19,7 @@ from interp.data.npy_file import growing_npy
 
 VARIABLE = "INTERP_CACHE_DIR"
 # Raised when decoding changes, so that what earlier versions decoded is not used.
-_VERSION = 3
+_VERSION = 4
 _MOST_NAMES = 20
 
 # The bytes of an image and its label, or the name of a file that cannot be read and the reason.

@@ -83,7 +83,8 @@ def _find(model: keras.Model) -> FoldedModel | None:
         return None
     try:
         recorded = RecordedModel(model)
-    except InputError:
+    except Exception:
+        # As below: what cannot be followed is called as it is.
         return None
     found: list[FoldedModel] = []
 

@@ -1,5 +1,6 @@
 """A model run layer by layer, so that a method can look at what each layer gives."""
 
+import inspect
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -187,6 +188,9 @@ class _Step(keras.Operation):
         return self._run(*inputs, **arguments)
 
     def compute_output_spec(self, *inputs: Any, **arguments: Any) -> Any:
+        # The graph may say it to a layer that does not take it, which Keras forgives in calls alone.
+        if "training" not in inspect.signature(self._layer.call).parameters:
+            arguments.pop("training", None)
         # Most layers know the shape of their output, which running them would take seconds to find.
         return self._layer.compute_output_spec(*inputs, **arguments)
 

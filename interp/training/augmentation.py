@@ -14,6 +14,9 @@ Augmentation = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 PADDING = 4
 # So far outside of [0, 1] are pixels of images, on average, whose range is another one.
 MOST_OUTSIDE = 1.0
+# Layers that scale images, and what they may change by where others undo it; and layers that give an image the labels of two.
+_SCALING, _SCALED_BY = (keras.layers.Rescaling, keras.layers.Normalization), 0.02
+_MIXING = (keras.layers.MixUp, keras.layers.CutMix)
 
 
 def crop_and_flip(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
@@ -43,11 +46,18 @@ def find_augmentation(augment: "bool | keras.layers.Layer") -> Augmentation:
             "keras.Sequential([keras.layers.RandomFlip('horizontal'), keras.layers.RandomRotation(0.05)])"
         )
 
-    _check_ranges(augment)
+    _check_layers(augment)
+    scaling = [layer.name for layer in _layers(augment) if isinstance(layer, _SCALING)]
 
     def apply(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
         if not augment.built:
             augment(images[:1], training=True)
+        # Random layers leave images as they are in inference mode.
+        if scaling and not np.allclose(augment(images[:1], training=False), images[:1], atol=_SCALED_BY):
+            raise InputError(
+                f"the layer {scaling[0]} of augment scales images, which come in [0, 1] and must stay there: leave it out; "
+                "interp.models.adapt(model, scale=...) makes a model of another range take such images"
+            )
         draw_from(seed_states(augment), seed)
         made = np.asarray(augment(images, training=True), np.float32)
         changed = np.clip(made, 0, 1)
@@ -62,9 +72,13 @@ def find_augmentation(augment: "bool | keras.layers.Layer") -> Augmentation:
     return apply
 
 
-def _check_ranges(augment: keras.layers.Layer) -> None:
-    """Raise InputError for a layer, or one inside of it, that takes images in another range than [0, 1]."""
+def _check_layers(augment: keras.layers.Layer) -> None:
+    """Raise InputError for a layer, or one inside of it, that takes images in another range than [0, 1], or would change labels."""
     for layer in _layers(augment):
+        if isinstance(layer, _MIXING):
+            raise InputError(
+                f"the layer {layer.name} of augment mixes images of several classes, and each keeps its own label: leave it out"
+            )
         low, high = getattr(layer, "value_range", None) or (0, 1)
         if (low, high) != (0, 1):
             raise InputError(

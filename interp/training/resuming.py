@@ -107,6 +107,12 @@ def _by_place(weights: Sequence[Any]) -> dict[str, Any]:
     return {f"{KEPT}{place:06d}": values for place, values in enumerate(weights)}
 
 
+def _stored(values: Any) -> np.ndarray:
+    """An array as a checkpoint holds it: of bfloat16, which could not be read back, the same numbers in float32."""
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
 def check_weights(model: keras.Model, optimizer: keras.Optimizer, step: int, measures: Measures) -> None:
     for name, variable in _state(model, optimizer).items():
         if not np.isfinite(np.asarray(variable)).all():
@@ -126,8 +132,8 @@ def save_position(
 ) -> None:
     check_weights(model, optimizer, position.step, {})
     if checkpointing.writer:
-        arrays = {name: np.asarray(variable) for name, variable in _state(model, optimizer).items()}
-        arrays |= _by_place(kept.best)
+        state = {**_state(model, optimizer), **_by_place(kept.best)}
+        arrays = {name: _stored(values) for name, values in state.items()}
         checkpointing.folder.save(Checkpoint(position.step, arrays, asdict(position), arguments))
 
 
@@ -150,8 +156,9 @@ def restore_position(
     check_arguments("the checkpoint", checkpoint.arguments, arguments)
     state = _state(model, optimizer)
     best = {name: values for name, values in sorted(checkpoint.arrays.items()) if name.startswith(KEPT)}
-    expected = {**state, **_by_place(model.variables if best else [])}
-    if {name: (tuple(variable.shape), str(variable.dtype)) for name, variable in expected.items()} != {
+    kept_too = _by_place(model.variables if best else [])
+    expected = {name: _stored(variable) for name, variable in {**state, **kept_too}.items()}
+    if {name: (values.shape, str(values.dtype)) for name, values in expected.items()} != {
         name: (values.shape, str(values.dtype)) for name, values in checkpoint.arrays.items()
     }:
         raise InputError(f"the checkpoint holds other variables than this network: use {ANEW}")

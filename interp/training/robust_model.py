@@ -10,6 +10,7 @@ from interp.attributions import name_of
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError, check_choice
 from interp.core.names import BATCH_STATISTICS
+from interp.models.model_ends import image_input_shape
 from interp.models.prepared import prepare
 from interp.training.batch_guard import BatchGuard, unpack
 from interp.training.batches import draw_batch
@@ -99,15 +100,19 @@ class RobustModel(keras.Model):
             raise InputError(
                 f"RobustModel takes Keras models, got {kind_of(network)}: make one with build_network, or load yours"
             )
-        if None in network.input_shape[1:]:
+        if not getattr(network, "inputs", None):
             raise InputError(
-                f"the model takes images of shape {tuple(network.input_shape[1:])}, RobustModel one shape: build it for that, or use "
-                "interp.training.train"
+                "the model does not know the shape of its images: give what interp.models.adapt(model, scale='0..1', images=a few of them) "
+                "makes of it, which has the same layers and weights, or use interp.training.train"
+            )
+        shape = image_input_shape(network)
+        if None in shape:
+            raise InputError(
+                f"the model takes images of shape {shape}, RobustModel one shape: build it for that, or use interp.training.train"
             )
         check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
         check_number("seed", seed, minimum=0, whole=True)
-        shape = tuple(network.input_shape[1:])
         classes = count_classes(network, shape)
         state = ModelState(network, shape)
         # Not the global policy: Keras scales the loss of models in half precision, which is what it is told here.

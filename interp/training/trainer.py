@@ -148,6 +148,7 @@ def train(
     augmented = find_augmentation(augment)
     if validation is not None:
         check_instance("validation", validation, Dataset, DATASET)
+        _check_classes(data, validation)
     if not callable(report) or isinstance(report, type):
         raise InputError(f"report came as {kind_of(report)}, expected a function of a Progress, such as print")
     if compiled is not None and not (isinstance(compiled, tuple) and len(compiled) == 2 and callable(compiled[1])):
@@ -288,6 +289,21 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
             f"{data.name} has {counted(len(data), 'training image')}, fewer than one batch of {schedule.batch_size}: "
             "lower the batch size"
         )
+
+
+def _check_classes(data: Dataset, validation: Dataset) -> None:
+    """Raise InputError where a label means one class in the training images and another one in those of validation."""
+    names, others = data.class_names, validation.class_names
+    moved = [name for name in names if name in others and names.index(name) != others.index(name)]
+    if len(names) == len(others) and not moved:
+        return
+    wrong = f"{len(names)} and {len(others)} classes"
+    if len(names) == len(others):
+        wrong = f"the class {moved[0]} as {names.index(moved[0])} and as {others.index(moved[0])}"
+    raise InputError(
+        f"the images of training and of validation have {wrong}: give both the same classes in the same order, those of a directory by "
+        "classes.txt, those of arrays by class_names"
+    )
 
 
 def usual_radius(data: Dataset) -> float:

@@ -81,7 +81,8 @@ class View:
         """Maps of all classes: class activation maps (n, h, w, K), of other methods flat (n, 1, positions, K)."""
         if isinstance(self.explanation, CAM):
             return self.explanation.of_all_classes(self.forward, self.activations)
-        classes = tf.range(self.forward.model.output_shape[-1], dtype=tf.int64)
+        # A pass of which nothing but the shape is used: a model of a class of its own does not say how many classes it has.
+        classes = tf.range(View(self.forward, self.points).logits.shape[-1], dtype=tf.int64)
         return _flat_last(self.maps_of(tf.tile(classes[None], [tf.shape(self.points)[0], 1])))
 
     def maps_with(self, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

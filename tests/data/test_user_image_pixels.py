@@ -1,5 +1,7 @@
 """Images of users in a directory: every kind of file, with pixels checked by hand, is brought to one size and one scale."""
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,53 @@ def test_a_black_image_of_sixteen_bits_is_black(tmp_path: Path) -> None:
     for label, brightest in (("a", 65535), ("b", 0)):
         save(tmp_path / "set/test" / label / "x.png", Image.fromarray(np.full((2, 2), brightest, np.uint16)))
     assert one_image(tmp_path / "set", label=1).max() == 0
+
+
+def test_black_colours_of_sixteen_bits_are_black(tmp_path: Path, refuses: Any) -> None:
+    """They were said to hold 8 bits; a drawing in black on nothing is such a file, too."""
+    black, drawn, dark = (np.zeros((2, 2, channels), np.uint16) for channels in (3, 4, 3))
+    drawn[0, 0, 3], dark[0, 0] = 65535, 200
+    for label, colours in (("a", black), ("b", drawn)):
+        (tmp_path / "set/test" / label).mkdir(parents=True)
+        assert cv2.imwrite(str(tmp_path / "set/test" / label / "x.png"), colours)
+    assert one_image(tmp_path / "set", label=0).max() == 0
+    assert one_image(tmp_path / "set", label=1)[..., 0].tolist() == [[0, 255], [255, 255]]
+    assert cv2.imwrite(str(tmp_path / "set/test/a/x.png"), dark)
+    refuses(lambda: data.load(tmp_path / "set", "test"), "a/x.png", "go up to 200 only")
+
+
+def test_a_tiff_file_whose_zero_is_white(tmp_path: Path) -> None:
+    """Of 16 bits it came as its negative, without a word; Pillow writes no such files, so the tag is changed."""
+    for label, dtype in (("a", np.uint8), ("b", np.uint16)):
+        path = tmp_path / "set/test" / label / "x.tif"
+        save(path, Image.fromarray(np.array([[0, np.iinfo(dtype).max]], dtype)))
+        tag, zero_is_black = struct.pack("<HHI", 262, 3, 1), struct.pack("<H", 1)
+        assert path.read_bytes().count(tag + zero_is_black) == 1
+        path.write_bytes(path.read_bytes().replace(tag + zero_is_black, tag + struct.pack("<H", 0)))
+    assert [one_image(tmp_path / "set", label=label).ravel().tolist() for label in (0, 1)] == [[255, 0], [255, 0]]
+
+
+def test_transparency_of_grey_levels_of_sixteen_bits(tmp_path: Path) -> None:
+    """The level that stands for transparency was a level like others; levels with transparency made a grey set one in colour."""
+    levels = np.array([[5000, 60000]], ">u2")
+    with_alpha = np.array([[[5000, 0], [60000, 65535]]], ">u2")
+    write_png(tmp_path / "set/test/a/x.png", levels, 0, transparent=struct.pack(">H", 5000))
+    write_png(tmp_path / "set/test/b/x.png", with_alpha, 4)
+    assert data.find_dataset(tmp_path / "set").shape == (1, 2, 1)
+    assert [one_image(tmp_path / "set", label=label).ravel().tolist() for label in (0, 1)] == [[255, 234], [255, 234]]
+
+
+def write_png(path: Path, levels: np.ndarray, kind: int, *, transparent: bytes = b"") -> None:
+    """A PNG file of 16 bits, of a kind of colours by its number, which Pillow cannot write."""
+
+    def part(name: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    height, width = levels.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in levels)
+    parts = [part(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))]
+    parts += [part(b"tRNS", transparent)] if transparent else []
+    parts += [part(b"IDAT", zlib.compress(rows)), part(b"IEND", b"")]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))

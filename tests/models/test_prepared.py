@@ -49,6 +49,26 @@ def test_logits_are_those_of_the_model(architecture, rearrange):
     np.testing.assert_allclose(forward.classify(tf.constant(images)), net(images), atol=1e-5)
 
 
+class Scaled(keras.layers.Layer):
+    """A layer of a user's that does not ask whether it is in training mode."""
+
+    def call(self, images):
+        return 2 * images
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_layer_that_is_told_its_mode_and_does_not_take_it(dense):
+    """Keras forgives it in calls. All attacks and maps of such a model failed, as of an adapted one of a user's class."""
+    inputs = keras.Input((2, 2, 1))
+    tensor = keras.layers.Flatten()(Scaled()(inputs, training=False))
+    model = keras.Model(inputs, keras.layers.Dense(3, kernel_initializer="ones")(tensor) if dense else tensor)
+    images = tf.random.stateless_uniform((3, 2, 2, 1), [0, 0])
+    forward = prepare(model, rearrange=True)
+    np.testing.assert_allclose(forward.classify(images), model(images), atol=1e-6)
+    recorded = tf.function(lambda images: forward.recorded_logits(images)[0], autograph=False)
+    np.testing.assert_allclose(recorded(images), model(images), atol=1e-6)
+
+
 def test_any_keras_model_is_called_in_inference_mode():
     model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Dropout(0.9), keras.layers.Flatten()])
     images = tf.random.stateless_uniform((3, 2, 2, 1), [0, 0])

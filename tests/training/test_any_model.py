@@ -11,12 +11,24 @@ import tensorflow as tf
 
 from interp import InputError
 from interp.attacks import ProjectedGradientDescent, accuracy
-from interp.attributions import CAM
-from interp.models import adapt, build_network
-from interp.training import OBJECTIVES, RobustModel, plain_schedule, train, usual_schedule, with_explanation
+from interp.attributions import CAM, VanillaGradient
+from interp.data import from_arrays
+from interp.models import adapt, build_network, prepare
+from interp.training import (
+    OBJECTIVES,
+    CheckpointFolder,
+    Checkpointing,
+    Keeping,
+    RobustModel,
+    plain_schedule,
+    train,
+    usual_schedule,
+    with_explanation,
+)
 from interp.training.batches import draw_batch
 from interp.training.inner_attack import attack_batch
 from interp.training.model_state import ModelState
+from interp.training.views import View
 from tests.training.models_of_users import ATTACKED, SHAPE, L, nested, normalised, pictures, rescaling
 
 PLAIN = plain_schedule(epochs=2, batch_size=8, learning_rate=0.05)
@@ -100,6 +112,83 @@ def test_another_explanation_serves_where_there_is_no_cam():
     adapted = adapt(rescaling(), scale="0..255")
     [measures] = train(adapted, with_explanation("intone", "grad_cam"), pictures(), ATTACKED)
     assert np.isfinite(measures["loss"])
+
+
+class Own(keras.Model):
+    """A class of a user's, which says neither what it takes nor what it gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps, self.head = L.Conv2D(4, 3, activation="relu"), L.Dense(3)
+
+    def call(self, images):
+        return self.head(keras.ops.mean(self.maps(images), (1, 2)))
+
+
+def test_maps_of_all_classes_of_a_model_of_a_class_of_its_own():
+    """It was asked for its `output_shape`, which Keras does not know."""
+    model, images = Own(), tf.constant(pictures(2).images[:])
+    model(images)
+
+    @tf.function(autograph=False)
+    def maps(images):
+        forward = prepare(model, rearrange=True)
+        return View(forward, forward.enter(images), explanation=VanillaGradient()).maps
+
+    found = maps(images)
+    for label in range(3):
+        expected = VanillaGradient(model, softplus=20.0)(images, np.full(2, label))
+        np.testing.assert_allclose(found[:, 0, :, label], np.reshape(expected, (2, -1)), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [Own, lambda: keras.Sequential([L.Flatten(), L.Dense(3)])])
+def test_a_model_that_knows_no_shape_is_trained_by_keras_once_it_is_adapted(make):
+    model = make()
+    with pytest.raises(InputError, match=r"does not know the shape of its images: give what interp.models.adapt\("):
+        RobustModel(model, "adv", ATTACKED)
+    images, labels = np.asarray(pictures().images[:8]), pictures().labels[:8]
+    robust = RobustModel(adapt(model, scale="0..1", images=images, labels=labels), "adv", ATTACKED)
+    before = model.get_weights()
+    robust.compile("sgd")
+    robust.fit(images, labels, verbose=0)
+    assert all((one != other).any() for one, other in zip(model.get_weights(), before, strict=True))
+
+
+def test_a_model_of_bfloat16_goes_on_from_its_checkpoints(tmp_path):
+    """They could not be read back, were taken for damaged, and all began anew."""
+    found = []
+    for _ in range(2):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential(
+            [keras.Input(SHAPE), L.GlobalAveragePooling2D(dtype="bfloat16"), L.Dense(3, dtype="bfloat16")]
+        )
+        checkpointing = Checkpointing(folder=CheckpointFolder(tmp_path), warn=pytest.fail)
+        keeping = Keeping(keep="best", average=0.5)
+        history = train(
+            model, "normal", pictures(), PLAIN, validation=pictures(), keeping=keeping, checkpointing=checkpointing
+        )
+        found.append((history, [np.asarray(each, np.float32).tolist() for each in model.get_weights()]))
+    # The second run makes no step, and its seconds are those of the first.
+    assert found[0] == found[1]
+
+
+def test_validation_images_of_other_classes_are_refused():
+    """Networks were measured, and the best of them chosen, on labels that meant another class."""
+    data, images = pictures(), np.asarray(pictures().images[:])
+    named = from_arrays(images, data.labels, class_names=("red", "green", "blue"), split="train")
+    for of, wrong, told in (
+        (data, from_arrays(images, data.labels % 2), "have 3 and 2 classes"),
+        (data, from_arrays(images, data.labels, class_names=list("abcd")), "have 3 and 4 classes"),
+        (
+            named,
+            from_arrays(images, data.labels, class_names=["blue", "green", "red"]),
+            "have the class red as 0 and as 2",
+        ),
+    ):
+        with pytest.raises(InputError, match=told):
+            train(normalised(), "normal", of, PLAIN, validation=wrong)
+    [_, measures] = train(normalised(), "normal", named, PLAIN, validation=data)
+    assert "validation_accuracy" in measures
 
 
 @pytest.mark.integration

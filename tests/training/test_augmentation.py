@@ -81,7 +81,37 @@ def test_layers_for_images_in_0_to_1_are_taken(layer):
 def test_layers_that_scale_are_refused():
     images = np.random.RandomState(0).rand(8, 6, 6, 3).astype(np.float32)
     with pytest.raises(InputError, match=r"far outside of \[0, 1\]: give layers that keep the shape and the range"):
-        find_augmentation(L.Rescaling(255))(images, (1, 2))
+        find_augmentation(L.Activation(lambda pixels: 255 * pixels))(images, (1, 2))
+
+
+@pytest.mark.parametrize(
+    "layer", [L.Rescaling(255), L.Rescaling(1 / 255), L.Rescaling(2.0, -1.0), L.Normalization(mean=0.5, variance=0.1)]
+)
+def test_layers_that_scale_are_refused_wherever_they_scale_to(layer):
+    """Images that were made nearly black, or of which half was, were trained on without a word."""
+    images = np.random.RandomState(0).rand(8, 6, 6, 3).astype(np.float32)
+    for augment in (layer, keras.Sequential([layer, L.RandomFlip()])):
+        with pytest.raises(InputError, match=f"{layer.name} of augment scales images.*leave it out"):
+            find_augmentation(augment)(images, (1, 2))
+
+
+def test_layers_that_scale_and_scale_back_are_taken():
+    images = np.random.RandomState(0).rand(8, 6, 6, 3).astype(np.float32)
+    found = find_augmentation(keras.Sequential([L.Rescaling(255), L.RandomFlip("horizontal"), L.Rescaling(1 / 255)]))
+    changed = found(images, (1, 2))
+    mirrored = [not np.allclose(one, other, atol=1e-5) for one, other in zip(images, changed, strict=True)]
+    assert any(mirrored)
+    np.testing.assert_allclose(
+        changed, [image[:, ::-1] if flip else image for image, flip in zip(images, mirrored, strict=True)], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("layer", [L.MixUp(), L.CutMix()])
+@pytest.mark.parametrize("around", [lambda layer: layer, lambda layer: keras.Sequential([L.RandomFlip(), layer])])
+def test_layers_that_mix_images_are_refused(layer, around):
+    """Their labels stayed those of one image."""
+    with pytest.raises(InputError, match=f"{layer.name} of augment mixes images of several classes"):
+        find_augmentation(around(layer))
 
 
 def links(factor, twice):
