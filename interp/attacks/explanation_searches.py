@@ -68,8 +68,9 @@ def follow_gradients(
     rows = Searched(*(tf.concat([each] * len(starts), 0) for each in state.rows(targets)))
     found = search(state.model, rows, tf.concat(drawn, 0), tf.concat(which, 0), seed, state.batch_size)
     # Start by start, so that how many run side by side does not decide which of two equals comes first.
-    for start, *some in zip(starts, *(np.split(points, len(starts)) for points in found), strict=True):
-        yield from ((start, points) for points in some)
+    parts = [np.split(points, len(starts)) for points in found]
+    for place, start in enumerate(starts):
+        yield from ((start, each[place]) for each in parts)
 
 
 def _try_squares(attack: "ExplanationAttack", state: MapComparison, seed: int) -> np.ndarray:
