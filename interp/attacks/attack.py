@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from interp.attacks.goals import Classes, Goal, Untargeted, check_goal
@@ -116,18 +117,21 @@ class Attack(ABC):
             if not len(rows):
                 break
             again = tuple(tf.gather(array, rows) for array in (originals, truth, *draws))
-            found, harm = self.search(model, again, batch_size)
+            found, harm = self.search(model, again, batch_size, rows)
             grew = harm > tf.gather(most_harm, rows)
             rows = rows[grew]
             worst = tf.tensor_scatter_nd_update(worst, rows[:, None], found[grew])
             most_harm = tf.tensor_scatter_nd_update(most_harm, rows[:, None], harm[grew])
         return like(images, worst)
 
-    def search(self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def search(
+        self, model: keras.Model, arrays: tuple[tf.Tensor, ...], batch_size: int, places: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Run once from given starts; return what was found (n, height, width, channels) and its harm (n,).
 
         `arrays` are images, labels, targets as the goal gives them, and what `_starts` would draw for each, with a second axis of m
-        where the targets are (n, m). Raises InputError where the model's outputs are not finite.
+        where the targets are (n, m). `places` (n,) number the images, where they are some of a call's. Raises InputError where the
+        model's outputs are not finite.
         """
 
         def run(images: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor, *arguments: Any) -> tuple[tf.Tensor, ...]:
@@ -145,7 +149,7 @@ class Attack(ABC):
         compiled = bind_for(model, structure(self), run, arrays, numbers(self))
         directions = arrays[2].shape[1] if arrays[2].shape.rank > 1 else 1
         found, harm = run_in_batches(compiled, arrays, max(1, batch_size // directions))
-        _check_finite(found, harm)
+        _check_finite(found, harm, np.arange(len(arrays[0])) if places is None else np.asarray(places))
         return found, harm
 
     def _draws(self, images: tf.Tensor, targets: tf.Tensor, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
@@ -219,11 +223,11 @@ def _worst_direction(found: tf.Tensor, harm: tf.Tensor, count: int) -> tuple[tf.
     return tf.gather(found, best), tf.gather(harm, best)
 
 
-def _check_finite(found: tf.Tensor, harm: tf.Tensor) -> None:
+def _check_finite(found: tf.Tensor, harm: tf.Tensor, places: np.ndarray) -> None:
     finite = tf.reduce_all(tf.math.is_finite(found), (1, 2, 3)) & tf.math.is_finite(harm)
     if not tf.reduce_all(finite):
         broken = tf.where(~finite)[:, 0]
         raise InputError(
             f"the model's gradient or logits are NaN or infinite on {len(broken)} of {len(finite)} images under attack (the first "
-            f"is image {int(broken[0])}), so they cannot be attacked: look for divisions, roots and logarithms at 0 in the model"
+            f"is image {places[int(broken[0])]}), so they cannot be attacked: look for divisions, roots and logarithms at 0 in the model"
         )

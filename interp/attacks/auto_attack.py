@@ -282,7 +282,7 @@ class _State:
         rows = np.flatnonzero(self.harm < 0)
         if len(rows):
             arrays = tuple(tf.gather(array, rows) for array in (self.images, self.labels, targets, *draws))
-            self.take(name, rows, *attack.search(self.model, arrays, self._batch_size))
+            self.take(name, rows, *attack.search(self.model, arrays, self._batch_size, rows))
 
     def lead(self, name: str, attack: Attack, targets: tf.Tensor, points: tf.Tensor) -> None:
         """Run a member that leads each image to its `targets` (n, m), from the same points."""

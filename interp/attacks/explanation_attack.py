@@ -252,13 +252,13 @@ class ExplanationAttack:
             raise InputError(
                 'classes came with prediction="free", which lets any class be predicted: leave one of them out'
             )
-        held = check_labels(truth if classes is None else classes, batch, count)
+        held = check_labels(truth if classes is None else classes, batch, count, what="class")
         if self.prediction == "free":
             held = tf.fill([len(batch)], tf.constant(FREE, tf.int64))
         state = MapComparison(
             model,
             method,
-            [measure.at_size(tuple(batch.shape[1:3])) for measure in self.chosen],
+            [each.at_size(tuple(batch.shape[1:3])).take(np.arange(len(batch)), len(batch)) for each in self.chosen],
             batch,
             truth,
             held,

@@ -67,8 +67,10 @@ def follow_gradients(
     which = [tf.one_hot(tf.fill([len(state.images)], places.index(objective)), len(places)) for objective, _ in starts]
     rows = Searched(*(tf.concat([each] * len(starts), 0) for each in state.rows(targets)))
     found = search(state.model, rows, tf.concat(drawn, 0), tf.concat(which, 0), seed, state.batch_size)
-    for points in found:
-        yield from zip(starts, np.split(points, len(starts)), strict=True)
+    # Start by start, so that how many run side by side does not decide which of two equals comes first.
+    parts = [np.split(points, len(starts)) for points in found]
+    for place, start in enumerate(starts):
+        yield from ((start, each[place]) for each in parts)
 
 
 def _try_squares(attack: "ExplanationAttack", state: MapComparison, seed: int) -> np.ndarray:

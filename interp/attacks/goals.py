@@ -168,7 +168,8 @@ class RandomTarget(Towards):
 class Likeliest(Towards):
     """Any class but the label, looked for in the directions of the likeliest other classes (Croce and Hein 2020).
 
-    All directions of an image are followed side by side, and its first success ends them all.
+    All directions of an image are followed side by side, and its first success ends them all where an attack leaves
+    images that have reached the goal.
 
     Args:
         most: Number of directions, at least 1; a model of fewer classes has fewer.

@@ -13,14 +13,22 @@ from interp.attacks.attack import numbers, static, structure
 from interp.attacks.classification import target_margin
 from interp.attacks.goals import check_targets
 from interp.attacks.loop import Evaluation
-from interp.attacks.searched_maps import SearchedMaps, attacked_method, description
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, method_key
 from interp.attacks.strong_sneaking import StrongSneaking
 from interp.attacks.targeted import REFERENCE_SCALE, TargetedSteps, Trial, at_target, bisect
 from interp.attributions import Attribution, InterpretationMaps, check_maps
 from interp.attributions.cam import LAST_LAYER
 from interp.attributions.interpretation_maps import maps_batch
 from interp.core.balls import LinfBall
-from interp.core.checks import MOST_STEPS, check_images, check_labels, check_number, check_radius, kind_of
+from interp.core.checks import (
+    MOST_STEPS,
+    check_images,
+    check_instance,
+    check_labels,
+    check_number,
+    check_radius,
+    kind_of,
+)
 from interp.core.compiled import bind_for, keep_for, run_in_batches
 from interp.core.errors import InputError, check_choice
 from interp.core.names import DIRECTIONS, NORMS, SEARCHES, SELECTIONS
@@ -81,7 +89,7 @@ class InterpretabilitySneaking:
         InputError: A setting is out of its range or unknown.
     """
 
-    interpretation: str | Attribution = static("cam", key=description)
+    interpretation: str | Attribution = static("cam", key=method_key)
     classes: str = static("two_class")
     discrepancy_norm: str = static("l1")
     rounds: int = 10
@@ -94,6 +102,7 @@ class InterpretabilitySneaking:
 
     def __post_init__(self) -> None:
         attacked_method(self.interpretation)
+        check_instance("layer", self.layer, (int, np.integer), "-1")
         check_choice("class selection", self.classes, SELECTIONS)
         check_choice("discrepancy norm", self.discrepancy_norm, NORMS)
         check_number("rounds", self.rounds, minimum=1, whole=True, maximum=MOST_STEPS)
@@ -141,15 +150,16 @@ class InterpretabilitySneaking:
         count = check_model_once(model, originals)
         keep_for(
             model,
-            ("checked", self.method.describe(), tuple(originals.shape[1:])),
+            ("checked", self.method.graph_key(), tuple(originals.shape[1:])),
             lambda: check_maps(self.method, model, originals),
         )
-        truth, wanted = check_labels(labels, originals, count), check_labels(targets, originals, count)
+        truth = check_labels(labels, originals, count)
+        wanted = check_labels(targets, originals, count, what="target class")
         check_targets(truth, wanted)
         radii = _as_radii(epsilons)
         if radii.ndim not in (1, 2) or radii.shape[-1] != len(originals) or (radii < 0).any() or np.isinf(radii).any():
             raise InputError(
-                f"epsilons came with shape {radii.shape}, expected a radius of at least 0 (or NaN) for each of "
+                f"epsilons came with shape {radii.shape}, expected a finite radius of at least 0 (or NaN) for each of "
                 f"{counted(len(originals), 'image')}"
             )
         if np.isfinite(radii).any():
@@ -234,5 +244,5 @@ def _as_radii(epsilons: Any) -> np.ndarray:
         return np.asarray(epsilons, np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"epsilons came as {kind_of(epsilons)}, expected a radius of at least 0 (or NaN) for each image"
+            f"epsilons came as {kind_of(epsilons)}, expected a finite radius of at least 0 (or NaN) for each image"
         ) from error

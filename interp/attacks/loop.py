@@ -103,10 +103,12 @@ def ascend_until_broken(
     start: tf.Tensor,
     facts: Any,
     steps: tf.Tensor | int,
+    *,
+    images: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """`ascend` that leaves each image at its first harm of 0 or more; return the points of largest harm, and that harm (n,).
 
-    `facts`, a NamedTuple of one row an image, is the last argument of `objective` and `move`.
+    `facts`, a NamedTuple of one row an image, is the last argument of `objective` and `move`; `images` are as in `until_broken`.
     """
 
     def step(number: tf.Tensor, rows: Climb) -> Climb:
@@ -116,7 +118,7 @@ def ascend_until_broken(
 
     rows = Climb(start, facts, start, tf.fill([tf.shape(start)[0]], start.dtype.min))
     # One more, because a step judges the points that it moves on from.
-    return until_broken(step, rows, steps + 1)
+    return until_broken(step, rows, steps + 1, images=images)
 
 
 def until_broken(

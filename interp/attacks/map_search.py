@@ -12,7 +12,7 @@ from interp.attacks.attack import numbers, static, structure
 from interp.attacks.classification import margin
 from interp.attacks.loop import heavy_ball, worse
 from interp.attacks.map_objectives import OBJECTIVES, ComparedMaps, Sides, Stage
-from interp.attacks.searched_maps import description, flat
+from interp.attacks.searched_maps import flat, method_key
 from interp.attacks.square_moves import MovedMass, Squares, Surroundings
 from interp.attributions import Attribution
 from interp.attributions.registry import find_attribution
@@ -53,7 +53,7 @@ class MapSearch:
 
     epsilon: float
     norm: str = static("linf")
-    explanation: str | Attribution = static("cam", key=description)
+    explanation: str | Attribution = static("cam", key=method_key)
     magnitude: bool = static(False)
     k: int = static(8)
 

@@ -113,7 +113,7 @@ class MinimumEpsilon:
         check_number("seed", seed, minimum=0, whole=True)
         check_number("batch_size", batch_size, minimum=1, whole=True)
         originals = check_images(images)
-        wanted = check_labels(targets, originals, check_model_once(model, originals))
+        wanted = check_labels(targets, originals, check_model_once(model, originals), what="target class")
         offsets = find_ball(self.norm).random(tf.shape(originals), tf.constant(1.0), tf.constant([seed, 0], tf.int64))
         found, radii = self._run(model, originals, wanted, offsets, batch_size)
         rows = np.flatnonzero(np.isinf(radii))

@@ -104,7 +104,8 @@ class ProjectedGradientDescent(PredictionAttack):
             return ball.inside(points + step_size * ball.steepest(gradient), facts.limits, epsilon)
 
         if self.iterate == "first":
-            return forward.leave(ascend_until_broken(evaluate, move, start, facts, steps)[0])
+            found, _ = ascend_until_broken(evaluate, move, start, facts, steps, images=batch.together)
+            return forward.leave(found)
         found = ascend(
             lambda points: evaluate(points, facts),
             lambda points, gradient, step: move(points, gradient, step, facts),

@@ -1,6 +1,6 @@
 """Maps as attacks on them see them: flat, of a method that changes smoothly with the image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import keras
@@ -41,7 +41,8 @@ class SearchedMaps:
 
         `points` are some at which it is going to be asked.
         """
-        if self.magnitude or not isinstance(self.method, CAM):
+        # A subclass may make something else of the activations.
+        if self.magnitude or type(self.method) is not CAM:
 
             def sums(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 maps, logits = self(points, labels[:, None])
@@ -80,9 +81,9 @@ def attacked_method(interpretation: str | Attribution) -> Attribution:
     return method
 
 
-def description(interpretation: str | Attribution) -> str:
-    """The method of that name or the object in words: its settings, which shape a graph."""
-    return attacked_method(interpretation).describe()
+def method_key(interpretation: str | Attribution) -> Hashable:
+    """What of the method of that name or the object shapes a graph: its class, not the class's name, and its settings."""
+    return attacked_method(interpretation).graph_key()
 
 
 def check_attackable(method: Attribution, model: keras.Model, images: tf.Tensor) -> None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from interp.attacks.attack import Attack, Batch, check_steps, static
 from interp.attacks.classification import margin
 from interp.attacks.loop import Evaluation, ascend, choose
-from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable, description
+from interp.attacks.searched_maps import SearchedMaps, attacked_method, check_attackable, method_key
 from interp.attributions import Attribution
 from interp.core.balls import find_ball
 from interp.core.checks import check_number
@@ -52,7 +52,7 @@ class TopKInterpretation(Attack):
     steps: int = 200
     norm: str = static("linf")
     k: int = static(8)
-    interpretation: str | Attribution = static("cam", key=description)
+    interpretation: str | Attribution = static("cam", key=method_key)
     keep_prediction: bool = static(False)
     ranking: str = static("signed")
 

@@ -71,10 +71,10 @@ class InterpretationMaps:
         count = check_model_once(model, batch)
         if given.ndim != 2 or given.shape[0] != batch.shape[0]:
             raise InputError(f"classes came with shape {given.shape}, expected ({batch.shape[0]}, classes per image)")
-        chosen = tf.reshape(check_labels(given.ravel(), given.ravel(), count), given.shape)
+        chosen = tf.reshape(check_labels(given.ravel(), given.ravel(), count, what="class"), given.shape)
         self.check(model, batch)
         together = maps_batch(self.method, int(chosen.shape[1]), tuple(batch.shape[1:]), batch_size or USUAL_BATCH)
-        rows = tf.range(len(batch)) if places is None else tf.cast(check_labels(places, batch), tf.int32)
+        rows = tf.range(len(batch)) if places is None else tf.cast(check_labels(places, batch, what="place"), tf.int32)
         method, arrays = self.method, (batch, chosen, rows)
 
         def run(images: tf.Tensor, classes: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor]:

@@ -88,7 +88,8 @@ class NoiseEnsemble(OfOneClass):
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
         logits = model.logits(points)
-        if self.sums_gradients and isinstance(self.attribution, VanillaGradient):
+        # A subclass may make something else of the gradient.
+        if self.sums_gradients and type(self.attribution) is VanillaGradient:
             return Maps(self._mean_gradient(model, points, labels, rows, self.attribution.softplus), logits)
 
         def explain(*noisy: tf.Tensor) -> tf.Tensor:

@@ -96,42 +96,46 @@ def _mend_range(low: float, high: float) -> str:
     )
 
 
-def check_labels(labels: Any, images: "tf.Tensor", classes: int | None = None) -> "tf.Tensor":
-    """Return `labels`, (n,) or (n, 1), as an int64 tensor (n,), one per image, each in [0, classes). Raises InputError."""
+def check_labels(labels: Any, images: "tf.Tensor", classes: int | None = None, *, what: str = "label") -> "tf.Tensor":
+    """Return `labels`, (n,) or (n, 1), as an int64 tensor (n,), one per image, each in [0, classes).
+
+    `what` is the name of one in messages. Raises InputError.
+    """
     import tensorflow as tf
 
+    names = f"{what}es" if what.endswith("s") else f"{what}s"
     try:
         tensor = tf.convert_to_tensor(labels)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"labels cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)"
+            f"{names} cannot be read as one array: got {type(labels).__name__}, expected integers of shape (n,)"
         ) from error
     if tensor.shape.rank == 2 and tensor.shape[1] != 1:
         # Said before the dtype: one-hot rows are mostly floats, and would stay rows as integers.
         raise InputError(
-            f"labels came as {tensor.dtype.name} of shape {tuple(tensor.shape)}, expected integers (n,): for one-hot rows take argmax(-1)"
+            f"{names} came as {tensor.dtype.name} of shape {tuple(tensor.shape)}, expected integers (n,): for one-hot rows take argmax(-1)"
         )
     if not tensor.dtype.is_integer:
         raise InputError(
-            f"labels came as {tensor.dtype.name}, expected integers: convert with astype('int64') or tf.cast; "
-            "image_dataset_from_directory gives them with label_mode='int'"
+            f"{names} came as {tensor.dtype.name}, expected integers: convert with astype('int64') or tf.cast"
+            + ("; image_dataset_from_directory gives them with label_mode='int'" if what == "label" else "")
         )
     if tensor.shape.rank == 2 and tensor.shape[1] == 1:
         # As keras.datasets gives those of CIFAR.
         tensor = tensor[:, 0]
     if tensor.shape.rank != 1:
         raise InputError(
-            f"labels came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)"
+            f"{names} came with shape {tuple(tensor.shape)}, expected (n,): for one-hot rows take argmax(-1)"
         )
     if not tensor.shape[:1].is_compatible_with(images.shape[:1]):
         raise InputError(
-            f"{counted(tensor.shape[0], 'label')} came with {counted(images.shape[0], 'image')}, expected one label per image"
+            f"{counted(tensor.shape[0], what, names)} came with {counted(images.shape[0], 'image')}, expected one {what} per image"
         )
     if tf.executing_eagerly() and classes is not None:
         low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
         if low < 0 or high >= classes:
             raise InputError(
-                f"labels came in [{low}, {high}], the network has classes 0 to {classes - 1}: check the labels"
+                f"{names} came in [{low}, {high}], the network has classes 0 to {classes - 1}: check the {names}"
             )
     return tf.cast(tensor, tf.int64)
 

@@ -1,5 +1,7 @@
 """How much two maps agree: rank correlation, linear correlation, shared strongest positions."""
 
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
@@ -84,9 +86,15 @@ def top_k_overlap(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
     check_number("k", k, minimum=1, whole=True)
     if k > first.shape[-1]:
         raise InputError(f"k came as {k}, the maps have {counted(first.shape[-1], 'position')}: choose a smaller k")
-    strongest = [np.argsort(-maps, -1, kind="stable")[:, :k] for maps in (first, second)]
-    shared = np.array([len(np.intersect1d(one, other)) / k for one, other in zip(*strongest, strict=True)])
+    shared = (strongest(first, k) & strongest(second, k)).sum(-1) / k
     return np.where(varies(first) & varies(second), shared, np.nan)
+
+
+def strongest(maps: np.ndarray, k: int) -> np.ndarray:
+    """The k strongest positions of flat maps as booleans (n, positions); of equal ones the first."""
+    chosen = np.zeros(maps.shape, bool)
+    np.put_along_axis(chosen, np.argsort(-maps, -1, kind="stable")[:, :k], True, -1)
+    return chosen
 
 
 def varies(maps: np.ndarray) -> np.ndarray:
@@ -94,8 +102,14 @@ def varies(maps: np.ndarray) -> np.ndarray:
     return np.ptp(maps, -1) > 0
 
 
+def as_floats(maps: Any) -> np.ndarray:
+    """Finite maps as floats: numbers without a sign cannot be turned round, nor booleans subtracted. Raises InputError."""
+    array = check_finite("maps", maps)
+    return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
+
+
 def _flat(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    first, second = check_finite("maps", first), check_finite("maps", second)
+    first, second = as_floats(first), as_floats(second)
     if first.shape != second.shape or first.ndim != 2:
         raise InputError(f"maps came with shapes {first.shape} and {second.shape}, expected two of (n, positions)")
     return first, second

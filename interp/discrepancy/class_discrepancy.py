@@ -25,7 +25,7 @@ def select_classes(selection: str, labels: tf.Tensor, targets: tf.Tensor, classe
     if selection == "one_class":
         return labels[:, None]
     if selection == "two_class":
-        return tf.stack([labels, targets], -1)
+        return tf.stack([labels, tf.cast(targets, labels.dtype)], -1)
     return tf.tile(tf.range(classes, dtype=labels.dtype)[None], [tf.shape(labels)[0], 1])
 
 

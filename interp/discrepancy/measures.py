@@ -12,7 +12,15 @@ from skimage.metrics import structural_similarity
 from interp.core.checks import check_finite, check_number
 from interp.core.errors import InputError, check_choice
 from interp.core.tables import counted
-from interp.discrepancy.agreement import kendall_tau, pearson_r, spearman_r, top_k_overlap, varies
+from interp.discrepancy.agreement import (
+    as_floats,
+    kendall_tau,
+    pearson_r,
+    spearman_r,
+    strongest,
+    top_k_overlap,
+    varies,
+)
 
 # Sides of the windows of structural similarity, the usual one and the least that is of use.
 WINDOW, LEAST_WINDOW = 7, 3
@@ -42,7 +50,7 @@ class MapMeasure(ABC):
         Raises:
             InputError: The maps are not finite numbers of such a shape, or do not fit the settings of the measure.
         """
-        clean, moved = check_finite("maps", clean), check_finite("maps", moved)
+        clean, moved = as_floats(clean), as_floats(moved)
         if clean.shape != moved.shape or clean.ndim != 4:
             raise InputError(
                 f"maps came with shapes {clean.shape} and {moved.shape}, expected two of (n, height, width, channels)"
@@ -254,7 +262,10 @@ class MassOnMask(MapMeasure):
     def __post_init__(self) -> None:
         masks = check_finite("masks", self.masks)
         if masks.ndim != 3 or masks.min(initial=0) < 0 or masks.max(initial=0) > 1:
-            raise InputError(f"masks came with shape {masks.shape}, expected (n, height, width) of weights in [0, 1]")
+            raise InputError(
+                f"masks came with shape {masks.shape} and values in [{masks.min(initial=0):.4g}, {masks.max(initial=0):.4g}], expected "
+                "(n, height, width) of weights in [0, 1]"
+            )
 
     def take(self, rows: np.ndarray, count: int) -> MapMeasure:
         if len(self.masks) != count:
@@ -306,15 +317,13 @@ def find_measure(measure: str | MapMeasure) -> MapMeasure:
 
 
 def _flat(maps: np.ndarray) -> np.ndarray:
-    return maps.reshape(len(maps), -1)
+    # Of no maps a number of positions cannot be found.
+    return maps.reshape(len(maps), int(np.prod(maps.shape[1:])))
 
 
 def _strongest(maps: np.ndarray, k: int) -> np.ndarray:
-    """The k strongest positions as booleans, shape of the maps; of equal ones the first, as top_k_overlap has it."""
-    flat = _flat(maps)
-    chosen = np.zeros(flat.shape, bool)
-    np.put_along_axis(chosen, np.argsort(-flat, -1, kind="stable")[:, :k], True, -1)
-    return chosen.reshape(maps.shape)
+    """The k strongest positions as booleans, shape of the maps."""
+    return strongest(_flat(maps), k).reshape(maps.shape)
 
 
 def _centres(mass: np.ndarray) -> np.ndarray:

@@ -204,7 +204,8 @@ def sneaking(
     check_number("batch_size", batch_size, minimum=1, whole=True)
     batch = check_images(images)
     count = check_model(model, batch)
-    labels, targets = (check_labels(each, batch, count).numpy() for each in (labels, targets))
+    labels = check_labels(labels, batch, count).numpy()
+    targets = check_labels(targets, batch, count, what="target class").numpy()
     check_targets(labels, targets)
     images = batch.numpy()
     if smallest is not None:

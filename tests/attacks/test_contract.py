@@ -12,6 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from interp.attacks import (
+    Attack,
+    AutoAttack,
     AutoPGD,
     FastAdaptiveBoundary,
     Likeliest,
@@ -180,6 +182,29 @@ def test_gradients_that_are_not_finite_are_reported(iterate):
     attack = dataclasses.replace(PGD, iterate=iterate)
     with pytest.raises(InputError, match=r"NaN or infinite on 1 of 2 images under attack \(the first is image 1\)"):
         attack(Root(), np.concatenate([image(0.5, 0.5), image(0.0, 0.5)]), [1, 1])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fails(Attack):
+    """Leaves images as they are, and at the second restart makes NaN of the last one."""
+
+    _leaves_broken = True
+
+    def _starts(self, images, seed):
+        yield (images,)
+        yield (tf.concat([images[:-1], images[-1:] * np.nan], 0),)
+
+    def _run(self, batch):
+        return batch.draws[0]
+
+
+def test_the_image_that_is_named_is_counted_among_all(linear):
+    """Not among those that a restart or a member of an ensemble attacks."""
+    images = np.concatenate([image(0.1, 0.5), image(0.9, 0.1), image(0.8, 0.1)])
+    with pytest.raises(InputError, match=r"\(the first is image 2\)"):
+        Fails()(linear, images, [0, 0, 0])
+    with pytest.raises(InputError, match=r"\(the first is image 1\)"):
+        AutoAttack(epsilon=0.1).run(Root(), np.concatenate([image(0.5, 0.5), image(0.0, 0.0)]), [0, 1])
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])

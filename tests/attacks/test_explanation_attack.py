@@ -157,6 +157,14 @@ def test_no_two_draws_are_the_same(free, images):
         assert all(np.abs(one - other).max() > 1e-6 for _, other in others), name
 
 
+def test_candidates_come_in_one_order(free, images):
+    """Of points that are as far by a measure the first counts, so how many searches run side by side must not decide which that is."""
+    weak = dataclasses.replace(FEW, steps=1, queries=0)
+    many, one = (list(candidates(weak, FEW._state(free, images, LABELS, None, 0, size), 0)) for size in (50, 4))
+    assert [name for name, _ in many] == [name for name, _ in one]
+    np.testing.assert_allclose([points for _, points in many], [points for _, points in one], atol=1e-6)
+
+
 def test_nothing_moves_without_a_radius(free, images):
     found = dataclasses.replace(TAU, epsilon=0.0).run(free, images, LABELS)
     assert (found.values["Kendall tau"] == 1).all()
@@ -270,6 +278,9 @@ def test_bad_calls(free, images):
         lambda: dataclasses.replace(TAU, prediction="free").run(free, images, LABELS, classes=LABELS),
         lambda: TAU.manipulate(free, images, LABELS, np.zeros((4, 5, 5))),
         lambda: TAU.manipulate(free, images, LABELS, np.zeros((4, 6, 6))),
+        lambda: dataclasses.replace(TAU, measures=[MassOnMask(masks=np.ones((3, 6, 6)))]).manipulate(
+            free, images, LABELS, images[::-1]
+        ),
         lambda: dataclasses.replace(TAU, measures=(TopKOverlap(k=37),)).run(free, images, LABELS),
         lambda: dataclasses.replace(TAU, explanation=CAM()).run(
             keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(2)]), images, LABELS

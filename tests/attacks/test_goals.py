@@ -106,6 +106,17 @@ def test_the_first_point_at_the_target_by_hand(three):
     np.testing.assert_array_equal(untargeted(three, start, [0]), start)
 
 
+def test_the_first_success_ends_all_directions_of_its_image():
+    """Steps of .05 from (.5, .5): the second class is predicted after two, by .1, the third after eight, by .5."""
+    model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.layers[-1].set_weights(
+        [np.array([[0, 4, 0], [0, 0, 20]], np.float32), np.array([0, -2.3, -17.5], np.float32)]
+    )
+    attack = ProjectedGradientDescent(epsilon=0.45, step_size=0.05, steps=9, iterate="first", goal=Likeliest(2))
+    found = attack(model, np.full((1, 1, 2, 1), 0.5, np.float32), [0])
+    np.testing.assert_allclose(np.ravel(found), [0.6, 0.4], rtol=1e-6)
+
+
 def test_ties_count_against_the_label_and_not_for_the_target():
     logits = tf.constant([[2.0, 2.0, 1.0], [1.0, 3.0, 0.0]])
     classes = Classes(tf.constant([0, 0], tf.int64), tf.constant([1, 1], tf.int64))

@@ -112,6 +112,7 @@ def test_results_keep_to_the_ball(net, situation, classes, direction, radius):
         ({"rounds": 0}, "rounds"),
         ({"steps": 0}, "steps"),
         ({"direction": "gradient"}, "direction"),
+        ({"layer": "conv"}, "layer came as str"),
     ],
 )
 def test_bad_settings_are_refused(arguments, message):
@@ -123,10 +124,20 @@ def test_bad_input_is_one_line(net, situation):
     images, labels, targets, _ = situation
     with pytest.raises(InputError, match="a target is the true class"):
         ATTACK(net, images, labels, labels, np.full(6, 0.1))
+    with pytest.raises(InputError, match=r"^target classes came in \[.*: check the target classes$"):
+        ATTACK(net, images, labels, targets + 9, np.full(6, 0.1))
+    with pytest.raises(InputError, match=r"^5 target classes came with 6 images, expected one target class per image$"):
+        MinimumEpsilon()(net, images, targets[:5])
+    with pytest.raises(
+        InputError, match=r"^classes came as float64, expected integers: convert with astype\('int64'\) or tf.cast$"
+    ):
+        InterpretationMaps(name="cam")(net, images, np.stack([labels, targets], -1) * 1.0)
     with pytest.raises(InputError, match=r"epsilons came with shape \(5,\)"):
         ATTACK(net, images, labels, targets, np.full(5, 0.1))
     with pytest.raises(InputError, match="at least 0"):
         ATTACK(net, images, labels, targets, np.full(6, -0.1))
+    with pytest.raises(InputError, match="a finite radius"):
+        ATTACK(net, images, labels, targets, np.full(6, np.inf))
     with pytest.raises(InputError, match="no layer 9"):
         dataclasses.replace(ATTACK, interpretation="representation", layer=9)(
             net, images, labels, targets, np.full(6, 0.1)

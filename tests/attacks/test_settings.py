@@ -31,7 +31,7 @@ from interp.attacks import (
     TopKInterpretation,
 )
 from interp.attacks.attack import numbers, static, structure
-from interp.attributions import VanillaGradient
+from interp.attributions import Attribution, Maps, VanillaGradient
 
 UNFORESEEN = {"epsilon": 0.75, "steps": 3, "goal": "untargeted", "restarts": 2, "step_size": 0.05}
 TARGETED = {"rounds": 3, "steps": 3, "direction": "reference"}
@@ -147,6 +147,29 @@ def model():
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Conv2D(4, 3, activation="softplus"), keras.layers.Flatten(), keras.layers.Dense(4)]
     return keras.Sequential([keras.Input((16, 16, 1)), *layers])
+
+
+def defined(sign):
+    """A method whose map is the image or its negative, as no setting of it tells."""
+
+    class Mine(Attribution):
+        def maps(self, model, points, classes, rows):
+            return Maps(sign * model.leave(points)[:, None, ..., 0], model.logits(points))
+
+    return Mine()
+
+
+def test_a_method_that_is_defined_anew_has_a_graph_of_its_own():
+    """As by a cell of a notebook that is changed and run again: of (.6, .5, .2) first the largest is lowered, then the least raised."""
+    pixels = np.array([0.6, 0.5, 0.2], np.float32).reshape(1, 1, 3, 1)
+    linear = keras.Sequential([keras.Input((1, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    attack = TopKInterpretation(epsilon=0.1, step_size=0.05, steps=5, k=1)
+    moved = [
+        np.ravel(dataclasses.replace(attack, interpretation=defined(sign))(linear, pixels, [0])) for sign in (1, -1)
+    ]
+    np.testing.assert_allclose([moved[0][0], moved[1][2]], [0.5, 0.3], rtol=1e-6)
+    isa = [InterpretabilitySneaking(interpretation=defined(sign)) for sign in (1, -1)]
+    assert structure(isa[0]) != structure(isa[1])
 
 
 IMAGES = np.random.RandomState(0).rand(4, 16, 16, 1).astype(np.float32)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.attacks import TopKInterpretation
+from interp.attributions import CAM, Maps
 from interp.core.balls import find_ball
 from interp.core.errors import InputError
 from interp.core.names import THREAT_NORMS
@@ -40,6 +41,23 @@ def test_integrated_gradients_of_a_linear_model_by_hand():
     moved = np.ravel(attack(model, image, [0]))
     np.testing.assert_allclose(moved[:2], [0.5, 0.4], atol=1e-6)
     assert abs(moved[2] - 0.2) <= 0.1  # where the random start put it
+
+
+def test_a_subclass_of_a_method_is_followed_as_it_is():
+    """Maps that are the negatives of CAM: the attack lowers them where CAM is least, which raises that pixel."""
+
+    class Negative(CAM):
+        def maps(self, model, points, classes, rows):
+            maps, *rest = super().maps(model, points, classes, rows)
+            return Maps(-maps, *rest)
+
+    features = keras.layers.Conv2D(1, 1, use_bias=False)
+    pooled = keras.layers.GlobalAveragePooling2D()
+    model = keras.Sequential([keras.Input((1, 3, 1)), features, pooled, keras.layers.Dense(2, use_bias=False)])
+    model.set_weights([np.ones((1, 1, 1, 1), np.float32), np.array([[1, 0]], np.float32)])
+    image = np.array([0.6, 0.5, 0.2], np.float32).reshape(1, 1, 3, 1)
+    attack = TopKInterpretation(epsilon=0.1, step_size=0.05, steps=5, k=1, interpretation=Negative())
+    assert np.ravel(attack(model, image, [0]))[2] == pytest.approx(0.3)
 
 
 @pytest.mark.integration

@@ -6,11 +6,20 @@ import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import attributions
-from interp.attributions import GuidedBackprop, IntegratedGradients, SmoothGrad, SmoothGradSquared, SmoothGradVar
+from interp.attributions import (
+    GuidedBackprop,
+    IntegratedGradients,
+    Maps,
+    SmoothGrad,
+    SmoothGradSquared,
+    SmoothGradVar,
+    VanillaGradient,
+)
 
 L = keras.layers
 IMAGE = np.array([[[[0.5], [0.25]], [[0.75], [1.0]]]], np.float32)
@@ -171,6 +180,16 @@ def test_without_noise_smooth_grad_is_the_map(maps_and_head, base):
 
 
 @pytest.mark.integration
+def test_smooth_grad_takes_the_maps_of_a_subclass(gates):
+    class Magnitudes(VanillaGradient):
+        def maps_of_labels(self, model, points, labels, rows):
+            gradient, logits = self.label_gradient(model, points, labels)
+            return Maps(tf.abs(gradient), logits)
+
+    maps = SmoothGrad(Magnitudes(gates), samples=2, noise_level=0.0)(IMAGE, [0])
+    np.testing.assert_allclose(maps.ravel(), [2, 3, 0, 0], atol=1e-6)
+
+
 def test_every_argument_of_smooth_grad_counts(gates):
     base = attributions.InputXGradient(gates)
     options = {"samples": 5, "noise_level": 0.2, "seed": 0}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from interp.core.errors import InputError
-from interp.discrepancy import kendall_tau, pearson_r, top_k_overlap
+from interp.discrepancy import kendall_tau, pearson_r, spearman_r, top_k_overlap
 
 MAPS = np.array([[1.0, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [5, 5, 5, 5]])
 OTHER = np.array([[2.0, 4, 6, 8], [4, 3, 2, 1], [1, 2, 4, 3], [1, 2, 3, 4]])
@@ -35,6 +35,18 @@ def test_top_k_by_hand():
     np.testing.assert_allclose(top_k_overlap(MAPS, OTHER, 2), [1, 0, 1, np.nan])
     np.testing.assert_allclose(top_k_overlap(MAPS, OTHER, 1), [1, 0, 0, np.nan])
     np.testing.assert_allclose(top_k_overlap(MAPS[3:], MAPS[3:], 2), [np.nan])
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int8, np.float16])
+@pytest.mark.parametrize(
+    "agreement", [kendall_tau, pearson_r, spearman_r, lambda one, other: top_k_overlap(one, other, 2)]
+)
+def test_whole_numbers_and_booleans_are_numbers(kind, agreement):
+    """A map and a mask of an object, say. Numbers without a sign cannot be turned round, nor booleans subtracted."""
+    one, other = np.array([[0, 5, 0, 9.0], [1, 1, 0, 0]]).astype(kind), np.array([[0, 1, 0, 1.0], [0, 1, 1, 1]])
+    expected = agreement(one.astype(np.float64), other)
+    np.testing.assert_allclose(agreement(one, other), expected)
+    np.testing.assert_allclose(agreement(other, one), expected)
 
 
 @pytest.mark.integration

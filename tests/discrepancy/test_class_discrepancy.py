@@ -34,6 +34,8 @@ def test_which_classes_are_looked_at():
     np.testing.assert_array_equal(select_classes("one_class", labels, targets, 3), [[2], [0]])
     np.testing.assert_array_equal(select_classes("two_class", labels, targets, 3), [[2, 1], [0, 1]])
     np.testing.assert_array_equal(select_classes("all_class", labels, targets, 3), [[0, 1, 2], [0, 1, 2]])
+    np.testing.assert_array_equal(select_classes("two_class", np.array([2, 0]), targets, 3), [[2, 1], [0, 1]])
+    np.testing.assert_array_equal(select_classes("two_class", tf.cast(labels, tf.int64), targets, 3), [[2, 1], [0, 1]])
 
 
 def test_unknown_names_are_refused():

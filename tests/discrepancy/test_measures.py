@@ -79,6 +79,19 @@ def test_unmoved_maps_agree_fully_and_others_stay_in_bounds(seed, name):
     assert (np.abs(other) <= np.sqrt(2)).all()
 
 
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64])
+@pytest.mark.parametrize("measure", [*(make() for make in MEASURES.values()), TopKOverlap(k=3, radius=1)])
+def test_whole_numbers_and_booleans_are_numbers(kind, measure):
+    clean, moved = np.random.RandomState(0).randint(0, 3, (2, 2, 8, 8, 1)).astype(kind)
+    expected = measure(clean.astype(np.float64), moved.astype(np.float64))
+    np.testing.assert_allclose(measure(clean, moved), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_of_no_maps_there_are_no_values(name):
+    assert find_measure(name)(np.zeros((0, 8, 8, 1)), np.zeros((0, 8, 8, 1))).shape == (0,)
+
+
 def test_undefined_values_are_never_worse():
     assert (KendallTau().loss(np.array([np.nan])) == -np.inf).all()
     assert (CentreShift().loss(np.array([np.nan, 0.5])) == [-np.inf, 0.5]).all()
@@ -87,6 +100,12 @@ def test_undefined_values_are_never_worse():
 def test_names_are_those_of_command_lines():
     assert tuple(MEASURES) == names.MEASURES
     assert len({measure().title for measure in MEASURES.values()}) == len(MEASURES)
+
+
+def test_masks_of_another_range_are_told_theirs():
+    """Their shape is right, so it alone would say nothing."""
+    with pytest.raises(InputError, match=r"values in \[0, 255\], expected .* weights in \[0, 1\]"):
+        MassOnMask(masks=np.array([[[0, 255]]], np.uint8))
 
 
 def test_masks_follow_the_rows():
