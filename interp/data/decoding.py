@@ -99,7 +99,7 @@ def _is_grey(image: "Image.Image") -> bool:
         palette = np.array(image.getpalette() or [0, 1, 2]).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
     # Grey levels of 16 bits with transparency come as colours.
-    return image.mode in _GREY or image.mode.startswith("I;16") or "LA;16" in str(image.tile)
+    return image.mode in _GREY or image.mode.startswith("I;16") or "LA;16" in str(getattr(image, "tile", ""))
 
 
 def _plain(image: "Image.Image", mode: str) -> "Image.Image":

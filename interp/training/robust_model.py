@@ -105,11 +105,13 @@ class RobustModel(keras.Model):
                 "the model does not know the shape of its images: give what interp.models.adapt(model, scale='0..1', images=a few of them) "
                 "makes of it, which has the same layers and weights, or use interp.training.train"
             )
-        shape = image_input_shape(network)
-        if None in shape:
+        height, width, channels = image_input_shape(network)
+        if height is None or width is None:
             raise InputError(
-                f"the model takes images of shape {shape}, RobustModel one shape: build it for that, or use interp.training.train"
+                f"the model takes images of shape {(height, width, channels)}, RobustModel one shape: build it for that, or use "
+                "interp.training.train"
             )
+        shape = height, width, channels
         check_choice("batch_statistics", batch_statistics, BATCH_STATISTICS)
         check_instance("the schedule", schedule, Schedule, "Schedule(...) or PAPER['mnist']")
         check_number("seed", seed, minimum=0, whole=True)
