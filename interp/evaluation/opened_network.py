@@ -56,10 +56,9 @@ def open_network(file: NetworkFile, sample: Dataset, options: ModelOptions, draw
     Raises:
         InputError: for what cannot be read, does not fit the images, or is not told by the options.
     """
-    most = max(1, MOST_VALUES // int(np.prod(sample.image_shape)))
 
     def images(count: int) -> Dataset:
-        return sample if draw is None or len(sample) >= count else draw(min(count, max(most, len(sample))))
+        return sample if draw is None or len(sample) >= count else draw(min(count, max(_most(sample), len(sample))))
 
     try:
         loaded = load_file(file, sample, options)
@@ -131,8 +130,11 @@ def _adapt(
         )
     if of_package:
         return None
+    # They are in memory at once, as the images of a long evaluation need not be.
+    most = min(max(_most(sample), EVIDENCE[0]), EVIDENCE[-1])
     for count in EVIDENCE:
         shown = images(count)
+        shown = shown.take(min(len(shown), most))
         try:
             return find_adaptation(
                 model,
@@ -143,9 +145,14 @@ def _adapt(
             )
         except UndecidedScaleError:
             # Where more images were asked for and there are no more, or no further attempt, nothing is guessed.
-            if count == EVIDENCE[-1] or len(shown) < count:
+            if len(shown) == most or len(shown) < count:
                 raise
     return None
+
+
+def _most(sample: Dataset) -> int:
+    """How many images of this size are loaded at once to judge a model."""
+    return max(1, MOST_VALUES // int(np.prod(sample.image_shape)))
 
 
 def _check_images(file: NetworkFile, model: keras.Model, sample: Dataset) -> None:
