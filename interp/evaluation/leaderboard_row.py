@@ -124,9 +124,12 @@ class LeaderboardRow(Result):
             A LeaderboardRow.
 
         Raises:
-            InputError: The results are of several radii, or of none, or in two norms, those of predictions have no clean accuracy, or maps
-                are compared by another measure.
+            InputError: The predictions were not attacked, the results are of several radii or in two norms, those of predictions have no
+                clean accuracy, or maps are compared by another measure.
         """
+        if not predictions.rows:
+            told = ["the predictions were not attacked", *(flag.text for flag in predictions.flags)]
+            raise InputError(f"a row of the leaderboard is of one radius, and there is none: {'; '.join(told)}")
         radii = {each.epsilon for each in predictions.rows}
         radii |= {each.epsilon for found in explanations for each in found.rows}
         if len(radii) != 1:
