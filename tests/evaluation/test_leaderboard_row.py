@@ -87,6 +87,13 @@ def test_results_of_several_radii_are_no_row():
         LeaderboardRow.of(FACTS, PREDICTIONS, [other])
 
 
+def test_two_explanations_of_one_name_would_be_one_figure():
+    with pytest.raises(InputError, match="cam more than once, and figures stand under their names: give each its own"):
+        LeaderboardRow.of(FACTS, PREDICTIONS, [EXPLANATIONS, EXPLANATIONS])
+    other = dataclasses.replace(EXPLANATIONS, explanation="mine")
+    assert {"cam", "mine"} <= LeaderboardRow.of(FACTS, PREDICTIONS, [EXPLANATIONS, other]).cells.keys()
+
+
 @pytest.mark.parametrize("explanations", [[], [EXPLANATIONS]])
 def test_why_predictions_were_not_attacked_is_said(explanations):
     """To measure again would give the same."""
