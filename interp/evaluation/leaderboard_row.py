@@ -124,9 +124,12 @@ class LeaderboardRow(Result):
             A LeaderboardRow.
 
         Raises:
-            InputError: The results are of several radii, or of none, or in two norms, those of predictions have no clean accuracy, or maps
-                are compared by another measure.
+            InputError: The predictions were not attacked, the results are of several radii or in two norms, those of predictions have no
+                clean accuracy, maps are compared by another measure, or two explanations have one name.
         """
+        if not predictions.rows:
+            told = ["the predictions were not attacked", *(flag.text for flag in predictions.flags)]
+            raise InputError(f"a row of the leaderboard is of one radius, and there is none: {'; '.join(told)}")
         radii = {each.epsilon for each in predictions.rows}
         radii |= {each.epsilon for found in explanations for each in found.rows}
         if len(radii) != 1:
@@ -136,8 +139,14 @@ class LeaderboardRow(Result):
             raise InputError(
                 "the results of predictions do not say which images are right without an attack: measure them again"
             )
+        names = [found.explanation for found in explanations]
         for found in explanations:
             _check_explanation(found, predictions.norm)
+            if names.count(found.explanation) > 1:
+                raise InputError(
+                    f"explanations came with {found.explanation} more than once, and figures stand under their names: give each its own, "
+                    "dataclasses.replace(found, explanation='mine')"
+                )
         [row] = predictions.rows
         # What was seen of the network by several attacks is said once.
         of_network = {flag.kind: flag for flag in (*flags, *predictions.flags)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from interp.core.batches import forward_batch
 from interp.core.command_line import one_line
@@ -15,8 +16,8 @@ from interp.core.model_options import OPTION_NAMES, ModelOptions
 from interp.core.names import AUTO, OTHER_DATASET
 from interp.core.network_files import OLDER, WEIGHTS, WHOLE, NetworkFile
 from interp.data import Dataset, dataset_names, find_dataset
-from interp.evaluation.flags import chance_accuracy
-from interp.evaluation.predictions import is_right, predict
+from interp.evaluation.flags import chance_accuracy, random_output
+from interp.evaluation.predictions import is_right, predict, repeated_calls
 from interp.models import Adaptation, Network, find_adaptation, load_model
 from interp.models.adaptation import count_classes
 from interp.models.keras_file import read_keras_file
@@ -42,7 +43,7 @@ class OpenedNetwork:
 
 
 def open_network(file: NetworkFile, sample: Dataset, options: ModelOptions, draw: Draw | None = None) -> OpenedNetwork:
-    """Load a network, bring it to the contract, and measure its clean accuracy.
+    """Load a network, bring it to the contract, measure its clean accuracy, and ask whether its outputs are drawn.
 
     Args:
         file: where it comes from.
@@ -56,10 +57,9 @@ def open_network(file: NetworkFile, sample: Dataset, options: ModelOptions, draw
     Raises:
         InputError: for what cannot be read, does not fit the images, or is not told by the options.
     """
-    most = max(1, MOST_VALUES // int(np.prod(sample.image_shape)))
 
     def images(count: int) -> Dataset:
-        return sample if draw is None or len(sample) >= count else draw(min(count, max(most, len(sample))))
+        return sample if draw is None or len(sample) >= count else draw(min(count, max(_most(sample), len(sample))))
 
     try:
         loaded = load_file(file, sample, options)
@@ -73,10 +73,12 @@ def open_network(file: NetworkFile, sample: Dataset, options: ModelOptions, draw
         record["network"] |= {"input scale": _told(found.scale), "reason": found.reason}
     model = loaded if found is None else found.model
     judged = images(JUDGED)
-    right = is_right(predict(model, judged.images, batch_size=forward_batch(sample.image_shape)), judged.labels)
+    together = forward_batch(sample.image_shape)
+    right = is_right(predict(model, judged.images, batch_size=together), judged.labels)
+    drawn = random_output(*repeated_calls(model, tf.constant(judged.images[:together])))
     own = right[: len(sample)]
     said.append(f"clean accuracy of {file.name}: {own.mean():.3f} ({own.sum()} of {len(own)} images)")
-    flags = to_values(chance_accuracy(right, judged.labels, sample.classes))
+    flags = to_values((*chance_accuracy(right, judged.labels, sample.classes), *drawn))
     said += [f"flagged: {flag['text']}" for flag in flags]
     record["clean_accuracy"] = {"accuracy": float(own.mean()), "images": len(own)}
     return OpenedNetwork(model, said, flags, record)
@@ -131,8 +133,11 @@ def _adapt(
         )
     if of_package:
         return None
+    # They are in memory at once, as the images of a long evaluation need not be.
+    most = min(max(_most(sample), EVIDENCE[0]), EVIDENCE[-1])
     for count in EVIDENCE:
         shown = images(count)
+        shown = shown.take(min(len(shown), most))
         try:
             return find_adaptation(
                 model,
@@ -143,9 +148,14 @@ def _adapt(
             )
         except UndecidedScaleError:
             # Where more images were asked for and there are no more, or no further attempt, nothing is guessed.
-            if count == EVIDENCE[-1] or len(shown) < count:
+            if len(shown) == most or len(shown) < count:
                 raise
     return None
+
+
+def _most(sample: Dataset) -> int:
+    """How many images of this size are loaded at once to judge a model."""
+    return max(1, MOST_VALUES // int(np.prod(sample.image_shape)))
 
 
 def _check_images(file: NetworkFile, model: keras.Model, sample: Dataset) -> None:

@@ -56,8 +56,8 @@ class RoarKar(Result):
         count: Number of test images.
         retrained: Whose maps were taken and what was trained, in words.
         settings: How the maps were made, in words.
-        diff_roar: DiffROAR (Shah et al. 2021) of a method at each ratio, accuracy without the weakest pixels minus accuracy without the
-            strongest ones; of methods of which both are there.
+        diff_roar: DiffROAR (Shah et al. 2021) of a method where each of the ratios is gone, accuracy without the weakest pixels minus
+            accuracy without the strongest ones; of methods of which both are there.
 
     Raises:
         InputError: The fields do not fit each other.
@@ -161,12 +161,14 @@ class RoarKar(Result):
     def _difference_columns(self, rows: list[tuple[str, str, float]]) -> dict[str, list[Cell]]:
         if not self.diff_roar:
             return {}
-        nothing: tuple[Cell, Cell] = (NOTHING, NOTHING)
-        cells = [
-            self.diff_roar[method][self.ratios.index(ratio)].cells if method in self.diff_roar else nothing
-            for _, method, ratio in rows
-        ]
+        cells = [self._difference(*row) for row in rows]
         return {"DiffROAR": [value for value, _ in cells], "its standard error": [error for _, error in cells]}
+
+    def _difference(self, metric: str, method: str, ratio: float) -> tuple[Cell, Cell]:
+        """DiffROAR with its error, of what is gone in that row."""
+        gone = 1 - ratio if metric == "kar" and self.protocol.kar_keeps else ratio
+        found = zip(self.ratios, self.diff_roar.get(method, ()), strict=False)
+        return next((mean.cells for each, mean in found if np.isclose(each, gone)), (NOTHING, NOTHING))
 
     @property
     def caption(self) -> str:

@@ -191,4 +191,10 @@ def _add_picture(page: Page, path: Path, caption: str, network: str = "") -> Non
     if _is_there(path):
         page.picture(path, caption, network)
     else:
-        page.text(f"{caption}: {path.name} is gone; remove the result beside it and evaluate again")
+        # Those of all networks are drawn of the records at each run of their section.
+        mend = (
+            "remove the result beside it and evaluate again"
+            if network
+            else "evaluate this section again, which draws it"
+        )
+        page.text(f"{caption}: {path.name} is gone; {mend}")

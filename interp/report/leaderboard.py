@@ -25,8 +25,8 @@ class Leaderboard(Result):
     """Networks whose predictions and explanations were attacked by the strong protocols.
 
     Attributes:
-        rows: What the protocols left of each network, by dataset and then by accuracy under the strong protocol, the
-            best first.
+        rows: What the protocols left of each network, by dataset, norm and radius, and then by accuracy under the
+            strong protocol, the best first.
     """
 
     rows: tuple[LeaderboardRow, ...] = field(metadata={"json": "networks"})
@@ -55,7 +55,7 @@ def leaderboard(*folders: str | Path) -> Leaderboard:
         folders: Directories that `eval_cmd.py --task leaderboard` was given as --output-dir, or `eval.py` as --out.
 
     Returns:
-        A Leaderboard, by dataset and accuracy under the strong protocol; columns(), to_dataframe() and a view in
+        A Leaderboard, by dataset, ball and accuracy under the strong protocol; columns(), to_dataframe() and a view in
         notebooks as any result.
 
     Raises:

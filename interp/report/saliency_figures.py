@@ -179,17 +179,18 @@ def retraining_figure(found: RoarKar, metric: str) -> Figure:
     check_choice("metric", metric, METRICS)
     figure = ShownFigure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
+    ratios = sorted(found.ratios)
     for place, name in enumerate(found.methods):
-        means = [found.mean(metric, name, ratio) for ratio in found.ratios]
+        means = [found.mean(metric, name, ratio) for ratio in ratios]
         values = np.array([np.nan if mean.value is None else mean.value for mean in means])
         errors = np.array([mean.standard_error or 0.0 for mean in means])
         style = line_style(place, name)
-        if len(found.ratios) == 1:
+        if len(ratios) == 1:
             # One ratio makes no line: methods beside each other.
             axes.errorbar(place, values[0], errors[0], fmt="o", color=style["color"], capsize=3)
             continue
-        axes.plot(found.ratios, values, marker="o", ms=3, label=plain_text(name), **style)
-        axes.fill_between(found.ratios, values - errors, values + errors, color=style["color"], alpha=0.15, lw=0)
+        axes.plot(ratios, values, marker="o", ms=3, label=plain_text(name), **style)
+        axes.fill_between(ratios, values - errors, values + errors, color=style["color"], alpha=0.15, lw=0)
     unerased = found.unerased().value
     if unerased is not None:
         axes.axhline(unerased, color="grey", ls=":", lw=1)
@@ -202,9 +203,9 @@ def retraining_figure(found: RoarKar, metric: str) -> Figure:
     ]
     axes.set_ylabel("test accuracy after retraining")
     axes.spines[["top", "right"]].set_visible(False)
-    if len(found.ratios) == 1:
+    if len(ratios) == 1:
         axes.set_xticks(range(len(found.methods)), list(map(plain_text, found.methods)), rotation=30, ha="right")
-        axes.set_title(f"{metric.upper()}, {found.ratios[0]:g} of the {what}", fontsize=10)
+        axes.set_title(f"{metric.upper()}, {ratios[0]:g} of the {what}", fontsize=10)
     else:
         axes.set(xlabel=f"fraction of the {what}", ylim=(-0.02, 1.02))
         legend_beside(axes)

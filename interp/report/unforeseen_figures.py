@@ -100,6 +100,7 @@ def unforeseen_figure(found: Sequence[UnforeseenAccuracy]) -> Figure:
         goals = list(dict.fromkeys(row.goal for row in found if row.attack == name))
         for goal, colour in zip(goals, COLOURS, strict=False):
             rows = [row for row in found if (row.attack, row.goal) == (name, goal)]
+            rows.sort(key=lambda row: row.epsilon)
             radii = [row.epsilon for row in rows]
             values = np.array([row.accuracy for row in rows])
             errors = np.array([row.standard_error for row in rows])

@@ -20,6 +20,7 @@ from interp.report.experiment_page import (
     captions,
     families,
     section_remarks,
+    show_section,
     shown_table,
     sources,
     write_page,
@@ -207,6 +208,17 @@ def test_figures_that_do_not_fit_each_other_are_not_drawn(tmp_path):
     write(tmp_path, "bound", name, {**record, "margins": [1.0]})
     with pytest.raises(InputError, match=f"the record of {name} is not what it should be .* evaluate it again"):
         PICTURES["bound"](RecordStore(tmp_path).all("bound"))
+
+
+def test_a_picture_of_all_networks_that_is_gone_costs_no_result(tmp_path):
+    name, record = sound("bound")
+    write(tmp_path, "bound", name, record)
+    made = tmp_path / "report.html", "t", {"bound": "b"}, RecordStore(tmp_path)
+    told = "is gone; evaluate this section again, which draws it"
+    assert told in write_page(*made).read_text()
+    # That is all a run of a section does where every result is kept.
+    show_section("bound", RecordStore(tmp_path), "tsv")
+    assert told not in write_page(*made).read_text()
 
 
 def test_a_report_shows_no_file_from_elsewhere(tmp_path):

@@ -83,9 +83,25 @@ def test_a_row_by_hand():
 
 def test_results_of_several_radii_are_no_row():
     other = ExplanationValidity("all", "cam", (ExplanationsAtRadius(0.2, (MOVED,)),), (), 2, 3)
-    for predictions, explanations in ((PREDICTIONS, [other]), (Validity("all", (), (), 4), [])):
-        with pytest.raises(InputError, match="is of one radius"):
-            LeaderboardRow.of(FACTS, predictions, explanations)
+    with pytest.raises(InputError, match="is of one radius, the results are of 2: measure one"):
+        LeaderboardRow.of(FACTS, PREDICTIONS, [other])
+
+
+def test_two_explanations_of_one_name_would_be_one_figure():
+    with pytest.raises(InputError, match="cam more than once, and figures stand under their names: give each its own"):
+        LeaderboardRow.of(FACTS, PREDICTIONS, [EXPLANATIONS, EXPLANATIONS])
+    other = dataclasses.replace(EXPLANATIONS, explanation="mine")
+    assert {"cam", "mine"} <= LeaderboardRow.of(FACTS, PREDICTIONS, [EXPLANATIONS, other]).cells.keys()
+
+
+@pytest.mark.parametrize("explanations", [[], [EXPLANATIONS]])
+def test_why_predictions_were_not_attacked_is_said(explanations):
+    """To measure again would give the same."""
+    told = Flag("probabilities", "the network returns probabilities: remove its softmax")
+    with pytest.raises(
+        InputError, match=r"is of one radius, and there is none: .* not attacked; .*: remove its softmax$"
+    ):
+        LeaderboardRow.of(FACTS, Validity("all", (), (told,), 4), explanations)
 
 
 def test_results_by_another_measure_or_in_another_norm_are_no_row():

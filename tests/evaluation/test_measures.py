@@ -177,6 +177,8 @@ def test_road_by_hand():
     settings = {"removed": (0, 0.25), "noise": 0}
     assert RoadMost(**settings)(TOY, IMAGE, [0], MAP) == pytest.approx([(whole + most) / 2], rel=1e-6)
     assert RoadLeast(**settings)(TOY, IMAGE, [0], MAP) == pytest.approx([(whole + least) / 2], rel=1e-6)
+    falling = {**settings, "removed": tuple(reversed(settings["removed"]))}
+    assert RoadMost(**falling).shares == RoadMost(**settings).shares
     assert RoadMost(**settings)(TOY, IMAGE, [0], -MAP) == pytest.approx([(whole + least) / 2], rel=1e-6)
 
 

@@ -122,6 +122,21 @@ def test_diff_roar_by_hand():
     assert low.standard_error is None
 
 
+@pytest.mark.parametrize(("protocol", "of_kar"), [("paper", [0.5, 0.1]), ("whitebox", [0.1, 0.5])])
+def test_diff_roar_stands_beside_what_it_is_the_difference_of(protocol, of_kar):
+    jobs = {Retrained("roar", "random", 0.3, 0): 0.4, Retrained("roar", "random", 0.7, 0): 0.2}
+    without = {0.3: 0.9, 0.7: 0.3}
+    for gone, accuracy in without.items():
+        ratio = gone if protocol == "paper" else round(1 - gone, 1)
+        jobs[Retrained("kar", "random", ratio, 0)] = accuracy
+    chosen, kept = find_protocol(protocol), {job.key(): value for job, value in jobs.items()}
+    differences = diff_roar(kept, ("random",), (0.3, 0.7), (0,), chosen)
+    listed = ("roar", "kar"), ("random",), (0.3, 0.7), (0,)
+    columns = RoarKar(jobs, *listed, chosen, "signed", {}, diff_roar=differences).columns()
+    assert columns["ratio"] == [0.3, 0.7, 0.3, 0.7]
+    assert columns["DiffROAR"] == pytest.approx([0.5, 0.1, *of_kar])
+
+
 def test_diff_roar_is_there_once_both_are_in_the_folder(model, tmp_path):
     options = {"ratios": (0.5,), "seeds": (0, 1), "folder": tmp_path, "workers": ThisProcess()}
     methods = {"left": Half(model, side="left")}

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from interp.core.errors import InputError
 from interp.data import Dataset
+from interp.evaluation import UnforeseenAccuracy
 from interp.report import (
     attacks_gallery,
     class_maps_figure,
@@ -19,6 +20,7 @@ from interp.report import (
     panels_figure,
     targeted_maps_figure,
     tradeoff_figure,
+    unforeseen_figure,
 )
 
 IMAGES = np.random.RandomState(0).rand(3, 8, 8, 1).astype("float32")
@@ -45,6 +47,12 @@ def test_panels(lines, message):
 def test_panels_need_one():
     with pytest.raises(InputError, match="an empty dictionary"):
         panels_figure({}, ["Adv"])
+
+
+def test_accuracies_over_budgets_are_a_line_in_whatever_order_they_came():
+    rows = [UnforeseenAccuracy("fog", budget, "untargeted", 1 - budget / 512, 10) for budget in (256.0, 64.0, 128.0)]
+    (line,) = unforeseen_figure(rows).axes[0].lines
+    np.testing.assert_allclose(line.get_xydata(), [(64, 0.875), (128, 0.75), (256, 0.5)])
 
 
 def test_a_source_is_text_of_a_figure():

@@ -95,6 +95,9 @@ def test_retrainings():
     axes = retraining_figure(found, "roar").axes[0]
     np.testing.assert_allclose(axes.lines[1].get_ydata(), [0.61, 0.41])
     assert axes.get_xlabel() == "fraction of the strongest pixels erased"
+    falling = RoarKar(accuracies, ("roar",), ("random", "one"), (0.4, 0.2), (0, 1), **options)
+    line = retraining_figure(falling, "roar").axes[0].lines[1]
+    np.testing.assert_allclose(line.get_xydata(), [(0.2, 0.61), (0.4, 0.41)])
     single = RoarKar(accuracies, ("roar",), ("random", "one"), (0.2,), (0, 1), **options)
     axes = retraining_figure(single, "roar").axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["random", "one"]

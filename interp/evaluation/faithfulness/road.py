@@ -37,16 +37,17 @@ class _Road(Replacement):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_listed("removed", self.removed, "(0.1, 0.5)")
-        object.__setattr__(self, "removed", tuple(self.removed))
         for share in self.removed:
             check_number("a share of removed", share, minimum=0)
             if share >= 1:
                 raise InputError(f"a share of removed came as {share}, expected less than 1: something has to be left")
+        # As the points of a curve, whatever order they were given in.
+        object.__setattr__(self, "removed", tuple(sorted(self.removed)))
         check_number("noise", self.noise, minimum=0)
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Those that were given."""
+        """Those that were given, in rising order."""
         return self.removed
 
     def patches(self, sides: tuple[int, int]) -> Patches:
