@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from interp.attributions import Attribution, RandomBaseline
+from interp.core.digest import code_digest
 from interp.core.errors import InputError
 from interp.core.files import write_json
 from interp.core.json_values import parse_json
@@ -86,6 +87,9 @@ def few_logits(method: Attribution, images: Any) -> np.ndarray | None:
 
 
 def identify_method(method: Attribution) -> dict[str, Any]:
-    """What a method is: its settings, and the layers and weights of its model; the random baseline's maps depend on no model."""
+    """What a method is: its settings, its code where it is not of this package, and the layers and weights of its model.
+
+    The random baseline's maps depend on no model.
+    """
     model = None if isinstance(method, RandomBaseline) else identify_model(method.model)
-    return {"method": method.describe(), "model": model}
+    return {"method": method.describe(), "model": model, **code_digest(method)}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -220,6 +221,32 @@ def test_what_a_measure_of_ones_own_found_is_kept(model, tmp_path, recwarn):
         faithfulness(model, IMAGES, LABELS, ["gradient"], {"largest": Largest()}, **options)
     assert told == [0, 1, 2, 3, 3]
     assert not [each for each in recwarn if "damaged" in str(each.message)]
+
+
+def test_a_measure_that_is_defined_anew_is_measured_anew(model, tmp_path):
+    """As in a notebook, whose cell is run again with another body."""
+
+    def measured(power):
+        @dataclass(frozen=True)
+        class Largest(Measure):
+            higher_is_better = True
+            asks = "how large the largest magnitude is"
+
+            if power == 1:
+
+                def measure(self, explained):
+                    return Measured(explained.scores("magnitude").max((1, 2)))
+
+            else:
+
+                def measure(self, explained):
+                    return Measured(explained.scores("magnitude").max((1, 2)) ** 2)
+
+        return faithfulness(model, IMAGES, LABELS, ["gradient"], {"largest": Largest()}, folder=tmp_path).values[0, 0]
+
+    first, second = measured(1), measured(2)
+    np.testing.assert_allclose(second, first**2, rtol=1e-6)
+    np.testing.assert_array_equal(measured(1), first)
 
 
 def test_values_of_a_model_of_other_logits_are_not_taken(model, tmp_path):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from interp.attributions import Maps, VanillaGradient
+from interp.attributions import Maps, SmoothGrad, VanillaGradient
 from interp.attributions.gradients import OfOneClass
 from interp.core.errors import InputError
 from interp.core.files import locked
@@ -340,6 +340,20 @@ def test_private_settings_and_activations_tell_methods_apart(model):
         _factor: int = 1
 
     assert identify_method(Scaled(model, _factor=1)) != identify_method(Scaled(model, _factor=2))
+
+    def again(signed):
+        class Own(VanillaGradient):
+            if signed:
+
+                def maps_of_labels(self, model, points, labels, rows):
+                    return -super().maps_of_labels(model, points, labels, rows)
+
+        return Own(model)
+
+    assert identify_method(again(True)) == identify_method(again(True)) != identify_method(again(False))
+    # Inside another method, too.
+    assert identify_method(SmoothGrad(again(True))) != identify_method(SmoothGrad(again(False)))
+    assert "code" not in identify_method(SmoothGrad(VanillaGradient(model)))
     models = []
     for activation in ("relu", "tanh"):
         layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(name="f"), keras.layers.Dense(2, activation, name="d")]

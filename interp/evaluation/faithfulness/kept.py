@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from interp.attributions import Attribution
-from interp.core.digest import digest
+from interp.core.digest import code_digest, digest
 from interp.core.errors import InputError
 from interp.core.kept_arrays import read_arrays, write_arrays
 from interp.core.provenance import describe_code
@@ -68,7 +68,7 @@ class KeptMeasures:
 
     def _file(self, folder: Path, method: Attribution, measure: Measure, block: Block) -> tuple[Path, str]:
         told = {"method": method.describe(), "measure": repr(measure), "first": block.first, "data": block.data}
-        made_of = json.dumps({**self._made_of, **told}, sort_keys=True)
+        made_of = json.dumps({**self._made_of, **told, **code_digest(method, measure)}, sort_keys=True)
         return folder / f"{type(measure).__name__}_{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.npz", made_of
 
 
