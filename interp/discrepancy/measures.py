@@ -138,6 +138,9 @@ class Cosine(MapMeasure):
 class TopKOverlap(MapMeasure):
     """Share of the strongest positions that both maps have; NaN where one is constant.
 
+    Of equally strong positions the first ones count, row by row: maps that are 0 nearly everywhere share zeros where k is larger than the
+    number of their positive positions.
+
     Args:
         k: Number of strongest positions that are compared, or, below 1, a share of all positions.
         radius: Tolerance in rows and columns, at least 0: a strongest position of the moved map counts as shared where
