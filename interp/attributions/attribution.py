@@ -18,8 +18,9 @@ from interp.core.streams import count_streams
 from interp.models.model_check import check_model_once, reason
 from interp.models.prepared import PreparedModel, prepare
 
-# Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28, 2 of 224x224 in colour.
-VALUES = 512 * 28 * 28
+# Values of images in memory at a time, where no chunk_size says it: 512 images of 28x28. Fewer than 4 take longer each, so that many are
+# taken up to 224x224 in colour.
+VALUES, FEW, VALUES_OF_FEW = 512 * 28 * 28, 4, 4 * 224 * 224 * 3
 
 
 class Maps(NamedTuple):
@@ -219,7 +220,8 @@ class Attribution(ABC):
     def points_at_a_time(self, shape: tuple[int, ...]) -> int:
         """Points of images of this shape in memory at a time, in each of the streams that run side by side."""
         if self.chunk_size is None:
-            return max(1, VALUES // int(np.prod(shape)))
+            size = int(np.prod(shape))
+            return max(1, VALUES // size, min(FEW, VALUES_OF_FEW // size))
         # What a caller asked for holds for all streams together.
         return max(1, self.chunk_size // count_streams())
 

@@ -333,3 +333,12 @@ def test_a_tolerance_that_was_missed_is_told():
         warnings.simplefilter("error")
         IntegratedGradients(_BENT, steps=2, rule="left").explain(images, labels)
         IntegratedGradients(_BENT, steps=2, rule="left", tolerance=1e6)(images, labels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((28, 28, 1), 512), ((32, 32, 3), 130), ((224, 224, 3), 4), ((300, 300, 3), 2), ((2000, 2000, 3), 1)],
+)
+def test_few_large_images_are_in_memory_at_a_time_but_more_than_one_where_that_is_faster(shape, count):
+    assert VanillaGradient().points_at_a_time(shape) == count
+    assert SmoothGrad(VanillaGradient()).points_at_a_time(shape) == count
