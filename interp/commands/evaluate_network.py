@@ -17,9 +17,9 @@ from interp.data.user_sets import whole_path
 
 SCRIPT = "eval_cmd.py"
 EXAMPLES = (
-    "--task pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
-    "--task isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num-class two_class --penalties 1.2,1.4",
-    "--task saliency --dataset photos --image-size 64 --network my_model.keras --input-scale 0..255 --methods gradient,grad_cam",
+    "pgd_attack --dataset mnist --network mnist_smallgap_int_20 --protocol strong",
+    "isa_cam --dataset mnist --network mnist_smallgap_adv_20 --num-class two_class --penalties 1.2,1.4",
+    "saliency --dataset photos --image-size 64 --network my_model.keras --input-scale 0..255 --methods gradient,grad_cam",
 )
 # What may differ between networks of one table.
 OWN = (
@@ -48,16 +48,18 @@ class Asked:
 
 def parser(task: TaskSpec | None = None, prog: str = SCRIPT) -> Parser:
     """The command line of a task, or without one what all tasks share."""
+    # The console command takes the name alone.
+    told = "" if prog.startswith("interp ") else "--task "
     if task is not None:
-        made = Parser(f"{prog} --task {task.name}", f"{task.name}: {task.help}.", what=task.name)
+        made = Parser(f"{prog} {told}{task.name}", f"{task.name}: {task.help}.", what=task.name)
         add_options(made, task.options)
     else:
-        made = Parser(prog, __doc__, EXAMPLES)
+        made = Parser(prog, __doc__, [f"{told}{example}" for example in EXAMPLES])
         add_options(made, TaskOptions)
     width = max(map(len, TASKS))
     tasks = "\n".join(f"  {name:{width}s}  {spec.help}" for name, spec in TASKS.items())
     if task is None:
-        made.epilog = f"tasks (--task TASK --help shows the options of one):\n{tasks}\n\n{made.epilog}"
+        made.epilog = f"tasks ({told}TASK --help shows the options of one):\n{tasks}\n\n{made.epilog}"
     made.add_argument(
         "--task",
         metavar="TASK",

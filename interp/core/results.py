@@ -102,5 +102,6 @@ def write_table(shown: Tabular | Table, path: str | Path) -> Path:
     check_instance("what is written", shown, (Tabular, Table), "a result such as interp.leaderboard(), or its table()")
     check_instance("the path of the table", path, (str, Path), "'table.csv'")
     file = Path(path)
-    write_text(file, render(shown if isinstance(shown, Table) else shown.table(), format_of(file)))
+    text = render(shown if isinstance(shown, Table) else shown.table(), format_of(file))
+    write_text(file, text if text.endswith("\n") else f"{text}\n")
     return file

@@ -41,6 +41,10 @@ def test_a_task_may_be_named_without_its_option(call):
     result = call(main, ["task", "roar", "--help"])
     assert "--ratios" in result.stdout
     assert "retraining without the strongest pixels" in result.stdout
+    # Its help says so, that of the script names the option.
+    assert result.stdout.startswith("usage: interp task roar ")
+    assert "\n  interp task pgd_attack --dataset" in call(main, ["task", "--help"]).stdout
+    assert "eval_cmd.py --task pgd_attack --dataset" in call(task, ["--help"]).stdout
 
 
 def test_names_of_options_take_both_spellings():

@@ -59,7 +59,8 @@ def test_latex_sets_it(tmp_path):
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_is_written_in_the_format_of_its_suffix(tmp_path, format):
     path = write_table(TABLE, tmp_path / f"table{SUFFIXES[format]}")
-    assert path.read_bytes().decode() == render(TABLE, format)
+    # Ended by a newline, as files of text are.
+    assert path.read_bytes().decode() == f"{render(TABLE, format).removesuffix(chr(10))}\n"
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):
@@ -122,4 +123,4 @@ def test_results_of_attacks_have_a_table_of_images(tmp_path, result, header, row
     table = result.table()
     assert (table.header, table.rows) == (header, rows)
     assert result._repr_html_() == render(table, "html")
-    assert write_table(result, tmp_path / "images.tex").read_text() == render(table, "latex")
+    assert write_table(result, tmp_path / "images.tex").read_text() == f"{render(table, 'latex')}\n"
