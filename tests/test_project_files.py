@@ -142,7 +142,7 @@ def test_ci_goes_on_without_a_browser(tmp_path, apt):
 @pytest.mark.integration
 def test_make_test_peers_runs_all_that_needs_peers():
     """No other target has them, so a test that its markers leave out would never be run."""
-    make = ["make", "--no-print-directory", "-n", "test-peers"]
+    make = ["make", "--no-print-directory", "-n", "test-peers", "PYTEST_FLAGS="]
     told = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     interpreter, *words = shlex.split(told.splitlines()[-1])
     assert interpreter == ".venv-peers/bin/python"

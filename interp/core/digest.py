@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def _own_code(described: Any) -> Iterator[Any]:
         if kind.__module__.partition(".")[0] not in ("interp", "abc", "builtins"):
             for name, value in sorted(vars(kind).items()):
                 function = getattr(value, "fget", getattr(value, "__func__", value))
-                if hasattr(function, "__code__"):
+                if isinstance(function, FunctionType):
                     yield name, _instructions(function.__code__)
     for each in fields(described):
         yield from _own_code(getattr(described, each.name))

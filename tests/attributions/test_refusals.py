@@ -203,7 +203,7 @@ def model():
         (lambda m: Representation(m, index="a"), "index came as str"),
         (
             lambda m: InterpretationMaps(name="gradient")(m, IMAGES, [[0.7], [1.2]]),
-            "labels came as float64, expected integers",
+            "classes came as float64, expected integers",
         ),
         (
             lambda m: InterpretationMaps(name="gradient")(m, IMAGES, tf.constant([[0], [2]])),

@@ -91,12 +91,12 @@ def test_no_two_attacks_draw_alike(monkeypatch):
     drawn = {"starts": [], "keys": []}
     search = Attack.search
 
-    def noted(attack, model, arrays, batch_size):
+    def noted(attack, model, arrays, *settings):
         if isinstance(attack, Square):
             drawn["keys"].append(arrays[4].numpy())
         elif not np.array_equal(arrays[3], images) and arrays[3].shape == images.shape:
             drawn["starts"].append(arrays[3].numpy())
-        return search(attack, model, arrays, batch_size)
+        return search(attack, model, arrays, *settings)
 
     monkeypatch.setattr(Attack, "search", noted)
     protocol = StrongProtocol(steps=1, restarts=3, queries=1)
