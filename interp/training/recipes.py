@@ -32,7 +32,7 @@ DESCRIPTIONS = {
     7: "Int over penalty weights and radii, Adv over radii, on MNIST and CIFAR small",
     8: "WhiteBox's simple_cnn on MNIST and CIFAR-10",
     9: "methods since 2020 on MNIST small and CIFAR small",
-    10: "Normal, Fast Adv, Adv, TRADES-6 and Int with a short inner attack on CIFAR wresnet",
+    10: "Normal, Fast Adv, Adv, TRADES-6 and Int on CIFAR wresnet, the best epoch kept",
 }
 
 
