@@ -182,7 +182,8 @@ class AutoAttack:
         program = self._expected(state, seed) if self.version == "rand" else self._ensemble(state, seed)
         seconds = _timed(program)
         right = correct(model, state.worst, truth, batch_size=batch_size)
-        broken_by = np.where(right, "", state.broken_by)
+        # A model that draws numbers may hold in the search and fail now: then who reached the point has broken the image.
+        broken_by = np.where(right, "", np.where(state.broken_by == "", state.reached_by, state.broken_by))
         return AutoAttackResult(state.worst, ~right, broken_by, tuple(seconds), seconds)
 
     def _ensemble(self, state: "_State", seed: int) -> Iterator[str]:
@@ -257,7 +258,7 @@ class _State:
         self.model, self.images, self.labels, self._batch_size = model, images, labels, batch_size
         self.worst = images.numpy().copy()
         self.harm = np.full(len(images), -np.inf, np.float32)
-        self.broken_by = np.full(len(images), "", object)
+        self.broken_by, self.reached_by = (np.full(len(images), name, object) for name in ("", "clean"))
         self.logits = self._logits(images)
 
     def _logits(self, points: tf.Tensor) -> tf.Tensor:
@@ -275,7 +276,7 @@ class _State:
         grew = harm > self.harm[rows]
         # What broke an image first keeps its name.
         self.broken_by[rows[(self.harm[rows] < 0) & (harm >= 0)]] = name
-        self.worst[rows[grew]], self.harm[rows[grew]] = found[grew], harm[grew]
+        self.worst[rows[grew]], self.harm[rows[grew]], self.reached_by[rows[grew]] = found[grew], harm[grew], name
 
     def attack(self, name: str, attack: Attack, targets: tf.Tensor, draws: tuple[tf.Tensor, ...]) -> None:
         """Run a member on what stands, from what was drawn for all images."""
