@@ -78,17 +78,20 @@ def keep_section(
     """Run a section on a network, draw its pictures beside its record, and keep that. Raises InputError, ComputationError."""
     variants = run_variants(run, section.option, section.values)
     record = make_record(run, section.option, variants, arguments)
+    run.files.check()
     shown = draw(run, section.option, variants, lambda file: store.folder / table / file, with_gallery=True)
     store.keep(table, run.name, {**record, **shown, "made_of": made_of}, run.files)
 
 
 def make_record(run: Run[Any], option: str | None, variants: Variants, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a run, without its pictures: what it was made of, its table, and all that its result says."""
-    tables = [result.result.table() for _, result in variants]
-    last = variants[-1][1]
-    figures = last.result.to_json()
+    results = [result for _, result in variants]
+    tables, said = [each.result.table() for each in results], [each.result.to_json() for each in results]
+    last, figures = results[-1], said[-1]
     lead = [option] if option else []
-    found = [*to_values(last.flags), *figures.get("flags", [])]
+    found = []
+    for flags in (*(to_values(each.flags) for each in results), *(each.get("flags", []) for each in said)):
+        found += [flag for flag in flags if flag not in found]
     # What the result says itself is not said twice.
     flags = [*(flag for flag in run.opened.flags if flag["kind"] not in {each["kind"] for each in found}), *found]
     record = {
@@ -107,7 +110,7 @@ def make_record(run: Run[Any], option: str | None, variants: Variants, arguments
             for row in table.rows
         ],
         **({"flags": flags} if flags or "flags" in figures else {}),
-        "notes": [*last.notes, *last.result.notes],
+        "notes": list(dict.fromkeys(note for each in results for note in (*each.notes, *each.result.notes))),
     }
     return dict(json_values(record))
 
