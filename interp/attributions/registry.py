@@ -87,8 +87,8 @@ def name_of(method: Attribution) -> str | None:
 
 
 def shown_name(method: str | Attribution) -> str:
-    """The name of a method in captions: the one it came by, or that of an object."""
-    return method if isinstance(method, str) else name_of(find_attribution(method)) or method.name
+    """A method in the caption of a result: the name it came by, that of an object, or where it has none its settings."""
+    return method if isinstance(method, str) else name_of(find_attribution(method)) or method.describe()
 
 
 @cache
