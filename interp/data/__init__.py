@@ -59,6 +59,7 @@ def find_dataset(
     image_size: int | tuple[int, int] | None = None,
     crop: str | None = None,
     unreadable: str | None = None,
+    color_mode: str | None = None,
 ) -> DatasetSpec:
     """Find what is known of a dataset by its name, an alias or the prefix of its network files, or of your own images by their path.
 
@@ -68,6 +69,7 @@ def find_dataset(
         image_size: (height, width) of your own images, or one number for both (default: the size that all have).
         crop: "center" cuts the largest centred part of that shape and resizes it, "none" resizes both sides (default: "center").
         unreadable: "error" refuses a file that cannot be read, "skip" leaves it out with a warning (default: "error").
+        color_mode: "rgb" makes three equal channels of grey images, "grayscale" one of colours (default: "rgb" where any has colours).
 
     Returns:
         A DatasetSpec.
@@ -77,7 +79,7 @@ def find_dataset(
     """
     check_instance("the dataset", name, (str, Path), "'mnist' or Path('photographs')")
     known = dataset_names()
-    given = {"image_size": image_size, "crop": crop, "unreadable": unreadable}
+    given = {"image_size": image_size, "crop": crop, "unreadable": unreadable, "color_mode": color_mode}
     asked = {option: value for option, value in given.items() if value is not None}
     if not isinstance(name, Path) and name in known:
         if asked:
@@ -100,6 +102,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     crop: str | None = None,
     unreadable: str | None = None,
+    color_mode: str | None = None,
 ) -> Dataset:
     """Load a split of a dataset.
 
@@ -124,7 +127,8 @@ def load(
         image_size: (height, width) of your own images, or one number for both (default: the size that all have).
         crop: "center" cuts the largest centred part of that shape and resizes it, "none" resizes both sides (default: "center").
         unreadable: "error" refuses a file that cannot be read, "skip" leaves it out with a warning (default: "error").
-            These three stay as `find_dataset` or `load` was last given them for a path in this process.
+        color_mode: "rgb" makes three equal channels of grey images, "grayscale" one of colours (default: "rgb" where any has colours).
+            These four stay as `find_dataset` or `load` was last given them for a path in this process.
 
     Returns:
         A Dataset, its images float32 (n, height, width, channels) in [0, 1].
@@ -132,6 +136,8 @@ def load(
     Raises:
         InputError: The name is unknown, or files are missing, damaged, or not laid out as above.
     """
-    spec = find_dataset(name, data_dir=data_dir, image_size=image_size, crop=crop, unreadable=unreadable)
+    spec = find_dataset(
+        name, data_dir=data_dir, image_size=image_size, crop=crop, unreadable=unreadable, color_mode=color_mode
+    )
     check_choice("split", split, SPLITS)
     return spec.load(split, data_dir, seed)

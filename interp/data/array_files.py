@@ -10,6 +10,7 @@ import numpy as np
 
 from interp.core.errors import InputError, first_line
 from interp.core.files import DAMAGED_ARRAY
+from interp.core.tables import counted
 from interp.data.drawn_splits import draw_splits
 from interp.data.image_rules import ImageRules
 from interp.data.pixels import ScaledPixels
@@ -46,6 +47,13 @@ def arrays_spec(path: Path, name: str, rules: ImageRules) -> DatasetSpec:
         raise InputError(
             f"the images of {path} are arrays of {one.image_shape[0]}x{one.image_shape[1]} pixels, --image-size is for files of images: "
             "leave it out, or resize them yourself"
+        )
+    channels = one.image_shape[2]
+    if rules.shape(*one.image_shape)[2] != channels:
+        mend = "numpy.repeat(images, 3, -1)" if channels == 1 else "tf.image.rgb_to_grayscale(images).numpy()"
+        raise InputError(
+            f"the images of {path} are arrays of {counted(channels, 'channel')}, --color-mode is for files of images: leave it out, or "
+            f"keep {mend} in their place"
         )
 
     def load(split: str, data_dir: str | Path | None, seed: int) -> Dataset:

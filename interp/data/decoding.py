@@ -21,8 +21,8 @@ _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 # Formats whose colours may have 16 bits a channel; in others 16 may be the bits of a pixel.
 _DEEP = ("PNG", "TIFF")
-# Width and height as a TIFF file stores them, and what its 0 stands for: white, where the value is 0.
-_TIFF_SIZE, _TIFF_ZERO = (256, 257), 262
+# Width and height as a TIFF file stores them; what its 0 stands for: white, where the value is 0; and its kind of numbers: signed is 2.
+_TIFF_SIZE, _TIFF_ZERO, _TIFF_NUMBERS, _SIGNED = (256, 257), 262, 339, 2
 # Files of 16 bits that stay below this, and are not all 0, hold 12 bits or fewer, as cameras give them: they would be nearly black.
 DARKEST = 1 << 12
 
@@ -70,8 +70,13 @@ def decode(path: str | Path, shape: tuple[int, int, int], rules: ImageRules) -> 
         with Image.open(path) as image:
             # Colours of 16 bits have lost their lower 8 once they are loaded.
             has_sixteen = image.format in _DEEP and ";16" in str(image.tile)
+            tags = getattr(image, "tag_v2", {})
+            if _SIGNED in tags.get(_TIFF_NUMBERS, ()):
+                raise ValueError(
+                    "its pixels are signed numbers, whose white nothing tells, expected unsigned ones of 8 or 16 bits"
+                )
             # Pillow turns these levels round where there are fewer bits.
-            inverted = image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_TIFF_ZERO) == 0
+            inverted = image.mode == "I;16" and tags.get(_TIFF_ZERO) == 0
             image.load()
             turned = ImageOps.exif_transpose(image)
             if image.mode.startswith("I"):

@@ -221,8 +221,8 @@ def _shape(folder: ImageFolder, rules: ImageRules) -> tuple[int, int, int]:
             f"images of {folder.root} differ in size (height x width {written[0]} to {written[1]}): bring them to one with --image-size "
             f"(in Python image_size=(height, width)), for example --image-size {smallest[0]},{smallest[0]}"
         )
-    height, width = rules.image_size or smallest
-    return height, width, 1 if facts["grey"] else 3
+    height, width = smallest
+    return rules.shape(height, width, 1 if facts["grey"] else 3)
 
 
 def _headers(folder: ImageFolder, files: Sequence[File]) -> dict[str, Any]:
@@ -257,12 +257,11 @@ def _load(
             f"no image of the class {folder.class_names[lost[0]]} in {what} can be read: look at its files"
         )
     drawn = f", split drawn by seed {seed}" if split in folder.drawn else ""
-    fitted = "" if rules.image_size is None else f", brought to {shape[0]}x{shape[1]} (crop {rules.crop})"
     return Dataset(
         images=ScaledPixels(found.images),
         labels=found.labels,
         class_names=folder.class_names,
-        source=f"images of {json_values(folder.root.name or str(folder.root))}{fitted}{drawn}",
+        source=f"images of {json_values(folder.root.name or str(folder.root))}{rules.told()}{drawn}",
         split=split,
         name=name,
     )

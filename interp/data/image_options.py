@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from interp.core.options import Options, option
 from interp.data import dataset_names, find_dataset
-from interp.data.image_rules import CROPS, UNREADABLE
+from interp.data.image_rules import COLOR_MODES, CROPS, UNREADABLE
 from interp.data.spec import DatasetSpec
 
 CHOICES = (
@@ -16,7 +16,7 @@ CHOICES = (
 )
 
 # Those that are for one's own images alone.
-OWN_IMAGES = ("image_size", "crop", "unreadable")
+OWN_IMAGES = ("image_size", "crop", "unreadable", "color_mode")
 
 
 def size(text: str) -> tuple[int, int]:
@@ -49,6 +49,12 @@ class ImageOptions(Options):
     unreadable: str | None = option(
         None, "your own files that cannot be read: refuse or leave out", choices=UNREADABLE, usual="error"
     )
+    color_mode: str | None = option(
+        None,
+        "three channels of your own images or one",
+        choices=tuple(COLOR_MODES),
+        usual="rgb where any has colours",
+    )
 
     def find(self, dataset: str) -> DatasetSpec:
         """The facts of a dataset; one's own images are found again with these options by path and by name. Raises InputError."""
@@ -58,6 +64,7 @@ class ImageOptions(Options):
             image_size=self.image_size,
             crop=self.crop,
             unreadable=self.unreadable,
+            color_mode=self.color_mode,
         )
 
     def in_files(self, name: str) -> str:

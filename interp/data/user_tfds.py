@@ -55,7 +55,7 @@ def _facts(prepared: Prepared, rules: ImageRules) -> tuple[tuple[int, int, int],
         raise InputError(
             f"images of {prepared.folder} may differ in size: bring them to one with --image-size, such as --image-size 64,64"
         )
-    return (height, width, channels), names
+    return rules.shape(height, width, channels), names
 
 
 def _load(
@@ -81,12 +81,11 @@ def _load(
     if is_drawn:
         rows = draw_splits(labels, names, ("validation",), seed)[split]
         images, labels, told = images.rows(rows), labels[rows], f", split drawn by seed {seed}"
-    fitted = "" if rules.image_size is None else f", brought to {shape[0]}x{shape[1]} (crop {rules.crop})"
     return Dataset(
         images=images,
         labels=labels,
         class_names=names,
-        source=f"{prepared.source}{fitted}{told}",
+        source=f"{prepared.source}{rules.told()}{told}",
         split=split,
         name=name,
     )

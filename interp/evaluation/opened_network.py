@@ -170,21 +170,23 @@ def _check_images(file: NetworkFile, model: keras.Model, sample: Dataset) -> Non
     if wanted[0] in (1, 3) and wanted[-1] not in (1, 3):
         return
     problem = f"{file.name} takes images of shape {wanted}, those of {sample.name} have {shape}"
-    if wanted[-1] not in (None, shape[-1]):
-        if (wanted[-1], shape[-1]) == (3, 1):
-            mend = "keras.Model(images, model(keras.layers.Concatenate()([images] * 3)))"
-        elif (wanted[-1], shape[-1]) == (1, 3):
-            mend = "keras.Model(images, model(keras.ops.image.rgb_to_grayscale(images)))"
-        else:
-            raise InputError(f"{problem}: images in grey have 1 channel, all others 3; choose a model of {shape[-1]}")
-        of_model = tuple(own if side is None else side for side, own in zip(wanted[:2], shape[:2], strict=True))
-        raise InputError(
-            f"{problem}: choose the images it was trained on, or save {mend} with images = keras.Input({(*of_model, shape[-1])})"
-        )
-    if sample.name in dataset_names():
+    of_model = tuple(own if side is None else side for side, own in zip(wanted, shape, strict=True))
+    is_known, channels = sample.name in dataset_names(), wanted[-1] not in (None, shape[-1])
+    if channels and of_model[-1] not in (1, 3):
+        raise InputError(f"{problem}: images in grey have 1 channel, all others 3; choose a model of {shape[-1]}")
+    if not is_known:
+        size = f" --image-size {of_model[0]},{of_model[1]}" if of_model[:2] != shape[:2] else ""
+        color = f" --color-mode {'rgb' if of_model[-1] == 3 else 'grayscale'}" if channels else ""
+        raise InputError(f"{problem}: give{size}{color}")
+    if not channels:
         raise InputError(f"{problem}: choose the dataset it was trained on")
-    sides = ",".join(str(own if side is None else side) for side, own in zip(wanted[:2], shape[:2], strict=True))
-    raise InputError(f"{problem}: give --image-size {sides}")
+    mend = {
+        3: "keras.Model(images, model(keras.layers.Concatenate()([images] * 3)))",
+        1: "keras.Model(images, model(keras.ops.image.rgb_to_grayscale(images)))",
+    }[of_model[-1]]
+    raise InputError(
+        f"{problem}: choose the images it was trained on, or save {mend} with images = keras.Input({(*of_model[:2], shape[-1])})"
+    )
 
 
 def _origin(model: keras.Model) -> dict[str, Any]:

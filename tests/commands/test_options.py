@@ -27,6 +27,7 @@ VALUES = {
     "image_size": "64,48",
     "crop": "none",
     "unreadable": "skip",
+    "color_mode": "rgb",
     "output_dir": "out",
     "picture_dir": "pictures",
     "format": "csv",

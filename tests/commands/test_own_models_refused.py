@@ -96,7 +96,8 @@ def two_outputs():
 
 
 MODELS = {
-    "grey": (lambda: model(shape=(16, 16, 1)), {}, "rgb_to_grayscale"),
+    "grey": (lambda: model(shape=(16, 16, 1)), {}, "give --color-mode grayscale"),
+    "grey and other sides": (lambda: model(shape=(20, 16, 1)), {}, "give --image-size 20,16 --color-mode grayscale"),
     "four channels": (lambda: model(shape=(16, 16, 4)), {}, "grey have 1 channel"),
     "other sides": (lambda: model(shape=(20, 16, 3)), {}, "give --image-size 20,16"),
     "more classes": (lambda: model(L.Dense(4)), {}, "tells 4 classes apart, pics has 3"),
@@ -195,21 +196,24 @@ def test_an_experiment_says_its_own_way_out(call, place, tmp_path):
 @pytest.mark.integration
 def test_ways_out_hold(call, place, tmp_path):
     """What the refusals say to do, done."""
-    grey, one = model(shape=(16, 16, 1)), model(L.Dense(1))
-    images = keras.Input(SHAPE)
-    keras.Model(images, grey(keras.ops.image.rgb_to_grayscale(images))).save(tmp_path / "colour.keras")
+    model(shape=(16, 16, 1)).save(tmp_path / "grey.keras")
+    model().save(tmp_path / "colour.keras")
+    one = model(L.Dense(1))
     for name in ("amber", "birch"):
         shutil.copytree(place.pictures / "train" / name, tmp_path / "two" / name)
     keras.Sequential([one, L.Activation("sigmoid")]).save(tmp_path / "sigmoid.keras")
-    narrow = keras.Input((16, 16, 1))
-    keras.Model(narrow, model()(L.Concatenate()([narrow] * 3))).save(tmp_path / "three.keras")
     for number, name in enumerate(("a", "b", "c")):
         (tmp_path / "grey" / name).mkdir(parents=True)
         for place_ in range(4):
             pixels = np.full((16, 16), 40 * number + place_, np.uint8)
             Image.fromarray(pixels).save(tmp_path / "grey" / name / f"{place_}.png")
-    for network, dataset in (("colour", place.pictures), ("sigmoid", tmp_path / "two"), ("three", tmp_path / "grey")):
+    ways = (
+        ("grey", place.pictures, {"color-mode": "grayscale"}),
+        ("sigmoid", tmp_path / "two", {}),
+        ("colour", tmp_path / "grey", {"color-mode": "rgb"}),
+    )
+    for network, dataset, way in ways:
         given = {"task": "saliency", "methods": "gradient", "dataset": dataset, "image-size": "16", "num-image": 2}
         given |= {"network": tmp_path / f"{network}.keras", "input-scale": "0..1", "output-dir": tmp_path / "out"}
-        result = call(main, [f"--{name}={value}" for name, value in given.items()])
+        result = call(main, [f"--{name}={value}" for name, value in (given | way).items()])
         assert result.returncode == 0, result.stderr

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from interp import data
@@ -64,6 +65,24 @@ def test_a_set_all_grey_has_one_channel(tmp_path: Path) -> None:
     found = data.find_dataset(root)
     assert (found.shape, found.epsilons, found.usual_radius) == ((4, 4, 1), data.find_dataset("digits").epsilons, 0.1)
     assert {one_image(root, label=label).max() for label in (0, 1)} == {7, 9}
+
+
+def test_channels_are_those_that_are_asked_for(tmp_path: Path) -> None:
+    """A model with weights for three channels takes grey pictures, one for grey levels takes colours."""
+    plain(tmp_path / "grey/test/a/x.png", 90, mode="L")
+    plain(tmp_path / "grey/test/b/x.png", 120, mode="L")
+    plain(tmp_path / "red/test/a/x.png", RED)
+    plain(tmp_path / "red/test/b/x.png", (0, 0, 0))
+    assert data.find_dataset(tmp_path / "grey").shape[2] == 1
+    three = data.load(tmp_path / "grey", "test", color_mode="rgb")
+    assert three.images.shape[-1] == 3
+    assert set(np.unique(np.round(np.asarray(three.images) * 255))) == {90, 120}
+    assert three.source.endswith(", as rgb")
+    one = data.load(tmp_path / "red", "test", color_mode="grayscale")
+    # Luma of BT.601: .299 of red.
+    assert sorted(np.unique(np.round(np.asarray(one.images) * 255))) == [0, 76]
+    assert data.load(tmp_path / "red", "test").image_shape[2] == 1, "as it was last asked for"
+    assert data.load(tmp_path / "red", "test", color_mode="rgb").image_shape[2] == 3
 
 
 def test_a_turned_file_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
@@ -151,6 +170,16 @@ def test_a_tiff_file_whose_zero_is_white(tmp_path: Path) -> None:
         assert path.read_bytes().count(tag + zero_is_black) == 1
         path.write_bytes(path.read_bytes().replace(tag + zero_is_black, tag + struct.pack("<H", 0)))
     assert [one_image(tmp_path / "set", label=label).ravel().tolist() for label in (0, 1)] == [[255, 0], [255, 0]]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_signed_numbers_are_refused(tmp_path: Path, refuses: Any, kind: type) -> None:
+    """Up to 32767 they came at half of their brightness."""
+    path = tmp_path / "set/test/a/x.tif"
+    path.parent.mkdir(parents=True)
+    tifffile.imwrite(path, np.full((2, 2), np.iinfo(kind).max, kind))
+    plain(tmp_path / "set/test/b/x.png", 0, (2, 2), "L")
+    refuses(lambda: data.load(tmp_path / "set", "test"), "a/x.tif", "signed numbers")
 
 
 def test_transparency_of_grey_levels_of_sixteen_bits(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_layouts_that_are_refused(tmp_path: Path, refuses: Any) -> None:
         ({"image_size": "64"}, "image_size"),
         ({"crop": "centre"}, "did you mean 'center'"),
         ({"unreadable": "ignore"}, "expected one of error, skip"),
+        ({"color_mode": "gray"}, "did you mean 'grayscale'"),
     ],
 )
 def test_rules_are_checked(tmp_path: Path, refuses: Any, rules: dict[str, Any], word: str) -> None:
