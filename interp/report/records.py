@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +103,26 @@ class Settings:
         """Note which images the results on a dataset are of, by split. Raises OtherResults if those that are there are of others."""
         kept = self._data.get(dataset, {})
         for split, identity in splits.items():
-            if kept.get(split, identity) != identity:
+            # A run that failed before it had a result holds nobody up.
+            if kept.get(split, identity) != identity and self._has_results_of(kept[split]):
                 raise OtherResults(
                     f"{self._path.parent} holds results of other {split} images of {dataset} ({kept[split]}; now {identity}): choose "
                     "another --out, or remove it"
                 )
-        if not splits.keys() <= kept.keys():
+        if not splits.items() <= kept.items():
             self._data[dataset] = {**kept, **splits}
             self._write()
+
+    def _has_results_of(self, identity: Any) -> bool:
+        """Whether a record beside the settings is of these images."""
+        for path in self._path.parent.glob("*/*.json"):
+            with suppress(InputError):
+                # What is no record is none of these images; a damaged one is told where its table is made.
+                made_of = read_object(path, "record of a result", "remove it").get("made_of")
+                data = made_of.get("data") if isinstance(made_of, dict) else None
+                if isinstance(data, dict) and identity in data.values():
+                    return True
+        return False
 
     def _write(self) -> None:
         write_json(self._path, {**self._asked, "data": self._data})
