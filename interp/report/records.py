@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from interp.core.command_line import alike
 from interp.core.errors import InputError
 from interp.core.files import visible_files, write_json
 from interp.core.json_values import json_values
@@ -167,10 +168,13 @@ def _said(value: Any) -> str:
 
 
 def _options_of(section: Any) -> str | None:
-    """The task of a section and its options; None for what is no section."""
+    """The task of a section and its options, however they were spelt; None for what is no section."""
     if not isinstance(section, Mapping):
         return None
-    return json.dumps([section.get(name) for name in ("task", "option", "values", "arguments")])
+    words = section.get("arguments")
+    if isinstance(words, (list, tuple)):
+        words = " ".join(alike(list(map(str, words)))).replace("=", " ")
+    return json.dumps([*(section.get(name) for name in ("task", "option", "values")), words])
 
 
 def shared_table(records: Records) -> Table:

@@ -29,6 +29,13 @@ def test_networks_of_a_dataset_share_a_table_where_their_options_are_the_same():
     assert shown_together({}) == ({}, [])
 
 
+def test_options_that_are_spelt_in_another_way_are_the_same():
+    spellings = ("--k", "3", "--step-size", "0.1"), ("--k=3", "--step_size=0.1"), ("--k=3", "--step-size=0.2")
+    records = {name: record("mnist", "2026", *words) for name, words in zip("abc", spellings, strict=True)}
+    asked = {**records["a"]["made_of"]["section"], "arguments": spellings[0]}
+    assert shown_together(records, asked)[1] == ["c"]
+
+
 def test_of_two_files_of_one_name_neither_is_taken_for_the_other(tmp_path):
     """As a network and that of the same name in another directory, whose maps are compared."""
     record = {"caption": "", "header": ["figure"], "rows": [[1]], "images": 1, "data": "digits", "made_of": {}}
