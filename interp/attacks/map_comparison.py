@@ -20,6 +20,8 @@ from interp.models.prepared import prepare
 
 # The name of the images as they came, among searches.
 CLEAN = "clean"
+# A smaller change of a map, in shares of its largest magnitude, is rounding.
+ROUNDING = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class ExplanationAttackResult(Tabular):
         found_by: For each measure the search that found them, texts (n,); "clean" where nothing moved the map.
         by_search: For each search by its name, and each measure, the value of what it found alone, (n,).
         constant: Booleans (n,), which clean maps have one value everywhere.
+        moved: Booleans (n,), which maps changed at a point that was tried, whatever was predicted there.
     """
 
     adversarial: Mapping[str, np.ndarray]
@@ -42,6 +45,7 @@ class ExplanationAttackResult(Tabular):
     found_by: Mapping[str, np.ndarray]
     by_search: Mapping[str, Mapping[str, np.ndarray]]
     constant: np.ndarray
+    moved: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
     def columns(self) -> dict[str, list[Cell]]:
         """A row an image: each measure in its worst case, and the search that found it."""
@@ -83,6 +87,7 @@ class MapComparison:
             for measure in self.measures
         }
         self._by_search: dict[str, dict[str, np.ndarray]] = {}
+        self._moved = np.zeros(len(images), bool)
 
     def rows(self, targets: np.ndarray) -> Searched:
         """The rows of a search, with the maps (n, height, width, channels) that one of its objectives leads to."""
@@ -114,6 +119,8 @@ class MapComparison:
     def take(self, name: str, points: np.ndarray) -> None:
         """Compare the maps at points that a search found, and keep what is worse by a measure."""
         moved, valid = self.maps_at(points)
+        change, size = (np.abs(each).max((1, 2, 3)) for each in (moved - self.clean, self.clean))
+        self._moved |= change > ROUNDING * size
         found = self._by_search.setdefault(name, {})
         for measure in self.measures:
             values = np.where(valid, measure(self.clean, moved), np.nan)
@@ -131,4 +138,5 @@ class MapComparison:
             {title: each.found_by for title, each in best.items()},
             self._by_search,
             np.ptp(self.clean, (1, 2, 3)) == 0,
+            self._moved,
         )

@@ -22,9 +22,13 @@ _STRONGEST = 99.5
 
 
 def plain_text(name: str) -> str:
-    """A name as matplotlib shows it letter by letter: dollar signs would start a formula, letters that its font lacks would be boxes."""
+    """A name as matplotlib shows it letter by letter.
+
+    Dollar signs would start a formula, letters that its font lacks would be boxes, and a legend leaves out what begins with "_".
+    """
     letters = _letters(findfont(FontProperties()))
-    return "".join(each if ord(each) in letters or each == "\n" else "?" for each in name).replace("$", r"\$")
+    shown = "".join(each if ord(each) in letters or each == "\n" else "?" for each in name).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 @cache

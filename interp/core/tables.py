@@ -210,8 +210,9 @@ _LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    # After the end of a row it would begin an argument.
+    # After the end of a row it would begin an argument, and a star would belong to that end and not be printed.
     "[": "{[}",
+    "*": "{*}",
 }
 
 

@@ -79,7 +79,7 @@ def flags_at_radius(found: ExplanationAttackResult, measure: MapMeasure, restart
                 "what moves them at this radius is noise",
             )
         )
-    if len(by_all) and by_all.max() < UNMOVED:
+    if len(by_all) and by_all.max() < UNMOVED and not found.moved.any():
         flags.append(
             Flag(
                 "unmoved",

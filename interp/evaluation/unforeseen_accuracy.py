@@ -178,7 +178,7 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
         Accuracies by (attack, budget).
 
     Raises:
-        InputError: The file cannot be read, or a row is not as described.
+        InputError: The file cannot be read, a row is not as described, or a budget of an attack came twice.
     """
     example = 'expected a list of rows such as {"attack": "fog", "eps": 128, "ata": 0.86}'
     check_instance("the calibration", path, (str, Path), "'calibration.json'")
@@ -202,7 +202,12 @@ def read_calibration(path: str | Path) -> dict[tuple[str, float], float]:
             raise InputError(
                 f"row {number} of the calibration {path} has eps {numbers[0]:.6g} and ata {numbers[1]:.6g}: {example}"
             )
-        found[name, float(numbers[0])] = float(numbers[1])
+        key = name, float(numbers[0])
+        if key in found:
+            raise InputError(
+                f"row {number} of the calibration {path} is of {name} at eps {numbers[0]:.6g}, as one before it: give each budget once"
+            )
+        found[key] = float(numbers[1])
     return found
 
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from interp.core.batches import attack_blocks
 from interp.core.checks import are_probabilities, check_images, check_instance, check_labels, check_number
+from interp.core.files import check_writable
 from interp.core.parallel import run_jobs
 from interp.core.seeds import derived_seed
 from interp.core.sent_once import SentOnce
@@ -99,7 +100,10 @@ def validity(
         )
     truth = check_labels(labels, pixels, check_model(model, batch)).numpy()
     blocks = attack_blocks(len(pixels), pixels.shape[1:])
-    kept = KeptBlocks(folder if len(blocks) > 1 else None, model, radii, protocol, seed)
+    folder = folder if len(blocks) > 1 else None
+    if folder is not None:
+        check_writable(folder)
+    kept = KeptBlocks(folder, model, radii, protocol, seed)
     places = {rows.start: rows for rows in blocks}
 
     # It is asked for before the attack and, to be kept, after it.

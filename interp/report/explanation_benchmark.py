@@ -10,6 +10,7 @@ import numpy as np
 from interp.attributions import Attribution
 from interp.core.checks import check_instance, check_number, kind_of
 from interp.core.errors import InputError
+from interp.core.files import check_writable
 from interp.core.page import Page
 from interp.core.parallel import open_workers
 from interp.core.svg_curves import Curve
@@ -57,7 +58,7 @@ def benchmark_explanations(
         A Faithfulness: to_dataframe(), agreement, to_json(); interp.report.faithfulness_figure draws it.
 
     Raises:
-        InputError: An argument is not as described, or a method cannot explain the model.
+        InputError: An argument is not as described, a method cannot explain the model, or the page cannot be written.
 
     Example:
         ```python
@@ -69,6 +70,9 @@ def benchmark_explanations(
     for name, path in (("folder", folder), ("page", page)):
         if path is not None:
             check_instance(name, path, (str, Path), f"'gen_images/{name}'")
+    if page is not None:
+        # Before long work rather than after it.
+        check_writable(Path(page).parent)
     images, labels, known = _images(data)
     with open_workers(workers, ray) as runners:
         found = faithfulness(

@@ -84,12 +84,14 @@ def in_order(rows: Sequence[LeaderboardRow]) -> Leaderboard:
 
 def leaderboard_groups(board: Leaderboard) -> dict[str, list[LeaderboardRow]]:
     """The rows that tables and pictures compare: those of a dataset, architecture and ball, by a title that names them."""
-    groups: dict[tuple[str, str, str, float], list[LeaderboardRow]] = {}
-    for row in board.rows:
-        groups.setdefault((row.facts.dataset, row.facts.architecture, row.norm, row.epsilon), []).append(row)
+    groups: dict[str, list[LeaderboardRow]] = {}
+    for row in sorted(board.rows, key=lambda row: (row.facts.dataset, row.facts.architecture, row.norm, row.epsilon)):
+        # Radii that are written alike, such as 8/255 and its rounding in single precision, are one ball.
+        title = f"{row.facts.dataset}, {row.facts.architecture}, {row.norm} {radius_text(row.epsilon)}"
+        groups.setdefault(title, []).append(row)
     return {
-        f"{dataset}, {architecture}, {norm} {radius_text(epsilon)}": rows
-        for (dataset, architecture, norm, epsilon), rows in sorted(groups.items())
+        title: sorted(rows, key=lambda row: (-(row.strong.value or 0.0), row.facts.name))
+        for title, rows in groups.items()
     }
 
 

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from interp.core.command_line import alike
 from interp.core.errors import InputError
 from interp.core.files import visible_files, write_json
 from interp.core.json_values import json_values
@@ -102,24 +104,39 @@ class Settings:
         """Note which images the results on a dataset are of, by split. Raises OtherResults if those that are there are of others."""
         kept = self._data.get(dataset, {})
         for split, identity in splits.items():
-            if kept.get(split, identity) != identity:
+            # A run that failed before it had a result holds nobody up.
+            if kept.get(split, identity) != identity and self._has_results_of(kept[split]):
                 raise OtherResults(
                     f"{self._path.parent} holds results of other {split} images of {dataset} ({kept[split]}; now {identity}): choose "
                     "another --out, or remove it"
                 )
-        if not splits.keys() <= kept.keys():
+        if not splits.items() <= kept.items():
             self._data[dataset] = {**kept, **splits}
             self._write()
+
+    def _has_results_of(self, identity: Any) -> bool:
+        """Whether a record beside the settings is of these images."""
+        for path in self._path.parent.glob("*/*.json"):
+            with suppress(InputError):
+                # What is no record is none of these images; a damaged one is told where its table is made.
+                made_of = read_object(path, "record of a result", "remove it").get("made_of")
+                data = made_of.get("data") if isinstance(made_of, dict) else None
+                if isinstance(data, dict) and identity in data.values():
+                    return True
+        return False
 
     def _write(self) -> None:
         write_json(self._path, {**self._asked, "data": self._data})
 
 
 def made_alike(record: Mapping[str, Any], other: Mapping[str, Any], may_differ: Iterable[str] = ()) -> bool:
-    """Whether two networks may stand in one table: the same columns and images, and options but for those that may differ."""
+    """Whether two networks may stand in one table: the same images, and options but for those that may differ.
+
+    Their columns need not be the same: where nothing was left to attack, or no image qualified, there are fewer.
+    """
     names = other["arguments"].keys() & record["arguments"].keys() - set(may_differ)
     same = all(record["arguments"][name] == other["arguments"][name] for name in names)
-    return same and record["header"] == other["header"] and record.get("splits") == other.get("splits")
+    return same and record.get("splits") == other.get("splits")
 
 
 def shown_together(records: Records, asked: Mapping[str, Any] | None = None) -> tuple[Records, list[str]]:
@@ -151,10 +168,13 @@ def _said(value: Any) -> str:
 
 
 def _options_of(section: Any) -> str | None:
-    """The task of a section and its options; None for what is no section."""
+    """The task of a section and its options, however they were spelt; None for what is no section."""
     if not isinstance(section, Mapping):
         return None
-    return json.dumps([section.get(name) for name in ("task", "option", "values", "arguments")])
+    words = section.get("arguments")
+    if isinstance(words, (list, tuple)):
+        words = " ".join(alike(list(map(str, words)))).replace("=", " ")
+    return json.dumps([*(section.get(name) for name in ("task", "option", "values")), words])
 
 
 def shared_table(records: Records) -> Table:

@@ -14,7 +14,7 @@ from interp.commands.evaluate_network import OWN, main
 from interp.commands.tasks.shared_options import TaskOptions
 from interp.commands.tasks.task_registry import TASKS as LISTED
 from interp.models import build_network
-from interp.report.records import made_alike
+from interp.report.records import made_alike, shared_table
 
 SCRIPT = Path(__file__).parents[2] / "eval_cmd.py"
 
@@ -349,3 +349,17 @@ def test_networks_of_several_people_share_a_leaderboard():
     first, second = ({"header": ["figure"], "arguments": {"steps": 5, "trained_by": who}} for who in ("me", "them"))
     assert made_alike(first, second, OWN)
     assert not made_alike(first, {**second, "arguments": {"steps": 6, "trained_by": "them"}}, OWN)
+
+
+def test_a_network_of_which_nothing_was_left_stays_in_the_table():
+    """The strong protocol has no ensemble for it, and a sneaking attack no bound: both have fewer columns, and the same options."""
+    options = {"arguments": {"epsilons": [0.3]}, "splits": {"test": "these"}}
+    broken, robust = (
+        {**options, "header": ["eps", *ensemble, "worst case"], "rows": [[0.3, *worst]]}
+        for ensemble, worst in (((), (0.0,)), (("ensemble FAB-T",), (0.5, 0.5)))
+    )
+    assert made_alike(broken, robust, OWN)
+    table = shared_table({"broken": broken, "robust": robust})
+    assert table.header == ("network", "eps", "ensemble FAB-T", "worst case")
+    assert table.rows == (("broken", 0.3, "-", 0.0), ("robust", 0.3, 0.5, 0.5))
+    assert not made_alike(broken, {**robust, "splits": {"test": "others"}}, OWN)

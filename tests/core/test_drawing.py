@@ -15,6 +15,13 @@ def test_letters_that_the_font_has_stay_and_dollars_start_no_formula():
     assert plain_text("two\nlines") == "two\nlines"
 
 
+def test_a_name_that_begins_with_an_underscore_is_in_the_legend():
+    """Matplotlib leaves such names out, and curves were two for one name."""
+    curve = AccuracyCurve((0.0, 0.1), (0.5, 0.2), 10, "PGD-10")
+    legend = accuracy_figure({"_old": curve, "new_": curve}).axes[0].get_legend()
+    assert [text.get_text().strip() for text in legend.get_texts()] == ["_old", "new_"]
+
+
 def test_lines_break_where_words_of_names_end():
     assert wrapped("smooth_grad:guided_backprop", 12, 4) == "smooth_grad:\nguided_\nbackprop"
     assert wrapped("a dog\nand a  cat", 8, 4) == "a dog\nand a\ncat"

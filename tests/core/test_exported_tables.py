@@ -42,7 +42,11 @@ def test_latex_by_hand():
 @given(st.text(max_size=12))
 def test_no_text_ends_a_cell_or_starts_a_command(text):
     line = render(Table(("one", "two"), ((text, 1),)), "latex").splitlines()[7]
-    known = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\\[&%$#_{}]", "", line)
+    known = re.sub(
+        r"\\(textbackslash|textasciitilde|textasciicircum|textbar|textless|textgreater)\{\}|\\[&%$#_{}]|\{[[*]\}",
+        "",
+        line,
+    )
     assert known.count("&") == 1
     assert not set(known.removesuffix(r" \\")) & set("\\%$#_{}~^")
 

@@ -118,6 +118,18 @@ def test_the_gradient_of_a_linear_network_cannot_move(images):
 
 
 @pytest.mark.integration
+def test_maps_that_move_in_their_order_are_not_called_unmoved():
+    """Pixels .2 / 36 apart: a radius of .002 moves the map, and cannot change the order that these measures look at."""
+    places = np.stack([np.random.RandomState(seed).permutation(36).reshape(SHAPE) for seed in range(4)])
+    few = dataclasses.replace(QUICK, measures=("kendall_tau", "top_k_overlap"), restarts=1)
+    found = explanation_validity(
+        pooled((1, 0)), (0.4 + 0.2 / 36 * places).astype(np.float32), 0 * places[:, 0, 0, 0], "cam", [0.002], few
+    )
+    assert [moved.worst_case.value for moved in found.rows[0].measures] == [1, 1]
+    assert "unmoved" not in kinds(found, 0.002)
+
+
+@pytest.mark.integration
 def test_noise_that_does_what_the_attack_does_is_flagged():
     """Images of next to no contrast: noise alone puts the map in another order."""
     flat = (0.5 + 0.002 * np.random.RandomState(0).rand(8, *SHAPE)).astype(np.float32)

@@ -306,6 +306,7 @@ REFUSED = {
     "no masks": ({"measures": ["pointing_game"]}, "the measure pointing_game needs to know where the object is"),
     "masks": ({"masks": MASKS[:2]}, "masks came with shape (2, 8, 8), expected (5, 8, 8)"),
     "a folder": ({"folder": "kept"}, "folder came as str"),
+    "a folder that cannot be written": ({"folder": Path(__file__) / "kept"}, "cannot write to "),
     "workers": ({"workers": 2}, "workers came as int"),
     "a seed": ({"seed": 0.5}, "seed came as 0.5"),
     "a batch": ({"batch_size": 0}, "batch_size came as 0"),

@@ -160,6 +160,13 @@ def test_the_folder_is_checked(toy):
         validity(*toy, RADII, PROTOCOL, folder="blocks")
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_the_attacks(toy, blocks_of_four):
+    told: list[int] = []
+    with pytest.raises(InputError, match=r"cannot write to .*kept: "):
+        validity(*toy, RADII, PROTOCOL, folder=Path(__file__) / "kept", report=lambda: told.append(1))
+    assert not told
+
+
 COMMAND = """
 import sys
 import interp.core.batches as batches

@@ -41,6 +41,7 @@ def test_the_score_is_a_ratio_of_sums(tmp_path):
         ([{"attack": "fog", "eps": "much", "ata": 0.5}], "has eps 'much'"),
         ([{"attack": "fog", "eps": 0, "ata": 0.5}], "has eps 0"),
         ([{"attack": "fog", "eps": 1, "ata": 50}], "ata 50"),
+        ([*ROWS, {"attack": "fog", "eps": 128.0, "ata": 0.5}], "is of fog at eps 128, as one before it"),
     ],
 )
 def test_calibrations_that_cannot_be_used_are_refused(tmp_path, rows, said):

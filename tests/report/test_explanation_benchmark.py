@@ -119,3 +119,18 @@ def test_what_is_no_comparison_is_not_drawn(draw):
             draw(wrong)
     with pytest.raises(InputError, match="the comparison came as"):
         write_faithfulness_page(None, "report.html")
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_work(model, tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    told: list[str] = []
+    with pytest.raises(InputError, match=r"cannot write to .*file"):
+        interp.benchmark_explanations(
+            model,
+            (IMAGES, LABELS),
+            ["gradient"],
+            ["gini"],
+            page=tmp_path / "file" / "page.html",
+            report=lambda what, *_: told.append(what),
+        )
+    assert not told

@@ -186,3 +186,11 @@ def test_rows_of_other_balls_are_not_compared():
     assert [row.epsilon for row in board.rows] == [1.5, 2 / 255, 0.3, 0.3]
     [axes] = leaderboard_figure(board).axes
     assert len(axes.collections[0].get_offsets()) == 2
+
+
+def test_radii_that_are_written_alike_are_one_ball():
+    """8/255 in double and in single precision: one group of them was lost."""
+    rows = [dataclasses.replace(WEAK, epsilon=8 / 255), dataclasses.replace(STRONG, epsilon=float(np.float32(8 / 255)))]
+    [(title, found)] = leaderboard.leaderboard_groups(in_order(rows)).items()
+    assert title == "mnist, small, linf 8/255"
+    assert [row.facts.name for row in found] == ["strong", "weak"]

@@ -1,7 +1,9 @@
-"""Which records of a section share a table."""
+"""Which records of a section share a table, and which images the results in a directory are of."""
+
+import pytest
 
 from interp.core.used_files import UsedFiles
-from interp.report.records import RecordStore, shown_together
+from interp.report.records import OtherResults, RecordStore, Settings, shown_together
 
 
 def record(dataset, finished, *arguments):
@@ -27,6 +29,13 @@ def test_networks_of_a_dataset_share_a_table_where_their_options_are_the_same():
     assert shown_together({}) == ({}, [])
 
 
+def test_options_that_are_spelt_in_another_way_are_the_same():
+    spellings = ("--k", "3", "--step-size", "0.1"), ("--k=3", "--step_size=0.1"), ("--k=3", "--step-size=0.2")
+    records = {name: record("mnist", "2026", *words) for name, words in zip("abc", spellings, strict=True)}
+    asked = {**records["a"]["made_of"]["section"], "arguments": spellings[0]}
+    assert shown_together(records, asked)[1] == ["c"]
+
+
 def test_of_two_files_of_one_name_neither_is_taken_for_the_other(tmp_path):
     """As a network and that of the same name in another directory, whose maps are compared."""
     record = {"caption": "", "header": ["figure"], "rows": [[1]], "images": 1, "data": "digits", "made_of": {}}
@@ -38,3 +47,17 @@ def test_of_two_files_of_one_name_neither_is_taken_for_the_other(tmp_path):
         store.keep("topk", "net", record, files)
         current = store.current("topk", "net", {}, lambda name, folder=folder: tmp_path / folder / name)
         assert (current is not None) == kept
+
+
+def test_images_of_which_there_are_no_results_are_no_obstacle(tmp_path):
+    """As after a run whose --image-size no network took, in a directory with results on other datasets."""
+    asked = {"number": 1, "num_image": None, "seed": None}
+    record = {"caption": "", "header": ["figure"], "rows": [[1]], "images": 1, "data": "photos"}
+    Settings(tmp_path, asked).check_data("photos", {"test": "of 32x32"})
+    Settings(tmp_path, asked).check_data("photos", {"test": "of 64x64"})
+    RecordStore(tmp_path).keep("pgd", "net", {**record, "made_of": {"data": {"test": "of 64x64"}}}, UsedFiles())
+    (tmp_path / "pgd" / "damaged.json").write_text("{")
+    Settings(tmp_path, asked).check_data("photos", {"test": "of 64x64", "train": "many"})
+    with pytest.raises(OtherResults, match=r"holds results of other test images of photos .of 64x64; now of 32x32."):
+        Settings(tmp_path, asked).check_data("photos", {"test": "of 32x32"})
+    Settings(tmp_path, asked).check_data("photos", {"train": "fewer"})

@@ -13,6 +13,7 @@ from interp.attributions import Attribution, EdgeMap, RandomBaseline, find_attri
 from interp.core.batches import attack_blocks
 from interp.core.checks import check_images, check_instance, check_labels, check_number, kind_of
 from interp.core.errors import InputError
+from interp.core.files import check_writable
 from interp.core.names import FAITHFULNESS
 from interp.core.parallel import run_jobs
 from interp.core.workers import ThisProcess, Workers, check_workers
@@ -64,7 +65,8 @@ def faithfulness(
         A Faithfulness.
 
     Raises:
-        InputError: The model, images, labels, masks, methods or measures cannot be used, or a method cannot explain the model.
+        InputError: The model, images, labels, masks, methods or measures cannot be used, a method cannot explain the model, or `folder`
+            cannot be written.
 
     Example:
         ```python
@@ -84,6 +86,8 @@ def faithfulness(
         check_instance("folder", folder, Path, "pathlib.Path('kept')")
     workers = ThisProcess() if workers is None else workers
     check_workers(workers)
+    if folder is not None:
+        check_writable(folder)
     comparison = _Comparison(
         pictures,
         truth,
