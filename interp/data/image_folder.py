@@ -100,6 +100,16 @@ def list_folder(root: Path) -> ImageFolder:
     if not {"train", "test"} & set(splits):
         if not inside:
             raise InputError(f"{root} has no subdirectories: {_LAYOUT}")
+        for held in splits.values():
+            if inside == [held.name]:
+                raise InputError(
+                    f"{root} has {held.name}/ and neither train/ nor test/: add them, or give {held} itself, and the splits are drawn"
+                )
+            same = sorted(set(inside) & set(_folders(held)))
+            if same:
+                raise InputError(
+                    f"{root} has {same[0]} beside {held.name}/{same[0]}: put the classes that are beside {held.name}/ into {root / 'train'}"
+                )
         if set(inside) <= set(known):
             raise InputError(f"{root / inside[0]} has no subdirectory for each class: {_LAYOUT}")
         _refuse_splits(root, inside)

@@ -267,3 +267,15 @@ def test_directories_that_look_like_splits_are_no_classes(tmp_path: Path, refuse
     )
     plain(root / "seg_train/cover.png", RED)
     assert data.find_dataset(root).class_names == ("seg_test", "seg_train")
+
+    # Validation images are no class of their own.
+    root = with_splits(tmp_path / "held", ("val",))
+    refuses(lambda: data.find_dataset(root), root, "has val/ and neither train/ nor test/", "give", root / "val")
+    assert data.find_dataset(root / "val").class_names == ("ant", "bee")
+    for label in ("ant", "bee"):
+        plain(root / label / "0.png", RED)
+    refuses(lambda: data.find_dataset(root), "has ant beside val/ant", root / "train")
+    # A class of that name is one, whatever is below it.
+    (root / "val").rename(root / "none")
+    plain(root / "valid/from here/0.png", RED)
+    assert data.find_dataset(root).class_names == ("ant", "bee", "none", "valid")
