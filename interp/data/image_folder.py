@@ -219,7 +219,12 @@ def _refuse(error: OSError) -> None:
 def _shape(folder: ImageFolder, rules: ImageRules) -> tuple[int, int, int]:
     """The shape that all images get. Raises InputError."""
     files = [file for part in folder.files.values() for file in part]
-    facts = cached_facts(folder.stamp(files), lambda: _headers(folder, files))
+    facts = cached_facts(
+        folder.stamp(files),
+        lambda: _headers(folder, files),
+        # Without a change of its size or time a file can be read once it may be, or once its format is known.
+        holds=lambda facts: not facts["unreadable"] or not _can(read_header, folder.root / facts["unreadable"][0]),
+    )
     if facts["unreadable"] and rules.unreadable == "error":
         raise _unreadable(folder.root / facts["unreadable"][0], facts["unreadable"][1])
     if not facts["sizes"]:
@@ -255,7 +260,23 @@ def _load(
     files = folder.of_split(split, seed)
     what = f"{folder.root}, {split}"
     parts = [*folder.stamp(files), rules.crop]
-    found = cached_images(parts, shape, lambda: _decoded(folder, files, shape, rules, what), what)
+
+    def rows() -> Iterator[Row]:
+        now = _shape(folder, rules)
+        if now != shape:
+            raise InputError(
+                f"images of {folder.root} changed from {shape} (height, width, channels) to {now} since they were first looked at: start "
+                "again, or in Python say anew how they are to be read, as in find_dataset(path, crop='center')"
+            )
+        return _decoded(folder, files, shape, rules, what)
+
+    found = cached_images(
+        parts,
+        shape,
+        rows,
+        what,
+        is_readable=lambda name: _can(partial(decode, shape=shape, rules=rules), folder.root / name),
+    )
     if found.left_out and rules.unreadable == "error":
         # Decoded earlier, when such files were to be left out.
         first, reason = next(iter(found.left_out.items()))
@@ -297,6 +318,10 @@ def _unreadable(path: Path, reason: str) -> InputError:
         f"{path} cannot be read ({reason}): replace or remove it, or leave such files out with --unreadable skip (in Python "
         'unreadable="skip")'
     )
+
+
+def _can(function: Callable[[Path], Any], path: Path) -> bool:
+    return not isinstance(_or_reason(function, path), UnreadableImage)
 
 
 def _or_reason(function: Callable[[Path], T], path: Path) -> T | UnreadableImage:
