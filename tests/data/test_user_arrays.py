@@ -1,5 +1,6 @@
 """Arrays of users: in memory, in .npz and .npy files, from a tf.data.Dataset, and as TensorFlow Datasets prepared them."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,21 @@ def test_floats_of_all_splits_have_one_range(tmp_path: Path) -> None:
         np.save(tmp_path / f"x_{split}.npy", part)
         np.save(tmp_path / f"y_{split}.npy", labels)
     assert data.load(tmp_path, "test").images[:].max() == np.float32(1) / np.float32(255)
+
+
+@pytest.mark.parametrize("keys", [("x_test", "y_test"), ("images", "labels")])
+def test_what_was_loaded_does_not_change_what_is_loaded_again(tmp_path: Path, keys: tuple[str, str]) -> None:
+    """As in a notebook that shuffles labels, or adds noise to images."""
+    images, labels = many()
+    np.savez(tmp_path / "a.npz", **dict(zip(keys, (images / np.float32(255), labels.astype(np.int64)), strict=True)))
+    first = data.load(tmp_path / "a.npz", "test")
+    kept = np.array(first.images), np.array(first.labels)
+    for array in (first.images, first.labels):
+        with contextlib.suppress(ValueError):
+            array[:] = 1
+    again = data.load(tmp_path / "a.npz", "test")
+    np.testing.assert_array_equal(again.images, kept[0])
+    np.testing.assert_array_equal(again.labels, kept[1])
 
 
 def test_files_of_arrays_that_are_refused(tmp_path: Path, refuses: Any) -> None:
