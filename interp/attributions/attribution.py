@@ -201,8 +201,7 @@ class Attribution(ABC):
             if isinstance(value, Attribution):
                 told.insert(0, value.describe())
             elif value is not None and value is not False:
-                array = isinstance(value, np.ndarray) and value.ndim
-                told.append(f"{name.lstrip('_')}={digest([value]) if array else value}")
+                told.append(f"{name.lstrip('_')}={_as_key(value) if _holds_arrays(value) else value}")
         return f"{type(self).__name__}({', '.join(told)})"
 
     def graph_key(self) -> Hashable:
@@ -225,6 +224,13 @@ class Attribution(ABC):
             return max(1, VALUES // size, min(FEW, VALUES_OF_FEW // size))
         # What a caller asked for holds for all streams together.
         return max(1, self.chunk_size // count_streams())
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Whether it is an array of some values, whose text would leave most of them out, or has one among its parts."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_arrays, value))
+    return bool(isinstance(value, np.ndarray) and value.ndim) or tf.is_tensor(value)
 
 
 def _as_key(value: Any) -> Hashable:

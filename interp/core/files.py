@@ -128,7 +128,10 @@ def check_writable(folder: str | Path) -> None:
 
 @contextmanager
 def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock on `folder`, which is made; while another process holds it, wait or raise InputError."""
+    """Hold a lock on `folder`, which is made; while another process holds it, wait or raise InputError.
+
+    On a disk that knows no locks, as of some clusters, there is none.
+    """
     path = Path(folder) / "lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,8 +141,10 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             raise InputError(f"another process works in {folder}: wait for it or stop it") from error
+        except OSError:
+            pass
         yield
 
 

@@ -118,6 +118,11 @@ def _read(path: Path, name: str, stamp: tuple[tuple[str, int, int], ...]) -> dic
     as_splits = {"train" if split == _ALL else split: part for split, part in found.items()}
     told = f"arrays of {path.name or path}"
     made = make_datasets(as_splits, None if names is None else names.tolist(), name=name, source=told)
+    for part in made.values():
+        # All that load the set share these; what one of them changed the others would find.
+        for array in (part.images, part.labels):
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
     return {_ALL: made["train"]} if _ALL in found else made
 
 

@@ -100,6 +100,16 @@ def list_folder(root: Path) -> ImageFolder:
     if not {"train", "test"} & set(splits):
         if not inside:
             raise InputError(f"{root} has no subdirectories: {_LAYOUT}")
+        for held in splits.values():
+            if inside == [held.name]:
+                raise InputError(
+                    f"{root} has {held.name}/ and neither train/ nor test/: add them, or give {held} itself, and the splits are drawn"
+                )
+            same = sorted(set(inside) & set(_folders(held)))
+            if same:
+                raise InputError(
+                    f"{root} has {same[0]} beside {held.name}/{same[0]}: put the classes that are beside {held.name}/ into {root / 'train'}"
+                )
         if set(inside) <= set(known):
             raise InputError(f"{root / inside[0]} has no subdirectory for each class: {_LAYOUT}")
         _refuse_splits(root, inside)
@@ -209,7 +219,12 @@ def _refuse(error: OSError) -> None:
 def _shape(folder: ImageFolder, rules: ImageRules) -> tuple[int, int, int]:
     """The shape that all images get. Raises InputError."""
     files = [file for part in folder.files.values() for file in part]
-    facts = cached_facts(folder.stamp(files), lambda: _headers(folder, files))
+    facts = cached_facts(
+        folder.stamp(files),
+        lambda: _headers(folder, files),
+        # Without a change of its size or time a file can be read once it may be, or once its format is known.
+        holds=lambda facts: not facts["unreadable"] or not _can(read_header, folder.root / facts["unreadable"][0]),
+    )
     if facts["unreadable"] and rules.unreadable == "error":
         raise _unreadable(folder.root / facts["unreadable"][0], facts["unreadable"][1])
     if not facts["sizes"]:
@@ -245,7 +260,23 @@ def _load(
     files = folder.of_split(split, seed)
     what = f"{folder.root}, {split}"
     parts = [*folder.stamp(files), rules.crop]
-    found = cached_images(parts, shape, lambda: _decoded(folder, files, shape, rules, what), what)
+
+    def rows() -> Iterator[Row]:
+        now = _shape(folder, rules)
+        if now != shape:
+            raise InputError(
+                f"images of {folder.root} changed from {shape} (height, width, channels) to {now} since they were first looked at: start "
+                "again, or in Python say anew how they are to be read, as in find_dataset(path, crop='center')"
+            )
+        return _decoded(folder, files, shape, rules, what)
+
+    found = cached_images(
+        parts,
+        shape,
+        rows,
+        what,
+        is_readable=lambda name: _can(partial(decode, shape=shape, rules=rules), folder.root / name),
+    )
     if found.left_out and rules.unreadable == "error":
         # Decoded earlier, when such files were to be left out.
         first, reason = next(iter(found.left_out.items()))
@@ -286,6 +317,10 @@ def _unreadable(path: Path, reason: str) -> InputError:
         f"{path} cannot be read ({reason}): replace or remove it, or leave such files out with --unreadable skip (in Python "
         'unreadable="skip")'
     )
+
+
+def _can(function: Callable[[Path], Any], path: Path) -> bool:
+    return not isinstance(_or_reason(function, path), UnreadableImage)
 
 
 def _or_reason(function: Callable[[Path], T], path: Path) -> T | UnreadableImage:

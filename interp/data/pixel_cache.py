@@ -48,15 +48,20 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser(os.environ.get(VARIABLE) or "~/.cache/interp"))
 
 
-def cached_facts(parts: Iterable[object], find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what `find` gives, kept as JSON under a digest of the `parts`. Raises InputError."""
+def cached_facts(
+    parts: Iterable[object],
+    find: Callable[[], dict[str, Any]],
+    *,
+    holds: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> dict[str, Any]:
+    """Return what `find` gives, kept as JSON under a digest of the `parts` as long as it `holds`. Raises InputError."""
     path = cache_folder() / f"facts-{_key(parts)}.json"
     found: dict[str, Any] | None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not holds(found):
         found = find()
         with _writing():
             write_json(path, found)
@@ -64,7 +69,12 @@ def cached_facts(parts: Iterable[object], find: Callable[[], dict[str, Any]]) ->
 
 
 def cached_images(
-    parts: Iterable[object], shape: tuple[int, int, int], rows: Callable[[], Iterator[Row]], what: str
+    parts: Iterable[object],
+    shape: tuple[int, int, int],
+    rows: Callable[[], Iterator[Row]],
+    what: str,
+    *,
+    is_readable: Callable[[str], bool] = lambda _: False,
 ) -> CachedImages:
     """Return the images of `rows`, decoded now or earlier.
 
@@ -73,16 +83,22 @@ def cached_images(
         shape: (height, width, channels) of each.
         rows: gives the images one after the other.
         what: names the set in messages.
+        is_readable: whether a file that was left out earlier can be read now; then all are decoded again.
 
     Raises:
         InputError: no image can be read, or the cache cannot be written.
     """
     home = cache_folder() / f"images-{_key([*parts, shape])}"
-    found = _read(home / "complete", shape)
+
+    def earlier() -> CachedImages | None:
+        found = _read(home / "complete", shape)
+        return None if found is None or any(map(is_readable, found.left_out)) else found
+
+    found = earlier()
     if found is None:
         with _writing(), locked(home, wait=True):
             # Another process may have written it in the meantime.
-            found = _read(home / "complete", shape)
+            found = earlier()
             if found is None:
                 _write(home, shape, rows(), what)
                 found = _read(home / "complete", shape)

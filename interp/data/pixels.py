@@ -48,7 +48,17 @@ class ScaledPixels:
         return len(self._pixels if self._chosen is None else self._chosen)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        return scale(self._pixels[index if self._chosen is None else self._chosen[index]])
+        if self._chosen is None:
+            return scale(self._pixels[index])
+        if not isinstance(index, tuple):
+            return scale(self._pixels[self._chosen[index]])
+        # Of several axes only the first is that of the places.
+        first, *rest = index or (slice(None),)
+        if isinstance(first, slice):
+            return scale(self._pixels[self._chosen[first]][:, *rest])
+        if isinstance(first, (int, np.integer)):
+            return scale(self._pixels[self._chosen[np.array([first])]][0, *rest])
+        return scale(self._pixels[self._chosen][index])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Load everything."""

@@ -63,10 +63,14 @@ def prepared_in(name: str, root: Path | None) -> Prepared:
         raise InputError(f"tfds:{name[:80]} is no name such as tfds:eurosat/rgb: correct it")
     found = _newest(name, homes)
     if found is None:
-        raise InputError(
-            f"no prepared {name} is in {' or '.join(map(str, homes))}: tensorflow_datasets.load({name!r}, data_dir={str(homes[0])!r}) "
-            "prepares it"
-        )
+        told = f"no prepared {name} is in {' or '.join(map(str, homes))}"
+        # The name may lack a configuration, or have a version in its place.
+        below = (f"{name}/*/*/dataset_info.json", f"{name}/dataset_info.json")
+        there = [path.relative_to(home) for home in homes for pattern in below for path in home.glob(pattern)]
+        others = sorted({path.parents[1].as_posix() for path in there})
+        if others:
+            raise InputError(f"{told}, but {', '.join(others)}: give tfds:{others[0]}")
+        raise InputError(f"{told}: tensorflow_datasets.load({name!r}, data_dir={str(homes[0])!r}) prepares it")
     return open_folder(found)
 
 

@@ -55,7 +55,7 @@ def from_tf_dataset(
 def _is_batched(images: Any, labels: Any) -> bool:
     """Whether elements hold several images. Raises InputError where their rank does not say it."""
     rank = images.shape.rank
-    if rank == 4:
+    if rank == 4 and labels.shape.rank != 0:
         return True
     if rank == 3 and labels.shape.rank == 0:
         return False

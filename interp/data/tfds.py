@@ -77,7 +77,8 @@ class Prepared:
 
         def decode(example: Any) -> Any:
             image = tf.cond(
-                tf.gather(keep, example["label"]),
+                # Images without a label have -1.
+                tf.gather(keep, tf.clip_by_value(example["label"], 0, len(keep) - 1)),
                 lambda: feature.decode_example(example["image"]),
                 lambda: tf.zeros((0, 0, 3), tf.uint8),
             )

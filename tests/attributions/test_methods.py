@@ -1,6 +1,8 @@
 """Each method by hand on toy networks."""
 
 import warnings
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import keras
@@ -305,6 +307,20 @@ def test_every_argument_of_integrated_gradients_counts():
     maps = IntegratedGradients(_BENT, steps=4)(images, labels)
     for options in ({"steps": 5}, {"rule": "left"}, {"baseline": 0.3}, {"steps": 64, "tolerance": 1e-3}):
         assert not np.allclose(IntegratedGradients(_BENT, **{"steps": 4, **options})(images, labels), maps), options
+
+
+@pytest.mark.parametrize("held", [np.asarray, tf.constant, lambda values: [values, values], lambda values: ([values],)])
+def test_every_value_of_arrays_that_a_method_holds_counts(held):
+    """As text most of them are left out, so methods of other prototypes were the same one."""
+
+    @dataclass(frozen=True, eq=False)
+    class Own(VanillaGradient):
+        prototypes: Any = field(default=None, kw_only=True)
+
+    values = np.zeros((50, 50), np.float32)
+    others = values.copy()
+    others[25, 25] = 1
+    assert Own(prototypes=held(values)) == Own(prototypes=held(values.copy())) != Own(prototypes=held(others))
 
 
 @pytest.mark.integration

@@ -1,6 +1,9 @@
 """Files appear complete or not at all."""
 
+import errno
+import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +11,7 @@ import sys
 import pytest
 
 from interp.core.errors import InputError
-from interp.core.files import check_writable, replacing, visible_files, write_json, write_text
+from interp.core.files import check_writable, locked, replacing, visible_files, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -99,3 +102,21 @@ def test_visible_files_are_files_of_these_suffixes(tmp_path):
     assert [path.name for path in visible_files(tmp_path, (".safetensors", ".pkl"))] == ["a.safetensors", "b.pkl"]
     assert visible_files(tmp_path / "nowhere", ".pkl") == []
     assert visible_files(tmp_path / "c.txt", ".pkl") == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_not_taken_for_another_process(tmp_path, monkeypatch, number):
+    with (
+        locked(tmp_path / "held"),
+        pytest.raises(InputError, match="another process works in"),
+        locked(tmp_path / "held"),
+    ):
+        pass
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "free", wait=True), locked(tmp_path / "free"):
+        write_text(tmp_path / "free" / "result.txt", "text")
+    assert (tmp_path / "free" / "result.txt").read_text() == "text"

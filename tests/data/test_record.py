@@ -78,6 +78,16 @@ def test_scaled_pixels_read_as_float32(stored: np.ndarray, index: Any) -> None:
     np.testing.assert_array_equal(part, stored[index].astype(np.float32) / np.float32(255))
 
 
+@pytest.mark.parametrize(
+    "index",
+    [(), (..., 0), (0, 1), (-1, ..., 0), np.s_[1:3, :, 1], np.s_[:, 0, [2, 0]], np.s_[0, :, [2, 0]], ([3, 0], 1)],
+)
+def test_chosen_pixels_take_indices_of_several_axes_as_arrays_do(stored: np.ndarray, index: Any) -> None:
+    places = np.array([4, 1, 2, 0])
+    part = ScaledPixels(stored).rows(places)[index]
+    np.testing.assert_array_equal(part, stored[places][index].astype(np.float32) / np.float32(255))
+
+
 def test_scaled_pixels_are_an_array_when_asked(stored: np.ndarray) -> None:
     pixels = ScaledPixels(stored)
     assert (pixels.shape, pixels.ndim, len(pixels), pixels.dtype) == ((5, 2, 3, 1), 4, 5, np.float32)

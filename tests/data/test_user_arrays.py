@@ -1,5 +1,6 @@
 """Arrays of users: in memory, in .npz and .npy files, from a tf.data.Dataset, and as TensorFlow Datasets prepared them."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,21 @@ def test_floats_of_all_splits_have_one_range(tmp_path: Path) -> None:
     assert data.load(tmp_path, "test").images[:].max() == np.float32(1) / np.float32(255)
 
 
+@pytest.mark.parametrize("keys", [("x_test", "y_test"), ("images", "labels")])
+def test_what_was_loaded_does_not_change_what_is_loaded_again(tmp_path: Path, keys: tuple[str, str]) -> None:
+    """As in a notebook that shuffles labels, or adds noise to images."""
+    images, labels = many()
+    np.savez(tmp_path / "a.npz", **dict(zip(keys, (images / np.float32(255), labels.astype(np.int64)), strict=True)))
+    first = data.load(tmp_path / "a.npz", "test")
+    kept = np.array(first.images), np.array(first.labels)
+    for array in (first.images, first.labels):
+        with contextlib.suppress(ValueError):
+            array[:] = 1
+    again = data.load(tmp_path / "a.npz", "test")
+    np.testing.assert_array_equal(again.images, kept[0])
+    np.testing.assert_array_equal(again.labels, kept[1])
+
+
 def test_files_of_arrays_that_are_refused(tmp_path: Path, refuses: Any) -> None:
     path, (images, labels) = tmp_path / "a.npz", many()
 
@@ -263,6 +279,8 @@ def test_tf_datasets_that_are_refused(refuses: Any) -> None:
     refuses(lambda: data.from_tf_dataset(dataset.map(lambda x, y: x)), "pairs")
     refuses(lambda: data.from_tf_dataset(dataset.map(lambda x, y: {"image": x, "label": y})), "pairs")
     refuses(lambda: data.from_tf_dataset(dataset.take(0)), "no elements")
+    single = dataset.map(lambda x, y: (x[None], y))
+    refuses(lambda: data.from_tf_dataset(single), "shape (1, 4, 5, 3) and labels of shape ()", "map(...)")
     ragged = tf.data.Dataset.from_generator(
         lambda: ((BYTES[row, :rows], 0) for row, rows in enumerate((4, 3))),
         output_signature=(tf.TensorSpec((None, 5, 3), tf.uint8), tf.TensorSpec((), tf.int32)),
@@ -298,3 +316,18 @@ def test_a_set_of_tensorflow_datasets(tmp_path: Path, prepare: Any, refuses: Any
     refuses(lambda: data.load("tfds:small", "test", data_dir=tmp_path / "x"), "is not a folder")
     refuses(lambda: data.load("tfds:other", "test", data_dir=tmp_path), "no prepared other", "tensorflow_datasets.load")
     refuses(lambda: data.load("tfds:../small", "test", data_dir=tmp_path), "is no name")
+
+    # A configuration is missing, and a version is one too many.
+    (tmp_path / "tfds/small").rename(tmp_path / "tfds/other")
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "tfds/other").rename(tmp_path / "moved/rgb")
+    (tmp_path / "moved").rename(tmp_path / "tfds/small")
+    refuses(lambda: data.load("tfds:small", "test", data_dir=str(tmp_path)), "but small/rgb: give tfds:small/rgb")
+    refuses(lambda: data.load("tfds:rgb/1.0.0", "test", data_dir=tmp_path / "tfds/small"), "but rgb: give tfds:rgb")
+
+
+def test_images_without_labels_are_no_damaged_set(tmp_path: Path, prepare: Any, refuses: Any) -> None:
+    examples = [(BYTES[row], int(LABELS[row])) for row in range(12)]
+    prepare(tmp_path, "unlabelled", "1.0.0", 3, {"train": examples, "test": [(BYTES[0], -1)]})
+    assert len(data.load("tfds:unlabelled", "train", data_dir=tmp_path, image_size=(4, 5))) == 9
+    refuses(lambda: data.load("tfds:unlabelled", "test", data_dir=tmp_path), "holds the label -1", "choose another")

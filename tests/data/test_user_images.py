@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from interp import data
-from interp.data import pixel_cache
+from interp.data import image_folder, pixel_cache
+from interp.data.decoding import UnreadableImage
 from interp.data.loaded import LoadedDatasets
 from tests.data.image_files import RED, plain, save
 
@@ -100,6 +102,36 @@ def test_files_that_cannot_be_read(tmp_path: Path, refuses: Any) -> None:
     with pytest.warns(UserWarning, match=r"1 of 7 files .*cut.png"):
         data.load(root, "test", unreadable="skip")
     refuses(lambda: data.load(root, "test", unreadable="error"), root / "test/bee/cut.png")
+
+
+def test_a_file_that_can_be_read_after_all_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: Any
+) -> None:
+    """As once its mode allows it, or Pillow knows its format: neither its size nor its time says so."""
+    root = with_splits(tmp_path / "set")
+    with monkeypatch.context() as patch:
+        for name in ("read_header", "decode"):
+            patch.setattr(image_folder, name, partial(_refusing, getattr(image_folder, name), "test/bee/1.png"))
+        refuses(lambda: data.load(root, "test"), root / "test/bee/1.png", "Permission denied")
+        with pytest.warns(UserWarning, match="1 of 6 files"):
+            assert len(data.load(root, "test", unreadable="skip")) == 5
+    assert len(data.load(root, "test", unreadable="error")) == 6
+
+
+def _refusing(function: Any, name: str, path: Path, **settings: Any) -> Any:
+    if str(path).endswith(name):
+        raise UnreadableImage("Permission denied")
+    return function(path, **settings)
+
+
+def test_images_that_change_are_not_brought_to_the_size_or_colour_of_before(tmp_path: Path, refuses: Any) -> None:
+    root = with_splits(tmp_path / "set")
+    assert data.load(root, "test").image_shape == (4, 4, 3)
+    for path in root.glob("*/*/*.png"):
+        plain(path, RED, size=(6, 5))
+    refuses(lambda: data.load(root, "test"), "changed from (4, 4, 3)", "to (5, 6, 3)", "crop='center'")
+    assert data.find_dataset(root, crop="center").shape == (5, 6, 3)
+    assert data.load(root, "test").image_shape == (5, 6, 3)
 
 
 def test_images_behind_links_are_taken_and_links_to_nothing_told(tmp_path: Path, refuses: Any) -> None:
@@ -268,3 +300,15 @@ def test_directories_that_look_like_splits_are_no_classes(tmp_path: Path, refuse
     )
     plain(root / "seg_train/cover.png", RED)
     assert data.find_dataset(root).class_names == ("seg_test", "seg_train")
+
+    # Validation images are no class of their own.
+    root = with_splits(tmp_path / "held", ("val",))
+    refuses(lambda: data.find_dataset(root), root, "has val/ and neither train/ nor test/", "give", root / "val")
+    assert data.find_dataset(root / "val").class_names == ("ant", "bee")
+    for label in ("ant", "bee"):
+        plain(root / label / "0.png", RED)
+    refuses(lambda: data.find_dataset(root), "has ant beside val/ant", root / "train")
+    # A class of that name is one, whatever is below it.
+    (root / "val").rename(root / "none")
+    plain(root / "valid/from here/0.png", RED)
+    assert data.find_dataset(root).class_names == ("ant", "bee", "none", "valid")
