@@ -30,7 +30,9 @@ class ModelState:
         if not model.trainable_variables:
             raise InputError("the model has no weights to train: set trainable=True for the layers that are to learn")
         if type(model) is Network:
-            self.statistics, self.is_half = list(model.non_trainable_variables), False
+            # What else is not trained is frozen.
+            moving = [each for each in model.non_trainable_variables if each.name.startswith("moving_")]
+            self.statistics, self.is_half = moving, False
             return
         images = tf.TensorSpec([None, *image_shape])
         with tf.init_scope():
@@ -114,9 +116,11 @@ class TrainingMode:
                 "losses that layers add, as activity regularisers do, are computed in compiled functions, and this training step runs "
                 "eagerly: leave out run_eagerly"
             )
-        return losses
+        # Of layers in half precision they are in it too.
+        return [tf.cast(each, tf.float32) for each in losses]
 
 
 def regularisation(model: keras.Model) -> list[tf.Tensor]:
-    """The losses of the regularisers of a model's weights."""
-    return [weight.regularizer(weight) for weight in model.trainable_variables if weight.regularizer is not None]
+    """The losses of the regularisers of a model's weights, in float32."""
+    weights = (weight for weight in model.trainable_variables if weight.regularizer is not None)
+    return [tf.cast(weight.regularizer(weight), tf.float32) for weight in weights]
