@@ -8,7 +8,7 @@ from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models.model_digest import saved_settings
 from interp.training.augmentation import crop_and_flip, find_augmentation
-from interp.training.description import describe_model_and_data
+from interp.training.description import check_arguments, describe_model_and_data
 
 L = keras.layers
 
@@ -121,20 +121,39 @@ def links(factor, twice):
     return keras.Model(entered, L.Average()([flipped if twice else entered, L.RandomRotation(factor)(flipped)]))
 
 
+def described(augment):
+    images, labels = np.zeros((2, 6, 6, 3), np.float32), np.arange(2)
+    data = Dataset(images=images, labels=labels, class_names=("a", "b"), source="zeros", split="train", name="mine")
+    return describe_model_and_data(keras.Sequential([keras.Input((6, 6, 3)), L.Flatten()]), data, augment)
+
+
 def test_a_functional_model_is_described_alike_whenever_it_is_made():
     """Otherwise a training with it could not be resumed by another process that made other layers before."""
+    first = described(links(0.1, True))
+    assert described(links(0.1, True)) == first
+    assert described(links(0.2, True)) != first
+    assert described(links(0.1, False)) != first
 
-    def described(factor, twice):
-        images, labels = np.zeros((2, 6, 6, 3), np.float32), np.arange(2)
-        data = Dataset(images=images, labels=labels, class_names=("a", "b"), source="zeros", split="train", name="mine")
-        return describe_model_and_data(
-            keras.Sequential([keras.Input((6, 6, 3)), L.Flatten()]), data, links(factor, twice)
-        )
 
-    first = described(0.1, True)
-    assert described(0.1, True) == first
-    assert described(0.2, True) != first
-    assert described(0.1, False) != first
+def test_layers_are_described_alike_whatever_their_seeds():
+    """RandomCrop draws one whenever it is made, and draws of a training come from its own seed."""
+
+    def crops(size, **seed):
+        return keras.Sequential([L.ZeroPadding2D(2), L.RandomCrop(size, size, **seed)])
+
+    first = described(crops(6))
+    assert described(crops(6)) == first
+    assert described(crops(5)) != first
+    # As earlier versions kept it.
+    before = {**first, "augment": saved_settings(crops(6, seed=3), ("name",))}
+    check_arguments("the checkpoint", before, first)
+    with pytest.raises(InputError, match="augment"):
+        check_arguments("the checkpoint", before, described(crops(5)))
+
+
+def test_a_layer_that_keras_cannot_save_is_described_by_its_class():
+    """A training with it ended in an error of Keras before it began."""
+    assert described(Holding(L.RandomFlip()))["augment"] == "Holding"
 
 
 def test_an_optimizer_is_described_with_the_class_of_its_schedule():
