@@ -144,7 +144,7 @@ def test_maps_of_all_classes_of_a_model_of_a_class_of_its_own():
 @pytest.mark.parametrize("make", [Own, lambda: keras.Sequential([L.Flatten(), L.Dense(3)])])
 def test_a_model_that_knows_no_shape_is_trained_by_keras_once_it_is_adapted(make):
     model = make()
-    with pytest.raises(InputError, match=r"does not know the shape of its images: give what interp.models.adapt\("):
+    with pytest.raises(InputError, match=r"adapt\(model, scale='0..1', images=a few of them, labels=theirs\)"):
         RobustModel(model, "adv", ATTACKED)
     images, labels = np.asarray(pictures().images[:8]), pictures().labels[:8]
     robust = RobustModel(adapt(model, scale="0..1", images=images, labels=labels), "adv", ATTACKED)
@@ -188,6 +188,19 @@ def test_validation_images_of_other_classes_are_refused():
         with pytest.raises(InputError, match=told):
             train(normalised(), "normal", of, PLAIN, validation=wrong)
     [_, measures] = train(normalised(), "normal", named, PLAIN, validation=data)
+    assert "validation_accuracy" in measures
+
+
+def test_validation_images_of_other_sides_are_refused_before_the_first_epoch():
+    data, steps = pictures(), []
+    small = from_arrays(np.asarray(data.images[:, :8, :8]), data.labels)
+    flat = keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(3)])
+    for model in (flat, build_network("small", SHAPE, 3)):
+        with pytest.raises(InputError, match=r"^images of validation are \(8, 8, 3\), those of training \(12, 12, 3\)"):
+            train(model, "normal", data, PLAIN, validation=small, report=steps.append)
+    assert not steps
+    anything = keras.Sequential([keras.Input((None, None, 3)), L.GlobalAveragePooling2D(), L.Dense(3)])
+    [_, measures] = train(anything, "normal", data, PLAIN, validation=small)
     assert "validation_accuracy" in measures
 
 
