@@ -1,6 +1,8 @@
 """What a pass of a model in training mode moves beside its weights, and what it draws."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +79,17 @@ def draw_from(states: Sequence[Any], seed: Any) -> None:
     for place, variable in enumerate(states):
         drawn = tf.random.stateless_uniform([2], tf.stack([seed[0] + place, seed[1]]), 0, 2**31 - 1, tf.int32)
         variable.assign(tf.cast(drawn, variable.dtype))
+
+
+@contextmanager
+def drawing_from(seed: int | str) -> Iterator[None]:
+    """Inside, Python's generator draws from `seed`, of which initializers and some layers take theirs; it is given back as it was."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def _is_moved(captured: tf.Tensor | None) -> bool:

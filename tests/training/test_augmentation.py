@@ -1,5 +1,7 @@
 """Random crops and flips."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -42,6 +44,19 @@ def test_the_draw_follows_seed_and_step():
     images = np.random.RandomState(0).rand(4, 6, 6, 1).astype(np.float32)
     np.testing.assert_array_equal(crop_and_flip(images, (1, 2)), crop_and_flip(images, (1, 2)))
     assert not np.array_equal(crop_and_flip(images, (1, 2)), crop_and_flip(images, (1, 3)))
+
+
+def test_draws_from_the_generator_of_python_follow_seed_and_step():
+    """AugMix draws from it: a resumed training did not end where an uninterrupted one does."""
+    images = np.random.RandomState(0).rand(4, 6, 6, 3).astype(np.float32)
+    first, again = (find_augmentation(L.AugMix(value_range=(0, 1))) for _ in range(2))
+    before = random.getstate()
+    steps = [first(images, (1, step)) for step in range(4)]
+    for step, made in enumerate(steps):
+        np.testing.assert_array_equal(again(images, (1, step)), made)
+    assert not np.array_equal(steps[0], steps[1])
+    # The generator of the user goes on where it was.
+    assert random.getstate() == before
 
 
 RANGED = {
