@@ -20,6 +20,7 @@ from interp.training import (
     Checkpointing,
     Keeping,
     RobustModel,
+    TrainingDiverged,
     plain_schedule,
     train,
     usual_schedule,
@@ -229,6 +230,29 @@ def test_half_precision_is_trained_with_a_scaled_loss():
     robust.compile(keras.optimizers.Adam())
     assert isinstance(robust.optimizer, keras.optimizers.LossScaleOptimizer)
     robust.fit(np.asarray(pictures().images[:]), pictures().labels, batch_size=8, verbose=0)
+
+
+class NoGradient(L.Layer):
+    """Gives what it takes, with a gradient that is not a number."""
+
+    def call(self, inputs):
+        return inputs + keras.ops.sqrt(inputs - inputs)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("way", ["train", "RobustModel"])
+def test_gradients_that_are_never_finite_are_told_in_half_precision_too(way):
+    """All steps were left out, as those are whose scaled loss overflows, and the weights were those of the start."""
+    layers = [L.Conv2D(2, 3, dtype="mixed_float16"), NoGradient(dtype="mixed_float16"), L.GlobalAveragePooling2D()]
+    model, data = keras.Sequential([keras.Input(SHAPE), *layers, L.Dense(3)]), pictures()
+    robust = RobustModel(model, "normal", PLAIN)
+    robust.compile("sgd")
+    run = {
+        "train": lambda: train(model, "normal", data, plain_schedule(epochs=12, batch_size=8, learning_rate=0.05)),
+        "RobustModel": lambda: robust.fit(np.asarray(data.images[:]), data.labels, batch_size=8, epochs=12, verbose=0),
+    }
+    with pytest.raises(TrainingDiverged, match="a gradient was not finite"):
+        run[way]()
 
 
 @pytest.mark.slow
