@@ -12,8 +12,10 @@ import tensorflow as tf
 from interp.core.batches import ANY_SIDE
 from interp.core.compiled import are_same, parts_of
 from interp.core.errors import InputError
+from interp.models.adapted_model import AdaptedModel
 from interp.models.folding import Folded, FoldedLayers, find_folded
-from interp.models.recorded_model import LayerCall, RecordedModel, find_call
+from interp.models.network import Network
+from interp.models.recorded_model import LayerCall, RecordedModel, find_call, functional_class
 
 # How far logits of the folded model may be from the model's own, as a share of the largest: what rounding does, and no more.
 TOLERANCE = 1e-4
@@ -79,7 +81,8 @@ def find_folded_model(model: keras.Model) -> FoldedModel | None:
 
 def _find(model: keras.Model) -> FoldedModel | None:
     inputs = getattr(model, "inputs", None) or []
-    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+    # What a class adds in its call may change nothing now, and something with the weights of later.
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or not _computes_its_layers(model):
         return None
     try:
         recorded = RecordedModel(model)
@@ -110,6 +113,13 @@ def _find(model: keras.Model) -> FoldedModel | None:
     ours, own = (np.asarray(each, np.float64) for each in results)
     near = ours.shape == own.shape and np.abs(ours - own).max() <= TOLERANCE * np.abs(own).max()
     return found[0] if near else None
+
+
+def _computes_its_layers(model: keras.Model) -> bool:
+    """Whether no functional or Sequential class in a model has a call of its own."""
+    kinds = (keras.Sequential, functional_class())
+    known = [each.call for each in (*kinds, AdaptedModel, Network)]
+    return all(type(each).call in known for each in model._flatten_layers() if isinstance(each, kinds))
 
 
 def _last(calls: list[LayerCall]) -> int | None:

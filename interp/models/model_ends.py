@@ -41,7 +41,7 @@ def image_input_shape(model: keras.Model, images: tf.Tensor | None = None) -> Sh
     if not inputs:
         if images is None:
             raise InputError(
-                "the model does not know the shape of its images yet: give images=, a few float32 in [0, 1]"
+                "the model does not know the shape of its images yet: give images=, a few float32 in [0, 1], and labels=, their classes"
             )
         height, width, channels = images.shape[1:]
         return height, width, channels

@@ -7,7 +7,7 @@ import numpy as np
 
 from interp.core.checks import kind_of
 from interp.core.errors import InputError
-from interp.training.model_state import draw_from, seed_states
+from interp.training.model_state import draw_from, drawing_from, seed_states
 
 Augmentation = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
@@ -50,8 +50,11 @@ def find_augmentation(augment: "bool | keras.layers.Layer") -> Augmentation:
     scaling = [layer.name for layer in _layers(augment) if isinstance(layer, _SCALING)]
 
     def apply(images: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
+        # AugMix chooses its layers by Python's generator.
+        drawn = f"{seed[0]} {seed[1]}"
         if not augment.built:
-            augment(images[:1], training=True)
+            with drawing_from(drawn):
+                augment(images[:1], training=True)
         # Random layers leave images as they are in inference mode.
         if scaling and not np.allclose(augment(images[:1], training=False), images[:1], atol=_SCALED_BY):
             raise InputError(
@@ -59,7 +62,8 @@ def find_augmentation(augment: "bool | keras.layers.Layer") -> Augmentation:
                 "interp.models.adapt(model, scale=...) makes a model of another range take such images"
             )
         draw_from(seed_states(augment), seed)
-        made = np.asarray(augment(images, training=True), np.float32)
+        with drawing_from(drawn):
+            made = np.asarray(augment(images, training=True), np.float32)
         changed = np.clip(made, 0, 1)
         # Brightness and noise leave the range by a little; what is not finite, or scaled to bytes, by far.
         if changed.shape != images.shape or not np.abs(made - changed).mean() < MOST_OUTSIDE:

@@ -82,10 +82,19 @@ def describe_model_and_data(model: keras.Model, data: Dataset, augment: bool | k
     """What is trained on which images, and how these are changed."""
     is_known = isinstance(model, Network)
     return {
-        "augment": augment if isinstance(augment, bool) else saved_settings(augment, ("name",)),
+        "augment": augment if isinstance(augment, bool) else _describe_layer(augment),
         "architecture": model.architecture if is_known else f"{type(model).__name__}, {model.count_params()} weights",
         "data": f"{data.name} {data.split}, {len(data)} images, {data.source}",
     }
+
+
+def _describe_layer(augment: keras.layers.Layer) -> Any:
+    """The settings of a layer that changes images, of one of a class that Keras cannot save the name of that class."""
+    try:
+        # The training sets seeds of its own, and some layers take another one each time that they are made.
+        return saved_settings(augment, ("name", "seed"))
+    except NotImplementedError:
+        return type(augment).__name__
 
 
 def describe_choices(
@@ -114,7 +123,7 @@ def describe_keeping(keeping: Keeping) -> dict[str, Any]:
 def check_arguments(what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise an InputError that names the differences when `what` was made with other arguments, as far as it says them."""
     now = {name: value for name, value in now.items() if name in saved or name not in SAID_SINCE}
-    saved, now = _flat(saved), _flat(json.loads(json.dumps(now)))
+    saved, now = _flat(_without_seeds(saved)), _flat(json.loads(json.dumps(now)))
     different = [
         f"{name} was {_shown(name, saved)} and is {_shown(name, now)}"
         for name in sorted({*saved, *now})
@@ -128,6 +137,17 @@ def _shown(name: str, settings: Mapping[str, Any]) -> str:
     """A setting in words; of one that is not said, what is usual."""
     value = settings.get(name)
     return USUAL.get(name, "none") if value is None else repr(value)
+
+
+def _without_seeds(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments less the seeds of layers that change images, which earlier versions kept."""
+
+    def less(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: less(part) for name, part in value.items() if name != "seed"}
+        return [less(part) for part in value] if isinstance(value, list) else value
+
+    return {name: less(value) if name == "augment" else value for name, value in arguments.items()}
 
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:

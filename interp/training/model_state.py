@@ -1,6 +1,8 @@
 """What a pass of a model in training mode moves beside its weights, and what it draws."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +32,9 @@ class ModelState:
         if not model.trainable_variables:
             raise InputError("the model has no weights to train: set trainable=True for the layers that are to learn")
         if type(model) is Network:
-            self.statistics, self.is_half = list(model.non_trainable_variables), False
+            # What else is not trained is frozen.
+            moving = [each for each in model.non_trainable_variables if each.name.startswith("moving_")]
+            self.statistics, self.is_half = moving, False
             return
         images = tf.TensorSpec([None, *image_shape])
         with tf.init_scope():
@@ -77,6 +81,17 @@ def draw_from(states: Sequence[Any], seed: Any) -> None:
         variable.assign(tf.cast(drawn, variable.dtype))
 
 
+@contextmanager
+def drawing_from(seed: int | str) -> Iterator[None]:
+    """Inside, Python's generator draws from `seed`, of which initializers and some layers take theirs; it is given back as it was."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
 def _is_moved(captured: tf.Tensor | None) -> bool:
     return captured is not None and any(use.type != "ReadVariableOp" for use in captured.consumers())
 
@@ -114,9 +129,11 @@ class TrainingMode:
                 "losses that layers add, as activity regularisers do, are computed in compiled functions, and this training step runs "
                 "eagerly: leave out run_eagerly"
             )
-        return losses
+        # Of layers in half precision they are in it too.
+        return [tf.cast(each, tf.float32) for each in losses]
 
 
 def regularisation(model: keras.Model) -> list[tf.Tensor]:
-    """The losses of the regularisers of a model's weights."""
-    return [weight.regularizer(weight) for weight in model.trainable_variables if weight.regularizer is not None]
+    """The losses of the regularisers of a model's weights, in float32."""
+    weights = (weight for weight in model.trainable_variables if weight.regularizer is not None)
+    return [tf.cast(weight.regularizer(weight), tf.float32) for weight in weights]

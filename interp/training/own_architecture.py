@@ -1,7 +1,6 @@
 """A user's model as an architecture: kept as bytes that can be sent, built anew, and started from a seed."""
 
 import json
-import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import numpy as np
 from interp.core.digest import digest
 from interp.core.errors import InputError
 from interp.models.model_check import reason
-from interp.training.model_state import ModelState
+from interp.training.model_state import ModelState, drawing_from
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class OwnArchitecture:
 
     def build(self) -> keras.Model:
         """A model of this architecture with the weights that it was kept with. Raises InputError."""
-        with _named_file() as path, _drawing_from(0), _telling():
+        with _named_file() as path, drawing_from(0), _telling():
             path.write_bytes(self.file)
             return keras.models.load_model(path, compile=False)
 
@@ -49,7 +48,7 @@ def start_anew(model: keras.Model, kept: list[np.ndarray], seed: int, image_shap
     What no training changes, such as frozen layers and the mean of a Normalization, gets the weights `kept`; statistics of batch
     normalisation start as in a new model. Initializers with a seed of their own draw the same each time. Raises InputError.
     """
-    with _drawing_from(seed), _telling():
+    with drawing_from(seed), _telling():
         new = type(model).from_config(model.get_config())
         new.build((None, *image_shape))
     changed = {id(each) for each in (*model.trainable_variables, *ModelState(model, image_shape).statistics)}
@@ -69,17 +68,6 @@ def _configuration(model: keras.Model) -> str:
 def _named_file() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / "model.keras"
-
-
-@contextmanager
-def _drawing_from(seed: int) -> Iterator[None]:
-    """Initializers and layers without a seed take one from Python's generator, which is given back as it was."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 @contextmanager

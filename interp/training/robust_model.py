@@ -102,8 +102,8 @@ class RobustModel(keras.Model):
             )
         if not getattr(network, "inputs", None):
             raise InputError(
-                "the model does not know the shape of its images: give what interp.models.adapt(model, scale='0..1', images=a few of them) "
-                "makes of it, which has the same layers and weights, or use interp.training.train"
+                "the model does not know the shape of its images: give what interp.models.adapt(model, scale='0..1', images=a few of them, "
+                "labels=theirs) makes of it, which has the same layers and weights, or use interp.training.train"
             )
         height, width, channels = image_input_shape(network)
         if height is None or width is None:
@@ -324,7 +324,7 @@ class RobustModel(keras.Model):
         if known is None or replace(known, explanation=self.objective.explanation) != self.objective:
             raise InputError(
                 f"the objective {self.objective.tag!r} is not the one of OBJECTIVES, and a file of a RobustModel cannot hold another: save "
-                "its network instead, interp.save_model(model.network, path)"
+                "its network instead, model.network.save('name.keras')"
             )
         return {
             "network": keras.saving.serialize_keras_object(self.network),
@@ -346,7 +346,7 @@ class RobustModel(keras.Model):
         if name is None:
             raise InputError(
                 f"the explanation {explanation.describe()} has settings of its own, which a file of a RobustModel cannot hold: save its "
-                "network instead, interp.save_model(model.network, path)"
+                "network instead, model.network.save('name.keras')"
             )
         return {"explanation": name}
 

@@ -181,6 +181,9 @@ def usual_schedule(
     """
     check_number("images", images, minimum=1, whole=True)
     check_number("attack_steps", attack_steps, minimum=1, whole=True)
+    for what, given in (("epochs", epochs), ("batch_size", batch_size)):
+        if given is not None:
+            check_number(what, given, minimum=1, whole=True)
     check_choice("norm", norm, THREAT_NORMS)
     check_radius("epsilon", epsilon, norm)
     if batch_size is None:

@@ -19,6 +19,7 @@ from interp.core.tables import counted
 from interp.core.tensorflow_errors import cause
 from interp.data import Dataset, dataset_names
 from interp.data.user_spec import usual_radii
+from interp.models.model_check import run_model
 from interp.models.model_digest import layers_digest
 from interp.models.network import Network
 from interp.training.augmentation import find_augmentation
@@ -149,6 +150,7 @@ def train(
     if validation is not None:
         check_instance("validation", validation, Dataset, DATASET)
         _check_classes(data, validation)
+        _check_sides(model, data, validation)
     if not callable(report) or isinstance(report, type):
         raise InputError(f"report came as {kind_of(report)}, expected a function of a Progress, such as print")
     if compiled is not None and not (isinstance(compiled, tuple) and len(compiled) == 2 and callable(compiled[1])):
@@ -304,6 +306,18 @@ def _check_classes(data: Dataset, validation: Dataset) -> None:
         f"the images of training and of validation have {wrong}: give both the same classes in the same order, those of a directory by "
         "classes.txt, those of arrays by class_names"
     )
+
+
+def _check_sides(model: keras.Model, data: Dataset, validation: Dataset) -> None:
+    """Raise InputError where the model does not take images of the sides of those of validation, which the first epoch would end with."""
+    if validation.image_shape == data.image_shape:
+        return
+    try:
+        run_model(model, tf.random.stateless_uniform([2, *validation.image_shape], (0, 0)))
+    except InputError as error:
+        raise InputError(
+            f"images of validation are {validation.image_shape}, those of training {data.image_shape}: {error}"
+        ) from error
 
 
 def usual_radius(data: Dataset) -> float:

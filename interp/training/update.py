@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from interp.training.model_state import ModelState
 
+# What is not finite at this scale of the loss is not for its size. Each overflow halves the scale, which begins at 2**15.
+LEAST_SCALE = 2.0**-10
+
 
 def scaled_where_half(optimizer: keras.Optimizer, state: ModelState) -> keras.Optimizer:
     """The optimizer, scaling its loss for a model that computes in float16, whose gradients would underflow, as Keras's `fit` does it."""
@@ -16,9 +19,12 @@ def scaled_where_half(optimizer: keras.Optimizer, state: ModelState) -> keras.Op
 
 
 def is_finite(optimizer: keras.Optimizer, loss: tf.Tensor, gradients: Sequence[tf.Tensor | None]) -> tf.Tensor:
-    """Whether a loss and its gradients are finite; gradients of a scaled loss may overflow, which its optimizer sees to."""
-    watched = [] if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else gradients
+    """Whether a loss and its gradients are finite; those of a scaled loss may overflow, until its optimizer has lowered the scale."""
+    scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    watched = [] if scales else gradients
     finite = [tf.reduce_all(tf.math.is_finite(each)) for each in (loss, *watched) if each is not None]
+    if scales:
+        finite.append(optimizer.dynamic_scale >= LEAST_SCALE)
     return tf.reduce_all(finite)
 
 

@@ -175,6 +175,27 @@ def test_a_model_that_is_more_than_its_layers_is_called_as_it_is():
     assert_near(*outputs_and_gradients(model, images_for(model)[0]))
 
 
+class Tempered(keras.Sequential):
+    """Divides logits by a temperature, which is 1 until it is calibrated."""
+
+    def __init__(self, layers):
+        super().__init__(layers)
+        self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False)
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=training) / self.temperature
+
+
+@pytest.mark.parametrize("around", [lambda model: model, lambda model: keras.Sequential([keras.Input(SHAPE), model])])
+def test_what_a_class_adds_once_its_weights_have_changed_is_not_lost(around):
+    tempered = Tempered([keras.Input(SHAPE), *normalised(), L.GlobalAveragePooling2D(), L.Dense(5)])
+    model = settle(around(tempered))
+    tempered.temperature.assign(1.0)
+    assert_near(*outputs_and_gradients(model, images_for(model)[0]))
+    tempered.temperature.assign(3.0)
+    assert_near(*outputs_and_gradients(model, images_for(model)[0]))
+
+
 def test_half_precision_is_left_alone():
     policy = "mixed_float16"
     model = keras.Sequential([keras.Input(SHAPE), L.Conv2D(4, 3, dtype=policy), L.BatchNormalization(dtype=policy)])

@@ -20,6 +20,7 @@ from interp.training import (
     Checkpointing,
     Keeping,
     RobustModel,
+    TrainingDiverged,
     plain_schedule,
     train,
     usual_schedule,
@@ -144,7 +145,7 @@ def test_maps_of_all_classes_of_a_model_of_a_class_of_its_own():
 @pytest.mark.parametrize("make", [Own, lambda: keras.Sequential([L.Flatten(), L.Dense(3)])])
 def test_a_model_that_knows_no_shape_is_trained_by_keras_once_it_is_adapted(make):
     model = make()
-    with pytest.raises(InputError, match=r"does not know the shape of its images: give what interp.models.adapt\("):
+    with pytest.raises(InputError, match=r"adapt\(model, scale='0..1', images=a few of them, labels=theirs\)"):
         RobustModel(model, "adv", ATTACKED)
     images, labels = np.asarray(pictures().images[:8]), pictures().labels[:8]
     robust = RobustModel(adapt(model, scale="0..1", images=images, labels=labels), "adv", ATTACKED)
@@ -191,6 +192,19 @@ def test_validation_images_of_other_classes_are_refused():
     assert "validation_accuracy" in measures
 
 
+def test_validation_images_of_other_sides_are_refused_before_the_first_epoch():
+    data, steps = pictures(), []
+    small = from_arrays(np.asarray(data.images[:, :8, :8]), data.labels)
+    flat = keras.Sequential([keras.Input(SHAPE), L.Flatten(), L.Dense(3)])
+    for model in (flat, build_network("small", SHAPE, 3)):
+        with pytest.raises(InputError, match=r"^images of validation are \(8, 8, 3\), those of training \(12, 12, 3\)"):
+            train(model, "normal", data, PLAIN, validation=small, report=steps.append)
+    assert not steps
+    anything = keras.Sequential([keras.Input((None, None, 3)), L.GlobalAveragePooling2D(), L.Dense(3)])
+    [_, measures] = train(anything, "normal", data, PLAIN, validation=small)
+    assert "validation_accuracy" in measures
+
+
 @pytest.mark.integration
 def test_half_precision_is_trained_with_a_scaled_loss():
     before = keras.config.dtype_policy()
@@ -216,6 +230,29 @@ def test_half_precision_is_trained_with_a_scaled_loss():
     robust.compile(keras.optimizers.Adam())
     assert isinstance(robust.optimizer, keras.optimizers.LossScaleOptimizer)
     robust.fit(np.asarray(pictures().images[:]), pictures().labels, batch_size=8, verbose=0)
+
+
+class NoGradient(L.Layer):
+    """Gives what it takes, with a gradient that is not a number."""
+
+    def call(self, inputs):
+        return inputs + keras.ops.sqrt(inputs - inputs)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("way", ["train", "RobustModel"])
+def test_gradients_that_are_never_finite_are_told_in_half_precision_too(way):
+    """All steps were left out, as those are whose scaled loss overflows, and the weights were those of the start."""
+    layers = [L.Conv2D(2, 3, dtype="mixed_float16"), NoGradient(dtype="mixed_float16"), L.GlobalAveragePooling2D()]
+    model, data = keras.Sequential([keras.Input(SHAPE), *layers, L.Dense(3)]), pictures()
+    robust = RobustModel(model, "normal", PLAIN)
+    robust.compile("sgd")
+    run = {
+        "train": lambda: train(model, "normal", data, plain_schedule(epochs=12, batch_size=8, learning_rate=0.05)),
+        "RobustModel": lambda: robust.fit(np.asarray(data.images[:]), data.labels, batch_size=8, epochs=12, verbose=0),
+    }
+    with pytest.raises(TrainingDiverged, match="a gradient was not finite"):
+        run[way]()
 
 
 @pytest.mark.slow

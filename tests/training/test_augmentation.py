@@ -1,5 +1,7 @@
 """Random crops and flips."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from interp.core.errors import InputError
 from interp.data import Dataset
 from interp.models.model_digest import saved_settings
 from interp.training.augmentation import crop_and_flip, find_augmentation
-from interp.training.description import describe_model_and_data
+from interp.training.description import check_arguments, describe_model_and_data
 
 L = keras.layers
 
@@ -42,6 +44,19 @@ def test_the_draw_follows_seed_and_step():
     images = np.random.RandomState(0).rand(4, 6, 6, 1).astype(np.float32)
     np.testing.assert_array_equal(crop_and_flip(images, (1, 2)), crop_and_flip(images, (1, 2)))
     assert not np.array_equal(crop_and_flip(images, (1, 2)), crop_and_flip(images, (1, 3)))
+
+
+def test_draws_from_the_generator_of_python_follow_seed_and_step():
+    """AugMix draws from it: a resumed training did not end where an uninterrupted one does."""
+    images = np.random.RandomState(0).rand(4, 6, 6, 3).astype(np.float32)
+    first, again = (find_augmentation(L.AugMix(value_range=(0, 1))) for _ in range(2))
+    before = random.getstate()
+    steps = [first(images, (1, step)) for step in range(4)]
+    for step, made in enumerate(steps):
+        np.testing.assert_array_equal(again(images, (1, step)), made)
+    assert not np.array_equal(steps[0], steps[1])
+    # The generator of the user goes on where it was.
+    assert random.getstate() == before
 
 
 RANGED = {
@@ -121,20 +136,39 @@ def links(factor, twice):
     return keras.Model(entered, L.Average()([flipped if twice else entered, L.RandomRotation(factor)(flipped)]))
 
 
+def described(augment):
+    images, labels = np.zeros((2, 6, 6, 3), np.float32), np.arange(2)
+    data = Dataset(images=images, labels=labels, class_names=("a", "b"), source="zeros", split="train", name="mine")
+    return describe_model_and_data(keras.Sequential([keras.Input((6, 6, 3)), L.Flatten()]), data, augment)
+
+
 def test_a_functional_model_is_described_alike_whenever_it_is_made():
     """Otherwise a training with it could not be resumed by another process that made other layers before."""
+    first = described(links(0.1, True))
+    assert described(links(0.1, True)) == first
+    assert described(links(0.2, True)) != first
+    assert described(links(0.1, False)) != first
 
-    def described(factor, twice):
-        images, labels = np.zeros((2, 6, 6, 3), np.float32), np.arange(2)
-        data = Dataset(images=images, labels=labels, class_names=("a", "b"), source="zeros", split="train", name="mine")
-        return describe_model_and_data(
-            keras.Sequential([keras.Input((6, 6, 3)), L.Flatten()]), data, links(factor, twice)
-        )
 
-    first = described(0.1, True)
-    assert described(0.1, True) == first
-    assert described(0.2, True) != first
-    assert described(0.1, False) != first
+def test_layers_are_described_alike_whatever_their_seeds():
+    """RandomCrop draws one whenever it is made, and draws of a training come from its own seed."""
+
+    def crops(size, **seed):
+        return keras.Sequential([L.ZeroPadding2D(2), L.RandomCrop(size, size, **seed)])
+
+    first = described(crops(6))
+    assert described(crops(6)) == first
+    assert described(crops(5)) != first
+    # As earlier versions kept it.
+    before = {**first, "augment": saved_settings(crops(6, seed=3), ("name",))}
+    check_arguments("the checkpoint", before, first)
+    with pytest.raises(InputError, match="augment"):
+        check_arguments("the checkpoint", before, described(crops(5)))
+
+
+def test_a_layer_that_keras_cannot_save_is_described_by_its_class():
+    """A training with it ended in an error of Keras before it began."""
+    assert described(Holding(L.RandomFlip()))["augment"] == "Holding"
 
 
 def test_an_optimizer_is_described_with_the_class_of_its_schedule():

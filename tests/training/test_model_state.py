@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from interp.models import adapt, build_network
-from interp.training import CheckpointFolder, Checkpointing, plain_schedule, train, usual_schedule
+from interp.training import CheckpointFolder, Checkpointing, RobustModel, plain_schedule, train, usual_schedule
 from interp.training.model_state import ModelState
+from interp.training.replica_statistics import check_shared_statistics
 from interp.training.step import make_step
 from tests.training.models_of_users import ATTACKED, SHAPE, L, nested, normalised, pictures
 
@@ -105,3 +106,37 @@ def test_activity_losses_count_with_fixed_statistics():
         told = train(model, "normal", data, still, batch_statistics=statistics)
         if statistics == "fixed":
             assert told[-1]["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
+def test_losses_of_layers_in_half_precision_count(policy):
+    """They come in the precision of their layer, and could not be added to the loss, which is in float32."""
+    images, labels = np.asarray(pictures().images[:]), pictures().labels
+    still = plain_schedule(epochs=1, batch_size=24, learning_rate=1e-12)
+    weights, losses = [], []
+    for precision in ("float32", policy):
+        keras.utils.set_random_seed(1)
+        maps = L.Conv2D(4, 3, activity_regularizer="l2", kernel_regularizer="l2", dtype=precision)
+        ends = [L.GlobalAveragePooling2D(dtype="float32"), L.Dense(3, dtype="float32")]
+        model = keras.Sequential([keras.Input(SHAPE), maps, *ends])
+        # Initial weights depend on their precision.
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        [told] = train(model, "normal", pictures(), still)
+        robust = RobustModel(model, "normal", still)
+        robust.compile(keras.optimizers.SGD(1e-12))
+        fitted = robust.fit(images, labels, batch_size=24, verbose=0, validation_data=(images, labels)).history
+        losses.append([told["loss"], fitted["loss"][0], fitted["val_loss"][0]])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.01)
+
+
+def test_frozen_weights_of_a_network_are_no_statistics():
+    """Several replicas were refused such a network, and told to freeze what is frozen."""
+    network = build_network("simple_cnn", SHAPE, 3)
+    for layer in network.layers[:4]:
+        layer.trainable = False
+    state = ModelState(network, SHAPE)
+    check_shared_statistics(network, state.statistics)
+    assert {variable.name for variable in state.statistics} == {"moving_mean", "moving_variance"}
+    assert not ModelState(build_network("small", SHAPE, 3), SHAPE).statistics

@@ -269,7 +269,7 @@ def test_more_replicas_are_refused(monkeypatch):
     "change", [{"loss": OBJECTIVES["normal"].loss}, {"attack": None}, {"tag": "mine"}, {"near": True}]
 )
 def test_an_objective_that_a_file_cannot_hold_is_refused(change):
-    with pytest.raises(InputError, match="save its network instead"):
+    with pytest.raises(InputError, match=r"save its network instead, model\.network\.save\('name\.keras'\)"):
         make(replace(OBJECTIVES["adv"], **change)).get_config()
 
 

@@ -64,6 +64,9 @@ def test_a_schedule_follows_from_the_number_of_images_and_the_radius():
     assert usual_schedule(5, 0.1).batch_size == 5
     with pytest.raises(InputError, match="images"):
         usual_schedule(0, 0.1)
+    for what, wrong in (("batch_size", 0), ("batch_size", 8.5), ("epochs", "5")):
+        with pytest.raises(InputError, match=f"{what} came as {wrong}"):
+            usual_schedule(1000, 0.1, **{what: wrong})
 
 
 def test_radii_up_to_1_have_steps_of_their_own():
