@@ -82,7 +82,7 @@ def test_attacked_and_measured_or_refused_by_name(models, kind, name, keep):
     # The last maps of a network of keras.applications have four positions at this size of images.
     k = 2 if kind == "keras.applications" else 5
     # Where the one ReLU looks at the pixels themselves, their gradient is the same until a pixel is 0.
-    radius = 1.0 if (kind, name) == ("dictionary of inputs", "gradient") else 0.2
+    radius = 1.0 if kind == "dictionary of inputs" and name in {"gradient", "guided_backprop"} else 0.2
     settings = {"epsilon": radius, "step_size": radius / 10, "steps": 12, "k": k, "keep_prediction": keep}
     said = ""
     try:
