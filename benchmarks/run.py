@@ -51,8 +51,8 @@ def exit_code(work: Callable[[], int]) -> int:
 
 
 def made_by(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The run that figures are of; in which file they are does not matter."""
-    return describe_run({name: value for name, value in vars(arguments).items() if name != "out"})
+    """The run that figures are of; in which file they are, and where the peers' interpreter is, does not matter."""
+    return describe_run({name: value for name, value in vars(arguments).items() if name not in {"out", "python"}})
 
 
 def run(arguments: argparse.Namespace) -> int:
