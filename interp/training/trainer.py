@@ -153,8 +153,8 @@ def train(
         _check_sides(model, data, validation)
     if not callable(report) or isinstance(report, type):
         raise InputError(f"report came as {kind_of(report)}, expected a function of a Progress, such as print")
-    if compiled is not None and not (isinstance(compiled, tuple) and len(compiled) == 2 and callable(compiled[1])):
-        raise InputError(f"compiled came as {kind_of(compiled)}, expected (optimizer, make_step(...)) as a tuple")
+    if compiled is not None:
+        _check_compiled(compiled, optimizer=optimizer, class_weights=class_weights, batch_statistics=batch_statistics)
     if stop is not None:
         check_instance("stop", stop, StopRequest, "StopRequest()")
     if checkpointing is not None:
@@ -290,6 +290,20 @@ def _check(model: keras.Model, schedule: Schedule, data: Dataset, seed: int) -> 
         raise InputError(
             f"{data.name} has {counted(len(data), 'training image')}, fewer than one batch of {schedule.batch_size}: "
             "lower the batch size"
+        )
+
+
+def _check_compiled(compiled: Any, **given: Any) -> None:
+    """Raise InputError where no step came, or what was `given` beside it, which it would pass over."""
+    if not (isinstance(compiled, tuple) and len(compiled) == 2 and callable(compiled[1])):
+        raise InputError(f"compiled came as {kind_of(compiled)}, expected (optimizer, make_step(...)) as a tuple")
+    named = [name for name, value in given.items() if value not in (None, "each")]
+    if named:
+        raise InputError(f"{' and '.join(named)} came beside compiled, whose step has its own: give it to make_step")
+    check_instance("the optimizer of compiled", compiled[0], keras.Optimizer, "keras.optimizers.Adam(1e-3)")
+    if not hasattr(compiled[0].learning_rate, "assign"):
+        raise InputError(
+            "the optimizer of compiled came with a schedule of rates, expected one rate, which the schedule of train sets"
         )
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from interp import data
 from interp.core.errors import InputError
 from interp.models import build_network, prepare
-from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, step, train, trainer
+from interp.training import OBJECTIVES, Schedule, TrainingDiverged, find_objective, plain_schedule, step, train, trainer
 from interp.training.batches import Batch
 from interp.training.inner_attack import attack_batch
 from interp.training.step import make_step
@@ -287,3 +287,24 @@ def test_clean_accuracy_is_of_a_sample_where_the_loss_makes_no_pass_of_clean_ima
     order = np.random.RandomState(3).permutation(50)
     sample = order[: step.SAMPLED] if tag == "adv" else order
     assert seen[0]["accuracy"] == pytest.approx(right[sample].mean())
+
+
+@pytest.mark.parametrize(
+    ("rate", "given", "said"),
+    [
+        (1e-3, {"class_weights": {0: 2.0}}, "class_weights came beside compiled"),
+        (
+            1e-3,
+            {"optimizer": keras.optimizers.SGD(0.1), "batch_statistics": "fixed"},
+            "optimizer and batch_statistics came",
+        ),
+        (keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9), {}, "expected one rate"),
+    ],
+)
+def test_nothing_beside_a_compiled_step_is_passed_over(digits, rate, given, said):
+    """Weights of classes were ignored without a word; a schedule of rates ended in an AttributeError."""
+    network, schedule = small(), plain_schedule(epochs=1, batch_size=20, learning_rate=1e-3)
+    optimizer = keras.optimizers.Adam(rate)
+    compiled = optimizer, make_step(network, "normal", optimizer, schedule, penalty_weight=0.0)
+    with pytest.raises(InputError, match=said):
+        train(network, "normal", digits["train"].take(20), schedule, compiled=compiled, **given)
