@@ -301,7 +301,7 @@ def _check_compiled(compiled: Any, **given: Any) -> None:
     if named:
         raise InputError(f"{' and '.join(named)} came beside compiled, whose step has its own: give it to make_step")
     check_instance("the optimizer of compiled", compiled[0], keras.Optimizer, "keras.optimizers.Adam(1e-3)")
-    if not hasattr(compiled[0].learning_rate, "assign"):
+    if not isinstance(compiled[0].learning_rate, keras.Variable):
         raise InputError(
             "the optimizer of compiled came with a schedule of rates, expected one rate, which the schedule of train sets"
         )
