@@ -239,8 +239,13 @@ def test_a_robust_model_trains_on_an_explanation_and_keeps_it_in_its_file(tmp_pa
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.objective == model.objective
     assert "explanation" not in RobustModel(network_of(), "int", SCHEDULE).get_config()
-    with pytest.raises(InputError, match=r"settings of its own.*save_model"):
-        make(GradCAM(layer="conv2")).save(tmp_path / "other.keras")
+    own = make(GradCAM(layer="conv2"))
+    with pytest.raises(InputError, match=r"settings of its own.*model.network.save\('name.keras'\)"):
+        own.save(tmp_path / "other.keras")
+    own.network.save(tmp_path / "other.keras")
+    np.testing.assert_array_equal(
+        keras.models.load_model(tmp_path / "other.keras")(images), own.network(images), "what the message says"
+    )
     with pytest.raises(InputError, match="runs eagerly: leave out run_eagerly"):
         make("grad_cam", run_eagerly=True).fit(images, labels, verbose=0)
 
