@@ -30,7 +30,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     for place, (_, result) in enumerate(rows):
         above = 0.2 if "naive_units" in result else 0
         axes.annotate(
-            f"{result['units']:.3g}",
+            f"{result['units']:.3g}" if result["units"] < 1000 else f"{result['units']:.0f}",
             (result["units"], place + above),
             (3, 0),
             textcoords="offset points",
@@ -40,6 +40,8 @@ def draw(results: dict[str, Any], path: Path) -> None:
     axes.set_yticks(list(places), [name for name, _ in rows], fontsize=7)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xscale("log")
+    # Room for the numbers at the ends of the longest bars.
+    axes.set_xlim(right=1.6 * axes.get_xlim()[1])
     axes.set_xlabel("U: one forward and gradient pass of MNIST small over 50 images")
     axes.legend(loc="upper right", fontsize=8)
     with replacing(path) as temporary:
