@@ -86,9 +86,11 @@ def name_of(method: Attribution) -> str | None:
     return next((name for name, known in named.items() if known == method), None)
 
 
-def shown_name(method: str | Attribution) -> str:
-    """A method in the caption of a result: the name it came by, that of an object, or where it has none its settings."""
-    return method if isinstance(method, str) else name_of(find_attribution(method)) or method.describe()
+def shown_name(method: str | Attribution, *, settings: bool = True) -> str:
+    """A method in a caption: the name it came by, that of an object, or where it has none its kind, with its settings if asked for."""
+    if isinstance(method, str):
+        return method
+    return name_of(find_attribution(method)) or (method.describe() if settings else method.name)
 
 
 @cache

@@ -1,5 +1,6 @@
 """Files appear complete or not at all."""
 
+import errno
 import fcntl
 import json
 import os
@@ -26,6 +27,8 @@ DAMAGED_ARRAY = (
 MOST_HEADER = 4_000_000
 # Files that are being written have names that begin so; listings pass over hidden files.
 WRITING = ".interp-writing-"
+# Errors of a disk that knows no locks.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -143,8 +146,9 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             raise InputError(f"another process works in {folder}: wait for it or stop it") from error
-        except OSError:
-            pass
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise InputError(f"cannot lock {folder}: {error.strerror}: choose another directory") from error
         yield
 
 

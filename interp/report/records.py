@@ -104,7 +104,7 @@ class Settings:
         """Note which images the results on a dataset are of, by split. Raises OtherResults if those that are there are of others."""
         kept = self._data.get(dataset, {})
         for split, identity in splits.items():
-            # A run that failed before it had a result holds nobody up.
+            # Images of a run that failed before it had a result bind no later one.
             if kept.get(split, identity) != identity and self._has_results_of(kept[split]):
                 raise OtherResults(
                     f"{self._path.parent} holds results of other {split} images of {dataset} ({kept[split]}; now {identity}): choose "

@@ -10,7 +10,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from interp.attributions import Attribution, find_attribution, pixel_scores
-from interp.attributions.registry import name_of
+from interp.attributions.registry import shown_name
 from interp.core.checks import check_images, check_instance, check_labels, check_number, kind_of
 from interp.core.drawing import names_of_classes
 from interp.core.errors import InputError, check_choice
@@ -115,11 +115,7 @@ def _methods(given: Any) -> list[tuple[str, Attribution]]:
         return [(title, find_attribution(method)) for title, method in given.items()]
     found = [find_attribution(method) for method in given]
     # A title has no room for settings; a mapping gives titles of one's own.
-    titles = (
-        method if isinstance(method, str) else name_of(each) or each.name
-        for method, each in zip(given, found, strict=True)
-    )
-    return list(zip(titles, found, strict=True))
+    return [(shown_name(method, settings=False), each) for method, each in zip(given, found, strict=True)]
 
 
 def _file(path: str | Path) -> Path:

@@ -133,7 +133,7 @@ def test_models_that_draw_in_inference(curved, toy):
     assert found.members == ("APGD-CE", "APGD-DLR")
     means = [np.mean([accuracy(model, points, labels) for _ in range(20)]) for points in (images, found.adversarial)]
     assert means[1] < means[0] - 0.3
-    # At points that its search called right the model may draw otherwise in the end: that, too, was broken by somebody.
+    # At points that its search called right the model may draw otherwise in the end: that image, too, was broken by an attack.
     weak = AutoAttack(epsilon=0.02, version="rand").run(model, images, labels)
     for each in (found, weak):
         np.testing.assert_array_equal(each.broken_by != "", each.broken)

@@ -120,3 +120,12 @@ def test_a_disk_without_locks_is_not_taken_for_another_process(tmp_path, monkeyp
     with locked(tmp_path / "free", wait=True), locked(tmp_path / "free"):
         write_text(tmp_path / "free" / "result.txt", "text")
     assert (tmp_path / "free" / "result.txt").read_text() == "text"
+
+
+def test_a_lock_that_fails_otherwise_is_told(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", broken)
+    with pytest.raises(InputError, match="cannot lock"), locked(tmp_path / "held"):
+        pass

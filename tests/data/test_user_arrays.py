@@ -229,6 +229,8 @@ def test_files_of_arrays_that_are_refused(tmp_path: Path, refuses: Any) -> None:
     np.savez(path, x_test=images, y_test=labels)
     refuses(lambda: data.load(path, "train"), path, "no images of train beside test")
     refuses(lambda: data.find_dataset(path, image_size=8), "leave it out")
+    other, mend = ("grayscale", "rgb_to_grayscale") if images.shape[-1] == 3 else ("rgb", "numpy.repeat(images, 3, -1)")
+    refuses(lambda: data.find_dataset(path, color_mode=other), "--color-mode is for files", mend)
     np.save(tmp_path / "images.npy", np.array([None, 1], dtype=object), allow_pickle=True)
     np.save(tmp_path / "labels.npy", labels)
     refuses(lambda: data.find_dataset(tmp_path), tmp_path / "images.npy", "Python objects")
@@ -306,6 +308,8 @@ def test_a_set_of_tensorflow_datasets(tmp_path: Path, prepare: Any, refuses: Any
     prepare(tmp_path / "tfds", "small", "1.0.0", 3, {"train": examples, "test": examples[:5]})
     spec = data.find_dataset("tfds:small", data_dir=tmp_path, image_size=(2, 2))
     assert (spec.name, spec.shape, spec.classes, spec.training_images) == ("tfds-small", (2, 2, 3), 3, 9)
+    grey = data.load("tfds:small", "test", data_dir=tmp_path, image_size=(4, 5), color_mode="grayscale")
+    assert (grey.images[:].shape[1:], grey.source.endswith("as grayscale")) == ((4, 5, 1), True)
     sizes = [len(data.load("tfds:small", split, data_dir=tmp_path, image_size=(4, 5))) for split in data.SPLITS]
     assert sizes == [9, 3, 5]
     test = data.load("tfds:small", "test", data_dir=tmp_path)
